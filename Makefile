@@ -1,0 +1,51 @@
+# make setup builds .venv from nothing; the other targets build it first when it is missing or out of date.
+#   PYTHON  interpreter that .venv is made from (3.11 or newer)
+#   PY      interpreter the targets run with; another one than .venv's is used as it is, nothing is installed:
+#           `make gpu PY=python3` tests the checkout with the torch that a GPU machine already has
+
+PYTHON ?= python3
+VENV   := .venv
+STAMP  := $(VENV)/.installed
+PY     := $(VENV)/bin/python
+ifeq ($(PY),$(VENV)/bin/python)
+READY  := $(STAMP)
+else
+export PYTHONPATH := $(CURDIR)
+endif
+# One thread a process: the pytest workers share the cores between them.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q
+
+.DEFAULT_GOAL := setup
+.PHONY: setup test check-long gpu bench reproduce clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "numtoolkit needs Python 3.11 or newer with venv and ensurepip, which '$(PYTHON)' is not;" \
+	       "name another: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy numtoolkit
+	$(PYTEST) -n 2 -m 'not long' --benchmark-disable
+
+check-long: $(READY)
+	HYPOTHESIS_PROFILE=long $(PYTEST) -n 2 -m long
+
+gpu: $(READY)
+	$(PYTEST) -m gpu -rs
+
+bench: $(READY)
+	$(PYTEST) --benchmark-only tests/bench
+
+reproduce: $(READY)
+	$(PY) -m numtoolkit reproduce
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

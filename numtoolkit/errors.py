@@ -1,0 +1,30 @@
+"""What numtoolkit raises: each message is one sentence naming the thing, its value and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NumtoolkitError(Exception):
+    """Base of every error numtoolkit raises on purpose."""
+
+
+class InputError(NumtoolkitError, ValueError):
+    """An argument, name, shape or parameter that cannot be used as given."""
+
+
+class StorageError(NumtoolkitError, OSError):
+    """A file or folder that cannot be read, trusted or written."""
+
+
+class NonFiniteError(NumtoolkitError, FloatingPointError):
+    """A run left the finite numbers; the message says at which step, stage, time and sample."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """An InputError for a name that is not in `known`, quoting the nearest matches."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+    return InputError(f"unknown {kind} {name!r}; {hint}")

@@ -1,0 +1,9 @@
+"""Laws of data with closed-form denoisers: Gaussian, mixture of Gaussians, and a data set as its own law."""
+
+from numtoolkit.laws.empirical import Empirical
+from numtoolkit.laws.files import load
+from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
+from numtoolkit.laws.law import Law
+from numtoolkit.laws.named import NAMED
+
+__all__ = ["NAMED", "Empirical", "Gaussian", "GaussianMixture", "Law", "load"]

@@ -1,0 +1,157 @@
+"""What every law offers, and what its denoisers and samplers share.
+
+For a linear diffusion z_t | x0 ~ N(e_t x0, Sigma_t) with k blocks the posterior mean of x0 depends on z_t only
+through y = e' Sigma^-1 z / (e' Sigma^-1 e) = x0 + sigma n, with sigma = (e' Sigma^-1 e)^(-1/2) and n standard
+normal.  A law therefore needs nothing but the scalar denoiser E[x0 | y], whatever the process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from numtoolkit.errors import InputError
+
+Array = Any  # a numpy array or a torch tensor
+
+TILE_BYTES = 64 << 20  # largest temporary of one tile
+
+_PLACED: WeakKeyDictionary[Any, dict[tuple[str, Any, str], tuple[Any, ...]]] = WeakKeyDictionary()
+
+
+class Law(Protocol):
+    """A law of data x0 with a closed-form denoiser."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one x0; d is the product of its entries."""
+
+    @property
+    def name(self) -> str:
+        """Where the law comes from, for provenance."""
+
+    @property
+    def mean(self) -> np.ndarray:
+        """E[x0], float64 of shape `shape`."""
+
+    @property
+    def variance(self) -> float:
+        """Mean over the coordinates of Var[x0], the square of EDM's sigma_data."""
+
+    def covariance(self) -> np.ndarray:
+        """Cov[x0] with the coordinates flattened in C order, float64 (d, d)."""
+
+    def denoise(self, y: Array, sigma: Array | float) -> Array:
+        """E[x0 | y = x0 + sigma n] for y (batch, *shape); see `denoised`."""
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """n independent x0, float64 (n, *shape); sample(m, seed) is the start of sample(n, seed) if m < n."""
+
+
+def namespace(y: Array) -> Any:
+    """The library y belongs to: torch for a tensor, else numpy; torch is imported only when it already was."""
+    if type(y).__module__.startswith("torch"):
+        import torch
+
+        return torch
+    return np
+
+
+def denoised(
+    kernel: Callable[[Array, Array], Array],
+    y: Array,
+    sigma: Array | float,
+    shape: tuple[int, ...],
+    tile: int | None = None,
+) -> Array:
+    """kernel(rows, level) on the flattened batch, in the type, dtype and device of y.
+
+    kernel  maps rows (n, d) and level (1, 1) or (n, 1) > 0, both of the working dtype, to means (n, d)
+    y       (batch, *shape), numpy array or torch tensor of a floating dtype; half precisions are worked in float32
+    sigma   number >= 0, or array or tensor of shape () or (batch,); where it is 0 the result is y
+    tile    largest number of rows given to the kernel at once; None for all
+    errors  InputError for another shape or dtype, and for a negative or non-finite sigma (on the host; a sigma that
+            lives on a device is not read back and is trusted)
+    """
+    xp = namespace(y)
+    if xp is np and not isinstance(y, np.ndarray):
+        raise InputError(f"y is a {type(y).__name__}; give a numpy array or a torch tensor.")
+    if not (y.dtype.kind == "f" if xp is np else y.dtype.is_floating_point):
+        raise InputError(f"y has dtype {y.dtype}; give a real floating dtype.")
+    if y.ndim == 0 or tuple(y.shape[1:]) != shape:
+        expected = ", ".join(["batch", *map(str, shape)])
+        raise InputError(f"y has shape {tuple(y.shape)}, but the law needs ({expected}).")
+    batch = y.shape[0]
+    rows = _cast(y.reshape(batch, math.prod(shape)), xp.promote_types(y.dtype, xp.float32))
+    level = _column(sigma, rows)
+    positive = level > 0
+    safe = xp.where(positive, level, 1.0)
+    step = tile or max(batch, 1)
+    parts = [
+        kernel(rows[i : i + step], safe if len(safe) == 1 else safe[i : i + step])
+        for i in range(0, max(batch, 1), step)
+    ]
+    means = parts[0] if len(parts) == 1 else xp.concatenate(parts)
+    return _cast(xp.where(positive, means, rows), y.dtype).reshape(y.shape)
+
+
+def placed(law: Law, rows: Array, build: Callable[[Callable[[np.ndarray], Array]], tuple[Any, ...]]) -> Any:
+    """build(move), made once per law, library, dtype and device; move takes a host array to where rows is.
+
+    Kept outside the law, which so stays frozen and pickles small, and dropped with it.
+    """
+    xp = namespace(rows)
+    key = (xp.__name__, rows.dtype, str(rows.device))
+    store = _PLACED.setdefault(law, {})
+    if key not in store:
+        if xp is np:
+            store[key] = build(lambda array: np.asarray(array, dtype=rows.dtype))
+        else:
+            with xp.inference_mode(
+                False
+            ):  # else constants first used in inference mode could never see autograd
+                store[key] = build(lambda array: xp.tensor(array, dtype=rows.dtype, device=rows.device))
+    return store[key]
+
+
+def streams(n: int, seed: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """Generators for the choices and for the normals of n samples: two, so that neither shifts when n changes."""
+    if not isinstance(n, Integral) or n < 1:
+        raise InputError(f"n = {n!r} samples cannot be drawn; give a whole number >= 1.")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"seed = {seed!r} is no seed; give a whole number >= 0.")
+    choices, normals = np.random.Generator(np.random.Philox(int(seed))).spawn(2)
+    return choices, normals
+
+
+def _cast(x: Array, dtype: Any) -> Array:
+    return x.astype(dtype, copy=False) if namespace(x) is np else x.to(dtype)
+
+
+def _column(sigma: Array | float, rows: Array) -> Array:
+    """sigma as (1, 1) or (batch, 1) beside rows."""
+    xp = namespace(rows)
+    if isinstance(sigma, int | float):
+        column = xp.full((), sigma, dtype=rows.dtype, device=rows.device)
+        known = 0 <= sigma < math.inf
+    elif namespace(sigma) is not np and xp is not np:
+        column = sigma.to(rows)
+        known = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
+    else:
+        host = np.asarray(sigma)
+        column = (
+            host.astype(rows.dtype) if xp is np else xp.tensor(host, dtype=rows.dtype, device=rows.device)
+        )
+        known = bool(((host >= 0) & (host < math.inf)).all())
+    if column.shape not in ((), (len(rows),)):
+        raise InputError(
+            f"sigma has shape {tuple(column.shape)}; give one number, or one for each of the {len(rows)} rows."
+        )
+    if not known:
+        raise InputError(f"sigma = {sigma} is not finite and >= 0; give standard deviations of the noise.")
+    return column.reshape(-1, 1)

@@ -1,0 +1,148 @@
+"""Laws by name, for the command line, experiments and tests: factories with checked keyword parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+
+from numtoolkit.errors import InputError
+from numtoolkit.laws.empirical import Empirical
+from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
+from numtoolkit.laws.law import Law
+
+
+def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:
+    """Isotropic Gaussian in `dim` dimensions, every coordinate N(mean, std^2).
+
+    ranges  dim 1..4096, mean -100..100, std 0..100
+    """
+    _whole("dim", dim, 1, 4096)
+    _number("mean", mean, -100, 100)
+    _number("std", std, 0, 100)
+    return Gaussian(
+        np.full(dim, float(mean)), float(std) ** 2, _spec("gaussian", dim=dim, mean=mean, std=std)
+    )
+
+
+def anisotropic(dim: int = 16, low: float = 1e-3, high: float = 1.0) -> Gaussian:
+    """Centred Gaussian with independent coordinates whose variances run log-spaced from low to high.
+
+    ranges  dim 1..4096, 1e-12 <= low <= high <= 1e4
+    """
+    _whole("dim", dim, 1, 4096)
+    _number("high", high, 1e-12, 1e4)
+    _number("low", low, 1e-12, high)
+    return Gaussian(
+        np.zeros(dim), np.geomspace(low, high, dim), _spec("anisotropic", dim=dim, low=low, high=high)
+    )
+
+
+def mixture(
+    dim: int = 8,
+    components: int = 16,
+    seed: int = 0,
+    low: float = 0.10,
+    high: float = 0.35,
+    spread: float = 0.35,
+) -> GaussianMixture:
+    """Random mixture of anisotropic, randomly rotated Gaussians.
+
+    Weights are Dirichlet(1, ..., 1), means N(0, spread^2 I), deviations along the axes uniform in [low, high], axes
+    Haar-distributed.  The defaults give overlapping components; low = 0.05 and spread = 0.45 separate some of them.
+
+    ranges  dim 1..256, components 1..1024, seed >= 0, 0 <= low <= high <= 100, spread 0..100
+    """
+    _whole("dim", dim, 1, 256)
+    _whole("components", components, 1, 1024)
+    _whole("seed", seed, 0, 2**63)
+    _number("high", high, 0, 100)
+    _number("low", low, 0, high)
+    _number("spread", spread, 0, 100)
+    rng = np.random.Generator(np.random.Philox(int(seed)))
+    weights = rng.dirichlet(np.ones(components))
+    means = spread * rng.standard_normal((components, dim))
+    deviations = rng.uniform(low, high, (components, dim))
+    axes, triangle = np.linalg.qr(rng.standard_normal((components, dim, dim)))
+    # A QR factor is Haar-distributed once the diagonal of R is made positive (Mezzadri 2007, section 5).
+    axes = axes * np.sign(np.diagonal(triangle, axis1=1, axis2=2))[:, None, :]
+    covariances = (axes * deviations[:, None, :] ** 2) @ axes.transpose(0, 2, 1)
+    covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
+    spec = _spec("mixture", dim=dim, components=components, seed=seed, low=low, high=high, spread=spread)
+    return GaussianMixture(weights, means, covariances, spec)
+
+
+def two_modes(weight: float = 0.4, separation: float = 1.2, std: float = 0.15) -> GaussianMixture:
+    """Two Gaussians on the line at -separation/2 (with probability `weight`) and +separation/2.
+
+    ranges  weight 0..1, separation 0..100, std 0..100
+    """
+    _number("weight", weight, 0, 1)
+    _number("separation", separation, 0, 100)
+    _number("std", std, 0, 100)
+    means = np.array([[-separation / 2], [separation / 2]])
+    spec = _spec("two-modes", weight=weight, separation=separation, std=std)
+    return GaussianMixture(np.array([weight, 1 - weight]), means, np.array(float(std) ** 2), spec)
+
+
+def ring(modes: int = 8, radius: float = 0.7, width: float = 0.05) -> GaussianMixture:
+    """`modes` equal isotropic Gaussians of deviation `width`, evenly spaced on a circle in the plane.
+
+    ranges  modes 1..4096, radius 0..100, width 0..100
+    """
+    _whole("modes", modes, 1, 4096)
+    _number("radius", radius, 0, 100)
+    _number("width", width, 0, 100)
+    angles = 2 * np.pi * np.arange(modes) / modes
+    means = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    weights = np.full(modes, 1 / modes)
+    return GaussianMixture(
+        weights, means, np.array(float(width) ** 2), _spec("ring", modes=modes, radius=radius, width=width)
+    )
+
+
+def digits(count: int = 1797) -> Empirical:
+    """The first `count` of the 1797 handwritten 8x8 digits that ship with scikit-learn, scaled to [-1, 1].
+
+    Read from scikit-learn's own file without importing it (UCI "Optical Recognition of Handwritten Digits",
+    E. Alpaydin and C. Kaynak 1998).
+
+    ranges  count 1..1797
+    errors  InputError if scikit-learn is not installed or does not hold the file
+    """
+    _whole("count", count, 1, 1797)
+    found = find_spec("sklearn")
+    path = Path(found.origin).parent / "datasets/data/digits.csv.gz" if found and found.origin else None
+    if path is None or not path.is_file():
+        raise InputError(
+            "the law 'digits' reads the data of scikit-learn, which is not installed; install the extra 'data'."
+        )
+    pixels = np.loadtxt(path, delimiter=",", max_rows=count, usecols=range(64), ndmin=2)
+    return Empirical(pixels.reshape(count, 8, 8) / 8 - 1, name=_spec("digits", count=count))
+
+
+NAMED: dict[str, Callable[..., Law]] = {
+    "gaussian": gaussian,
+    "anisotropic": anisotropic,
+    "mixture": mixture,
+    "two-modes": two_modes,
+    "ring": ring,
+    "digits": digits,
+}
+
+
+def _whole(name: str, value: int, low: int, high: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
+        raise InputError(f"{name} = {value!r} is no whole number from {low} to {high}; give one.")
+
+
+def _number(name: str, value: float, low: float, high: float) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
+        raise InputError(f"{name} = {value!r} is no number from {low:g} to {high:g}; give one.")
+
+
+def _spec(name: str, **parameters: float) -> str:
+    return f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"

@@ -1,0 +1,81 @@
+"""What a network predicts, and the affine maps between predictions.
+
+Every prediction is an affine function of the state z and the score S of the marginal law, and back:
+
+    S = P z + Q out        out = P' z + Q' S          (blocks over the k state parts)
+
+    score     S, k outputs
+    noise     S = -L^-T out, L L' = Sigma_t lower Cholesky (one block: out = -sigma S); k outputs
+    data      out = E[x_0 | z], S = -Sigma_t^-1 (z - e_t out); 1 output
+    velocity  out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
+    flow      out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
+
+A phase-space score has k outputs of which the law fixes only one (the posterior mean): turning it into `data` takes the
+information-weighted mean, which is exact for an exact score.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numtoolkit.errors import InputError, unknown
+from numtoolkit.processes import Floats, Process
+
+PREDICTIONS = ("data", "noise", "score", "velocity", "flow")
+
+
+def outputs(prediction: str, process: Process) -> int:
+    """How many blocks a network of that prediction returns."""
+    if prediction not in PREDICTIONS:
+        raise unknown("prediction", prediction, PREDICTIONS)
+    if prediction == "velocity" and process.blocks > 1:
+        raise InputError(f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow.")
+    return 1 if prediction == "data" else process.blocks
+
+
+def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(P, Q), (n, k, k) and (n, k, q), with S = P z + Q out at the times t (n,)."""
+    outputs(prediction, process)
+    e, sigma = process.kernel(t)
+    none, eye = np.zeros_like(sigma), np.broadcast_to(np.eye(process.blocks), sigma.shape)
+    if prediction == "score":
+        return none, eye
+    if prediction == "noise":
+        return none, -np.linalg.inv(np.swapaxes(np.linalg.cholesky(sigma), 1, 2))
+    if prediction == "data":
+        return -np.linalg.inv(sigma), np.linalg.solve(sigma, e[:, :, None])
+    if prediction == "velocity":
+        alpha, std = e[:, 0, None, None], np.sqrt(sigma)
+        scale = alpha**2 + std**2
+        return -1 / scale * eye, -alpha / (std * scale)
+    half = np.linalg.inv(process.diffusion(t) / 2)
+    return half @ process.drift(t), -half
+
+
+def from_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(P', Q'), (n, q, k) each, with out = P' z + Q' S at the times t (n,)."""
+    outputs(prediction, process)
+    e, sigma = process.kernel(t)
+    none, eye = np.zeros_like(sigma), np.broadcast_to(np.eye(process.blocks), sigma.shape)
+    if prediction == "score":
+        return none, eye
+    if prediction == "noise":
+        return none, -np.swapaxes(np.linalg.cholesky(sigma), 1, 2)
+    if prediction == "data":
+        gain = np.linalg.solve(sigma, e[:, :, None])
+        row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
+        return row, row @ sigma
+    if prediction == "velocity":
+        alpha, std = e[:, 0, None, None], np.sqrt(sigma)
+        return -std / alpha * eye, -std / alpha * (alpha**2 + std**2)
+    return process.drift(t), -process.diffusion(t) / 2
+
+
+def convert(source: str, target: str, process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(P, Q) with target = P z + Q source at the times t (n,): exactly (0, 1) when nothing changes."""
+    if source == target:
+        q, n = outputs(source, process), len(t)
+        return np.zeros((n, q, process.blocks)), np.broadcast_to(np.eye(q), (n, q, q))
+    P, Q = to_score(source, process, t)
+    back_z, back_s = from_score(target, process, t)
+    return back_z + back_s @ P, back_s @ Q

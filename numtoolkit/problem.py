@@ -1,0 +1,129 @@
+"""The problem a scheme is run on: process x dynamics x frozen prediction x clock.
+
+In a clock u that increases while sampling the equation is
+
+    dz = (F z + (q/2) Q S) du + tau dW_Q,      q = 1 + tau^2,
+
+F the forward drift and Q = G G' the covariance rate, both per unit of u; q = 1 is the probability flow, q = 2 the reverse SDE.
+With the frozen quantity e, S = P z + P_e e, this reads dz = (L z + N e) du + noise. A `Problem` gives the named operators of
+`numtoolkit.entries` as float64 blocks, and the closed forms of their flows where there are any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from numtoolkit.errors import InputError
+from numtoolkit.predictions import convert, outputs, to_score
+from numtoolkit.processes import Floats, Process, ScalarProcess
+
+FROZEN_DRIFT = "drift"  # the whole right-hand side dz/du is the frozen quantity: classical Runge-Kutta
+
+
+@dataclass(frozen=True)
+class Problem:
+    """process, frozen quantity ("drift" or a prediction), clock name and dynamics tau (0 flow, 1 reverse SDE)."""
+
+    process: Process
+    frozen: str
+    clock: str
+    tau: float = 0.0
+
+    @property
+    def q(self) -> float:
+        return 1 + self.tau**2
+
+    @property
+    def scalar(self) -> ScalarProcess | None:
+        return self.process if isinstance(self.process, ScalarProcess) else None
+
+    @cached_property
+    def width(self) -> int:
+        """Blocks of the frozen quantity."""
+        return self.process.blocks if self.frozen == FROZEN_DRIFT else outputs(self.frozen, self.process)
+
+    def u(self, t: Floats) -> Floats:
+        return self.process.clock(self.clock, t)
+
+    def t(self, u: Floats) -> Floats:
+        return self.process.time(self.clock, u)
+
+    def freeze(self, network: str, t: Floats) -> tuple[Floats, Floats]:
+        """(P, Q) with e = P z + Q out for a network of prediction `network` told the times t (n,)."""
+        if self.frozen != FROZEN_DRIFT:
+            return convert(network, self.frozen, self.process, t)
+        P, Q = to_score(network, self.process, t)
+        kick = self.q / 2 * self.operator("Q", t)
+        return self.operator("F", t) + kick @ P, kick @ Q
+
+    def operator(self, name: str, t: Floats) -> Floats:
+        """A named operator per unit of the clock at the times t (n,), as (n, k, k) or, for N, (n, k, width).
+
+        F  forward drift; Q  covariance rate of the forward noise; G  tau^2 Q, that of the dynamics
+        L, N  linear part and coefficient of the frozen quantity; O  Ornstein-Uhlenbeck damping of the sampling direction
+        R  reverse drift at the stationary law; unit, ones  identity and all-ones matrix per unit of process time
+        """
+        process, rate = self.process, self.process.rate(self.clock, t)[:, None, None]
+        k = process.blocks
+        eye = np.broadcast_to(np.eye(k), (len(t), k, k))
+        if name == "F":
+            return -rate * process.drift(t)
+        if name == "Q":
+            return rate * process.diffusion(t)
+        if name == "G":
+            return self.tau**2 * self.operator("Q", t)
+        if name == "L":
+            if self.frozen == FROZEN_DRIFT:
+                return np.zeros((len(t), k, k))
+            return self.operator("F", t) + self.q / 2 * self.operator("Q", t) @ to_score(self.frozen, process, t)[0]
+        if name == "N":
+            if self.frozen == FROZEN_DRIFT:
+                return eye
+            return self.q / 2 * self.operator("Q", t) @ to_score(self.frozen, process, t)[1]
+        if name == "O":
+            return rate * np.stack([np.diag(np.diag(F)) for F in process.drift(t)])
+        if name == "R":
+            return self.operator("F", t) - self.q / 2 * self.operator("Q", t) @ np.linalg.inv(process.prior())
+        if name == "unit":
+            return rate * eye
+        if name == "ones":
+            return rate * np.ones((len(t), k, k))
+        raise InputError(f"operator {name!r} is not defined; use F, Q, G, L, N, O, R, unit or ones.")
+
+    def log_flow(self, name: str, start: Floats, end: Floats) -> Floats:
+        """int of a scalar operator over the clock from time `start` to time `end`, (n,), in closed form."""
+        process = self.scalar
+        if process is None:
+            raise InputError(f"process {self.process.name} has no scalar flows.")
+        if name in ("unit", "ones"):
+            return start - end
+        if name == "O":
+            return process.log_alpha(start) - process.log_alpha(end)
+        if name == "L" and self.frozen == FROZEN_DRIFT:
+            return np.zeros_like(start)
+        forward = process.log_alpha(end) - process.log_alpha(start)
+        if name == "F" or self.frozen in ("noise", "score"):
+            return forward
+        if name != "L":
+            raise InputError(f"operator {name!r} has no closed scalar flow; use F, L, O, unit or ones.")
+        fall = self.process.clock("log-snr", start) - self.process.clock("log-snr", end)
+        if self.frozen == "data":
+            return forward + self.q * fall
+        raise InputError(f"freezing {self.frozen!r} has no closed flow; freeze data, noise, score or drift.")
+
+    def constant(self, name: str) -> bool:
+        """Whether an operator is one fixed matrix in this clock (phase space with the integral of beta as its clock)."""
+        if self.scalar is not None:
+            return False
+        if name in ("unit", "ones"):
+            return self.clock == "time" or self._steady
+        fixed = name in ("F", "Q", "G", "O", "R") or self.frozen in ("score", FROZEN_DRIFT) or (name, self.frozen) == ("L", "noise")
+        return fixed and (self.clock == "beta" or self._steady)
+
+    @cached_property
+    def _steady(self) -> bool:
+        ends = np.array([self.process.t_min, self.process.T])
+        return bool(np.ptp(self.process.rate("beta", ends)) == 0)

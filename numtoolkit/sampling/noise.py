@@ -1,0 +1,151 @@
+"""Counter-based normal noise: a function of (seed of the sample, purpose, step) and of nothing else.
+
+The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011, Parallel random numbers: as easy as 1, 2,
+3). Its key is the 64-bit seed of one sample, low word first; its counter is (block, purpose, step, 0); a
+block is four words of 32 bits.  The words are therefore the same integers for every split of a batch, number
+of processes, library and device; the normals made of them are equal for every split, and equal to rounding
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.errors import InputError
+
+START, STEP = (
+    0,
+    1,
+)  # purposes: the initial state, and the first noise of a step; noise j of a step is STEP + j
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+_WEYL = 0x9E3779B9, 0xBB67AE85
+_ROUNDS = 10
+
+_BLOCKS_PER_PASS = 2**17  # near the cache of a core, and still enough to occupy an accelerator
+
+
+def normals(
+    seeds: Iterable[int], purpose: int, step: int, shape: int | Sequence[int], like: Any = None
+) -> Any:
+    """Independent standard normal numbers for each sample: Box and Muller (1958) on uniforms of 53 bits.
+
+    seeds    one integer in [0, 2**64) for each sample; equal seeds give equal noise
+    purpose  START, or STEP + j for noise j of a step; below 2**32
+    step     number of the step, from 0; below 2**32
+    shape    of one sample; a longer shape begins with the numbers of a shorter one, both read flat
+    like     None, or a floating numpy array or torch tensor that gives library, device and dtype
+    returns  (len(seeds), *shape), computed in float64 and rounded once to the dtype of `like`; bit-equal
+             however the seeds are split, and in float64 within 4 units in the last place of numpy's on torch
+    raises   InputError for a seed, purpose, step, shape or `like` that is not as said
+    cost     10 to 60 ns a number on one core, and about 15 MB beside the result
+    """
+    axes = [_whole("an axis of the shape", n) for n in (shape if isinstance(shape, Iterable) else [shape])]
+    xp, dtype, device = _backend(like)
+    if not (np.issubdtype(dtype, np.floating) if xp is np else dtype.is_floating_point):
+        raise InputError(f"normal noise cannot be {dtype}; give a floating array as `like`, or None.")
+    keys = _keys(seeds)
+    out = xp.empty((len(keys), math.prod(axes)), dtype=dtype, device=device)
+    for part, block in _passes(out, 2, keys, purpose, step, xp):
+        radius, angle = _uniform(block[0], block[1], xp), _uniform(block[2], block[3], xp)
+        xp.log(radius, out=radius)
+        radius *= -2.0
+        xp.sqrt(radius, out=radius)
+        angle *= 2.0 * math.pi
+        _interleave(part, (radius * xp.cos(angle), radius * xp.sin(angle)), xp)
+    return out.reshape(len(keys), *axes)
+
+
+def words(seeds: Iterable[int], purpose: int, step: int, count: int, like: Any = None) -> Any:
+    """The integers in [0, 2**32) behind the noise: the first `count` of each sample, (len(seeds), count) int64.
+
+    Two numbers of `normals` take four of them.  `like` gives library and device, its dtype does not matter;
+    the rest is as in `normals`.
+    """
+    xp, _, device = _backend(like)
+    keys = _keys(seeds)
+    out = xp.empty((len(keys), _whole("the count of words", count)), dtype=xp.int64, device=device)
+    for part, block in _passes(out, 4, keys, purpose, step, xp):
+        _interleave(part, block, xp)
+    return out
+
+
+def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
+    """Philox4x32-10: the four words of a block, from a counter of four words and a key of two (section 3.3).
+
+    A word is an int or an int64 array or tensor with values in [0, 2**32); all six broadcast together.
+    """
+    (c0, c1, c2, c3), (k0, k1) = counter, key
+    for _ in range(_ROUNDS):
+        # A product may wrap to a negative int64, but its 64 bits are right, and so is each half once masked.
+        low0, low1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        high0, high1 = low0 >> 32, low1 >> 32
+        low0 &= _MASK
+        low1 &= _MASK
+        high0 &= _MASK
+        high1 &= _MASK
+        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return c0, c1, c2, c3
+
+
+def _passes(
+    out: Any, per_block: int, keys: NDArray[np.uint64], purpose: int, step: int, xp: Any
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Views of `out`, pass after pass, each with the four words (rows, blocks) that fill it."""
+    counter = _whole("a purpose", purpose), _whole("a step", step), 0
+    blocks = _whole("the count of blocks", -(-out.shape[1] // per_block))
+    wide = max(1, min(blocks, _BLOCKS_PER_PASS))
+    tall = _BLOCKS_PER_PASS // wide
+    for row, first in product(range(0, len(keys), tall), range(0, blocks, wide)):
+        last, some = min(first + wide, blocks), keys[row : row + tall, None]
+        key = [xp.asarray(half.astype(np.int64), device=out.device) for half in (some & _MASK, some >> 32)]
+        index = xp.arange(first, last, dtype=xp.int64, device=out.device)[None, :]
+        yield out[row : row + tall, per_block * first : per_block * last], philox((index, *counter), key)
+
+
+def _uniform(first: Any, second: Any, xp: Any) -> Any:
+    """53 bits of two words as multiples of 2**-53 in (0, 1]: never 0, whose logarithm is infinite."""
+    out = xp.asarray((first << 21) + (second >> 11) + 1, dtype=xp.float64)
+    out *= 2.0**-53
+    return out
+
+
+def _interleave(part: Any, columns: Sequence[Any], xp: Any) -> None:
+    """Fill each row of `part` with a0, b0, ..., a1, b1, ... of the columns a, b, ..., as far as it goes."""
+    part[...] = xp.stack(columns, -1).reshape(len(part), -1)[:, : part.shape[1]]
+
+
+def _backend(like: Any) -> tuple[Any, Any, Any]:
+    """(library, dtype, device) of an array; whoever gives a torch tensor has imported torch."""
+    if like is None or isinstance(like, np.ndarray):
+        return np, np.dtype(np.float64) if like is None else like.dtype, "cpu"
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(like, torch.Tensor):
+        raise InputError(
+            f"noise can be like a numpy array or a torch tensor, not like a {type(like).__name__}."
+        )
+    return torch, like.dtype, like.device
+
+
+def _keys(seeds: Iterable[int]) -> NDArray[np.uint64]:
+    keys = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    for seed in keys:
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**64:
+            raise InputError(f"the seed of a sample is an integer from 0 to 2**64 - 1, not {seed!r}.")
+    return np.array([int(seed) for seed in keys], dtype=np.uint64)
+
+
+def _whole(name: str, value: Any) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not 0 <= int(value) < 2**32:
+        raise InputError(f"{name} is an integer from 0 to 2**32 - 1, not {value!r}.")
+    return int(value)

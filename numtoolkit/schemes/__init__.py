@@ -1,0 +1,57 @@
+"""The catalogue: every declared scheme, by family, and the reader of scheme specifications.
+
+A new scheme is one declaration in its family's file and its name in that family's tuple.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+
+from numtoolkit.errors import InputError, unknown
+from numtoolkit.scheme import Scheme
+from numtoolkit.schemes.conjugate import CONJUGATE
+from numtoolkit.schemes.multistep import MULTISTEP
+from numtoolkit.schemes.one_step import ONE_STEP
+from numtoolkit.schemes.phase_space import PHASE_SPACE
+from numtoolkit.specs import Spec, parse
+
+# A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
+CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (*ONE_STEP, *MULTISTEP, *PHASE_SPACE, *CONJUGATE)
+
+
+@cache
+def catalogue() -> tuple[Scheme, ...]:
+    """One scheme for each name, families at their defaults."""
+    return tuple(entry if isinstance(entry, Scheme) else entry() for entry in CATALOGUE)
+
+
+@cache
+def _by_name() -> dict[str, int]:
+    names: dict[str, int] = {}
+    for i, member in enumerate(catalogue()):
+        for name in (member.name, *member.aliases):
+            if name in names:
+                raise InputError(f"scheme name {name!r} is declared twice; rename one of the declarations.")
+            names[name] = i
+    return names
+
+
+def scheme(text: str | Spec | Scheme) -> Scheme:
+    """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
+
+    raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range
+    """
+    if isinstance(text, Scheme):
+        return text
+    spec = parse(text) if isinstance(text, str) else text
+    names = _by_name()
+    if spec.name not in names:
+        raise unknown("scheme", spec.name, names)
+    entry = CATALOGUE[names[spec.name]]
+    if isinstance(entry, Scheme):
+        free = [p.name for p in entry.params if p.name not in dict(entry.values)]
+        return entry.bind(**spec.exact(free, entry.name))
+    signature = inspect.signature(entry)
+    return entry(**spec.arguments(signature, entry().name))

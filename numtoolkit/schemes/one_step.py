@@ -1,0 +1,111 @@
+"""One-step schemes: exponential Runge-Kutta in log-SNR, Heun in the noise level, classical Euler and Heun."""
+
+from fractions import Fraction
+
+from numtoolkit.entries import phi, symbol
+from numtoolkit.problem import FROZEN_DRIFT
+from numtoolkit.processes import ScalarProcess
+from numtoolkit.scheme import Claims, Param, Scheme, churned, tableau
+
+IMAGE = ("vp", "edm", "flow")
+c2, a = symbol("c2"), symbol("a")
+STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
+
+EXPONENTIAL_EULER = tableau([0], [[]], [phi(1)])
+
+DDIM = Scheme(
+    "ddim",
+    family="exponential",
+    source="arXiv:2010.02502 eq. 12; exponential Euler, arXiv:2308.02157",
+    step=EXPONENTIAL_EULER,
+    frozen="noise",
+    clock="natural",
+    claims=Claims(classical=1, stiff_strong=1, stiff_commuting=1, stiff_weak=1),
+    aliases=("dpm-solver-1", "dpmpp-1", "exponential-euler"),
+)
+
+RES_2S = Scheme(
+    "res-2s",
+    family="exponential",
+    source="arXiv:2308.02157 Table 3; Hochbruck & Ostermann 2005 eq. 5.3",
+    step=tableau([0, c2], [[], [c2 * phi(1, c2)]], [phi(1) - phi(2) / c2, phi(2) / c2]),
+    frozen="data",
+    clock="log-snr",
+    processes=IMAGE,
+    params=(STAGE,),
+    claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
+    to_zero=EXPONENTIAL_EULER,
+)
+
+DPMPP_2S = Scheme(
+    "dpmpp-2s",
+    family="exponential",
+    source="arXiv:2211.01095 Algorithm 1; Hochbruck & Ostermann 2005 eq. 5.4",
+    step=tableau([0, c2], [[], [c2 * phi(1, c2)]], [(1 - 1 / (2 * c2)) * phi(1), phi(1) / (2 * c2)]),
+    frozen="data",
+    clock="log-snr",
+    processes=IMAGE,
+    params=(STAGE,),
+    claims=Claims(classical=2, stiff_weak=2),
+    to_zero=EXPONENTIAL_EULER,
+    aliases=("dpm-solver-pp-2s",),
+)
+
+HEUN_EDM_STEP = tableau([0, 1], [[], [phi(1)]], [phi(1) / 2, phi(1) / 2])
+
+HEUN_EDM = Scheme(
+    "heun-edm",
+    family="sigma",
+    source="arXiv:2206.00364 Algorithm 1",
+    step=HEUN_EDM_STEP,
+    frozen="noise",
+    clock="noise-level",
+    processes=IMAGE,
+    claims=Claims(classical=2),
+    to_zero=EXPONENTIAL_EULER,
+)
+
+
+def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
+    """a >= 0 with the noise level at abscissa -a raised by 1 + min(S_churn/N, sqrt(2) - 1) inside [S_min, S_max]."""
+    import numpy as np
+
+    process: ScalarProcess = problem.process
+    s = process.noise_level(t)
+    level, step = s[index], s[index] - s[index + 1]
+    gain = min(float(values["churn"]) / (len(t) - 1), 2**0.5 - 1)
+    inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
+    return np.where(inside, gain * level / step, 0.0)
+
+
+HEUN_EDM_CHURN = Scheme(
+    "heun-edm-churn",
+    family="sigma",
+    source="arXiv:2206.00364 Algorithm 2",
+    step=churned(HEUN_EDM_STEP, a, symbol("s_noise") ** 2),
+    frozen="noise",
+    clock="noise-level",
+    processes=IMAGE,
+    reference=a,
+    params=(
+        Param("churn", Fraction(40), Fraction(0), meaning="S_churn"),
+        Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level that is churned"),
+        Param("s_max", Fraction(50), Fraction(0), meaning="highest noise level that is churned"),
+        Param("s_noise", Fraction(1), Fraction(0), meaning="inflation of the added noise; the law is kept only at 1"),
+    ),
+    quantities=(("a", churn_abscissa),),
+    to_zero=EXPONENTIAL_EULER,
+    claims=Claims(sde_weak=2),
+)
+
+EULER = Scheme(
+    "euler",
+    family="classical",
+    source="Euler's method on the probability flow in process time",
+    step=tableau([0], [[]], [phi(1)]),
+    frozen=FROZEN_DRIFT,
+    clock="time",
+    claims=Claims(classical=1),
+)
+
+ONE_STEP = (EULER, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, DPMPP_2S)

@@ -1,0 +1,39 @@
+"""How the suite runs: hypothesis profiles, and what happens to GPU tests where there is no GPU."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The everyday profile repeats the same examples on every run. The long one draws new ones, and prints how to
+# repeat a failure. Neither judges speed: the cores are shared, and a slow draw says nothing about numtoolkit.
+settings.register_profile(
+    "default",
+    derandomize=True,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long", settings.get_profile("default"), derandomize=False, max_examples=2000, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@functools.cache
+def has_cuda() -> bool:
+    """Whether torch is here and sees a CUDA device; loads torch, so asked only by tests marked gpu."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return False
+    return torch.cuda.is_available()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked gpu, and say why, where there is no CUDA device."""
+    if item.get_closest_marker("gpu") and not has_cuda():
+        pytest.skip("no CUDA device here")
