@@ -28,7 +28,13 @@ from numtoolkit.entries import (
     op,
 )
 from numtoolkit.errors import InputError
-from numtoolkit.phi import covariance_integral, expm, matrix_window_integral, scaled_window_integral, window_integral
+from numtoolkit.phi import (
+    covariance_integral,
+    expm,
+    matrix_window_integral,
+    scaled_window_integral,
+    window_integral,
+)
 from numtoolkit.problem import FROZEN_DRIFT, Problem
 from numtoolkit.processes import Floats
 
@@ -257,7 +263,11 @@ class Reader:
         from scipy.integrate import solve_ivp
 
         first, width = self.scalar(a), self.scalar(b) - self.scalar(a)
-        shape = (self.n, self.k, self.k if forcing is None or symmetric else self._matrix(forcing, self.start).shape[2])
+        shape = (
+            self.n,
+            self.k,
+            self.k if forcing is None or symmetric else self._matrix(forcing, self.start).shape[2],
+        )
         orientation = np.abs(width) if symmetric else width
         rhs = _right_hand_side(self, L, forcing, weight, first, width, orientation, shape, symmetric)
         initial = np.zeros(shape) if start is None else start
@@ -303,6 +313,8 @@ def _exponential(A: Floats) -> Floats:
     real = square >= 0
     even = np.where(real, np.cosh(np.where(real, w, 0)), np.cos(w))
     odd = np.where(
-        w < 1e-4, 1 + square / 6, np.where(real, np.sinh(np.where(real, w, 0)), np.sin(w)) / np.where(w == 0, 1, w)
+        w < 1e-4,
+        1 + square / 6,
+        np.where(real, np.sinh(np.where(real, w, 0)), np.sin(w)) / np.where(w == 0, 1, w),
     )
     return np.exp(m)[..., None, None] * (even[..., None, None] * np.eye(2) + odd[..., None, None] * rest)

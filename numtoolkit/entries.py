@@ -54,8 +54,13 @@ class Op:
         parts = []
         for coefficient, name, row in self.terms:
             letter = f"{name}.{row}" if row else name
-            parts.append(letter if coefficient == ONE else f"-{letter}" if coefficient == Const(Fraction(-1))
-                         else f"{coefficient}*{letter}")
+            parts.append(
+                letter
+                if coefficient == ONE
+                else f"-{letter}"
+                if coefficient == Const(Fraction(-1))
+                else f"{coefficient}*{letter}"
+            )
         return " + ".join(parts).replace("+ -", "- ") or "0"
 
 
@@ -79,6 +84,8 @@ class Entry:
         return _entry(other) + -self
 
     def __mul__(self, other: Scalarlike) -> Entry:
+        if isinstance(other, Op):
+            return NotImplemented
         return _product((self, _entry(other)))
 
     def __rmul__(self, other: Scalarlike) -> Entry:

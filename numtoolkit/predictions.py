@@ -29,7 +29,9 @@ def outputs(prediction: str, process: Process) -> int:
     if prediction not in PREDICTIONS:
         raise unknown("prediction", prediction, PREDICTIONS)
     if prediction == "velocity" and process.blocks > 1:
-        raise InputError(f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow.")
+        raise InputError(
+            f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow."
+        )
     return 1 if prediction == "data" else process.blocks
 
 

@@ -120,7 +120,11 @@ class Problem:
             return False
         if name in ("unit", "ones"):
             return self.clock == "time" or self._steady
-        fixed = name in ("F", "Q", "G", "O", "R") or self.frozen in ("score", FROZEN_DRIFT) or (name, self.frozen) == ("L", "noise")
+        fixed = (
+            name in ("F", "Q", "G", "O", "R")
+            or self.frozen in ("score", FROZEN_DRIFT)
+            or (name, self.frozen) == ("L", "noise")
+        )
         return fixed and (self.clock == "beta" or self._steady)
 
     @cached_property

@@ -7,15 +7,17 @@ The kernel is z_t | x_0 ~ N(e_t x_0, Sigma_t); a network that is exact for a law
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, unknown
+from numtoolkit.specs import Spec, parse
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +66,12 @@ class Process(ABC):
 
         z: the k state blocks as a sequence of arrays or tensors of one shape; y has that shape, dtype and device.
         """
+
+    @property
+    def spec(self) -> str:
+        """The name with the parameters that are not at their defaults, as `process` reads it."""
+        own = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in own)})" if own else self.name
 
     def clocks(self) -> tuple[str, ...]:
         """The names `clock` knows."""
@@ -167,7 +175,13 @@ class VP(ScalarProcess):
     name = "vp"
 
     def __post_init__(self) -> None:
-        _in_range(self.name, "beta_min", self.beta_min, 0 < self.beta_min <= self.beta_max, "0 < beta_min <= beta_max")
+        _in_range(
+            self.name,
+            "beta_min",
+            self.beta_min,
+            0 < self.beta_min <= self.beta_max,
+            "0 < beta_min <= beta_max",
+        )
 
     def _b(self, t: Floats) -> Floats:
         return self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2
@@ -256,7 +270,13 @@ class PSLD(Process):
     natural_clock = "beta"
 
     def __post_init__(self) -> None:
-        _in_range(self.name, "beta_min", self.beta_min, 0 < self.beta_min <= self.beta_max, "0 < beta_min <= beta_max")
+        _in_range(
+            self.name,
+            "beta_min",
+            self.beta_min,
+            0 < self.beta_min <= self.beta_max,
+            "0 < beta_min <= beta_max",
+        )
         _in_range(self.name, "Gamma", self.Gamma, 0 <= self.Gamma < self.nu, "0 <= Gamma < nu")
         _in_range(self.name, "gamma", self.gamma, self.gamma > 0, "gamma > 0")
 
@@ -341,9 +361,7 @@ def _damped_moments(a: float, tau: Floats) -> tuple[Floats, Floats, Floats]:
 
     z = -a * tau
     p1, p2, p3 = phi(1, z), phi(2, z), phi(3, z)
-    return tuple(
-        (tau ** (j + 1) * value)[:, None, None] for j, value in enumerate((p1, p1 - p2, p1 - 2 * p2 + 2 * p3))
-    )  # type: ignore[return-value]
+    return tuple((tau ** (j + 1) * value)[:, None, None] for j, value in enumerate((p1, p1 - p2, p1 - 2 * p2 + 2 * p3)))  # type: ignore[return-value]
 
 
 def _in_range(process: str, name: str, value: float, ok: bool, rule: str) -> None:
@@ -352,3 +370,17 @@ def _in_range(process: str, name: str, value: float, ok: bool, rule: str) -> Non
 
 
 PROCESSES: dict[str, type[Process]] = {p.name: p for p in (VP, EDM, RectifiedFlow, PSLD)}
+
+
+def process(text: str | Spec | Process) -> Process:
+    """A process from its name with optional parameters: "psld", "vp(beta_max=12)"; a Process comes back as it is.
+
+    raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range
+    """
+    if isinstance(text, Process):
+        return text
+    spec = parse(text) if isinstance(text, str) else text
+    if spec.name not in PROCESSES:
+        raise unknown("process", spec.name, PROCESSES)
+    kind = PROCESSES[spec.name]
+    return kind(**spec.arguments(inspect.signature(kind), f"process {spec.name}"))

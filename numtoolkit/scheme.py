@@ -134,7 +134,9 @@ class Param:
         if below or (self.high is not None and value > self.high):
             low = "" if self.low is None else f"{self.low} {'<' if self.open else '<='} "
             high = "" if self.high is None else f" <= {self.high}"
-            raise InputError(f"{scheme}: {self.name} = {value} is out of range; it must satisfy {low}{self.name}{high}.")
+            raise InputError(
+                f"{scheme}: {self.name} = {value} is out of range; it must satisfy {low}{self.name}{high}."
+            )
         return value
 
 
@@ -301,7 +303,11 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
 
 
 ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law
-KICKS = {"A": "x", "B": "m", "K": ""}  # letters whose sub-flow is an Euler kick of what the analytic letters leave
+KICKS = {
+    "A": "x",
+    "B": "m",
+    "K": "",
+}  # letters whose sub-flow is an Euler kick of what the analytic letters leave
 TOLD = {"S0": ZERO, "S1": ONE, "Sm": number("1/2")}
 
 
@@ -329,7 +335,9 @@ def word(text: str, scale: Callable[[Op], Op] = lambda X: X) -> Layout:
             continue
         letter, _, parts = token.partition("/")
         if letter not in elapsed:
-            raise InputError(f"letter {token!r} of the splitting word {text!r} is unknown; use {' '.join([*TOLD, *elapsed])}.")
+            raise InputError(
+                f"letter {token!r} of the splitting word {text!r} is unknown; use {' '.join([*TOLD, *elapsed])}."
+            )
         a = elapsed[letter]
         b = elapsed[letter] = a + Fraction(1, int(parts or 1))
         new = f"Z{i}"

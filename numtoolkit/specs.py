@@ -36,7 +36,9 @@ class Spec:
         _merge(given, self.named, owner)
         for key, value in given.items():
             if not isinstance(value, Fraction):
-                raise InputError(f"{owner}: {key} = {show(value)} is not a number; give an integer, a rational or a decimal.")
+                raise InputError(
+                    f"{owner}: {key} = {show(value)} is not a number; give an integer, a rational or a decimal."
+                )
         return given  # type: ignore[return-value]
 
     def arguments(self, signature: inspect.Signature, owner: str) -> dict[str, object]:

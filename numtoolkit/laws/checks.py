@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from numtoolkit.errors import InputError
 
 
-def host(name: str, value: Any) -> np.ndarray:
+def host(name: str, value: Any) -> npt.NDArray[Any]:
     """value as a numpy array; tensors of any device are brought to the host, bfloat16 as float32."""
     if type(value).__module__.startswith("torch"):
         value = value.detach().cpu()
@@ -21,8 +22,8 @@ def host(name: str, value: Any) -> np.ndarray:
         raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
 
 
-def real(name: str, value: Any, dtype: Any = np.float64) -> np.ndarray:
-    """value as a read-only array of its own; InputError unless it is non-empty, real and finite."""
+def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) -> npt.NDArray[Any]:
+    """value as a read-only array of its own; InputError unless non-empty, real and, if asked, finite."""
     array = host(name, value)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} has dtype {array.dtype}; give real numbers.")
@@ -30,14 +31,14 @@ def real(name: str, value: Any, dtype: Any = np.float64) -> np.ndarray:
         raise InputError(f"{name} is empty (shape {array.shape}); give at least one entry.")
     with np.errstate(over="ignore"):  # longdouble values beyond float64 become inf and are refused below
         array = np.array(array, dtype=dtype, order="C")
-    if not np.isfinite(array).all():
+    if finite and not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinity; give finite numbers.")
     array.flags.writeable = False
     return array
 
 
-def probabilities(name: str, value: Any, count: int) -> np.ndarray:
-    """(count,) weights >= 0 scaled to sum to 1 exactly; None means equal ones; a sum off by over 1e-6 is refused."""
+def probabilities(name: str, value: Any, count: int) -> npt.NDArray[np.float64]:
+    """(count,) weights >= 0, scaled to sum to 1; None means equal ones; a sum off by over 1e-6 is refused."""
     weights = real(name, np.full(count, 1.0) / count if value is None else value)
     if weights.shape != (count,):
         raise InputError(f"{name} has shape {weights.shape}; give {count} numbers, one for each entry.")
@@ -48,20 +49,20 @@ def probabilities(name: str, value: Any, count: int) -> np.ndarray:
     return real(name, weights / weights.sum())
 
 
-def spectrum(name: str, covariance: Any, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray]:
+def spectrum(
+    name: str, covariance: Any, shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]:
     """(basis, variances) with covariance = basis diag(variances) basis'; basis None if it is the identity.
 
     covariance  number (isotropic), `shape` (diagonal) or (d, d) (full, coordinates flattened in C order)
     basis       (d, d) orthogonal, eigenvectors in columns; variances (d,) >= 0
-    errors      InputError unless symmetric and positive semidefinite up to d eps |C|, eps of the dtype given, so
-                that a covariance estimated in float32 passes; variances below 0 by rounding become 0
+    errors      InputError unless symmetric and positive semidefinite up to d eps |C|, eps of the dtype
+                given, so that a covariance estimated in float32 passes; negative rounding becomes 0
     """
     matrix = real(name, covariance)
     d = math.prod(shape)
     if matrix.shape not in ((), shape, (d, d)):
-        raise InputError(
-            f"{name} has shape {matrix.shape}; give a number, {shape} (diagonal) or {(d, d)} (full)."
-        )
+        raise InputError(f"{name} has shape {matrix.shape}; give a number, {shape} (diagonal) or {(d, d)} (full).")
     if matrix.shape == (d, d) and matrix.shape != shape and np.array_equal(matrix, np.diag(np.diag(matrix))):
         matrix = np.diag(matrix)
     if matrix.shape != (d, d) or matrix.shape == shape:
@@ -69,14 +70,10 @@ def spectrum(name: str, covariance: Any, shape: tuple[int, ...]) -> tuple[np.nda
             raise InputError(f"{name} holds the negative variance {matrix.min():g}; give variances >= 0.")
         return None, real(name, np.broadcast_to(matrix.ravel(), d))
     given = host(name, covariance).dtype
-    tolerance = (
-        d * float(np.finfo(given if given.kind == "f" else np.float64).eps) * float(np.abs(matrix).max())
-    )
+    tolerance = d * float(np.finfo(given if given.kind == "f" else np.float64).eps) * float(np.abs(matrix).max())
     if np.abs(matrix - matrix.T).max() > tolerance:
         raise InputError(f"{name} is not symmetric; average it with its transpose.")
     variances, basis = np.linalg.eigh((matrix + matrix.T) / 2)
     if variances[0] < -tolerance:
-        raise InputError(
-            f"{name} has the negative eigenvalue {variances[0]:.3g}; give a positive semidefinite matrix."
-        )
+        raise InputError(f"{name} has the negative eigenvalue {variances[0]:.3g}; give a positive semidefinite matrix.")
     return real(name, basis), real(name, np.maximum(variances, 0.0))

@@ -24,12 +24,13 @@ _EMPIRICAL = {"images"}
 def load(path: str | os.PathLike[str]) -> Law:
     """The law stored in an .npz file, as written by numpy.savez.
 
-    keys    means (K, *shape) and covariances (see `GaussianMixture`), with weights (K,) or equal ones if absent;
-            a single mean gives a `Gaussian`.  Or images (N, *shape), with weights (N,) or equal ones: `Empirical`
-    errors  StorageError, one sentence, for whatever is wrong with the file: absent, over 2 GiB (also unpacked), no
-            zip archive, damaged (every checksum is verified), pickled, keys missing or unknown, arrays empty,
-            complex, not finite, of shapes that do not fit, weights negative or not summing to 1 within 1e-6,
-            covariances not symmetric or not positive semidefinite
+    keys    means (K, *shape) and covariances (see `GaussianMixture`), with weights (K,) or equal ones if
+            absent; a single mean gives a `Gaussian`.  Or images (N, *shape), likewise with or without
+            weights (N,): `Empirical`
+    errors  StorageError, one sentence, for whatever is wrong with the file: absent, over 2 GiB (also
+            unpacked), no zip archive, damaged (every checksum is verified), pickled, keys missing or unknown,
+            arrays empty, complex, not finite or of shapes that do not fit, weights negative or not summing
+            to 1 within 1e-6, covariances not symmetric or not positive semidefinite
     cost    twice the size of the file in memory
     """
     path = Path(path)
@@ -38,15 +39,13 @@ def load(path: str | os.PathLike[str]) -> Law:
             raise InputError("it is not a file")
         with path.open("rb") as stream:
             return _law(_arrays(stream), f"file {path.name}")
-    except (
-        Exception
-    ) as error:  # the one boundary where foreign bytes are parsed: zipfile and numpy raise a dozen types
+    except Exception as error:  # the one boundary where foreign bytes are parsed: zipfile and numpy raise a dozen types
         reason = str(error).split("\n")[0].rstrip(". ") or type(error).__name__
         raise StorageError(f"cannot load a law from {str(path)!r}: {reason}.") from error
 
 
 def _arrays(stream: IO[bytes]) -> dict[str, np.ndarray]:
-    """The members of an .npz archive by key; zipfile verifies the checksum of each, which numpy.load may skip."""
+    """The arrays of an .npz archive by key; zipfile verifies every checksum, which numpy.load may skip."""
     if os.fstat(stream.fileno()).st_size > SIZE_LIMIT:
         raise InputError("it is larger than 2 GiB; store fewer images or float32")
     with zipfile.ZipFile(stream) as archive:
@@ -70,9 +69,7 @@ def _law(arrays: dict[str, np.ndarray], name: str) -> Law:
     keys = set(arrays) - {"weights"}
     if keys not in (_MIXTURE, _EMPIRICAL):
         found = ", ".join(sorted(arrays)) or "none"
-        raise InputError(
-            f"its keys are {found}; give means and covariances, or images, with or without weights"
-        )
+        raise InputError(f"its keys are {found}; give means and covariances, or images, with or without weights")
     weights = arrays.get("weights")
     if keys == _EMPIRICAL:
         return Empirical(arrays["images"], weights, name)

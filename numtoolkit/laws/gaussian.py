@@ -1,8 +1,8 @@
 """Gaussians and mixtures of Gaussians, worked in the eigenbases of their covariances.
 
-With C = Q diag(v) Q' the denoiser of N(m, C) is m + Q diag(v / (v + sigma^2)) Q' (y - m); a mixture averages those
-of its components with responsibilities r_k ~ w_k N(y; m_k, C_k + sigma^2 I).  Both are formed as mean plus gain
-times deviation, so the rounding error stays at a few eps (|y| + |m|) from sigma -> 0 to sigma -> infinity.
+With C = Q diag(v) Q' the denoiser of N(m, C) is m + Q diag(v / (v + sigma^2)) Q' (y - m); a mixture averages
+those of its components with responsibilities r_k ~ w_k N(y; m_k, C_k + sigma^2 I).  Both are formed as mean
+plus gain times deviation, so for every sigma the rounding error stays at a few eps (gain |y - m| + |m|).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from numtoolkit.errors import InputError
 from numtoolkit.laws.checks import host, probabilities, real, spectrum
-from numtoolkit.laws.law import TILE_BYTES, Array, denoised, namespace, placed, streams
+from numtoolkit.laws.law import TILE_BYTES, Array, Floats, denoised, freeze, namespace, placed, streams
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -26,19 +26,18 @@ class Gaussian:
     mean        (*shape), real; a number is a law of shape ()
     covariance  number (isotropic), (*shape) (diagonal) or (d, d) (full, coordinates flattened in C order)
     errors      InputError unless finite, symmetric and positive semidefinite (variances of 0 are allowed)
-    cost        one O(d^3) eigendecomposition if full; then two (batch, d, d) products a call, none if diagonal
+    cost        one O(d^3) eigendecomposition if full; then two (batch, d, d) products a call
     """
 
-    mean: np.ndarray = field(repr=False)
-    basis: np.ndarray | None = field(repr=False)
-    variances: np.ndarray = field(repr=False)
+    mean: Floats = field(repr=False)
+    basis: Floats | None = field(repr=False)
+    variances: Floats = field(repr=False)
     name: str
 
     def __init__(self, mean: Any, covariance: Any, name: str = "gaussian") -> None:
         centre = real("mean", mean)
         basis, variances = spectrum("covariance", covariance, centre.shape)
-        for key, value in {"mean": centre, "basis": basis, "variances": variances, "name": name}.items():
-            object.__setattr__(self, key, value)
+        freeze(self, mean=centre, basis=basis, variances=variances, name=name)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,14 +49,14 @@ class Gaussian:
         """Mean variance of a coordinate: trace of the covariance / d."""
         return float(self.variances.mean())
 
-    def covariance(self) -> np.ndarray:
+    def covariance(self) -> Floats:
         """Cov[x0], float64 (d, d)."""
         if self.basis is None:
             return np.diag(self.variances)
         return (self.basis * self.variances) @ self.basis.T
 
-    def eigen(self) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-        """(basis (d, d) with eigenvectors in columns, or None if diagonal; variances (d,); basis' mean (d,))."""
+    def eigen(self) -> tuple[Floats | None, Floats, Floats]:
+        """(basis (d, d) with eigenvectors in columns, None if diagonal; variances (d,); basis' mean)."""
         flat = self.mean.ravel()
         return self.basis, self.variances, flat if self.basis is None else self.basis.T @ flat
 
@@ -65,7 +64,7 @@ class Gaussian:
         """E[x0 | y = x0 + sigma n]; shapes, dtypes and errors as in `laws.law.denoised`."""
         return denoised(self._posterior_mean, y, sigma, self.shape)
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
+    def sample(self, n: int, seed: int) -> Floats:
         """n independent x0, float64 (n, *shape); a shorter sample of the same seed is a prefix."""
         _, normals = streams(n, seed)
         x = normals.standard_normal((n, self.variances.size)) * np.sqrt(self.variances)
@@ -83,37 +82,33 @@ class Gaussian:
         return mean + (gain * ((rows - mean) @ basis)) @ basis.T
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class GaussianMixture:
-    """sum_k weights_k N(means_k, covariances_k).
+    """sum_k weights_k N(means_k, covariances_k), the covariances kept as eigenvectors and variances.
 
     weights      (K,) >= 0 summing to 1 within 1e-6, or None for equal ones
     means        (K, *shape)
     covariances  number, (K,) (isotropic), (K, *shape) (diagonal) or (K, d, d) (full), as for `Gaussian`
-    variances    (K, d), in the basis bases[k]; bases (K, d, d), or None if all components are diagonal
+    variances    (K, d), along the columns of bases (K, d, d), which is None if all components are diagonal
     errors       InputError naming the component whose covariance is no covariance
     cost         K O(d^3) eigendecompositions if full; two (batch, d, K d) products a call, none if diagonal;
                  temporaries of one call stay below 64 MB apiece
     """
 
-    weights: np.ndarray = field(repr=False)
-    means: np.ndarray = field(repr=False)
-    covariances: np.ndarray = field(repr=False)
-    name: str = "gaussian-mixture"
-    variances: np.ndarray = field(init=False, repr=False)
-    bases: np.ndarray | None = field(init=False, repr=False)
+    weights: Floats = field(repr=False)
+    means: Floats = field(repr=False)
+    variances: Floats = field(repr=False)
+    bases: Floats | None = field(repr=False)
+    name: str
 
-    def __post_init__(self) -> None:
-        means = real("means", self.means)
-        if means.ndim == 0:
+    def __init__(self, weights: Any, means: Any, covariances: Any, name: str = "gaussian-mixture") -> None:
+        centres = real("means", means)
+        if centres.ndim == 0:
             raise InputError("means is a single number; give one mean for each component, (K, *shape).")
-        count, shape = len(means), means.shape[1:]
-        weights = probabilities("weights", self.weights, count)
-        given = host("covariances", self.covariances)
-        if given.ndim and given.shape[0] != count:
-            raise InputError(
-                f"covariances has {given.shape[0]} entries, but there are {count} means; give one for each."
-            )
+        count, shape = len(centres), centres.shape[1:]
+        given = host("covariances", covariances)
+        if given.ndim and len(given) != count:
+            raise InputError(f"covariances has {len(given)} entries for {count} means; give one for each.")
         each = given if given.ndim else np.broadcast_to(given, count)
         spectra = [spectrum(f"covariances[{k}]", each[k], shape) for k in range(count)]
         bases = None
@@ -121,9 +116,8 @@ class GaussianMixture:
             identity = np.eye(math.prod(shape))
             bases = real("bases", np.stack([identity if basis is None else basis for basis, _ in spectra]))
         variances = real("variances", np.stack([values for _, values in spectra]))
-        made = {"weights": weights, "means": means, "covariances": real("covariances", given)}
-        for key, value in {**made, "variances": variances, "bases": bases}.items():
-            object.__setattr__(self, key, value)
+        shares = probabilities("weights", weights, count)
+        freeze(self, weights=shares, means=centres, variances=variances, bases=bases, name=name)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,7 +125,7 @@ class GaussianMixture:
         return self.means.shape[1:]
 
     @cached_property
-    def mean(self) -> np.ndarray:
+    def mean(self) -> Floats:
         """E[x0], float64 (*shape)."""
         return np.tensordot(self.weights, self.means, 1)
 
@@ -141,26 +135,25 @@ class GaussianMixture:
         between = (self._flat_means() - self.mean.ravel()) ** 2
         return float(self.weights @ (self.variances + between).mean(axis=1))
 
-    def covariance(self) -> np.ndarray:
+    def covariance(self) -> Floats:
         """Cov[x0], float64 (d, d): within the components plus between their means."""
         spread = self._flat_means() - self.mean.ravel()
         between = (spread.T * self.weights) @ spread
         if self.bases is None:
             return between + np.diag(self.weights @ self.variances)
         scaled = self.bases * (self.weights[:, None] * self.variances)[:, None, :]
-        return between + np.einsum("kij,klj->il", scaled, self.bases, optimize=True)
+        within: Floats = np.einsum("kij,klj->il", scaled, self.bases, optimize=True)
+        return between + within
 
     def denoise(self, y: Array, sigma: Array | float) -> Array:
         """E[x0 | y = x0 + sigma n]; shapes, dtypes and errors as in `laws.law.denoised`.
 
-        Responsibilities are normalised in logarithms: finite for sigma from 1e-6 to 1e5 and |y| to 1e9 and beyond
-        in float32 and float64.  In float32 with |y - m| far above sigma they are those of a nearby y.
+        Responsibilities are normalised in logarithms: finite in float32 and float64 for sigma from 1e-6 to
+        1e5 and |y| up to 1e9.  With |y - m| far above sigma they are those of a nearby y.
         """
-        return denoised(
-            self._posterior_mean, y, sigma, self.shape, max(1, TILE_BYTES // (8 * self.variances.size))
-        )
+        return denoised(self._posterior_mean, y, sigma, self.shape, max(1, TILE_BYTES // (8 * self.variances.size)))
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
+    def sample(self, n: int, seed: int) -> Floats:
         """n independent x0, float64 (n, *shape); a shorter sample of the same seed is a prefix."""
         choices, normals = streams(n, seed)
         which = choices.choice(len(self.weights), n, p=self.weights)
@@ -170,7 +163,7 @@ class GaussianMixture:
                 x[which == k] = x[which == k] @ basis.T
         return self.means[which] + x.reshape(n, *self.shape)
 
-    def _flat_means(self) -> np.ndarray:
+    def _flat_means(self) -> Floats:
         return self.means.reshape(self.variances.shape)
 
     def _posterior_mean(self, rows: Array, level: Array) -> Array:
@@ -187,7 +180,7 @@ class GaussianMixture:
         pulls = shares[:, :, None] * (deviations / widths) ** 2 * offsets
         if back is None:
             return shares @ means + pulls.sum(1)
-        return shares @ means + pulls.reshape(len(rows), -1) @ back
+        return shares @ means + pulls.reshape(len(rows), len(back)) @ back
 
     def _constants(self, move: Any) -> tuple[Any, ...]:
         means = self._flat_means()

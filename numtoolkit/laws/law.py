@@ -1,8 +1,8 @@
 """What every law offers, and what its denoisers and samplers share.
 
-For a linear diffusion z_t | x0 ~ N(e_t x0, Sigma_t) with k blocks the posterior mean of x0 depends on z_t only
-through y = e' Sigma^-1 z / (e' Sigma^-1 e) = x0 + sigma n, with sigma = (e' Sigma^-1 e)^(-1/2) and n standard
-normal.  A law therefore needs nothing but the scalar denoiser E[x0 | y], whatever the process.
+For a linear diffusion z_t | x0 ~ N(e_t x0, Sigma_t) with k blocks the posterior mean of x0 depends on z_t
+only through y = e' Sigma^-1 z / (e' Sigma^-1 e) = x0 + sigma n, with sigma = (e' Sigma^-1 e)^(-1/2) and n
+standard normal.  A law therefore needs nothing but the scalar denoiser E[x0 | y], whatever the process.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from numtoolkit.errors import InputError
 
 Array = Any  # a numpy array or a torch tensor
+Floats = npt.NDArray[np.float64]
 
 TILE_BYTES = 64 << 20  # largest temporary of one tile
 
@@ -36,25 +38,25 @@ class Law(Protocol):
         """Where the law comes from, for provenance."""
 
     @property
-    def mean(self) -> np.ndarray:
+    def mean(self) -> Floats:
         """E[x0], float64 of shape `shape`."""
 
     @property
     def variance(self) -> float:
         """Mean over the coordinates of Var[x0], the square of EDM's sigma_data."""
 
-    def covariance(self) -> np.ndarray:
+    def covariance(self) -> Floats:
         """Cov[x0] with the coordinates flattened in C order, float64 (d, d)."""
 
     def denoise(self, y: Array, sigma: Array | float) -> Array:
         """E[x0 | y = x0 + sigma n] for y (batch, *shape); see `denoised`."""
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
+    def sample(self, n: int, seed: int) -> Floats:
         """n independent x0, float64 (n, *shape); sample(m, seed) is the start of sample(n, seed) if m < n."""
 
 
 def namespace(y: Array) -> Any:
-    """The library y belongs to: torch for a tensor, else numpy; torch is imported only when it already was."""
+    """The library y belongs to: torch for a tensor, else numpy; torch is imported only if it already was."""
     if type(y).__module__.startswith("torch"):
         import torch
 
@@ -72,11 +74,11 @@ def denoised(
     """kernel(rows, level) on the flattened batch, in the type, dtype and device of y.
 
     kernel  maps rows (n, d) and level (1, 1) or (n, 1) > 0, both of the working dtype, to means (n, d)
-    y       (batch, *shape), numpy array or torch tensor of a floating dtype; half precisions are worked in float32
+    y       (batch, *shape), numpy array or torch tensor of a floating dtype; float16 is worked in float32
     sigma   number >= 0, or array or tensor of shape () or (batch,); where it is 0 the result is y
     tile    largest number of rows given to the kernel at once; None for all
-    errors  InputError for another shape or dtype, and for a negative or non-finite sigma (on the host; a sigma that
-            lives on a device is not read back and is trusted)
+    errors  InputError for another shape or dtype, and for a sigma that is negative or not finite (a sigma on
+            a device is not read back and is trusted); NaN in y stays NaN in its row
     """
     xp = namespace(y)
     if xp is np and not isinstance(y, np.ndarray):
@@ -100,7 +102,7 @@ def denoised(
     return _cast(xp.where(positive, means, rows), y.dtype).reshape(y.shape)
 
 
-def placed(law: Law, rows: Array, build: Callable[[Callable[[np.ndarray], Array]], tuple[Any, ...]]) -> Any:
+def placed(law: Law, rows: Array, build: Callable[[Callable[[Any], Array]], tuple[Any, ...]]) -> Any:
     """build(move), made once per law, library, dtype and device; move takes a host array to where rows is.
 
     Kept outside the law, which so stays frozen and pickles small, and dropped with it.
@@ -112,21 +114,25 @@ def placed(law: Law, rows: Array, build: Callable[[Callable[[np.ndarray], Array]
         if xp is np:
             store[key] = build(lambda array: np.asarray(array, dtype=rows.dtype))
         else:
-            with xp.inference_mode(
-                False
-            ):  # else constants first used in inference mode could never see autograd
+            with xp.inference_mode(False):  # else constants first used in inference mode could never see autograd
                 store[key] = build(lambda array: xp.tensor(array, dtype=rows.dtype, device=rows.device))
     return store[key]
 
 
 def streams(n: int, seed: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Generators for the choices and for the normals of n samples: two, so that neither shifts when n changes."""
+    """Generators of choices and of normals for n samples: two, so that neither shifts when n changes."""
     if not isinstance(n, Integral) or n < 1:
         raise InputError(f"n = {n!r} samples cannot be drawn; give a whole number >= 1.")
     if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"seed = {seed!r} is no seed; give a whole number >= 0.")
     choices, normals = np.random.Generator(np.random.Philox(int(seed))).spawn(2)
     return choices, normals
+
+
+def freeze(law: object, **fields: Any) -> None:
+    """Set the fields of a frozen law while it is made."""
+    for name, value in fields.items():
+        object.__setattr__(law, name, value)
 
 
 def _cast(x: Array, dtype: Any) -> Array:
@@ -144,13 +150,11 @@ def _column(sigma: Array | float, rows: Array) -> Array:
         known = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
     else:
         host = np.asarray(sigma)
-        column = (
-            host.astype(rows.dtype) if xp is np else xp.tensor(host, dtype=rows.dtype, device=rows.device)
-        )
+        column = host.astype(rows.dtype) if xp is np else xp.tensor(host, dtype=rows.dtype, device=rows.device)
         known = bool(((host >= 0) & (host < math.inf)).all())
     if column.shape not in ((), (len(rows),)):
         raise InputError(
-            f"sigma has shape {tuple(column.shape)}; give one number, or one for each of the {len(rows)} rows."
+            f"sigma has shape {tuple(column.shape)}; give a number, or one for each of the {len(rows)} rows."
         )
     if not known:
         raise InputError(f"sigma = {sigma} is not finite and >= 0; give standard deviations of the noise.")

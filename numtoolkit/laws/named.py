@@ -23,9 +23,7 @@ def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:
     _whole("dim", dim, 1, 4096)
     _number("mean", mean, -100, 100)
     _number("std", std, 0, 100)
-    return Gaussian(
-        np.full(dim, float(mean)), float(std) ** 2, _spec("gaussian", dim=dim, mean=mean, std=std)
-    )
+    return Gaussian(np.full(dim, float(mean)), float(std) ** 2, _spec("gaussian", dim=dim, mean=mean, std=std))
 
 
 def anisotropic(dim: int = 16, low: float = 1e-3, high: float = 1.0) -> Gaussian:
@@ -36,9 +34,7 @@ def anisotropic(dim: int = 16, low: float = 1e-3, high: float = 1.0) -> Gaussian
     _whole("dim", dim, 1, 4096)
     _number("high", high, 1e-12, 1e4)
     _number("low", low, 1e-12, high)
-    return Gaussian(
-        np.zeros(dim), np.geomspace(low, high, dim), _spec("anisotropic", dim=dim, low=low, high=high)
-    )
+    return Gaussian(np.zeros(dim), np.geomspace(low, high, dim), _spec("anisotropic", dim=dim, low=low, high=high))
 
 
 def mixture(
@@ -51,8 +47,8 @@ def mixture(
 ) -> GaussianMixture:
     """Random mixture of anisotropic, randomly rotated Gaussians.
 
-    Weights are Dirichlet(1, ..., 1), means N(0, spread^2 I), deviations along the axes uniform in [low, high], axes
-    Haar-distributed.  The defaults give overlapping components; low = 0.05 and spread = 0.45 separate some of them.
+    Weights are Dirichlet(1, ..., 1), means N(0, spread^2 I), deviations along the axes uniform from low to
+    high, axes Haar-distributed.  The defaults overlap; low = 0.05 and spread = 0.45 separate some components.
 
     ranges  dim 1..256, components 1..1024, seed >= 0, 0 <= low <= high <= 100, spread 0..100
     """
@@ -117,9 +113,7 @@ def digits(count: int = 1797) -> Empirical:
     found = find_spec("sklearn")
     path = Path(found.origin).parent / "datasets/data/digits.csv.gz" if found and found.origin else None
     if path is None or not path.is_file():
-        raise InputError(
-            "the law 'digits' reads the data of scikit-learn, which is not installed; install the extra 'data'."
-        )
+        raise InputError("the law 'digits' needs scikit-learn, whose data it reads; pip install 'numtoolkit[data]'.")
     pixels = np.loadtxt(path, delimiter=",", max_rows=count, usecols=range(64), ndmin=2)
     return Empirical(pixels.reshape(count, 8, 8) / 8 - 1, name=_spec("digits", count=count))
 

@@ -1,7 +1,7 @@
 """Counter-based normal noise: a function of (seed of the sample, purpose, step) and of nothing else.
 
 The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011, Parallel random numbers: as easy as 1, 2,
-3). Its key is the 64-bit seed of one sample, low word first; its counter is (block, purpose, step, 0); a
+3).  Its key is the 64-bit seed of one sample, low word first; its counter is (block, purpose, step, 0); a
 block is four words of 32 bits.  The words are therefore the same integers for every split of a batch, number
 of processes, library and device; the normals made of them are equal for every split, and equal to rounding
 elsewhere.
@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError
 
-START, STEP = (
-    0,
-    1,
-)  # purposes: the initial state, and the first noise of a step; noise j of a step is STEP + j
+# Purposes: the initial state, and the first noise of a step; noise j of a step is STEP + j.
+START, STEP = 0, 1
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
@@ -34,9 +32,7 @@ _ROUNDS = 10
 _BLOCKS_PER_PASS = 2**17  # near the cache of a core, and still enough to occupy an accelerator
 
 
-def normals(
-    seeds: Iterable[int], purpose: int, step: int, shape: int | Sequence[int], like: Any = None
-) -> Any:
+def normals(seeds: Iterable[int], purpose: int, step: int, shape: int | Sequence[int], like: Any = None) -> Any:
     """Independent standard normal numbers for each sample: Box and Muller (1958) on uniforms of 53 bits.
 
     seeds    one integer in [0, 2**64) for each sample; equal seeds give equal noise
@@ -47,7 +43,7 @@ def normals(
     returns  (len(seeds), *shape), computed in float64 and rounded once to the dtype of `like`; bit-equal
              however the seeds are split, and in float64 within 4 units in the last place of numpy's on torch
     raises   InputError for a seed, purpose, step, shape or `like` that is not as said
-    cost     10 to 60 ns a number on one core, and about 15 MB beside the result
+    cost     10 to 60 ns a number on one core, and about 20 MB beside the result
     """
     axes = [_whole("an axis of the shape", n) for n in (shape if isinstance(shape, Iterable) else [shape])]
     xp, dtype, device = _backend(like)
@@ -66,7 +62,7 @@ def normals(
 
 
 def words(seeds: Iterable[int], purpose: int, step: int, count: int, like: Any = None) -> Any:
-    """The integers in [0, 2**32) behind the noise: the first `count` of each sample, (len(seeds), count) int64.
+    """The integers in [0, 2**32) behind the noise, int64 of shape (len(seeds), count).
 
     Two numbers of `normals` take four of them.  `like` gives library and device, its dtype does not matter;
     the rest is as in `normals`.
@@ -131,9 +127,7 @@ def _backend(like: Any) -> tuple[Any, Any, Any]:
         return np, np.dtype(np.float64) if like is None else like.dtype, "cpu"
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(like, torch.Tensor):
-        raise InputError(
-            f"noise can be like a numpy array or a torch tensor, not like a {type(like).__name__}."
-        )
+        raise InputError(f"noise can be like a numpy array or a torch tensor, not like a {type(like).__name__}.")
     return torch, like.dtype, like.device
 
 

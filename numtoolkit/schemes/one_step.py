@@ -91,7 +91,12 @@ HEUN_EDM_CHURN = Scheme(
         Param("churn", Fraction(40), Fraction(0), meaning="S_churn"),
         Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level that is churned"),
         Param("s_max", Fraction(50), Fraction(0), meaning="highest noise level that is churned"),
-        Param("s_noise", Fraction(1), Fraction(0), meaning="inflation of the added noise; the law is kept only at 1"),
+        Param(
+            "s_noise",
+            Fraction(1),
+            Fraction(0),
+            meaning="inflation of the added noise; the law is kept only at 1",
+        ),
     ),
     quantities=(("a", churn_abscissa),),
     to_zero=EXPONENTIAL_EULER,

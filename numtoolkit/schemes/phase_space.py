@@ -28,7 +28,9 @@ def ode(name: str, text: str, source: str, aliases: tuple[str, ...] = ()) -> Sch
     )
 
 
-def sde(name: str, layout: Layout, source: str, params: tuple[Param, ...] = (), aliases: tuple[str, ...] = ()) -> Scheme:
+def sde(
+    name: str, layout: Layout, source: str, params: tuple[Param, ...] = (), aliases: tuple[str, ...] = ()
+) -> Scheme:
     """A stochastic splitting of the reverse SDE."""
     return Scheme(
         name,
@@ -57,7 +59,11 @@ def scaled_position(X: Op) -> Op:
 
 
 LAMBDA_S = Param(
-    "lambda_s", Fraction(1), Fraction(0), free=False, meaning="rate of the position noise; the law is kept only at 1"
+    "lambda_s",
+    Fraction(1),
+    Fraction(0),
+    free=False,
+    meaning="rate of the position noise; the law is kept only at 1",
 )
 
 SSCS = sde("sscs", word("L/2 S0 K L/2"), "arXiv:2112.07068 Algorithm 1; arXiv:2303.01748")

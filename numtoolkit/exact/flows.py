@@ -1,0 +1,135 @@
+"""The exact probability flow: dz/dt = F z - G G' S / 2 with the exact score of a law, solved to rounding or nearly so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.errors import InputError
+from numtoolkit.laws import Gaussian, Law
+from numtoolkit.processes import Floats, Process, ScalarProcess
+
+NEAR_ZERO = 1e-7  # noise level, in deviations of the law, from which the denoiser finishes a flow to noise level 0
+
+
+def exact_flow(
+    process: Process,
+    law: Law,
+    start: Sequence[Floats],
+    t0: float,
+    t1: float,
+    rtol: float = 1e-10,
+    atol: float = 1e-11,
+) -> list[Floats]:
+    """Where the probability flow takes states at time t0 by time t1.
+
+    law      Gaussian: the linear map of `gaussian_flow`; any other: Dormand-Prince 8(5,3) on the whole batch
+    start    k arrays (batch, *law.shape) of float64, kept unchanged
+    t1       below t0; 0 (no noise) on scalar processes only
+    rtol, atol  of the integrator (RMS over the batch), in the frame below; unused for a Gaussian law
+    returns  k arrays like `start`
+    raises   InputError for times out of order, or 0 in phase space
+    cost     for a law that is not Gaussian some 500 to 2000 denoiser calls on the batch
+
+    A scalar process is integrated in w = (z / alpha - m) / sqrt(v + s^2), m and v the law's mean and mean variance: for
+    a Gaussian of that variance w is constant, so at high noise there is little to do. Its clock log s has the slope
+    dw / d log s = (D_g - D) / sqrt(v + s^2), D_g the Gaussian's denoiser, which nothing divides by s. Phase space is
+    integrated in log t.
+    """
+    if not t0 > t1 >= 0:
+        raise InputError(f"the flow runs from t0 = {t0:g} down to t1 = {t1:g}; give t0 > t1 >= 0.")
+    if t1 == 0 and not isinstance(process, ScalarProcess):
+        raise InputError(
+            f"the flow of process {process.name} is not followed to time 0; end at t_min = {process.t_min:g}."
+        )
+    if isinstance(law, Gaussian):
+        return _linear(process, law, start, t0, t1)
+    if isinstance(process, ScalarProcess):
+        return _scalar(process, law, start[0], t0, t1, rtol, atol)
+    return _phase_space(process, law, start, t0, t1, rtol, atol)
+
+
+def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> Floats:
+    """Propagators (d, k, k) of the centred flow z - e_t m for Gaussian data of the given variances (d,).
+
+    One block: sqrt(V_1 / V_0), V_t = v e_t^2 + Sigma_t. Otherwise dX/dt = (F + G G' V_t^-1 / 2) X, which has no
+    elementary solution, in log t by Dormand-Prince 8(5,3) to a relative 1e-12.
+    """
+    if isinstance(process, ScalarProcess):
+        alpha, sigma = (np.array([rule(np.array([t]))[0] for t in (t0, t1)]) for rule in (process.alpha, process.sigma))
+        spread = np.hypot(alpha * np.sqrt(variances)[:, None], sigma)
+        return (spread[:, 1] / spread[:, 0])[:, None, None]
+    k = process.blocks
+    shape = (len(variances), k, k)
+
+    def slope(log_t: float, X: Floats) -> Floats:
+        t = np.exp(np.array([log_t]))
+        e, sigma = process.kernel(t)
+        V = variances[:, None, None] * np.outer(e[0], e[0]) + sigma
+        K = process.drift(t) + process.diffusion(t) @ np.linalg.inv(V) / 2
+        return t * (K @ X.reshape(shape)).ravel()
+
+    identity = np.broadcast_to(np.eye(k), shape).ravel()
+    return _solve(slope, np.log(t0), np.log(t1), identity, 1e-12, 1e-14).reshape(shape)
+
+
+def _linear(process: Process, law: Gaussian, start: Sequence[Floats], t0: float, t1: float) -> list[Floats]:
+    basis, variances, _ = law.eigen()
+    e = process.kernel(np.array([t0, t1]))[0]
+    centred = np.stack([z - e[0, i] * law.mean for i, z in enumerate(start)], axis=-1)
+    flat = centred.reshape(len(start[0]), -1, len(start))
+    into = flat if basis is None else np.einsum("ji,bjk->bik", basis, flat)
+    moved = np.einsum("dij,bdj->bdi", gaussian_flow(process, variances, t0, t1), into)
+    back = moved if basis is None else np.einsum("ij,bjk->bik", basis, moved)
+    return [back[:, :, i].reshape(z.shape) + e[1, i] * law.mean for i, z in enumerate(start)]
+
+
+def _scalar(
+    process: ScalarProcess, law: Law, start: Floats, t0: float, t1: float, rtol: float, atol: float
+) -> list[Floats]:
+    mean, v = law.mean, law.variance
+    alpha0, alpha1 = process.alpha(np.array([t0, t1]))
+    s0, s1 = process.noise_level(np.array([t0, t1]))
+    last = s1 if t1 > 0 else NEAR_ZERO * min(np.sqrt(v), s0)
+
+    def slope(log_s: float, flat: Floats) -> Floats:
+        s = float(np.exp(log_s))
+        width = np.hypot(np.sqrt(v), s)
+        offset = width * flat.reshape(start.shape)
+        return ((v / width**2 * offset - (law.denoise(mean + offset, s) - mean)) / width).ravel()
+
+    w = (start / alpha0 - mean) / np.hypot(np.sqrt(v), s0)
+    w = _solve(slope, np.log(s0), np.log(last), w.ravel(), rtol, atol).reshape(start.shape)
+    x = mean + np.hypot(np.sqrt(v), last) * w
+    # Below NEAR_ZERO a flow into a density moves by s^2 score / 2 and one into a point runs straight to it: D to 1e-14.
+    return [alpha1 * (x if t1 > 0 else law.denoise(x, float(last)))]
+
+
+def _phase_space(
+    process: Process, law: Law, start: Sequence[Floats], t0: float, t1: float, rtol: float, atol: float
+) -> list[Floats]:
+    shape = (len(start), *start[0].shape)
+
+    def slope(log_t: float, flat: Floats) -> Floats:
+        t = np.exp(np.array([log_t]))
+        z = flat.reshape(shape)
+        e, sigma = (part[0] for part in process.kernel(t))
+        F, Q = process.drift(t)[0], process.diffusion(t)[0]
+        kick = Q @ np.linalg.inv(sigma) / 2
+        D = law.denoise(*process.observe(z, float(t[0])))
+        rate = np.tensordot(F + kick, z, 1) - np.multiply.outer(kick @ e, D)
+        return t * rate.ravel()
+
+    end = _solve(slope, np.log(t0), np.log(t1), np.stack(start).ravel(), rtol, atol)
+    return list(end.reshape(shape))
+
+
+def _solve(
+    slope: Callable[[float, Floats], Floats], a: float, b: float, start: Floats, rtol: float, atol: float
+) -> Any:
+    from scipy.integrate import solve_ivp
+
+    solution = solve_ivp(slope, (a, b), start, method="DOP853", rtol=rtol, atol=atol)
+    return solution.y[:, -1]

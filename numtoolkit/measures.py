@@ -1,0 +1,245 @@
+"""Distances between sample sets and between Gaussians, and moments gathered from a stream.
+
+Arrays are numpy arrays or torch tensors of any real dtype and device; everything is computed in float64 on
+the host.  Samples are (n, *shape) with the coordinates flattened to d; a covariance is a number (isotropic),
+of the shape of its mean (diagonal), or (d, d) (full), and must be symmetric and positive semidefinite.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from numtoolkit.errors import InputError
+from numtoolkit.laws.checks import real, spectrum
+from numtoolkit.laws.law import Floats, streams
+
+LEVEL = 0.95  # confidence of the intervals
+GROUPS = 20  # of the jackknife
+_STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
+_BLOCK = 1 << 22  # entries of one block of projected samples
+
+
+class RelativeError(NamedTuple):
+    """Error of samples relative to the RMS of the exact ones: over all of them, and of the median sample."""
+
+    rms: float
+    median: float
+
+
+class Interval(NamedTuple):
+    """A value with a confidence interval of the given level."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+
+
+def relative_rms(samples: Any, exact: Any) -> RelativeError:
+    """Per-sample error of a solver against exact end points of the same starts.
+
+    rms      RMS over samples and coordinates of samples - exact, over the RMS of exact
+    median   median over samples of the RMS over coordinates of samples - exact, over the RMS of exact: the
+             fair figure when a few starts near a separatrix end in another mode and dominate the RMS
+    samples  (n, *shape), paired with exact (n, *shape); inf or NaN of a run that blew up show in the result
+    errors   InputError for shapes that differ, and for an exact that is empty, not finite or zero throughout
+    """
+    truth = real("exact", exact)
+    got = real("samples", samples, finite=False)
+    if got.shape != truth.shape or truth.ndim == 0:
+        raise InputError(f"samples {got.shape} and exact {truth.shape} differ in shape; give paired (n, *shape).")
+    scale = math.sqrt(np.mean(truth**2))
+    if scale == 0:
+        raise InputError("exact is zero throughout, so no error is relative to it; compare absolute errors.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.mean(((got - truth) / scale).reshape(len(truth), -1) ** 2, axis=1)
+        return RelativeError(math.sqrt(np.mean(squares)), math.sqrt(np.median(squares)))
+
+
+def wasserstein2_gaussian(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float:
+    """Wasserstein-2 distance between N(mean1, covariance1) and N(mean2, covariance2).
+
+    Full covariances: with A A' = covariance1 and B B' = covariance2, W2^2 = |mean1 - mean2|^2 + min over
+    orthogonal U of |A - B U|_F^2, with U from the singular vectors of B' A (Bhatia, Jain & Lim 2019, "On the
+    Bures-Wasserstein distance between positive definite matrices", theorem 1).  No matrix square root and no
+    difference of traces: laws of well-conditioned covariance are told apart to eps |A|, not to sqrt(eps) |A|.
+
+    cost    two eigendecompositions and one singular value decomposition if a covariance is full, else O(d)
+    """
+    gap, (basis1, variances1), (basis2, variances2) = _pair(mean1, covariance1, mean2, covariance2)
+    if basis1 is None and basis2 is None:
+        return float(np.hypot(np.linalg.norm(gap), np.linalg.norm(np.sqrt(variances1) - np.sqrt(variances2))))
+    A, B = _root(basis1, variances1), _root(basis2, variances2)
+    left, _, right = np.linalg.svd(B.T @ A)
+    return float(np.hypot(np.linalg.norm(gap), np.linalg.norm(A - B @ (left @ right))))
+
+
+def wasserstein2_marginals(mean1: Any, variance1: Any, mean2: Any, variance2: Any) -> Floats:
+    """Wasserstein-2 distances between products of independent 1-d Gaussians, a stack at once.
+
+    All arguments are (..., d) or broadcast to it; the last axis holds the marginals of one product, whose
+    squared distances add.  Returns float64 (...).  Variances >= 0.
+    """
+    given = {"mean1": mean1, "variance1": variance1, "mean2": mean2, "variance2": variance2}
+    try:
+        stacked = np.broadcast_arrays(*(np.atleast_1d(real(name, value)) for name, value in given.items()))
+    except ValueError:
+        raise InputError("the means and variances do not broadcast to one shape (..., d); give such.") from None
+    first, variances1, second, variances2 = stacked
+    if min(variances1.min(), variances2.min()) < 0:
+        raise InputError("a variance is negative; give variances >= 0.")
+    squares: Floats = (first - second) ** 2 + (np.sqrt(variances1) - np.sqrt(variances2)) ** 2
+    distances: Floats = np.sqrt(squares.sum(-1))
+    return distances
+
+
+def frechet(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float:
+    """Frechet distance in the convention of FID: the square of `wasserstein2_gaussian`.
+
+    Moments of N samples bias it upwards by about C / N, where C grows with d and depends on the law (Chong &
+    Forsyth 2020, "Effectively unbiased FID"): compare values of equal N only, or extrapolate in 1 / N.
+    """
+    return wasserstein2_gaussian(mean1, covariance1, mean2, covariance2) ** 2
+
+
+def kl_gaussian(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float:
+    """Kullback-Leibler divergence KL(N(mean1, covariance1) || N(mean2, covariance2)), in nats.
+
+    (|covariance2^-1/2 (mean1 - mean2)|^2 + sum of l - 1 - log l) / 2 over the eigenvalues l of covariance1
+    relative to covariance2.  inf if either covariance is singular.
+
+    cost    two eigendecompositions if a covariance is full, else O(d)
+    """
+    gap, (basis1, variances1), (basis2, variances2) = _pair(mean1, covariance1, mean2, covariance2)
+    if min(variances1.min(), variances2.min()) <= 0:
+        return math.inf
+    deviations = np.sqrt(variances2)
+    white = (gap if basis2 is None else basis2.T @ gap) / deviations
+    if basis1 is None and basis2 is None:
+        excess: npt.NDArray[np.floating] = (variances1 - variances2) / variances2  # l - 1
+    else:
+        root = _root(basis1, variances1)
+        relative = (root if basis2 is None else basis2.T @ root) / deviations[:, None]
+        excess = np.linalg.svd(relative, compute_uv=False) ** 2 - 1
+    with np.errstate(divide="ignore"):  # l that underflows to 0 means a singular covariance, and gives inf
+        return float(white @ white + np.sum(excess - np.log1p(excess))) / 2
+
+
+def sliced_wasserstein(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Interval:
+    """Sliced Wasserstein-2 distance of two sample sets: RMS over random directions of the 1-d distances.
+
+    x, y         (n, *shape) and (m, *shape), 20 samples or more; n and m may differ: the 1-d plan is exact
+    projections  directions, uniform on the sphere, a function of seed and d alone; at least 20
+    returns      Interval(value, low, high, 0.95) from the delete-a-group jackknife of the squared distance
+                 (Shao & Tu 1995, "The Jackknife and Bootstrap", chapter 2): 20 groups of samples and
+                 directions are left out in turn, which covers both sources of chance, for paired sets too
+    bias         finite sets of one law are about n^-1/2 apart, which the interval does not know: judge a
+                 small value by that of two exact sets of the same sizes
+    cost         O(projections n (log n + 20)); blocks of 4 M numbers at a time
+    """
+    sets = real("x", x), real("y", y)
+    for name, points in zip("xy", sets, strict=True):
+        if points.ndim == 0 or len(points) < GROUPS:
+            raise InputError(f"{name} has shape {points.shape}; give at least {GROUPS} samples, (n, *shape).")
+    if sets[0].shape[1:] != sets[1].shape[1:]:
+        raise InputError(f"x {sets[0].shape} and y {sets[1].shape} hold samples of two shapes; give one.")
+    if projections < GROUPS:
+        raise InputError(f"projections = {projections} is too few for an interval; give at least {GROUPS}.")
+    x, y = (points.reshape(len(points), -1) for points in sets)
+    _, normals = streams(projections, seed)
+    directions = normals.standard_normal((projections, x.shape[1]))
+    directions = directions / np.linalg.norm(directions, axis=1)[:, None]
+    count = max(1, _BLOCK // max(len(x), len(y)))
+    blocks = (directions[i : i + count] for i in range(0, projections, count))
+    squares = np.concatenate([_leave_out(block @ x.T, block @ y.T) for block in blocks])
+    square = float(squares[:, GROUPS].mean())
+    groups = np.arange(projections) % GROUPS
+    left_out = np.array([squares[groups != g, g].mean() for g in range(GROUPS)])
+    error = _STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
+    return Interval(math.sqrt(square), math.sqrt(max(0.0, square - error)), math.sqrt(square + error), LEVEL)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Count, mean and scatter (sum of outer products about the mean) of samples seen so far, in float64.
+
+    A stream is gathered by functools.reduce(Moments.merge, map(Moments.of, batches)), processes likewise; up
+    to rounding the order does not matter (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample
+    variance"), and nothing cancels as in E[x x'] - E[x] E[x]'.
+
+    mean     (d,);  scatter  (d, d)
+    """
+
+    count: int
+    mean: Floats = field(repr=False)
+    scatter: Floats = field(repr=False)
+
+    @classmethod
+    def of(cls, samples: Any) -> Moments:
+        """Moments of samples (n, *shape), n >= 1; InputError if they are not finite."""
+        values = real("samples", samples)
+        rows = values.reshape(len(np.atleast_1d(values)), -1)
+        mean = rows.mean(axis=0)
+        spread = rows - mean
+        return cls(len(rows), mean, spread.T @ spread)
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of the samples of both; O(d^2)."""
+        if self.mean.shape != other.mean.shape:
+            raise InputError(f"moments of {self.mean.size} and of {other.mean.size} coordinates do not merge.")
+        count = self.count + other.count
+        gap = other.mean - self.mean
+        mean = self.mean + gap * (other.count / count)
+        between = np.outer(gap, gap) * (self.count * (other.count / count))
+        return Moments(count, mean, self.scatter + other.scatter + between)
+
+    def covariance(self, ddof: int = 1) -> Floats:
+        """scatter / (count - ddof), (d, d); ddof 1 is the unbiased estimate, as in FID."""
+        if self.count <= ddof:
+            raise InputError(f"{self.count} sample(s) give no covariance with ddof = {ddof}; add samples.")
+        return self.scatter / (self.count - ddof)
+
+
+Spectrum = tuple[Floats | None, Floats]
+
+
+def _pair(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> tuple[Floats, Spectrum, Spectrum]:
+    """Difference of the means (d,) and the spectra of the covariances."""
+    centre1, centre2 = real("mean1", mean1), real("mean2", mean2)
+    if centre1.shape != centre2.shape:
+        raise InputError(f"mean1 {centre1.shape} and mean2 {centre2.shape} differ in shape; give one shape.")
+    spectrum1 = spectrum("covariance1", covariance1, centre1.shape)
+    spectrum2 = spectrum("covariance2", covariance2, centre2.shape)
+    return (centre1 - centre2).ravel(), spectrum1, spectrum2
+
+
+def _root(basis: Floats | None, variances: Floats) -> Floats:
+    """A (d, d) with A A' = covariance."""
+    deviations = np.sqrt(variances)
+    return np.diag(deviations) if basis is None else basis * deviations
+
+
+def _leave_out(x: Floats, y: Floats) -> Floats:
+    """Squared 1-d W2 of projected samples (p, n), (p, m): without group g in column g, of all in the last."""
+    order_x, order_y = np.argsort(x, axis=1), np.argsort(y, axis=1)
+    x, y = np.take_along_axis(x, order_x, 1), np.take_along_axis(y, order_y, 1)
+    rows = len(x)
+    without = (
+        _squared_1d(x[order_x % GROUPS != g].reshape(rows, -1), y[order_y % GROUPS != g].reshape(rows, -1))
+        for g in range(GROUPS)
+    )
+    return np.stack([*without, _squared_1d(x, y)], axis=1)
+
+
+def _squared_1d(x: Floats, y: Floats) -> Floats:
+    """Squared W2 of sorted samples (p, n) and (p, m): mean over the joint quantile levels."""
+    n, m = x.shape[1], y.shape[1]
+    levels = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)  # in units of 1 / (n m), hence exact
+    start, width = levels[:-1], np.diff(levels) / (n * m)
+    squares: Floats = (x[:, start // m] - y[:, start // n]) ** 2 @ width
+    return squares

@@ -1,0 +1,152 @@
+"""Entries sorted out for printing: sums of block words with scalar coefficients, windows as phi functions.
+
+A scalar is a Laurent polynomial in the named scalars, sums in denominators being atoms. A polynomial weight w over a
+window [a, d] that ends where its row does is expanded about a, w(c) = sum_j w_j (c - a)^j, so that
+
+    Int(L, N, w, a, d) = sum_j j! w_j (d - a)^(j+1) phi_{j+1}((d - a) h L) h N        for constant L, N,
+
+and every such integral is printed as the right side says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from math import comb, factorial, gcd, lcm
+from typing import Union
+
+from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol
+
+Factor = Union[str, "Scalar"]  # the name of a scalar, or a sum with whole coprime coefficients
+Monomial = tuple[tuple[Factor, int], ...]  # (factor, power), in order of appearance
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A sum of monomials with rational coefficients, none of them zero; equality does not see the order."""
+
+    terms: tuple[tuple[Monomial, Fraction], ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scalar) and _unordered(self) == _unordered(other)
+
+    def __hash__(self) -> int:
+        return hash(_unordered(self))
+
+    def __add__(self, other: Scalar) -> Scalar:
+        total: dict[frozenset[tuple[Factor, int]], tuple[Monomial, Fraction]] = {}
+        for monomial, value in self.terms + other.terms:
+            first, sum_so_far = total.get(frozenset(monomial), (monomial, Fraction(0)))
+            total[frozenset(monomial)] = (first, sum_so_far + value)
+        return Scalar(tuple((monomial, value) for monomial, value in total.values() if value))
+
+    def __mul__(self, other: Scalar) -> Scalar:
+        products = [Scalar(((_times(m, n), v * w),)) for m, v in self.terms for n, w in other.terms]
+        return sum(products, start=ZERO)
+
+    def __neg__(self) -> Scalar:
+        return constant(-1) * self
+
+    def __sub__(self, other: Scalar) -> Scalar:
+        return self + -other
+
+    def __pow__(self, power: int) -> Scalar:
+        return reduce(Scalar.__mul__, [self] * power, ONE)
+
+    def inverse(self) -> Scalar:
+        """1 / self: the common monomial and content inverted, what is left of a sum kept as one factor."""
+        shared = {f: min(dict(m).get(f, 0) for m, _ in self.terms) for m, _ in self.terms for f, _ in m}
+        values = [value for _, value in self.terms]
+        content = Fraction(gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values)))
+        content = -content if values[0] < 0 else content
+        under = tuple((factor, -power) for factor, power in shared.items() if power)
+        rest = Scalar(tuple((_times(m, under), value / content) for m, value in self.terms))
+        outer = Scalar(((under, 1 / content),))
+        return outer if rest == ONE else outer * Scalar(((((rest, -1),), Fraction(1)),))
+
+
+def _unordered(scalar: Scalar) -> frozenset[tuple[frozenset[tuple[Factor, int]], Fraction]]:
+    return frozenset((frozenset(monomial), value) for monomial, value in scalar.terms)
+
+
+def _times(left: Monomial, right: Monomial) -> Monomial:
+    powers = dict(left)
+    for factor, power in right:
+        powers[factor] = powers.get(factor, 0) + power
+    return tuple((factor, power) for factor, power in powers.items() if power)
+
+
+def constant(value: int | Fraction) -> Scalar:
+    """A rational number."""
+    return Scalar((((), Fraction(value)),)) if value else Scalar(())
+
+
+ZERO, ONE = constant(0), constant(1)
+
+
+@dataclass(frozen=True)
+class Phi:
+    """phi_k(c h L) h N, as it weighs an evaluation over the last part c of its row."""
+
+    k: int
+    c: Scalar
+    L: Op
+    N: Op
+
+
+Block = Phi | Flow | At | Cov | Int
+Normal = dict[tuple[Block, ...], Scalar]  # block words, read like matrix products, with their coefficients
+
+
+def normal(entry: Entry, end: Entry) -> Normal:
+    """An entry of a row at abscissa `end`, as coefficients of block words; () is the word of a scalar."""
+    if isinstance(entry, Const):
+        return {(): constant(entry.value)} if entry.value else {}
+    if isinstance(entry, Symbol):
+        return {(): Scalar(((((entry.name, 1),), Fraction(1)),))}
+    if isinstance(entry, Sum):
+        return _total([normal(arg, end) for arg in entry.args])
+    if isinstance(entry, Product):
+        return reduce(_multiply, [normal(arg, end) for arg in entry.args])
+    if isinstance(entry, Quotient):
+        inverse = scalar(entry.bottom).inverse()
+        return {word: value * inverse for word, value in normal(entry.top, end).items()}
+    if isinstance(entry, Int) and scalar(entry.b) == scalar(end):
+        return _window(entry)
+    if isinstance(entry, (Flow, At, Cov, Int)):
+        return {(entry,): ONE}
+    raise TypeError(f"an entry of a scheme holds no {type(entry).__name__}")
+
+
+def scalar(entry: Entry) -> Scalar:
+    """An entry without blocks."""
+    words = normal(entry, entry)
+    if words.keys() - {()}:
+        raise TypeError(f"{entry} is a block where a scalar is needed")
+    return words.get((), ZERO)
+
+
+def _window(entry: Int) -> Normal:
+    start = scalar(entry.a)
+    length = scalar(entry.b) - start
+    weights = [scalar(weight) for weight in entry.weight]
+    words: Normal = {}
+    for j in range(len(weights)):
+        moved = sum((constant(comb(i, j)) * weights[i] * start ** (i - j) for i in range(j, len(weights))), ZERO)
+        value = constant(factorial(j)) * length ** (j + 1) * moved
+        if value != ZERO:
+            words[(Phi(j + 1, length, entry.L, entry.N),)] = value
+    return words
+
+
+def _total(parts: list[Normal]) -> Normal:
+    total: Normal = {}
+    for part in parts:
+        for word, value in part.items():
+            total[word] = total.get(word, ZERO) + value
+    return {word: value for word, value in total.items() if value != ZERO}
+
+
+def _multiply(left: Normal, right: Normal) -> Normal:
+    return _total([{u + v: p * q} for u, p in left.items() for v, q in right.items()])

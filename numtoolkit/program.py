@@ -1,0 +1,271 @@
+"""The run program: a scheme lowered on a grid to an ordered list of float64 instructions, the waist of the toolkit.
+
+Every engine that runs (numpy, torch, exact moments, stability) reads this one object. Coefficients are exact entries
+read in float64 once, before a run starts, and kept as Python floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.coefficients import Reader
+from numtoolkit.errors import InputError
+from numtoolkit.problem import Problem
+from numtoolkit.processes import Floats, Process
+from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
+
+Block = tuple[tuple[float, ...], ...]  # rows of a small matrix over state or output blocks
+
+
+@dataclass(frozen=True)
+class Affine:
+    """name = sum of block * source over earlier names."""
+
+    name: str
+    terms: tuple[tuple[str, Block], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """name = network(row `of`, process time `time`)."""
+
+    name: str
+    of: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Draw:
+    """name = factor times standard normals, the noise of this slot of the step."""
+
+    name: str
+    slot: int
+    factor: Block
+
+
+Instruction = Affine | Call | Draw
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step from process time `start` to `end`: instructions, the name of the new state, (new, old) carried names."""
+
+    start: float
+    end: float
+    instructions: tuple[Instruction, ...]
+    out: str
+    carry: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A whole run. `network` is the prediction its calls expect; `nfe` counts them."""
+
+    scheme: str
+    process: Process
+    network: str
+    steps: tuple[Step, ...]
+
+    @property
+    def nfe(self) -> int:
+        return sum(isinstance(i, Call) for step in self.steps for i in step.instructions)
+
+    @property
+    def times(self) -> Floats:
+        return np.array([self.steps[0].start, *(step.end for step in self.steps)])
+
+    def text(self) -> str:
+        """The run as a person reads it: one line an instruction, blocks with six digits."""
+        lines = [
+            f"{self.scheme} on {self.process.name}: {len(self.steps)} steps, {self.nfe} evaluations of {self.network}"
+        ]
+        for n, step in enumerate(self.steps):
+            lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
+            for i in step.instructions:
+                if isinstance(i, Affine):
+                    terms = " + ".join(f"{_show(block)} {source}" for source, block in i.terms)
+                    lines.append(f"  {i.name} = {terms or '0'}")
+                elif isinstance(i, Call):
+                    lines.append(f"  {i.name} = network({i.of}, t = {i.time:.6g})")
+                else:
+                    lines.append(f"  {i.name} = {_show(i.factor)} normal({i.slot})")
+            kept = "".join(f", {new} <- {old}" for new, old in step.carry)
+            lines.append(f"  y <- {step.out}{kept}")
+        return "\n".join(lines)
+
+
+def _show(block: Block) -> str:
+    if len(block) == 1 and len(block[0]) == 1:
+        return f"{block[0][0]:.6g}"
+    return "[" + "; ".join(" ".join(f"{x:.6g}" for x in row) for row in block) + "]"
+
+
+def problem_of(scheme: Scheme, process: Process) -> Problem:
+    """The problem a scheme integrates on a process.
+
+    raises   InputError when the scheme is not declared for the process
+    """
+    if process.name not in scheme.processes:
+        known = ", ".join(scheme.processes)
+        raise InputError(f"scheme {scheme.name} is not defined on process {process.name!r}; it runs on {known}.")
+    clock = process.natural_clock if scheme.clock == "natural" else scheme.clock
+    return Problem(process, scheme.frozen, clock, float(scheme.tau))
+
+
+def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
+    """The layout of each step of a run.
+
+    raises   InputError when the run is too short for the scheme's starting and final steps
+    """
+    last = scheme.last
+    if to_zero:
+        if scheme.to_zero is None and not last:
+            raise InputError(f"scheme {scheme.name} has no step to noise level 0; end the grid at a time above 0.")
+        last = last or (scheme.to_zero,)  # type: ignore[assignment]
+    inner = steps - len(scheme.start) - len(last)
+    if steps >= 1 and not scheme.last and inner < 0:  # a short run of a scheme without a special end is all start
+        return [*scheme.start[: steps - len(last)], *last]
+    if inner < 0:
+        raise InputError(
+            f"scheme {scheme.name} needs at least {steps - inner} steps for its start and its end, got {steps}; take more."
+        )
+    return [*scheme.start, *[scheme.step] * inner, *last]
+
+
+def evaluations(scheme: Scheme, steps: int, to_zero: bool = False) -> int:
+    """Network evaluations of a run of that many steps, without lowering it."""
+    return sum(layout.evaluations for layout in layouts(scheme, steps, to_zero))
+
+
+def steps_for(scheme: Scheme, nfe: int, to_zero: bool = False) -> int:
+    """The number of steps that spends exactly `nfe` evaluations.
+
+    raises   InputError naming the nearest budgets the scheme can spend
+    """
+    reachable: dict[int, int] = {}
+    for steps in range(1, max(nfe, 1) + 3):
+        try:
+            reachable[evaluations(scheme, steps, to_zero)] = steps
+        except InputError:
+            continue
+    if nfe in reachable:
+        return reachable[nfe]
+    near = sorted(reachable, key=lambda budget: abs(budget - nfe))[:2]
+    raise InputError(
+        f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, sorted(near)))}."
+    )
+
+
+def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data") -> Program:
+    """Lower a scheme on a grid to a run program.
+
+    times    N + 1 process times as `numtoolkit.grids.grid` returns them
+    network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
+    raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
+    cost     no evaluations; milliseconds for a thousand steps
+    """
+    problem = problem_of(scheme, process)
+    plan = layouts(scheme, len(times) - 1, to_zero=times[-1] == 0)
+    steps: list[Step | None] = [None] * len(plan)
+    for layout in dict.fromkeys(plan):
+        index = np.array([n for n, own in enumerate(plan) if own == layout])
+        for n, step in zip(index, _lower_layout(scheme, layout, problem, times, index, network), strict=True):
+            steps[n] = step
+    return Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
+
+
+def step_quantities(
+    scheme: Scheme, problem: Problem, times: Floats, index: Floats, values: Mapping[str, Fraction]
+) -> dict[str, Any]:
+    """Values of the step ratios r0, r1, ... and of the scheme's own step quantities at the given steps."""
+    u = problem.u(times)
+    with np.errstate(invalid="ignore"):
+        h = np.diff(u)
+    found: dict[str, Any] = {}
+    for j in range(len(scheme.start)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
+    for name, rule in scheme.quantities:
+        found[name] = rule(problem, times, index, values)
+    return found
+
+
+def _lower_layout(
+    scheme: Scheme, layout: Layout, problem: Problem, times: Floats, index: Floats, network: str
+) -> list[Step]:
+    values = scheme.parameters()
+    reader = Reader(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
+    columns: list[list[Instruction]] = []
+    slot = 0
+    for item in layout.items:
+        if isinstance(item, Row):
+            columns.append(_affine(scheme, item.name, [(s, reader.block(e)) for s, e in item.terms], times, index))
+        elif isinstance(item, Noise):
+            factor = _root(reader.block(item.covariance))
+            _check_finite(scheme, item.name, factor, times, index)
+            columns.append([Draw(item.name, slot, block) for block in _floats(factor)])
+            slot += 1
+        else:
+            columns += _call(scheme, item, problem, reader, network, times, index)
+    rows = zip(*columns, strict=True)
+    return [
+        Step(float(times[n]), float(times[n + 1]), tuple(row), layout.out, layout.carry)
+        for n, row in zip(index, rows, strict=True)
+    ]
+
+
+def _call(
+    scheme: Scheme, item: Eval, problem: Problem, reader: Reader, network: str, times: Floats, index: Floats
+) -> list[list[Instruction]]:
+    told = reader.time(item.told)
+    P, Q = problem.freeze(network, told)
+    if not P.any() and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
+        return [[Call(item.name, item.of, float(t)) for t in told]]
+    raw = f"{item.name}.{network}"
+    conversion = _affine(scheme, item.name, [(item.of, P), (raw, Q)], times, index)
+    return [[Call(raw, item.of, float(t)) for t in told], conversion]
+
+
+def _affine(
+    scheme: Scheme, name: str, terms: Sequence[tuple[str, Floats]], times: Floats, index: Floats
+) -> list[Instruction]:
+    for source, blocks in terms:
+        _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
+    columns = [(source, _floats(blocks)) for source, blocks in terms]
+    return [
+        Affine(name, tuple((source, blocks[n]) for source, blocks in columns if any(map(any, blocks[n]))))
+        for n in range(len(index))
+    ]
+
+
+def _floats(blocks: Floats) -> list[Block]:
+    return [tuple(map(tuple, block)) for block in blocks.tolist()]
+
+
+def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, index: Floats) -> None:
+    bad = np.flatnonzero(~np.isfinite(blocks).all(axis=(1, 2)))
+    if len(bad):
+        n = int(index[bad[0]])
+        raise InputError(
+            f"scheme {scheme.spec}: coefficient {where} of step {n} (t = {times[n]:g} to {times[n + 1]:g}) is not finite; "
+            "take smaller steps there or end the grid at a time above 0."
+        )
+
+
+def _root(covariance: Floats) -> Floats:
+    """A lower-triangular factor of stacked positive semidefinite blocks, zero rows kept zero."""
+    factor = np.zeros_like(covariance)
+    k = covariance.shape[-1]
+    for i in range(k):
+        for j in range(i + 1):
+            rest = covariance[:, i, j] - np.einsum("nl,nl->n", factor[:, i, :j], factor[:, j, :j])
+            if i == j:
+                factor[:, i, i] = np.sqrt(np.maximum(rest, 0))
+            else:
+                factor[:, i, j] = np.divide(rest, factor[:, j, j], out=np.zeros_like(rest), where=factor[:, j, j] > 0)
+    return factor

@@ -1,0 +1,202 @@
+"""Files written whole or not at all, with bytes that depend on what they hold alone.
+
+A writer fills a temporary file in the target's own folder, syncs it and renames it over the target: a kill,
+a full disk or a crash leaves the old file or the new one. No date, machine or user enters a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import secrets
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.errors import InputError, StorageError
+
+Where = str | os.PathLike[str]
+
+PICTURES = {  # matplotlib metadata that would change from day to day, by file name ending
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+STALE_SECONDS = 3600  # a temporary file this old was left by a killed writer
+JSON_LIMIT = 256 << 20  # bytes; larger files are refused before they are parsed
+
+
+def folder(path: Where) -> Path:
+    """The folder, made with its parents if absent, cleared of temporary files that killed writers left.
+
+    errors   StorageError if it cannot be made or written to
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for litter in path.glob(".*.partial"):
+            if time.time() - litter.stat().st_mtime > STALE_SECONDS:
+                litter.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot use the folder {str(path)!r}: {_reason(error)}; name another.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StorageError(f"cannot write to the folder {str(path)!r}: permission denied; name another.")
+    return path
+
+
+def write(path: Where, content: bytes | str) -> Path:
+    """The file at `path` with that content (text as UTF-8), replaced in one move; folders are made as needed.
+
+    errors   StorageError, one sentence; a file that was there before is then untouched
+    """
+    path = Path(path)
+    if not path.name:
+        raise StorageError(f"cannot write {str(path)!r}: it names no file; name one.")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+        _sync(path.parent)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot write {str(path)!r}: {_reason(error)}; name another place.") from error
+    finally:
+        with suppress(OSError, ValueError):
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def _sync(path: Path) -> None:
+    """Make a rename survive a power cut, where folders can be opened."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unreadable(path: Where, error: Exception) -> StorageError:
+    return StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.")
+
+
+def _reason(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return reason[:1].lower() + reason[1:]
+
+
+# --- JSON and CSV
+
+
+def json_text(value: Any) -> str:
+    """JSON of plain data, numpy values, exact numbers (as text) and paths; keys keep their order.
+
+    errors   ValueError for NaN and infinity, which JSON does not have: say null and why
+    """
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, (Fraction, Path)):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
+
+
+def write_json(path: Where, value: Any) -> Path:
+    """`json_text` of the value, written as `write` does."""
+    return write(path, json_text(value))
+
+
+def read_json(path: Where) -> Any:
+    """The value in a JSON file, read as if it came from a stranger.
+
+    errors   StorageError for a file that is absent, too large, not JSON, or that holds NaN or one key twice
+    """
+    try:
+        content = Path(path).read_bytes() if os.path.getsize(path) <= JSON_LIMIT else b""
+        if not content:
+            raise ValueError("it is empty or larger than 256 MiB")
+        return json.loads(content, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+    except (OSError, ValueError, RecursionError) as error:
+        raise StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("it holds a key twice")
+    return dict(pairs)
+
+
+def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records of one set of keys as CSV with a header line; None is an empty field."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(records[0]) if records else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return stream.getvalue()
+
+
+# --- arrays and pictures
+
+
+def write_npz(path: Where, arrays: Mapping[str, NDArray[Any]]) -> Path:
+    """An .npz archive, stored uncompressed and without dates, written as `write` does."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue())
+    return write(path, stream.getvalue())
+
+
+def read_npz(path: Where) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz archive, every checksum verified, nothing unpickled.
+
+    errors   StorageError for whatever is wrong with the file
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                member.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(archive.read(member)), allow_pickle=False
+                )
+                for member in archive.namelist()
+            }
+    except Exception as error:  # the one boundary where these bytes are parsed: zipfile and numpy raise a dozen types
+        raise StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.") from error
+
+
+def write_figure(path: Where, figure: Any) -> Path:
+    """A matplotlib figure as .png, .svg or .pdf by its name's ending, written as `write` does.
+
+    errors   InputError for another ending
+    """
+    import matplotlib
+
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in PICTURES:
+        raise InputError(f"cannot draw {path.name!r}; end its name in {', '.join(PICTURES)}.")
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "numtoolkit"}):
+        figure.savefig(stream, format=suffix[1:], metadata=PICTURES[suffix])
+    return write(path, stream.getvalue())

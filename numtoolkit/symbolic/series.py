@@ -1,0 +1,278 @@
+"""The exact reader of the entry language: every entry as a truncated series in h over words of non-commuting letters.
+
+An operator X(u_n + c h) = sum_j X_j (c h)^j is a letter (name, row, j) for each jet X_j; a word is a product of letters, the
+rightmost acting first. Under the integrals of an entry each letter brings one power of h, so a letter weighs j + 1.
+Coefficients lie in Q, or in Q(parameters, step ratios) (`mathematics.md` 4.6: iterated integrals of monomials).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol
+from numtoolkit.errors import InputError
+
+Letter = tuple[str, str, int]  # operator, row ("" for all), jet
+Word = tuple[Letter, ...]
+Series = dict[Word, Any]
+CovarianceSeries = dict[tuple[Word, Letter, Word], Any]  # word G word'
+Polynomial = list[Any]  # coefficients in the abscissa, lowest first
+
+WEIGHTLESS = ("J", "j")  # jets of an affine network in time: no integral, hence no power of h of their own
+
+
+def weight(word: Word) -> int:
+    """The power of h a word comes with."""
+    return sum(jet + (name not in WEIGHTLESS) for name, _, jet in word)
+
+
+class Field:
+    """Exact numbers: Q, or rational functions over Q in the given symbols (sympy is loaded only for those)."""
+
+    def __init__(self, symbols: Iterable[str] = ()) -> None:
+        names = sorted(symbols)
+        self.symbols: dict[str, Any] = {}
+        self._field: Any = None
+        if names:
+            from sympy import QQ
+
+            self._rationals = QQ
+            self._field = QQ.frac_field(*names)
+            self.symbols = dict(zip(names, self._field.gens, strict=True))
+
+    def number(self, value: Fraction | int) -> Any:
+        if self._field is None:
+            return Fraction(value)
+        value = Fraction(value)
+        return self._field(self._rationals(value.numerator, value.denominator))
+
+    def scalar(self, entry: Entry) -> Any:
+        """A scalar entry as an element of the field."""
+        if isinstance(entry, Const):
+            return self.number(entry.value)
+        if isinstance(entry, Symbol):
+            return self.symbols[entry.name]
+        if isinstance(entry, Sum):
+            return sum((self.scalar(arg) for arg in entry.args), start=self.number(0))
+        if isinstance(entry, Product):
+            result = self.number(1)
+            for arg in entry.args:
+                result = result * self.scalar(arg)
+            return result
+        if isinstance(entry, Quotient):
+            return self.scalar(entry.top) / self.scalar(entry.bottom)
+        raise InputError(f"entry {entry} is a block where a scalar is needed.")
+
+
+@dataclass(frozen=True)
+class Jet:
+    """One choice under an integral: coefficient, the letters it puts into the word, the power of the abscissa."""
+
+    coefficient: Any
+    letters: Word
+    power: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How operator names become letters.
+
+    field   the coefficients
+    order   words heavier than this are dropped
+    rows    if given, an operator that is not cut to one row is the sum over these rows
+    absent  operators that are zero in this problem
+    steady  operators whose jets beyond the first vanish
+    rename  name -> (factor, name), to express one operator through another
+    """
+
+    field: Field
+    order: int
+    rows: tuple[str, ...] = ("",)
+    absent: tuple[str, ...] = ()
+    steady: tuple[str, ...] = ()
+    rename: tuple[tuple[str, Any, str], ...] = ()
+
+    def letters(self, X: Op) -> list[tuple[Any, str, str]]:
+        """(coefficient, name, row) of an operator, like terms collected."""
+        renamed = {old: (factor, new) for old, factor, new in self.rename}
+        found: dict[tuple[str, str], Any] = {}
+        for scalar, name, row in X.terms:
+            factor, letter = renamed.get(name, (self.field.number(1), name))
+            if letter in self.absent:
+                continue
+            for part in (row,) if row else self.rows:
+                old = found.get((letter, part), self.field.number(0))
+                found[letter, part] = old + self.field.scalar(scalar) * factor
+        return [(c, name, row) for (name, row), c in found.items() if c]
+
+    def jets(self, X: Op) -> list[Jet]:
+        """Every letter of an operator up to the order."""
+        return [
+            Jet(c, ((name, row, j),), j)
+            for c, name, row in self.letters(X)
+            for j in range(1 if name in self.steady else self.order)
+        ]
+
+    # entries
+
+    def read(self, entry: Entry) -> Series:
+        """The series of a block entry; a scalar stands for that multiple of the identity."""
+        if isinstance(entry, Sum):
+            total: Series = {}
+            for arg in entry.args:
+                add(total, self.read(arg))
+            return total
+        if isinstance(entry, Product):
+            result: Series = {(): self.field.number(1)}
+            for arg in entry.args:
+                result = multiply(result, self.read(arg), self.order)
+            return result
+        if isinstance(entry, Quotient):
+            bottom = self.field.scalar(entry.bottom)
+            return {word: c / bottom for word, c in self.read(entry.top).items()}
+        if isinstance(entry, Flow):
+            return self.flow(self.jets(entry.L), self.field.scalar(entry.a), self.field.scalar(entry.b))
+        if isinstance(entry, Int):
+            scalars = [self.field.scalar(w) for w in entry.weight]
+            a, b = self.field.scalar(entry.a), self.field.scalar(entry.b)
+            return self.integral(self.jets(entry.L), self.jets(entry.N), scalars, a, b)
+        if isinstance(entry, At):
+            c = self.field.scalar(entry.c)
+            frozen = {jet.letters: jet.coefficient * (c**jet.power if jet.power else 1) for jet in self.jets(entry.X)}
+            return {word: value for word, value in frozen.items() if value}
+        value = self.field.scalar(entry)
+        return {(): value} if value else {}
+
+    def flow(self, L: Sequence[Jet], a: Any, b: Any) -> Series:
+        """Flow from abscissa a to b: each word's iterated integral."""
+        return self._grow(L, [((), [self.field.number(1)])], a, b)
+
+    def integral(self, L: Sequence[Jet], N: Sequence[Jet], weights: Polynomial, a: Any, b: Any) -> Series:
+        """int_a^b Flow(L, s, b) N(s) w(s) ds."""
+        seeds = [
+            (
+                jet.letters,
+                self._primitive([jet.coefficient * w for w in [*[self._zero] * jet.power, *weights]], a),
+            )
+            for jet in N
+            if weight(jet.letters) <= self.order
+        ]
+        return self._grow(L, seeds, a, b)
+
+    @property
+    def _zero(self) -> Any:
+        return self.field.number(0)
+
+    def _grow(self, L: Sequence[Jet], seeds: list[tuple[Word, Polynomial]], a: Any, b: Any) -> Series:
+        """Words of L-letters put on the left of the seeds, whose polynomials are functions of the upper limit."""
+        found: Series = {}
+        while seeds:
+            grown = []
+            for word, poly in seeds:
+                add(found, {word: _value(poly, b)})
+                for jet in L:
+                    longer = jet.letters + word
+                    if weight(longer) <= self.order:
+                        shifted = [jet.coefficient * p for p in [*[self._zero] * jet.power, *poly]]
+                        grown.append((longer, self._primitive(shifted, a)))
+            seeds = grown
+        return found
+
+    def _primitive(self, poly: Polynomial, a: Any) -> Polynomial:
+        """The antiderivative that vanishes at a."""
+        raised = [self._zero] + [p / self.field.number(i + 1) if p else p for i, p in enumerate(poly)]
+        raised[0] = -_value(raised, a)
+        return raised
+
+    def tails(self, L: Sequence[Jet], b: Any) -> list[tuple[Word, Polynomial]]:
+        """Flow from s to b as words with polynomials in the lower limit s."""
+        found, seeds = [], [((), [self.field.number(1)])]
+        while seeds:
+            found += seeds
+            grown = []
+            for word, poly in seeds:
+                for jet in L:
+                    longer = word + jet.letters
+                    if weight(longer) < self.order:
+                        shifted = [-jet.coefficient * p for p in [*[self._zero] * jet.power, *poly]]
+                        grown.append((longer, self._primitive(shifted, b)))
+            seeds = grown
+        return found
+
+    def covariance(self, entry: Entry) -> CovarianceSeries:
+        """The series of a noise's covariance."""
+        if isinstance(entry, Sum):
+            total: CovarianceSeries = {}
+            for arg in entry.args:
+                add(total, self.covariance(arg))
+            return total
+        if isinstance(entry, Product):
+            scale = self.field.number(1)
+            for arg in entry.args[:-1]:
+                scale = scale * self.field.scalar(arg)
+            return {key: scale * c for key, c in self.covariance(entry.args[-1]).items()}
+        if isinstance(entry, Cov):
+            a, b = self.field.scalar(entry.a), self.field.scalar(entry.b)
+            found = self.spread(self.jets(entry.L), self.jets(entry.G), a, b)
+            return {key: -c for key, c in found.items()} if _backward(entry) else found
+        if isinstance(entry, At):
+            return {((), jet[0], ()): c for jet, c in self.read(entry).items()}
+        raise InputError(f"noise covariance {entry} must be a Cov or a frozen operator, times scalars.")
+
+    def spread(self, L: Sequence[Jet], G: Sequence[Jet], a: Any, b: Any) -> CovarianceSeries:
+        """int_a^b Flow(L, s, b) G(s) Flow(L, s, b)' ds."""
+        found: CovarianceSeries = {}
+        tails = self.tails(L, b)
+        for left, p in tails:
+            for right, q in tails:
+                for jet in G:
+                    if weight(left) + weight(right) + weight(jet.letters) <= self.order:
+                        poly = [jet.coefficient * x for x in [*[self._zero] * jet.power, *_times(p, q)]]
+                        add(found, {(left, jet.letters[0], right): _value(self._primitive(poly, a), b)})
+        return found
+
+
+def _backward(entry: Cov) -> bool:
+    """Whether a window runs against the clock. Its ends are numbers, or 0 and minus a positive step quantity."""
+    if isinstance(entry.a, Const) and isinstance(entry.b, Const):
+        return entry.b.value < entry.a.value
+    return isinstance(entry.b, Product) and entry.b.args[0] == Const(Fraction(-1))
+
+
+def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
+    """total += more in place, zeros dropped."""
+    for key, value in more.items():
+        summed = total[key] + value if key in total else value
+        if summed:
+            total[key] = summed
+        elif key in total:
+            del total[key]
+
+
+def multiply(left: Series, right: Series, order: int) -> Series:
+    """The product of two series, truncated."""
+    found: Series = {}
+    for u, a in left.items():
+        for v, b in right.items():
+            if weight(u) + weight(v) <= order:
+                add(found, {u + v: a * b})
+    return found
+
+
+def _value(poly: Polynomial, at: Any) -> Any:
+    result = poly[-1]
+    for coefficient in reversed(poly[:-1]):
+        result = result * at + coefficient
+    return result
+
+
+def _times(p: Polynomial, q: Polynomial) -> Polynomial:
+    product = [p[0] * q[0] * 0] * (len(p) + len(q) - 1)
+    for i, x in enumerate(p):
+        for j, y in enumerate(q):
+            if x and y:
+                product[i + j] = product[i + j] + x * y
+    return product

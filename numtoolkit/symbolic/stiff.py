@@ -1,0 +1,361 @@
+"""Stiff order of exponential schemes: defects psi as exact functions of z = h L, and the order conditions on them.
+
+For constant L and N = 1 every entry is a sum of rational functions of z times exponentials exp(c z); exponentials with
+different exponents are linearly independent over the rational functions, so an identity in z is decided exactly.
+Conditions (Hochbruck & Ostermann 2005; Luan & Ostermann 2014; `mathematics.md` 4.3): psi_j for each order j, and trees
+whose root is a weight b, whose inner nodes are stages, and whose leaves are stage defects or powers of the abscissa.
+
+strong     identically, each edge with an operator of its own, hence a z of its own
+commuting  identically in one z: enough when L is a number, as in log-SNR for scalar processes
+weak       the conditions of the last order with psi_p and b taken at z = 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import factorial
+from typing import Any
+
+from numtoolkit.entries import ONE, ZERO, At, Entry, Flow, Int, L, N, Product, Quotient, Sum
+from numtoolkit.scheme import START, Eval, Row, Scheme
+from numtoolkit.symbolic.series import Field, Reading
+from numtoolkit.symbolic.unroll import Frame, covariant, frames, layout_symbols
+
+HIGHEST = 5
+Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
+ExpPoly = dict[Exponents, Any]  # exponential -> rational function of the variables
+VARIABLES = tuple(f"z{i}" for i in range(1, HIGHEST + 1))
+
+
+@dataclass(frozen=True)
+class StiffOrder:
+    """Stiff orders, each 0 if even psi_1 does not vanish."""
+
+    strong: int
+    commuting: int
+    weak: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """An evaluation: where it is, where its row takes the state from, and the weights of the row on other nodes."""
+
+    c: Entry
+    origin: Entry
+    flow: Entry
+    weights: tuple[tuple[int, Entry], ...]
+    exact: bool  # taken at an exact state: no defect
+
+
+def applies(scheme: Scheme) -> bool:
+    """Whether stiff order has a meaning: a deterministic exponential scheme in a clock that makes L constant."""
+    return scheme.kind == "ode" and scheme.clock in ("natural", "log-snr") and covariant(scheme.exact())
+
+
+def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
+    """Strong, commuting and weak stiff order of the inner step, parameters and step ratios symbolic.
+
+    scheme   one for which `applies` is true
+    cost     0.05 to 0.5 s; no network calls
+    """
+    conditions = Conditions(scheme, highest)
+    strong = _last(lambda p: all(not v for v in conditions.values(p)), highest)
+    commuting = _last(lambda p: all(not v for v in conditions.values(p, shared=True)), highest)
+    weak = strong + all(not v for v in conditions.values(strong + 1, weak=True)) if strong < highest else strong
+    return StiffOrder(strong, commuting, weak)
+
+
+def _last(holds: Any, highest: int) -> int:
+    p = 0
+    while p < highest and holds(p + 1):
+        p += 1
+    return p
+
+
+class Conditions:
+    """The stiff order conditions of a scheme, evaluated as exponential polynomials."""
+
+    def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
+        self.scheme = scheme
+        depth = max(highest - 2, 0) if scheme.step.needs else 0
+        names = set().union(*(layout_symbols(f.layout) for f in frames(scheme, depth)))
+        self.field = Field({*names, *VARIABLES})
+        self.nodes: list[Node] = []
+        self._index: dict[tuple[int, str, int], int] = {}
+        frame = Frame(scheme)
+        self.b = self._row(frame, frame.layout.out, depth)
+        self._cache: dict[Any, ExpPoly] = {}
+
+    # stages
+
+    def _node(self, frame: Frame, item: Eval, depth: int) -> int:
+        key = (frame.back, item.name, depth)
+        if key not in self._index:
+            if item.of == START or depth == 0:
+                node = Node(item.at, item.at, ONE, (), exact=True)
+            else:
+                flow, weights = self._row(frame, item.of, depth - 1)
+                node = Node(item.at, frame.origin, flow, weights, exact=False)
+            self._index[key] = len(self.nodes)
+            self.nodes.append(node)
+        return self._index[key]
+
+    def _row(self, frame: Frame, name: str, depth: int) -> tuple[Entry, tuple[tuple[int, Entry], ...]]:
+        """A row as (entry on the state at the frame's start, weights on nodes), rows in between multiplied out."""
+        items = {item.name: item for item in frame.layout.items}
+        if name == START:
+            return ONE, ()
+        row = items[name]
+        assert isinstance(row, Row)
+        flow: Entry = ZERO
+        weights: dict[int, Entry] = {}
+        for source, entry in row.terms:
+            if source == START or isinstance(items.get(source), Row):
+                inner, inherited = self._row(frame, source, depth)
+                flow = flow + entry * inner
+                for index, weight in inherited:
+                    weights[index] = weights.get(index, ZERO) + entry * weight
+                continue
+            if source in items:
+                own, item = frame, items[source]
+            else:
+                own, old = frame.find(source)
+                item = next(i for i in own.layout.items if i.name == old)
+            assert isinstance(item, Eval)
+            # a stage of this very step is followed however deep; history only as far as it can matter
+            index = self._node(own, item, depth + 1 if own == frame else depth)
+            weights[index] = weights.get(index, ZERO) + entry
+        return flow, tuple(weights.items())
+
+    # entries as exponential polynomials
+
+    def read(self, entry: Entry, z: str) -> ExpPoly:
+        """A weight divided by h (a flow as it is) for constant L with h L = z and N = 1."""
+        key = (entry, z)
+        if key not in self._cache:
+            self._cache[key] = self._read(entry, z)
+        return self._cache[key]
+
+    def _read(self, entry: Entry, z: str) -> ExpPoly:
+        scalar = self.field.scalar
+        if isinstance(entry, Sum):
+            return _sum([self.read(arg, z) for arg in entry.args])
+        if isinstance(entry, Product):
+            result: ExpPoly = {(): self.field.number(1)}
+            for arg in entry.args:
+                result = _product(result, self.read(arg, z))
+            return result
+        if isinstance(entry, Quotient):
+            bottom = scalar(entry.bottom)
+            return {key: value / bottom for key, value in self.read(entry.top, z).items()}
+        if isinstance(entry, Flow):
+            return {_exponent(z, scalar(entry.b) - scalar(entry.a)): self.field.number(1)}
+        if isinstance(entry, Int):
+            return self._integral([scalar(w) for w in entry.weight], scalar(entry.a), scalar(entry.b), z)
+        if isinstance(entry, At):
+            return {(): self.field.number(1)}
+        value = scalar(entry)
+        return {(): value} if value else {}
+
+    def _integral(self, weight: list[Any], a: Any, b: Any, z: str) -> ExpPoly:
+        """int_a^b exp((b - s) z) w(s) ds by parts: sum_i [exp((b-a) z) w^(i)(a) - w^(i)(b)] / z^(i+1)."""
+        variable = self.field.symbols[z]
+        at_a, at_b, power = self.field.number(0), self.field.number(0), variable
+        while weight:
+            at_a, at_b = at_a + _horner(weight, a) / power, at_b + _horner(weight, b) / power
+            power = power * variable
+            weight = [w * (i + 1) for i, w in enumerate(weight[1:])]
+        return _sum([{_exponent(z, b - a): at_a}, {(): -at_b}])
+
+    # defects and conditions
+
+    def psi(self, j: int, z: str = "z1") -> ExpPoly:
+        """psi_j(z) = phi_j(z) - sum b_i c_i^(j-1)/(j-1)!."""
+        return self._defect(j, ZERO, ONE, self.b[1], z)
+
+    def stage_psi(self, j: int, index: int, z: str = "z1") -> ExpPoly:
+        """psi_{j,i}(z), zero for an evaluation at an exact state."""
+        node = self.nodes[index]
+        return {} if node.exact else self._defect(j, node.origin, node.c, node.weights, z)
+
+    def _defect(self, j: int, a: Entry, b: Entry, weights: tuple[tuple[int, Entry], ...], z: str) -> ExpPoly:
+        key = (j, a, b, weights, z)
+        if key not in self._cache:
+            number = self.field.number(Fraction(1, factorial(j - 1)))
+            power = [self.field.number(0)] * (j - 1) + [number]
+            parts = [self._integral(power, self.field.scalar(a), self.field.scalar(b), z)]
+            for index, entry in weights:
+                scale = -number * self._abscissa(index, j - 1)
+                parts.append({key: scale * value for key, value in self.read(entry, z).items()})
+            self._cache[key] = _sum(parts)
+        return self._cache[key]
+
+    def _abscissa(self, index: int, power: int) -> Any:
+        c = self.field.scalar(self.nodes[index].c)
+        return c**power if power else self.field.number(1)
+
+    def values(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
+        """Every condition of order p as a function that must vanish.
+
+        shared  one z for all edges; weak  psi_p and the weights b at z = 0
+        """
+        pure = self.psi(p)
+        yield self._at_zero(p) if weak else pure
+        if p == 2:
+            for index, node in enumerate(self.nodes):
+                yield from () if node.exact else (self.stage_psi(1, index), self._flow_defect(node))
+        if p == 1:
+            yield self._flow_defect(Node(ONE, ZERO, self.b[0], (), exact=False))
+        for powers, children in _roots(p):
+            yield self._tree(self.b[1], powers, children, list(VARIABLES), shared, weak)
+
+    def _flow_defect(self, node: Node) -> ExpPoly:
+        """exp((c - origin) z) minus the row's own factor on the state."""
+        exact = {_exponent("z1", self.field.scalar(node.c) - self.field.scalar(node.origin)): self.field.number(1)}
+        return _sum([exact, {key: -value for key, value in self.read(node.flow, "z1").items()}])
+
+    def _tree(
+        self,
+        weights: tuple[tuple[int, Entry], ...],
+        powers: int,
+        children: tuple[Any, ...],
+        fresh: list[str],
+        shared: bool,
+        weak: bool = False,
+    ) -> ExpPoly:
+        """sum_i weight_i(z) c_i^powers prod(children at i), every edge with the next fresh variable."""
+        z = fresh[0] if shared else fresh.pop(0)
+        total: list[ExpPoly] = []
+        state = list(fresh)
+        for index, entry in weights:
+            fresh[:] = state
+            value: ExpPoly = {(): self._constant(entry)} if weak else self.read(entry, z)
+            value = _product(value, {(): self._abscissa(index, powers)})
+            for child in children:
+                value = _product(value, self._child(child, index, fresh, shared))
+            total.append(value)
+        return _sum(total)
+
+    def _child(self, child: Any, index: int, fresh: list[str], shared: bool) -> ExpPoly:
+        if isinstance(child, int):
+            return self.stage_psi(child, index, fresh[0] if shared else fresh.pop(0))
+        return self._tree(self.nodes[index].weights, *child, fresh, shared)
+
+    # values at z = 0
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return Reading(self.field, 12, steady=("L", "N"))
+
+    def taylor(self, entry: Entry) -> list[Any]:
+        """Taylor coefficients in z of a weight divided by h."""
+        series = self._reading.read(entry)
+        return [
+            series.get((("L", "", 0),) * m + (("N", "", 0),), self.field.number(0)) for m in range(self._reading.order)
+        ]
+
+    def _constant(self, entry: Entry) -> Any:
+        return self.taylor(entry)[0]
+
+    def psi_taylor(self, j: int) -> list[Any]:
+        """Taylor coefficients in z of psi_j."""
+        total = [self.field.number(Fraction(1, factorial(m + j))) for m in range(self._reading.order)]
+        scale = self.field.number(Fraction(1, factorial(j - 1)))
+        for index, entry in self.b[1]:
+            c = self._abscissa(index, j - 1) * scale
+            total = [t - c * w for t, w in zip(total, self.taylor(entry), strict=True)]
+        return total
+
+    def _at_zero(self, j: int) -> ExpPoly:
+        value = self.psi_taylor(j)[0]
+        return {(): value} if value else {}
+
+    # numbers
+
+    def evaluate(self, function: ExpPoly, values: Mapping[str, Fraction | int]) -> float:
+        """A function's value for exact values of z1, ... and of the symbols, exact but for the exponentials."""
+        import sympy
+
+        exact = {name: sympy.Rational(Fraction(value)) for name, value in values.items()}
+        total = sympy.Integer(0)
+        for exponents, factor in function.items():
+            power = sum(sympy.sympify(c.as_expr()) * sympy.Symbol(z) for z, c in exponents)
+            total += factor.as_expr().subs(exact) * sympy.exp(sympy.sympify(power).subs(exact))
+        return float(total.evalf(30))
+
+
+def _roots(p: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Trees of order p below a weight: (powers of c, children); a child is a defect's j or such a tree."""
+    for powers in range(p - 2):
+        yield from ((powers, children) for children in _children(p - 1 - powers, p))
+
+
+def _children(total: int, below: int) -> Iterator[tuple[Any, ...]]:
+    """Non-empty multisets of children of that total weight; each child weighs less than `below`."""
+    kinds = [child for w in range(2, below) for child in _of_weight(w)]
+
+    def choose(left: int, first: int) -> Iterator[tuple[Any, ...]]:
+        if left == 0:
+            yield ()
+        for i in range(first, len(kinds)):
+            w = _child_weight(kinds[i])
+            if w <= left:
+                yield from ((kinds[i], *rest) for rest in choose(left - w, i))
+
+    yield from choose(total, 0)
+
+
+def _of_weight(w: int) -> list[Any]:
+    return [w, *_roots(w)]
+
+
+def _child_weight(child: Any) -> int:
+    if isinstance(child, int):
+        return child
+    powers, children = child
+    return 1 + int(powers) + sum(map(_child_weight, children))
+
+
+def conditions_of_order(p: int) -> int:
+    """How many conditions of order p >= 2 there are beside psi_{1,i} = 0: 1, 2, 4, 9, 20, 48, 115 (item 6)."""
+    return len(_of_weight(p))
+
+
+def _exponent(z: str, c: Any) -> Exponents:
+    return ((z, c),) if c else ()
+
+
+def _sum(parts: list[ExpPoly]) -> ExpPoly:
+    total: ExpPoly = {}
+    for part in parts:
+        for key, value in part.items():
+            summed = total[key] + value if key in total else value
+            if summed:
+                total[key] = summed
+            else:
+                total.pop(key, None)
+    return total
+
+
+def _product(left: ExpPoly, right: ExpPoly) -> ExpPoly:
+    found: list[ExpPoly] = []
+    for u, a in left.items():
+        for v, b in right.items():
+            exponents = dict(u)
+            for z, c in v:
+                exponents[z] = exponents[z] + c if z in exponents else c
+            found.append({tuple(sorted(((z, c) for z, c in exponents.items() if c), key=lambda e: e[0])): a * b})
+    return _sum(found)
+
+
+def _horner(poly: list[Any], at: Any) -> Any:
+    result = poly[-1]
+    for coefficient in reversed(poly[:-1]):
+        result = result * at + coefficient
+    return result
+
+
+__all__ = ["Conditions", "L", "N", "StiffOrder", "applies", "conditions_of_order", "stiff_order"]

@@ -1,0 +1,137 @@
+"""Exponential B-series: state and network values as sums over trees with operator words on their edges.
+
+A *term* is (word, leaf): an operator word applied to the state at the step's start (leaf ()) or to a network tree. A *tree*
+is (time, children): the derivative of the frozen quantity, `time` times in time and once along each child, a
+sorted tuple of terms. Its weight is time + the weights of the children; a term's is the weight of its word more.
+(Berland, Owren & Skaflestad 2005; Hairer, Lubich & Wanner 2006 III.1; time leaves and words: `mathematics.md` 4.2, 4.6.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from numtoolkit.symbolic.series import Field, Jet, Series, Word, add, weight
+
+Tree = tuple[int, tuple[Any, ...]]
+Term = tuple[Word, Any]  # the leaf is () or a Tree
+StateSeries = dict[Term, Any]
+TreeSeries = dict[Tree, Any]
+
+STATE: Term = ((), ())
+
+
+@cache
+def tree_weight(tree: Tree) -> int:
+    return tree[0] + sum(term_weight(child) for child in tree[1])
+
+
+@cache
+def term_weight(term: Term) -> int:
+    word, leaf = term
+    return weight(word) + (tree_weight(leaf) if leaf else 0)
+
+
+def network(state: StateSeries, told: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
+    """e(u_n + told h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
+
+    linear  drop second and higher derivatives in the state (networks that are affine in it)
+    """
+    increments = sorted((term, c) for term, c in state.items() if term != STATE)
+    partial: list[tuple[tuple[Term, ...], int, Any]] = [((), 0, field.number(1))]
+    for term, c in increments:
+        own = term_weight(term)
+        grown = []
+        for children, used, value in partial:
+            power = value
+            for count in range(1, (order - used) // own + 1):
+                if linear and len(children) + count > 1:
+                    break
+                power = power * c / field.number(count)
+                grown.append((children + (term,) * count, used + own * count, power))
+        partial += grown
+    found: TreeSeries = {}
+    for children, used, value in partial:
+        clock = value
+        for time in range(order - used + 1):
+            if time:
+                clock = clock * told / field.number(time)
+            if not clock:
+                break
+            found[time, children] = clock
+    return found
+
+
+def apply(series: Series, source: StateSeries | TreeSeries, order: int, tree: bool) -> StateSeries:
+    """A block coefficient times a state (or, with `tree`, a network value)."""
+    found: StateSeries = {}
+    for word, c in series.items():
+        room = order - weight(word)
+        for key, d in source.items():
+            if tree:
+                if tree_weight(key) <= room:  # type: ignore[arg-type]
+                    add(found, {(word, key): c * d})
+            elif term_weight(key) <= room:  # type: ignore[arg-type]
+                add(found, {(word + key[0], key[1]): c * d})  # type: ignore[operator]
+    return found
+
+
+class Exact:
+    """The exact solution's coefficients: the term of weight w at abscissa c has `coefficient * c^w`."""
+
+    def __init__(self, field: Field, L: Sequence[Jet], N: Sequence[Jet], order: int, linear: bool = False) -> None:
+        self.field, self.order = field, order
+        one = field.number(1)
+        self._L, self._N, self._linear = L, N, linear
+        self.terms: list[StateSeries] = [{STATE: one}]
+        self.trees: list[TreeSeries] = [{(0, ()): one}]
+        for w in range(1, order + 1):
+            self.terms.append(self._terms(w))
+            if w < order:
+                self.trees.append(self._trees(w))
+
+    def state(self, c: Any) -> StateSeries:
+        """The exact state at abscissa c."""
+        found: StateSeries = {}
+        power = self.field.number(1)
+        for terms in self.terms:
+            found |= {term: value * power for term, value in terms.items() if power}
+            power = power * c
+        return found
+
+    def _terms(self, w: int) -> StateSeries:
+        """Every term of weight w: the last letter put on the left of a lighter term divides by the new weight."""
+        found: StateSeries = {}
+        total = self.field.number(w)
+        for jets, series in ((self._L, self.terms), (self._N, self.trees)):
+            for jet in jets:
+                lighter = w - weight(jet.letters)
+                if 0 <= lighter < len(series):
+                    for key, value in series[lighter].items():
+                        if jets is self._L:
+                            key = (jet.letters + key[0], key[1])
+                        else:
+                            key = (jet.letters, key)
+                        add(found, {key: value * jet.coefficient / total})
+        return found
+
+    def _trees(self, w: int) -> TreeSeries:
+        flat: StateSeries = {STATE: self.field.number(1)}
+        for terms in self.terms[1 : w + 1]:
+            flat |= terms
+        found = network(flat, self.field.number(1), w, self.field, self._linear)
+        return {tree: value for tree, value in found.items() if tree_weight(tree) == w}
+
+
+def show_term(term: Term) -> str:
+    """A term for people: "L N e'[N e]"; jets as L1, N2, rows as N.x, time derivatives as e_t."""
+    word, leaf = term
+    letters = [f"{name}{jet or ''}{'.' + row if row else ''}" for name, row, jet in word]
+    return " ".join([*letters, show_tree(leaf) if leaf else "y"])
+
+
+def show_tree(tree: Tree) -> str:
+    time, children = tree
+    head = "e" + ("_" + "t" * time if time else "") + "'" * len(children)
+    return f"{head}[{', '.join(map(show_term, children))}]" if children else head
