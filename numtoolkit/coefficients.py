@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit.entries import (
     At,
@@ -38,6 +39,8 @@ from numtoolkit.phi import (
 from numtoolkit.problem import FROZEN_DRIFT, Problem
 from numtoolkit.processes import Floats
 
+Indices = NDArray[np.signedinteger]
+
 PANELS, NODES = 4, 20  # 1e-15 on every integrand of the catalogue over steps of up to 4 in log-SNR
 
 
@@ -48,7 +51,7 @@ class Reader:
     (n, k, width); `scalar` as (n,).
     """
 
-    def __init__(self, problem: Problem, t: Floats, index: Floats, symbols: Mapping[str, Any]) -> None:
+    def __init__(self, problem: Problem, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
         self.problem, self.symbols = problem, symbols
         self.start, self.end = t[index], t[index + 1]
         self.u0 = problem.u(self.start)

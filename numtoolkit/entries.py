@@ -15,7 +15,7 @@ Two readers give them meaning: `numtoolkit.symbolic.series` (exact, truncated in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, Union
@@ -350,7 +350,7 @@ def expand_phi(entry: Entry, d: Entry) -> Entry:
     return rebuild(entry, lambda child: expand_phi(child, d))
 
 
-def substitute(entry: Any, values: dict[str, Scalarlike]) -> Any:
+def substitute(entry: Any, values: Mapping[str, Scalarlike]) -> Any:
     """The entry (or operator) with some symbols replaced by exact numbers or other scalars."""
     if isinstance(entry, Symbol):
         return _entry(values[entry.name]) if entry.name in values else entry

@@ -23,10 +23,11 @@ STYLE = Path(__file__).with_name("numtoolkit.mplstyle")
 MOST_CURVES = 8  # in one panel; more cannot be told apart
 MARKERS = "os^Dv*PX"  # with the line styles, what tells curves apart in grey
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
+LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 METRICS = {
-    "relative-rms": "RMS error relative to the exact flow",
-    "wasserstein-2": "Wasserstein-2 distance to the exact law",
-    "sliced-wasserstein-2": "sliced Wasserstein-2 distance to the exact law",
+    "relative-rms": "relative RMS error against the exact flow",
+    "wasserstein2": "Wasserstein-2 distance to the exact law",
+    "sliced-wasserstein": "sliced Wasserstein distance to the exact law",
 }
 
 
@@ -37,65 +38,90 @@ def stability_figure(regions: Sequence[Region], title: str) -> Any:
     """
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
     _check_count("stability figure", max(map(len, panels.values()), default=0))
-    looks = {region.scheme: i for members in panels.values() for i, region in enumerate(members)}
+    shared = len({tuple(r.scheme for r in members) for members in panels.values()}) == 1
     with _style():
-        figure = _figure(title, width=max(1.0 + 2.75 * len(panels), 5.0), height=4.0)
+        figure = _figure(title, width=max(0.9 + 2.9 * len(panels), 5.0), height=4.1)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
-            _frame(ax, members[0], name)
-            for region in members:
-                _boundary(ax, region, _look(looks[region.scheme]))
-        handles = {handle.get_label(): handle for ax in axes for handle in ax.get_lines()}
-        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=min(len(handles), 5))
+            ax.set(title=name, xlabel=members[0].x_label, ylabel=members[0].y_label)
+            for i, region in enumerate(members):
+                _boundary(ax, region, _look(i))
+            if members[0].logarithmic:
+                _log_frame(ax, members[0])
+            else:
+                ax.set_aspect("equal")
+            if not shared:
+                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
+        if shared:
+            figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=min(len(members), 7))
     return figure
-
-
-def _frame(ax: Any, region: Region, name: str) -> None:
-    ax.set(title=name, xlabel=region.x_label, ylabel=region.y_label)
-    if region.logarithmic:
-        ax.set(xscale="log", yscale="log")
-        ax.contourf(region.x, region.y, np.isnan(region.radius), levels=[0.5, 1.5], colors=["#e6e6e6"])
-        ax.text(0.04, 0.94, "no such step", transform=ax.transAxes, va="top", color="0.45")
-    else:
-        ax.set_aspect("equal")
 
 
 def _boundary(ax: Any, region: Region, look: dict[str, Any]) -> None:
-    ax.plot([], [], label=region.scheme, **look)
-    if np.nanmin(region.radius) <= 1 < np.nanmax(region.radius):
-        ax.contour(region.x, region.y, region.radius, levels=[1.0], colors=look["color"],
+    crossed = region.radius.min() <= 1 < region.radius.max()
+    ax.plot([], [], label=region.scheme if crossed else f"{region.scheme} (no bound)", **look)
+    if crossed:
+        ax.contour(region.x, region.y, region.radius, levels=[1.0], colors=[look["color"]],
                    linewidths=look["linewidth"], linestyles=[look["linestyle"]])  # fmt: skip
 
 
-def curve_figure(records: Sequence[Record], title: str, slopes: Sequence[int] = (1, 2, 3)) -> Any:
-    """Error against evaluations, one curve a scheme, on logarithmic axes.
+def _log_frame(ax: Any, region: Region) -> None:
+    low, high = region.x.min(), region.x.max()
+    ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+    ax.fill_between(region.x[-1], region.y[-1], high, color="#e6e6e6")
+    ax.text(0.04, 0.94, "longer than t allows", transform=ax.transAxes, va="top", color="0.35")
 
-    records  with `scheme, nfe, metric, error`, as `curve --json` prints them; infinite errors are left out
-    slopes   drawn as guides: where errors of orders 1, 2, 3 would fall
+
+def curve_figure(
+    records: Sequence[Record], title: str, quantities: Sequence[str] = ("error",), slopes: Sequence[int] = (1, 2, 3)
+) -> Any:
+    """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each metric and quantity.
+
+    records     as `numtoolkit.exact.error_curve` returns them; those without an error are left out
+    quantities  "error", "median" (of the samples), or both
+    slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
-    schemes = list(dict.fromkeys(r["scheme"] for r in records))
-    _check_count("error curve", len(schemes))
+    metrics = list(dict.fromkeys(r["metric"] for r in records))
+    panels = [(metric, quantity) for metric in metrics for quantity in quantities]
     with _style():
-        figure = _figure(title, width=7.2, height=4.2)
-        ax = figure.subplots()
-        ends = {}
-        for i, scheme in enumerate(schemes):
-            points = sorted((r["nfe"], r["error"]) for r in records if r["scheme"] == scheme and r["error"])
-            nfe, error = np.array(points).T
-            (handle,) = ax.plot(nfe, error, marker=MARKERS[i], label=scheme, **_look(i))
-            ends[scheme] = handle, error[-1]
-        _log_axes(ax, sorted({r["nfe"] for r in records}))
-        ax.set(xlabel="network evaluations (NFE)", ylabel=METRICS.get(records[0]["metric"], records[0]["metric"]))
-        _guides(ax, slopes)
-        handles = [handle for handle, _ in sorted(ends.values(), key=lambda end: -end[1])]
-        figure.legend(handles=handles, loc="outside right upper", title="worst to best at the right")
+        figure = _figure(title, width=1.2 + 5.0 * len(panels), height=4.0)
+        for ax, (metric, quantity) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            own = [r for r in records if r["metric"] == metric and r.get(quantity) is not None]
+            _check_count("error curve", len({r["scheme"] for r in own}))
+            _curves(ax, own, quantity)
+            _log_axes(ax, sorted({r["nfe"] for r in records}))
+            label = METRICS.get(metric, metric)
+            ax.set(
+                xlabel="network evaluations (NFE)", ylabel=f"{label}, median sample" if quantity == "median" else label
+            )
+            _guides(ax, slopes)
     return figure
+
+
+def _curves(ax: Any, records: Sequence[Record], quantity: str) -> None:
+    ends = []
+    for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r in records)):
+        look = _look(i)
+        own = sorted((r for r in records if r["scheme"] == scheme), key=lambda r: r["nfe"])
+        nfe, error = [r["nfe"] for r in own], [r[quantity] for r in own]
+        (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=scheme, **look)
+        ax.vlines([r["nfe"] for r in own if "low" in r], [r["low"] for r in own if "low" in r],
+                  [r["high"] for r in own if "high" in r], color=look["color"], linewidth=0.8)  # fmt: skip
+        ends.append((error[-1], line))
+    floors = [r["floor"] for r in records if "floor" in r]
+    if floors:
+        ax.axhline(floors[0], color="0.35", linewidth=0.9, linestyle=":")
+        ax.annotate("two exact sets", (0.99, floors[0]), (0, -3), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", ha="right", va="top", color="0.35")  # fmt: skip
+    handles = [line for _, line in sorted(ends, key=lambda end: -end[0])]
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="from the top, at the right")
 
 
 def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
     ax.set(xscale="log", yscale="log")
+    ax.set_ylim(top=min(ax.get_ylim()[1], LARGEST))
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(ScalarFormatter())
@@ -120,7 +146,9 @@ def image_grid(panels: Mapping[str, NDArray[Any]], title: str, columns: int = 8)
     """
     with _style():
         figure = _figure(title, width=3.3 * len(panels) + 0.2, height=4.1)
-        for ax, (caption, images) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for ax, (caption, images) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
             n, height, width = images.shape
             padded = np.pad(images, ((0, 0), (0, 1), (0, 1)), constant_values=1.0)
             tiles = padded.reshape(n // columns, columns, height + 1, width + 1).swapaxes(1, 2)
@@ -150,7 +178,10 @@ def _figure(title: str, width: float, height: float) -> Any:
 
 def _look(i: int) -> dict[str, Any]:
     """Colour, dashes and width of the i-th curve; later ones are thinner, so that equal curves show each other."""
-    return {"color": f"C{i}", "linestyle": LINES[i % len(LINES)], "linewidth": 2.8 - 0.22 * i}
+    from matplotlib import rcParams
+
+    color = rcParams["axes.prop_cycle"].by_key()["color"][i]
+    return {"color": color, "linestyle": LINES[i % len(LINES)], "linewidth": 2.8 - 0.22 * i}
 
 
 def _check_count(what: str, curves: int) -> None:

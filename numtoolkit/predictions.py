@@ -43,14 +43,14 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
     if prediction == "score":
         return none, eye
     if prediction == "noise":
-        return none, -np.linalg.inv(np.swapaxes(np.linalg.cholesky(sigma), 1, 2))
+        return none, -_inverse(np.swapaxes(_root(sigma), 1, 2))
     if prediction == "data":
-        return -np.linalg.inv(sigma), np.linalg.solve(sigma, e[:, :, None])
+        return -_inverse(sigma), np.linalg.solve(sigma, e[:, :, None])
     if prediction == "velocity":
         alpha, std = e[:, 0, None, None], np.sqrt(sigma)
         scale = alpha**2 + std**2
         return -1 / scale * eye, -alpha / (std * scale)
-    half = np.linalg.inv(process.diffusion(t) / 2)
+    half = _inverse(process.diffusion(t) / 2)
     return half @ process.drift(t), -half
 
 
@@ -62,7 +62,7 @@ def from_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Fl
     if prediction == "score":
         return none, eye
     if prediction == "noise":
-        return none, -np.swapaxes(np.linalg.cholesky(sigma), 1, 2)
+        return none, -np.swapaxes(_root(sigma), 1, 2)
     if prediction == "data":
         gain = np.linalg.solve(sigma, e[:, :, None])
         row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
@@ -81,3 +81,11 @@ def convert(source: str, target: str, process: Process, t: Floats) -> tuple[Floa
     P, Q = to_score(source, process, t)
     back_z, back_s = from_score(target, process, t)
     return back_z + back_s @ P, back_s @ Q
+
+
+def _root(sigma: Floats) -> Floats:
+    return np.asarray(np.linalg.cholesky(sigma), dtype=np.float64)
+
+
+def _inverse(blocks: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(blocks), dtype=np.float64)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.coefficients import Reader
+from numtoolkit.coefficients import Indices, Reader
 from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats, Process
@@ -180,7 +180,7 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
 
 
 def step_quantities(
-    scheme: Scheme, problem: Problem, times: Floats, index: Floats, values: Mapping[str, Fraction]
+    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Fraction]
 ) -> dict[str, Any]:
     """Values of the step ratios r0, r1, ... and of the scheme's own step quantities at the given steps."""
     u = problem.u(times)
@@ -196,7 +196,7 @@ def step_quantities(
 
 
 def _lower_layout(
-    scheme: Scheme, layout: Layout, problem: Problem, times: Floats, index: Floats, network: str
+    scheme: Scheme, layout: Layout, problem: Problem, times: Floats, index: Indices, network: str
 ) -> list[Step]:
     values = scheme.parameters()
     reader = Reader(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
@@ -220,7 +220,7 @@ def _lower_layout(
 
 
 def _call(
-    scheme: Scheme, item: Eval, problem: Problem, reader: Reader, network: str, times: Floats, index: Floats
+    scheme: Scheme, item: Eval, problem: Problem, reader: Reader, network: str, times: Floats, index: Indices
 ) -> list[list[Instruction]]:
     told = reader.time(item.told)
     P, Q = problem.freeze(network, told)
@@ -232,7 +232,7 @@ def _call(
 
 
 def _affine(
-    scheme: Scheme, name: str, terms: Sequence[tuple[str, Floats]], times: Floats, index: Floats
+    scheme: Scheme, name: str, terms: Sequence[tuple[str, Floats]], times: Floats, index: Indices
 ) -> list[Instruction]:
     for source, blocks in terms:
         _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
@@ -247,7 +247,7 @@ def _floats(blocks: Floats) -> list[Block]:
     return [tuple(map(tuple, block)) for block in blocks.tolist()]
 
 
-def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, index: Floats) -> None:
+def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, index: Indices) -> None:
     bad = np.flatnonzero(~np.isfinite(blocks).all(axis=(1, 2)))
     if len(bad):
         n = int(index[bad[0]])

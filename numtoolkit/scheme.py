@@ -344,7 +344,8 @@ def word(text: str, scale: Callable[[Op], Op] = lambda X: X) -> Layout:
         if letter in ANALYTIC:
             part = ANALYTIC[letter]
             items.append(Noise(f"xi{i}", covariance(a, b, scale(part), scale(G))))
-            items.append(combine(new, b, **{state: flow(a, b, part), f"xi{i}": 1}))
+            moved: dict[str, Scalarlike] = {state: flow(a, b, part), f"xi{i}": 1}
+            items.append(combine(new, b, **moved))
         else:
             row = KICKS[letter]
             drift, score = (rest.row(row), N.row(row)) if row else (rest, N)

@@ -37,8 +37,8 @@ class Region:
     """A map of the spectral radius of one scheme.
 
     panel       what is held fixed; regions of one panel share their axes and may be drawn together
-    x, y        axes (nx,), (ny,) with their labels, logarithmic or not
-    radius      (ny, nx), NaN where no step is possible; the scheme is stable where it is <= 1
+    x, y        coordinates (ny, nx) of the points, with their labels, both logarithmic or both linear
+    radius      (ny, nx); the scheme is stable where it is <= 1
     """
 
     scheme: str
@@ -61,10 +61,8 @@ class _Line:
 
 
 @dataclass(frozen=True)
-class TestEquation:
+class LinearEquation:
     """dz/du = x z + e, steps of length 1 in u = -t: stands in for a `Problem` in a `Reader`."""
-
-    __test__ = False  # no test class, whatever pytest thinks of its name
 
     linear: float
     frozen: str
@@ -107,7 +105,7 @@ def one_step_matrix(layout: Layout, reader: Reader, width: int, slope: Slope) ->
     return np.concatenate([np.broadcast_to(row, (n, *row.shape[1:])) for row in rows], axis=1)
 
 
-def test_equation_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Floats:
+def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Floats:
     """Spectral radius of one step on the test equation with h L = linear, for every w (n,), real or complex.
 
     Step ratios are 1. A shift of a conjugate scheme is in units of 1 / h.
@@ -115,18 +113,13 @@ def test_equation_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -
     """
     declared = read(scheme)
     ratios = {f"r{j}": 1.0 for j in range(len(declared.start))}
-    problem = cast(Problem, TestEquation(linear, declared.frozen))
+    problem = cast(Problem, LinearEquation(linear, declared.frozen))
     reader = Reader(problem, np.array([1.0, 0.0]), np.array([0]), declared.parameters() | ratios)
     e = (linear + w if declared.frozen == FROZEN_DRIFT else w)[:, None, None]
     return spectral_radius(one_step_matrix(declared.step, reader, 1, lambda item: e))
 
 
-test_equation_radius.__test__ = False  # type: ignore[attr-defined]
-
-
-def process_radius(
-    scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats
-) -> Floats:
+def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
     """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
 
     Step quantities (churn) are those of a run of that one step.
@@ -138,7 +131,9 @@ def process_radius(
     problem = problem_of(declared, process)
     values = declared.parameters()
     quantities: dict[str, Any] = {
-        name: np.array([rule(problem, np.array(ends), np.array([0]), values)[0] for ends in zip(start, end, strict=True)])
+        name: np.array(
+            [rule(problem, np.array(ends), np.array([0]), values)[0] for ends in zip(start, end, strict=True)]
+        )
         for name, rule in declared.quantities
     }
     pairs = np.stack([start, end], axis=1).ravel()
@@ -172,43 +167,41 @@ def regions(
     linear    values of h L, one map each
     process   map this process instead of the test equation (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, for maps on a process
-    size      points along each axis of a test-equation map; maps on a process take a third
+    size      points along each axis of a test-equation map; maps on a process take a quarter
     raises    InputError for unknown schemes, and for a scheme with history on a process
     """
     declared = read(scheme)
     if process is None and declared.kind == "ode" and "vp" in declared.processes:
-        return tuple(_test_equation_map(declared, x, size) for x in linear)
+        return tuple(_linear_map(declared, x, size) for x in linear)
     if process is None:
         process = PSLD() if "psld" in declared.processes else EDM()
-    return (_process_map(declared, process, variance, max(size // 3, 2)),)
+    return (_process_map(declared, process, variance, max(size // 4, 2)),)
 
 
-def _test_equation_map(scheme: Scheme, linear: float, size: int) -> Region:
+def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
     """Computed for Im w >= 0 and mirrored: coefficients are real."""
-    x, y = np.linspace(-5.0, 2.0, size), np.linspace(-3.5, 3.5, size)
-    upper = y[size // 2 :]
-    half = test_equation_radius(scheme, linear, np.add.outer(1j * upper, x).ravel()).reshape(len(upper), size)
-    radius = np.concatenate([half[: size // 2 - 1 - size : -1] if size % 2 == 0 else half[:0:-1], half])
-    return Region(
-        scheme.spec, f"h L = {linear:g}", x, y, radius, "Re w,  w = h de/dz", "Im w", logarithmic=False
-    )
+    half = np.linspace(0.0, 3.5, max(size // 2, 2))
+    x, upper = np.meshgrid(np.linspace(-5.0, 2.5, size), half)
+    radius = linear_radius(scheme, linear, (x + 1j * upper).ravel()).reshape(x.shape)
+    x, y, radius = (np.vstack([below[::-1], above]) for below, above in ((x, x), (-upper, upper), (radius, radius)))
+    return Region(scheme.spec, f"h L = {linear:g}", x, y, radius, "Re w,  w = h de/dz", "Im w", False)
 
 
 def _process_map(scheme: Scheme, process: Process, variance: float, size: int) -> Region:
-    t = np.geomspace(2 * process.t_min, process.T, size)
-    h = np.geomspace(process.t_min, process.T, size)
-    start, step = np.meshgrid(t, h)
-    possible = start - step >= process.t_min
-    radius = np.full(start.shape, np.nan)
-    radius[possible] = process_radius(scheme, process, variance, start[possible], (start - step)[possible])
+    """Rows are fractions of the time left to t_min, so that every point is a step there is."""
+    t, fraction = np.meshgrid(np.geomspace(2 * process.t_min, process.T, size), np.geomspace(1e-3, 1.0, size))
+    h = fraction * (t - process.t_min)
+    radius = process_radius(scheme, process, variance, t.ravel(), (t - h).ravel()).reshape(t.shape)
     dynamics = "probability flow" if scheme.kind == "ode" else "reverse SDE"
     panel = f"{process.name}, {dynamics}, data variance {variance:g}"
-    return Region(scheme.spec, panel, t, h, radius, "process time t at the start of the step", "step length h in t", True)
+    return Region(
+        scheme.spec, panel, t, h, radius, "process time t at the start of the step", "step length h in t", True
+    )
 
 
 def real_interval(scheme: str | Scheme, linear: float = 0.0) -> float:
     """The largest r with the test equation stable for all w in [-r, 0] at h L = linear; inf beyond 1000."""
-    return _extent(lambda s: test_equation_radius(scheme, linear, -s), 1e3, np.inf)
+    return _extent(lambda s: linear_radius(scheme, linear, -s), 1e3, np.inf)
 
 
 def stable_step(scheme: str | Scheme, process: Process, variance: float, t: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.processes import Floats, Process, ScalarProcess
 
@@ -89,7 +89,7 @@ def _linear(process: Process, law: Gaussian, start: Sequence[Floats], t0: float,
 def _scalar(
     process: ScalarProcess, law: Law, start: Floats, t0: float, t1: float, rtol: float, atol: float
 ) -> list[Floats]:
-    mean, v = law.mean, law.variance
+    mean, v = law.mean, law.variance or 1.0  # any variance makes a frame; a law of one point has none
     alpha0, alpha1 = process.alpha(np.array([t0, t1]))
     s0, s1 = process.noise_level(np.array([t0, t1]))
     last = s1 if t1 > 0 else NEAR_ZERO * min(np.sqrt(v), s0)
@@ -132,4 +132,6 @@ def _solve(
     from scipy.integrate import solve_ivp
 
     solution = solve_ivp(slope, (a, b), start, method="DOP853", rtol=rtol, atol=atol)
+    if not solution.success or not np.isfinite(solution.y[:, -1]).all():
+        raise NonFiniteError(f"the exact flow is lost at t = {np.exp(solution.t[-1]):g}; start from finite, smaller states.")
     return solution.y[:, -1]

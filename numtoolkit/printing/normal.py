@@ -10,12 +10,14 @@ and every such integral is printed as the right side says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import comb, factorial, gcd, lcm
 from typing import Union
 
+from numtoolkit.entries import ONE as UNIT
 from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol
 
 Factor = Union[str, "Scalar"]  # the name of a scalar, or a sum with whole coprime coefficients
@@ -46,7 +48,7 @@ class Scalar:
         return sum(products, start=ZERO)
 
     def __neg__(self) -> Scalar:
-        return constant(-1) * self
+        return monomial({}, -1) * self
 
     def __sub__(self, other: Scalar) -> Scalar:
         return self + -other
@@ -55,15 +57,24 @@ class Scalar:
         return reduce(Scalar.__mul__, [self] * power, ONE)
 
     def inverse(self) -> Scalar:
-        """1 / self: the common monomial and content inverted, what is left of a sum kept as one factor."""
+        """1 / self: monomial and content cleared, what is left of a sum kept as one factor with whole coefficients."""
         shared = {f: min(dict(m).get(f, 0) for m, _ in self.terms) for m, _ in self.terms for f, _ in m}
-        values = [value for _, value in self.terms]
+        values = [value for _, value in sorted(self.terms, key=_simplest_first)]
         content = Fraction(gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values)))
-        content = -content if values[0] < 0 else content
-        under = tuple((factor, -power) for factor, power in shared.items() if power)
-        rest = Scalar(tuple((_times(m, under), value / content) for m, value in self.terms))
-        outer = Scalar(((under, 1 / content),))
-        return outer if rest == ONE else outer * Scalar(((((rest, -1),), Fraction(1)),))
+        outer = monomial(
+            {factor: -power for factor, power in shared.items()}, 1 / (-content if values[0] < 0 else content)
+        )
+        rest = Scalar(tuple(sorted((self * outer).terms, key=_simplest_first)))
+        return outer if rest == ONE else outer * monomial({rest: -1})
+
+
+def _simplest_first(term: tuple[Monomial, Fraction]) -> tuple[int, str]:
+    return sum(power for _, power in term[0]), str(term[0])
+
+
+def monomial(powers: Mapping[Factor, int], value: int | Fraction = 1) -> Scalar:
+    """A rational number times powers of factors."""
+    return Scalar(((tuple((f, power) for f, power in powers.items() if power), Fraction(value)),)) if value else ZERO
 
 
 def _unordered(scalar: Scalar) -> frozenset[tuple[frozenset[tuple[Factor, int]], Fraction]]:
@@ -77,12 +88,19 @@ def _times(left: Monomial, right: Monomial) -> Monomial:
     return tuple((factor, power) for factor, power in powers.items() if power)
 
 
-def constant(value: int | Fraction) -> Scalar:
-    """A rational number."""
-    return Scalar((((), Fraction(value)),)) if value else Scalar(())
+ZERO = Scalar(())
+ONE = monomial({})
 
 
-ZERO, ONE = constant(0), constant(1)
+def shared(values: Sequence[Scalar]) -> Scalar:
+    """The monomial that stands in every term of the scalars, above or below the line in all of them."""
+    terms = [(dict(m), value) for scalar in values for m, value in scalar.terms]
+    powers: dict[Factor, int] = {}
+    for factor in terms[0][0]:
+        found = [m.get(factor, 0) for m, _ in terms]
+        powers[factor] = max(min(found), 0) + min(max(found), 0)
+    top, bottom = gcd(*(v.numerator for _, v in terms)), gcd(*(v.denominator for _, v in terms))
+    return monomial(powers, Fraction(top, bottom))
 
 
 @dataclass(frozen=True)
@@ -95,16 +113,23 @@ class Phi:
     N: Op
 
 
-Block = Phi | Flow | At | Cov | Int
+@dataclass(frozen=True)
+class Group:
+    """A sum that is one factor of a product of blocks."""
+
+    words: tuple[tuple[tuple[Block, ...], Scalar], ...]
+
+
+Block = Phi | Flow | At | Cov | Int | Group
 Normal = dict[tuple[Block, ...], Scalar]  # block words, read like matrix products, with their coefficients
 
 
 def normal(entry: Entry, end: Entry) -> Normal:
     """An entry of a row at abscissa `end`, as coefficients of block words; () is the word of a scalar."""
     if isinstance(entry, Const):
-        return {(): constant(entry.value)} if entry.value else {}
+        return {(): monomial({}, entry.value)} if entry.value else {}
     if isinstance(entry, Symbol):
-        return {(): Scalar(((((entry.name, 1),), Fraction(1)),))}
+        return {(): monomial({entry.name: 1})}
     if isinstance(entry, Sum):
         return _total([normal(arg, end) for arg in entry.args])
     if isinstance(entry, Product):
@@ -114,6 +139,9 @@ def normal(entry: Entry, end: Entry) -> Normal:
         return {word: value * inverse for word, value in normal(entry.top, end).items()}
     if isinstance(entry, Int) and scalar(entry.b) == scalar(end):
         return _window(entry)
+    if isinstance(entry, At) and len(entry.X.terms) == 1:
+        coefficient, name, row = entry.X.terms[0]
+        return {(At(Op(((UNIT, name, row),)), entry.c),): scalar(coefficient)}
     if isinstance(entry, (Flow, At, Cov, Int)):
         return {(entry,): ONE}
     raise TypeError(f"an entry of a scheme holds no {type(entry).__name__}")
@@ -133,8 +161,8 @@ def _window(entry: Int) -> Normal:
     weights = [scalar(weight) for weight in entry.weight]
     words: Normal = {}
     for j in range(len(weights)):
-        moved = sum((constant(comb(i, j)) * weights[i] * start ** (i - j) for i in range(j, len(weights))), ZERO)
-        value = constant(factorial(j)) * length ** (j + 1) * moved
+        moved = sum((monomial({}, comb(i, j)) * weights[i] * start ** (i - j) for i in range(j, len(weights))), ZERO)
+        value = monomial({}, factorial(j)) * length ** (j + 1) * moved
         if value != ZERO:
             words[(Phi(j + 1, length, entry.L, entry.N),)] = value
     return words
@@ -149,4 +177,10 @@ def _total(parts: list[Normal]) -> Normal:
 
 
 def _multiply(left: Normal, right: Normal) -> Normal:
+    if left.keys() - {()} and right.keys() - {()}:
+        left, right = _grouped(left), _grouped(right)
     return _total([{u + v: p * q} for u, p in left.items() for v, q in right.items()])
+
+
+def _grouped(words: Normal) -> Normal:
+    return words if len(words) == 1 else {(Group(tuple(words.items())),): ONE}

@@ -4,102 +4,125 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
-from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, L, N, Op
-from numtoolkit.printing.normal import ONE, Block, Factor, Normal, Phi, Scalar, normal, scalar
+from numtoolkit.entries import At, Cov, Entry, Flow, L, N, Op
+from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
+Part = tuple[str, bool]  # a factor, and whether it is a sum
 
 
 class Text:
-    """Entries as ASCII that reads like the formula: c2*phi1(c2 z), (1 - 1/(2*c2))*phi1(z), h*L.m(0)."""
+    """Entries as ASCII that reads like the formula: c2*phi1(c2*z), (1 - 1/(2*c2))*phi1(z), h*L.m(0)."""
 
-    start, end = "y", "y'"
+    start, end, drawn = "y", "y'", "~"
 
     def entry(self, entry: Entry, at: Entry) -> str:
         """An entry of a row at abscissa `at`."""
         return self.total(normal(entry, at))
 
     def factor(self, entry: Entry, at: Entry) -> str:
-        """The entry as it stands before what it multiplies: nothing for 1, a sum in parentheses."""
+        """The entry as it stands before what it multiplies: "" for 1, a sum in parentheses."""
         words = normal(entry, at)
-        if words == {(): ONE}:
-            return ""
-        many = len(words) > 1 or any(len(value.terms) > 1 for word, value in words.items() if not word)
-        return self.group(self.total(words)) if many else self.total(words)
-
-    def total(self, words: Normal) -> str:
-        """A sum of block words."""
-        terms = []
-        for word, value in words.items():
-            blocks = [self.block(block) for block in word]
-            if blocks and len(value.terms) > 1:
-                terms.append(self.term(1, [self.group(self.scalar(value))], [], blocks))
-            else:
-                terms += self._terms(value, blocks)
-        return " + ".join(terms).replace("+ -", "- ") or "0"
-
-    def scalar(self, value: Scalar) -> str:
-        return self.total({(): value})
+        text, is_sum = self._part(words)
+        return "" if words == {(): ONE} else self.group(text) if is_sum else text
 
     def abscissa(self, entry: Entry) -> str:
         return self.scalar(scalar(entry))
 
-    def _terms(self, value: Scalar, blocks: list[str]) -> list[str]:
+    def scalar(self, value: Scalar) -> str:
+        return self.total({(): value})
+
+    def total(self, words: Normal) -> str:
+        """A sum of block words, what all its terms share taken out."""
+        return self._part(words)[0]
+
+    def _part(self, words: Normal) -> Part:
+        count = sum(len(value.terms) for value in words.values())
+        if count < 2:
+            return (self._sum(words) if count else "0"), False
+        outer = shared(list(words.values()))
+        if len(words) == 1 and () not in words:
+            return self._sum(words), False
+        if outer == ONE:
+            return self._sum(words), True
+        inner = {word: value * outer.inverse() for word, value in words.items()}
+        return self._product(outer, [(self._sum(inner), True)], []), False
+
+    def _sum(self, words: Normal) -> str:
         terms = []
-        for monomial, number in value.terms:
-            top = [str(abs(number.numerator))] if abs(number.numerator) != 1 else []
-            bottom = [str(number.denominator)] if number.denominator != 1 else []
-            top += [self.power(factor, power) for factor, power in monomial if power > 0]
-            bottom += [self.power(factor, -power) for factor, power in monomial if power < 0]
-            terms.append(self.term(-1 if number < 0 else 1, top, bottom, blocks))
-        return terms
+        for word, value in words.items():
+            blocks = [self.block(block) for block in word]
+            if blocks and len(value.terms) > 1:
+                outer = shared([value])
+                terms.append(self._product(outer, [(self._sum({(): value * outer.inverse()}), True)], blocks))
+            else:
+                terms += [self._product(Scalar((term,)), [], blocks) for term in value.terms]
+        return " + ".join(terms).replace("+ -", "- ")
+
+    def _product(self, outer: Scalar, inner: list[Part], blocks: list[str]) -> str:
+        """A monomial times further factors and blocks."""
+        ((monomial, number),) = outer.terms
+        top = [(str(abs(number.numerator)), False)] if abs(number.numerator) != 1 else []
+        bottom = [(str(number.denominator), False)] if number.denominator != 1 else []
+        top += [self.power(factor, power) for factor, power in monomial if power > 0] + inner
+        bottom += [self.power(factor, -power) for factor, power in monomial if power < 0]
+        return ("-" if number < 0 else "") + self.product(top, bottom, blocks)
+
+    def power(self, factor: Factor, power: int) -> Part:
+        base = self.name(factor) if isinstance(factor, str) else self.scalar(factor)
+        if power == 1:
+            return base, not isinstance(factor, str)
+        return self.raised(base if isinstance(factor, str) else self.group(base), power), False
 
     def block(self, block: Block) -> str:
-        """One block: a flow, a phi function, a frozen operator, a covariance or any other integral."""
+        """One block: a flow, a phi function, a frozen operator, a covariance, another integral or a sum of such."""
         if isinstance(block, Flow):
             return self.function(0, self.multiple(scalar(block.b) - scalar(block.a), block.L))
         if isinstance(block, Phi):
-            own = "" if block.N == N else self.operator(block.N, True)
-            return self.function(block.k, self.multiple(block.c, block.L)) + own
+            other = "" if block.N == N else self.operator(block.N, True)
+            return self.function(block.k, self.multiple(block.c, block.L)) + other
         if isinstance(block, At):
-            return self.join("h", f"{self.operator(block.X, True)}({self.abscissa(block.c)})")
+            return self.product([("h", False)], [], [f"{self.operator(block.X, True)}({self.abscissa(block.c)})"])
+        if isinstance(block, Group):
+            return self.group(self.total(dict(block.words)))
         window = f"{self.abscissa(block.a)}, {self.abscissa(block.b)}"
         if isinstance(block, Cov):
             return self.named("Cov", [block.L, block.G], window)
-        weight = [f"{self.abscissa(w)}*s^{j}" for j, w in enumerate(block.weight)]
-        return self.named("Int", [block.L, block.N], f"{' + '.join(weight)}; {window}")
+        weight = " + ".join(f"{self.abscissa(w)} s^{j}" for j, w in enumerate(block.weight))
+        return self.named("Int", [block.L, block.N], f"{weight}; {window}")
 
     def multiple(self, c: Scalar, operator: Op) -> str:
         """c h times an operator, z standing for h L."""
-        letter = "z" if operator == L else self.join("h", self.operator(operator, True))
+        blocks = ["z"] if operator == L else ["h", self.operator(operator, True)]
         if len(c.terms) > 1:
-            return self.side_by_side(self.group(self.scalar(c)), letter)
-        bare = self._terms(c, [])[0] if c.terms else "0"
-        return letter if bare == "1" else f"-{letter}" if bare == "-1" else self.side_by_side(bare, letter)
+            return self._product(ONE, [(self.scalar(c), True)], blocks)
+        return self._product(c, [], blocks) if c.terms else "0"
 
     def operator(self, operator: Op, as_factor: bool = False) -> str:
-        """A combination of the problem's operators, a single row written as an index."""
-        terms = []
-        for coefficient, name, row in operator.terms:
-            terms += self._terms(scalar(coefficient), [self.letter(name, row)])
+        """A combination of the problem's operators."""
+        terms = [self._product(scalar(c), [], [self.letter(name, row)]) for c, name, row in operator.terms]
         text = " + ".join(terms).replace("+ -", "- ") or "0"
         return self.group(text) if as_factor and len(terms) > 1 else text
 
-    def power(self, factor: Factor, power: int) -> str:
-        base = self.name(factor) if isinstance(factor, str) else self.group(self.scalar(factor))
-        return base if power == 1 else self.raised(base, power)
-
     # --- what differs between the two
 
-    def term(self, sign: int, top: list[str], bottom: list[str], blocks: list[str]) -> str:
-        under = "" if not bottom else f"/{bottom[0]}" if len(bottom) == 1 else f"/({'*'.join(bottom)})"
-        return ("-" if sign < 0 else "") + ("*".join([*top, *blocks]) or "1") + under
+    def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
+        under = [self.group(text) if is_sum else text for text, is_sum in bottom]
+        over = [self.group(text) if is_sum else text for text, is_sum in top] + blocks
+        line = "" if not under else f"/{under[0]}" if len(under) == 1 else f"/({'*'.join(under)})"
+        return ("*".join(over) or "1") + line
 
     def name(self, name: str) -> str:
         return name
 
+    def word(self, word: str) -> str:
+        """A word of English among the symbols."""
+        return word
+
     def letter(self, name: str, row: str) -> str:
+        """A named operator, or one row of it."""
         return f"{name}.{row}" if row else name
 
     def group(self, inner: str) -> str:
@@ -107,12 +130,6 @@ class Text:
 
     def raised(self, base: str, power: int) -> str:
         return f"{base}^{power}"
-
-    def join(self, left: str, right: str) -> str:
-        return f"{left}*{right}"
-
-    def side_by_side(self, left: str, right: str) -> str:
-        return f"{left} {right}"
 
     def function(self, k: int, argument: str) -> str:
         """phi_k, phi_0 being the exponential."""
@@ -123,22 +140,32 @@ class Text:
 
 
 class Latex(Text):
-    r"""Entries as LaTeX: c_2\,\varphi_{1}(c_2 z), \frac{1}{2 c_2}, h L_{m}(0)."""
+    r"""Entries as LaTeX: c_{2}\,\varphi_{1}(c_{2}\,z), \frac{1}{2\,c_{2}}, h\,L_{m}(0)."""
 
-    start, end = "y_n", "y_{n+1}"
-    letters = {"unit": "I", "ones": "J"}  # noqa: RUF012
+    start, end, drawn = "y_{n}", "y_{n+1}", r"\sim"
+    letters: ClassVar = {"unit": "I", "ones": "J"}
 
-    def term(self, sign: int, top: list[str], bottom: list[str], blocks: list[str]) -> str:
-        over = r"\,".join(top)
+    def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
+        def line(parts: list[Part], alone: bool) -> str:
+            return r"\,".join(self.group(text) if is_sum and not alone else text for text, is_sum in parts) or "1"
+
+        over = line(top, bool(bottom) and len(top) == 1) if top else ""
         if bottom:
-            over = rf"\frac{{{over or '1'}}}{{{' '.join(bottom)}}}"
-        return ("-" if sign < 0 else "") + (r"\,".join(part for part in [over, *blocks] if part) or "1")
+            over = rf"\frac{{{over or '1'}}}{{{line(bottom, len(bottom) == 1)}}}"
+        return r"\,".join(part for part in [over, *blocks] if part) or "1"
 
     def name(self, name: str) -> str:
-        base, index = re.fullmatch(r"(.*?)_?([0-9]*|(?<=_)[A-Za-z]+)", name).groups()  # type: ignore[union-attr]
+        found = re.fullmatch(r"([A-Z])([A-Z0-9]+)|([A-Za-z]+?)(?:_([A-Za-z0-9]+)|([0-9]*))", name)
+        if found is None:
+            return rf"\mathrm{{{name}}}".replace("_", r"\_")
+        base = found[1] or found[3]
+        index = found[2] or found[4] or found[5] or ""
         base = rf"\{base}" if base in GREEK else base if len(base) == 1 else rf"\mathrm{{{base}}}"
         index = rf"\mathrm{{{index}}}" if len(index) > 1 and not index.isdigit() else index
         return f"{base}_{{{index}}}" if index else base
+
+    def word(self, word: str) -> str:
+        return rf"\mathrm{{{word}}}"
 
     def letter(self, name: str, row: str) -> str:
         letter = self.letters.get(name, name)
@@ -149,9 +176,6 @@ class Latex(Text):
 
     def raised(self, base: str, power: int) -> str:
         return f"{base}^{{{power}}}"
-
-    def join(self, left: str, right: str) -> str:
-        return f"{left} {right}"
 
     def function(self, k: int, argument: str) -> str:
         return rf"\varphi_{{{k}}}({argument})" if k else f"e^{{{argument}}}"

@@ -43,7 +43,8 @@ def run(
     normals  needed by programs that draw noise
     returns  blocks of the same shape, dtype and device as `start`
     """
-    state, carried = list(start), {}
+    state: Blocks = list(start)
+    carried: dict[str, Blocks] = {}
     for n, step in enumerate(program.steps):
         names: dict[str, Blocks] = {START: state, **carried}
         for instruction in step.instructions:

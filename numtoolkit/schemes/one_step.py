@@ -95,12 +95,13 @@ HEUN_EDM_CHURN = Scheme(
             "s_noise",
             Fraction(1),
             Fraction(0),
+            free=False,
             meaning="inflation of the added noise; the law is kept only at 1",
         ),
     ),
     quantities=(("a", churn_abscissa),),
     to_zero=EXPONENTIAL_EULER,
-    claims=Claims(sde_weak=2),
+    claims=Claims(sde_weak=1),
 )
 
 EULER = Scheme(

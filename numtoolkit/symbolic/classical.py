@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from numtoolkit.entries import L, N, walk
+from numtoolkit.entries import L, N
 from numtoolkit.errors import InputError
-from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
-from numtoolkit.symbolic.series import Field, Reading, add
+from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.series import add
 from numtoolkit.symbolic.trees import (
     STATE,
     Exact,
@@ -22,116 +22,95 @@ from numtoolkit.symbolic.trees import (
     Term,
     TreeSeries,
     apply,
+    apply_to_network,
     network,
     show_term,
     term_weight,
 )
-from numtoolkit.symbolic.unroll import Frame, covariant, frames, layout_symbols
+from numtoolkit.symbolic.unroll import Frame, frames, layout_symbols, reading_of
 
 HIGHEST = 8
 
 
 @dataclass(frozen=True)
 class Order:
-    """order p, and the residuals (numerical minus exact) of weight p + 1, by term."""
+    """order p, and the residuals (numerical minus exact) of weight p + 1, by term, in a field."""
 
     p: int
     residuals: dict[Term, Any]
+    field: Field
 
     def table(self) -> list[dict[str, object]]:
         """Residuals as order, tree, value, simplest trees first."""
         rows = sorted(
-            ((show_term(term), str(value)) for term, value in self.residuals.items()),
+            ((show_term(term), self.field.text(value)) for term, value in self.residuals.items()),
             key=lambda r: (len(r[0]), r),
         )
         return [{"order": self.p + 1, "tree": tree, "value": value} for tree, value in rows]
 
 
-def order(scheme: Scheme, highest: int = HIGHEST) -> Order:
-    """Exact classical order of the inner step, unbound parameters and step ratios symbolic.
+def order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = HIGHEST) -> Order:
+    """Exact classical order of a step of the scheme, unbound parameters and step ratios symbolic.
 
-    scheme   a deterministic scheme; for a multistep one the history is what its own earlier steps produce from exact states
+    scheme   a deterministic scheme; the history of a multistep one is what its own earlier steps make of exact states
+    place    which step: the inner one, ("start", i), ("last", i) or ("to_zero", 0)
     highest  search bound; order 8 is taken to mean at least 8
     raises   InputError for schemes that draw noise
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
+    frame = Frame(scheme, place=place)
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, highest), highest + 1):
-        found = residuals(scheme, weight)
+        field, found = residuals(frame, weight)
         failing = [w for w in range(1, weight + 1) if found[w]]
         if failing:
-            return Order(failing[0] - 1, found[failing[0]])
-    return Order(highest, {})
+            return Order(failing[0] - 1, found[failing[0]], field)
+    return Order(highest, {}, field)
 
 
-def residuals(scheme: Scheme, highest: int, frame_of_flow: bool = True) -> list[StateSeries]:
-    """Numerical minus exact coefficients of one step, by weight 0..highest.
+def residuals(frame: Frame, highest: int, frame_of_flow: bool = True) -> tuple[Field, list[StateSeries]]:
+    """Numerical minus exact coefficients of one step, by weight 0..highest, and the field they lie in.
 
     frame_of_flow  take L = 0 where the step is covariant, which loses nothing (`unroll.covariant`)
     """
-    depth = _depth(scheme, highest)
-    steps = frames(scheme, depth)
-    field = Field(set().union(*(layout_symbols(frame.layout) for frame in steps)))
-    reading = reading_of(scheme, field, highest, frame_of_flow)
-    exact = Exact(field, reading.jets(L), reading.jets(N), highest)
-    difference: StateSeries = dict(_Expansion(scheme, reading, exact).out(Frame(scheme), depth))
-    add(difference, {term: -value for term, value in exact.state(field.number(1)).items()})
-    return _graded(difference, highest)
-
-
-def _graded(series: StateSeries, highest: int) -> list[StateSeries]:
+    depth = _depth(frame, highest)
+    expansion = _Expansion(frame, depth, highest, frame_of_flow)
+    difference: StateSeries = dict(expansion.names(frame, depth)[1][frame.layout.out])
+    add(difference, {term: -value for term, value in expansion.exact.state(expansion.field.number(1)).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
-    for term, value in series.items():
+    for term, value in difference.items():
         graded[term_weight(term)][term] = value
-    return graded
+    return expansion.field, graded
 
 
-def _depth(scheme: Scheme, highest: int) -> int:
-    """How many steps back evaluations at computed rows must be followed: each step back weakens their error by h.
+def _depth(frame: Frame, highest: int) -> int:
+    """How many steps back evaluations at computed rows must be followed.
 
-    A carried evaluation at a row of local order q is wrong by weight q + 1, enters the step with one h more, and after d
-    steps of history, the oldest exact, is right to weight q + 1 + d.
+    A carried evaluation at a row of local order q is wrong by weight q + 1, enters the step with one h more, and
+    after d steps of history, the oldest exact, is right to weight q + 1 + d.
     """
-    kept = {old for _, old in scheme.step.carry}
-    rows = {i.of for i in scheme.step.items if isinstance(i, Eval) and i.name in kept and i.of != START}
-    if not rows:
-        return 0
-    steps = frames(scheme, 0)
-    field = Field(set().union(*(layout_symbols(frame.layout) for frame in steps)))
-    reading = reading_of(scheme, field, highest)
-    exact = Exact(field, reading.jets(L), reading.jets(N), highest)
-    states = _Expansion(scheme, reading, exact).names(Frame(scheme), 0)[1]
+    carried = [frame.find(name) for name in frame.layout.needs]
+    rows = {(source, item.of) for source, old in carried for item in source.layout.items
+            if isinstance(item, Eval) and item.name == old and item.of != START}  # fmt: skip
     weakest = highest
-    for item in scheme.exact().items:
-        if isinstance(item, Row) and item.name in rows:
-            difference = dict(states[item.name])
-            add(difference, {term: -value for term, value in exact.state(field.scalar(item.at)).items()})
-            weakest = min([weakest, *(term_weight(term) for term in difference)])
+    for source, name in rows:
+        expansion = _Expansion(source, 0, highest)
+        row = next(item for item in source.layout.items if item.name == name)
+        difference = dict(expansion.names(source, 0)[1][name])
+        exact = expansion.exact.state(expansion.field.scalar(row.at))  # type: ignore[union-attr]
+        add(difference, {term: -value for term, value in exact.items()})
+        weakest = min([weakest, *(term_weight(term) for term in difference)])
     return max(highest - weakest, 0)
-
-
-def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = True) -> Reading:
-    """The letters of a scheme's operators: split into rows where the scheme cuts one, no linear part where it is no loss."""
-    cut = any(
-        row for _, entry in scheme.step.entries() for node in walk(entry) for _, _, row in getattr(node, "terms", ())
-    )
-    if scheme.frozen == FROZEN_DRIFT:
-        return Reading(field, order, absent=("L",), steady=("N",))
-    if frame_of_flow and covariant(scheme.exact()):
-        return Reading(field, order, absent=("L",))
-    return Reading(field, order, rows=("x", "m") if cut else ("",))
 
 
 class _Expansion:
     """Series of the rows of a step and of what it carries."""
 
-    def __init__(self, scheme: Scheme, reading: Reading, exact: Exact) -> None:
-        self.scheme, self.reading, self.exact = scheme, reading, exact
-        self.field, self.order = reading.field, reading.order
-
-    def out(self, frame: Frame, depth: int) -> StateSeries:
-        """The state after the step."""
-        return self.names(frame, depth)[1][frame.layout.out]
+    def __init__(self, frame: Frame, depth: int, order: int, frame_of_flow: bool = True) -> None:
+        self.scheme, self.order = frame.scheme, order
+        self.field = Field(set().union(*(layout_symbols(f.layout) for f in frames(frame, depth))))
+        self.reading = reading_of(self.scheme, self.field, order, frame_of_flow)
+        self.exact = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
 
     def names(self, frame: Frame, depth: int) -> tuple[dict[str, TreeSeries], dict[str, StateSeries]]:
         """The evaluations and the states of a step, its own start exact."""
@@ -173,7 +152,7 @@ class _Expansion:
         for source, entry in row.terms:
             series = self.reading.read(entry)
             if source in values:
-                add(total, apply(series, values[source], self.order, tree=True))
+                add(total, apply_to_network(series, values[source], self.order))
             else:
-                add(total, apply(series, states[source], self.order, tree=False))
+                add(total, apply(series, states[source], self.order))
         return total

@@ -1,19 +1,20 @@
 """The exact reader of the entry language: every entry as a truncated series in h over words of non-commuting letters.
 
-An operator X(u_n + c h) = sum_j X_j (c h)^j is a letter (name, row, j) for each jet X_j; a word is a product of letters, the
-rightmost acting first. Under the integrals of an entry each letter brings one power of h, so a letter weighs j + 1.
-Coefficients lie in Q, or in Q(parameters, step ratios) (`mathematics.md` 4.6: iterated integrals of monomials).
+An operator X(u_n + c h) = sum_j X_j (c h)^j is a letter (name, row, j) for each jet X_j; a word is a product of
+letters, the rightmost acting first. Under the integrals of an entry each letter brings one power of h, so a letter
+weighs j + 1. Coefficients are iterated integrals of monomials, in Q or in Q(parameters, step ratios).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol
+from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.errors import InputError
+from numtoolkit.symbolic.fields import Field
 
 Letter = tuple[str, str, int]  # operator, row ("" for all), jet
 Word = tuple[Letter, ...]
@@ -21,50 +22,12 @@ Series = dict[Word, Any]
 CovarianceSeries = dict[tuple[Word, Letter, Word], Any]  # word G word'
 Polynomial = list[Any]  # coefficients in the abscissa, lowest first
 
-WEIGHTLESS = ("J", "j")  # jets of an affine network in time: no integral, hence no power of h of their own
+WEIGHTLESS = ("J", "j", "g")  # jets outside an integral (affine network, noise amplitude): no power of h of their own
 
 
 def weight(word: Word) -> int:
     """The power of h a word comes with."""
     return sum(jet + (name not in WEIGHTLESS) for name, _, jet in word)
-
-
-class Field:
-    """Exact numbers: Q, or rational functions over Q in the given symbols (sympy is loaded only for those)."""
-
-    def __init__(self, symbols: Iterable[str] = ()) -> None:
-        names = sorted(symbols)
-        self.symbols: dict[str, Any] = {}
-        self._field: Any = None
-        if names:
-            from sympy import QQ
-
-            self._rationals = QQ
-            self._field = QQ.frac_field(*names)
-            self.symbols = dict(zip(names, self._field.gens, strict=True))
-
-    def number(self, value: Fraction | int) -> Any:
-        if self._field is None:
-            return Fraction(value)
-        value = Fraction(value)
-        return self._field(self._rationals(value.numerator, value.denominator))
-
-    def scalar(self, entry: Entry) -> Any:
-        """A scalar entry as an element of the field."""
-        if isinstance(entry, Const):
-            return self.number(entry.value)
-        if isinstance(entry, Symbol):
-            return self.symbols[entry.name]
-        if isinstance(entry, Sum):
-            return sum((self.scalar(arg) for arg in entry.args), start=self.number(0))
-        if isinstance(entry, Product):
-            result = self.number(1)
-            for arg in entry.args:
-                result = result * self.scalar(arg)
-            return result
-        if isinstance(entry, Quotient):
-            return self.scalar(entry.top) / self.scalar(entry.bottom)
-        raise InputError(f"entry {entry} is a block where a scalar is needed.")
 
 
 @dataclass(frozen=True)
@@ -189,7 +152,8 @@ class Reading:
 
     def tails(self, L: Sequence[Jet], b: Any) -> list[tuple[Word, Polynomial]]:
         """Flow from s to b as words with polynomials in the lower limit s."""
-        found, seeds = [], [((), [self.field.number(1)])]
+        found: list[tuple[Word, Polynomial]] = []
+        seeds: list[tuple[Word, Polynomial]] = [((), [self.field.number(1)])]
         while seeds:
             found += seeds
             grown = []

@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from math import factorial
 from typing import Any
 
-from numtoolkit.entries import ONE, ZERO, At, Entry, Flow, Int, L, N, Product, Quotient, Sum
+from numtoolkit.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
 from numtoolkit.scheme import START, Eval, Row, Scheme
-from numtoolkit.symbolic.series import Field, Reading
+from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.series import Reading
 from numtoolkit.symbolic.unroll import Frame, covariant, frames, layout_symbols
 
 HIGHEST = 5
@@ -81,7 +81,7 @@ class Conditions:
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.step.needs else 0
-        names = set().union(*(layout_symbols(f.layout) for f in frames(scheme, depth)))
+        names = set().union(*(layout_symbols(f.layout) for f in frames(Frame(scheme), depth)))
         self.field = Field({*names, *VARIABLES})
         self.nodes: list[Node] = []
         self._index: dict[tuple[int, str, int], int] = {}
@@ -223,7 +223,7 @@ class Conditions:
         powers: int,
         children: tuple[Any, ...],
         fresh: list[str],
-        shared: bool,
+        shared: bool = False,
         weak: bool = False,
     ) -> ExpPoly:
         """sum_i weight_i(z) c_i^powers prod(children at i), every edge with the next fresh variable."""
@@ -232,7 +232,7 @@ class Conditions:
         state = list(fresh)
         for index, entry in weights:
             fresh[:] = state
-            value: ExpPoly = {(): self._constant(entry)} if weak else self.read(entry, z)
+            value: ExpPoly = {(): self.taylor(entry)[0]} if weak else self.read(entry, z)
             value = _product(value, {(): self._abscissa(index, powers)})
             for child in children:
                 value = _product(value, self._child(child, index, fresh, shared))
@@ -242,31 +242,24 @@ class Conditions:
     def _child(self, child: Any, index: int, fresh: list[str], shared: bool) -> ExpPoly:
         if isinstance(child, int):
             return self.stage_psi(child, index, fresh[0] if shared else fresh.pop(0))
-        return self._tree(self.nodes[index].weights, *child, fresh, shared)
+        powers, children = child
+        return self._tree(self.nodes[index].weights, powers, children, fresh, shared)
 
     # values at z = 0
 
-    @cached_property
-    def _reading(self) -> Reading:
-        return Reading(self.field, 12, steady=("L", "N"))
+    def taylor(self, entry: Entry, degree: int = 0) -> list[Any]:
+        """Taylor coefficients in z, to that degree, of a weight divided by h."""
+        series = Reading(self.field, degree + 1, steady=("L", "N")).read(entry)
+        forced = (("N", "", 0),)
+        return [series.get((("L", "", 0),) * m + forced, self.field.number(0)) for m in range(degree + 1)]
 
-    def taylor(self, entry: Entry) -> list[Any]:
-        """Taylor coefficients in z of a weight divided by h."""
-        series = self._reading.read(entry)
-        return [
-            series.get((("L", "", 0),) * m + (("N", "", 0),), self.field.number(0)) for m in range(self._reading.order)
-        ]
-
-    def _constant(self, entry: Entry) -> Any:
-        return self.taylor(entry)[0]
-
-    def psi_taylor(self, j: int) -> list[Any]:
-        """Taylor coefficients in z of psi_j."""
-        total = [self.field.number(Fraction(1, factorial(m + j))) for m in range(self._reading.order)]
+    def psi_taylor(self, j: int, degree: int = 0) -> list[Any]:
+        """Taylor coefficients in z, to that degree, of psi_j."""
+        total = [self.field.number(Fraction(1, factorial(m + j))) for m in range(degree + 1)]
         scale = self.field.number(Fraction(1, factorial(j - 1)))
         for index, entry in self.b[1]:
             c = self._abscissa(index, j - 1) * scale
-            total = [t - c * w for t, w in zip(total, self.taylor(entry), strict=True)]
+            total = [t - c * w for t, w in zip(total, self.taylor(entry, degree), strict=True)]
         return total
 
     def _at_zero(self, j: int) -> ExpPoly:
@@ -282,8 +275,8 @@ class Conditions:
         exact = {name: sympy.Rational(Fraction(value)) for name, value in values.items()}
         total = sympy.Integer(0)
         for exponents, factor in function.items():
-            power = sum(sympy.sympify(c.as_expr()) * sympy.Symbol(z) for z, c in exponents)
-            total += factor.as_expr().subs(exact) * sympy.exp(sympy.sympify(power).subs(exact))
+            power = sum((self.field.expression(c) * sympy.Symbol(z) for z, c in exponents), start=sympy.Integer(0))
+            total += self.field.expression(factor).subs(exact) * sympy.exp(power.subs(exact))
         return float(total.evalf(30))
 
 
@@ -356,6 +349,3 @@ def _horner(poly: list[Any], at: Any) -> Any:
     for coefficient in reversed(poly[:-1]):
         result = result * at + coefficient
     return result
-
-
-__all__ = ["Conditions", "L", "N", "StiffOrder", "applies", "conditions_of_order", "stiff_order"]

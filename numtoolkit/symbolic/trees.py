@@ -1,9 +1,9 @@
 """Exponential B-series: state and network values as sums over trees with operator words on their edges.
 
-A *term* is (word, leaf): an operator word applied to the state at the step's start (leaf ()) or to a network tree. A *tree*
-is (time, children): the derivative of the frozen quantity, `time` times in time and once along each child, a
-sorted tuple of terms. Its weight is time + the weights of the children; a term's is the weight of its word more.
-(Berland, Owren & Skaflestad 2005; Hairer, Lubich & Wanner 2006 III.1; time leaves and words: `mathematics.md` 4.2, 4.6.)
+A *term* is (word, leaf): an operator word applied to the state at the step's start (leaf ()) or to a network tree. A
+*tree* is (time, children): the derivative of the frozen quantity, `time` times in time and once along each child, the
+children a sorted tuple of terms. Its weight is time + the weights of the children; a term weighs that of its word more
+(Berland, Owren & Skaflestad 2005; Hairer, Lubich & Wanner 2006 III.1).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from numtoolkit.symbolic.series import Field, Jet, Series, Word, add, weight
+from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.series import Jet, Series, Word, add, weight
 
-Tree = tuple[int, tuple[Any, ...]]
+Tree = tuple[int, tuple[Any, ...]]  # (time, children)
 Term = tuple[Word, Any]  # the leaf is () or a Tree
 StateSeries = dict[Term, Any]
 TreeSeries = dict[Tree, Any]
@@ -63,17 +64,23 @@ def network(state: StateSeries, told: Any, order: int, field: Field, linear: boo
     return found
 
 
-def apply(series: Series, source: StateSeries | TreeSeries, order: int, tree: bool) -> StateSeries:
-    """A block coefficient times a state (or, with `tree`, a network value)."""
+def apply(series: Series, state: StateSeries, order: int) -> StateSeries:
+    """A block coefficient times a state."""
     found: StateSeries = {}
     for word, c in series.items():
-        room = order - weight(word)
-        for key, d in source.items():
-            if tree:
-                if tree_weight(key) <= room:  # type: ignore[arg-type]
-                    add(found, {(word, key): c * d})
-            elif term_weight(key) <= room:  # type: ignore[arg-type]
-                add(found, {(word + key[0], key[1]): c * d})  # type: ignore[operator]
+        for (inner, leaf), d in state.items():
+            if weight(word) + term_weight((inner, leaf)) <= order:
+                add(found, {(word + inner, leaf): c * d})
+    return found
+
+
+def apply_to_network(series: Series, value: TreeSeries, order: int) -> StateSeries:
+    """A block coefficient times a network value."""
+    found: StateSeries = {}
+    for word, c in series.items():
+        for tree, d in value.items():
+            if weight(word) + tree_weight(tree) <= order:
+                add(found, {(word, tree): c * d})
     return found
 
 
@@ -103,17 +110,14 @@ class Exact:
     def _terms(self, w: int) -> StateSeries:
         """Every term of weight w: the last letter put on the left of a lighter term divides by the new weight."""
         found: StateSeries = {}
-        total = self.field.number(w)
-        for jets, series in ((self._L, self.terms), (self._N, self.trees)):
-            for jet in jets:
-                lighter = w - weight(jet.letters)
-                if 0 <= lighter < len(series):
-                    for key, value in series[lighter].items():
-                        if jets is self._L:
-                            key = (jet.letters + key[0], key[1])
-                        else:
-                            key = (jet.letters, key)
-                        add(found, {key: value * jet.coefficient / total})
+        for jet in self._L:
+            if 0 <= (lighter := w - weight(jet.letters)):
+                scale = {jet.letters: jet.coefficient / self.field.number(w)}
+                add(found, apply(scale, self.terms[lighter], w))
+        for jet in self._N:
+            if 0 <= (lighter := w - weight(jet.letters)):
+                scale = {jet.letters: jet.coefficient / self.field.number(w)}
+                add(found, apply_to_network(scale, self.trees[lighter], w))
         return found
 
     def _trees(self, w: int) -> TreeSeries:

@@ -1,6 +1,6 @@
 """One inner step of a scheme with its history: what a carried name stands for, in the clock of the step.
 
-The step m steps back runs from abscissa -(r0 + ... + r_{m-1}) with length r_{m-1}; its own ratios are r_{k+m} / r_{m-1}.
+The step m steps back runs from abscissa -(r0 + ... + r_{m-1}) with length r_{m-1}; its ratios are r_{k+m} / r_{m-1}.
 Engines start each such step from the exact state and take evaluations beyond `depth` at exact states too.
 """
 
@@ -19,6 +19,7 @@ from numtoolkit.entries import (
     Int,
     L,
     N,
+    Op,
     Product,
     Quotient,
     Sum,
@@ -28,15 +29,29 @@ from numtoolkit.entries import (
     symbols,
     walk,
 )
+from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import START, Eval, Item, Layout, Noise, Row, Scheme
+from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.series import Reading
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The inner step `back` steps before the one that is analysed, its entries in that step's clock."""
+    """A step with its entries in the clock of the step that is analysed, which comes `back` steps after it.
+
+    place  which layout: ("step", 0) the inner step, ("start", i), ("last", i) or ("to_zero", 0)
+    """
 
     scheme: Scheme
     back: int = 0
+    place: tuple[str, int] = ("step", 0)
+
+    @property
+    def declared(self) -> Layout:
+        """The layout as declared."""
+        kind, index = self.place
+        found = getattr(self.scheme, kind)
+        return found[index] if isinstance(found, tuple) else found
 
     @cached_property
     def origin(self) -> Entry:
@@ -51,7 +66,7 @@ class Frame:
 
     @cached_property
     def layout(self) -> Layout:
-        inner = self.scheme.exact()
+        inner = self.scheme.exact(self.declared)
         if not self.back:
             return inner
         ratios = {name: symbol(f"r{int(name[1:]) + self.back}") / self.scale for name in _ratios(inner)}
@@ -76,20 +91,46 @@ class Frame:
 
     @property
     def previous(self) -> Frame:
-        return Frame(self.scheme, self.back + 1)
+        """The step before: the inner step, but for a start, which follows the start before it."""
+        kind, index = self.place
+        place = (kind, index - 1) if index and kind in ("start", "last") else ("step", 0)
+        return Frame(self.scheme, self.back + 1, place)
 
     def find(self, name: str) -> tuple[Frame, str]:
         """The frame and name of the item that a name carried into this frame's step stands for."""
-        frame, old = self.previous, dict(self.scheme.step.carry)[name]
-        if any(item.name == old for item in self.scheme.step.items):
+        frame = self.previous
+        old = dict(frame.declared.carry)[name]
+        if any(item.name == old for item in frame.declared.items):
             return frame, old
         return frame.find(old)
+
+
+def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = False) -> Reading:
+    """How a scheme's operators become letters.
+
+    Rows are split where the scheme cuts one. Frozen drift has no linear part. Only phase-space schemes freeze the
+    score; in their natural clock, the integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that
+    is no loss.
+    G, the noise of the dynamics, is tau^2 times the forward rate Q.
+    """
+    blocks = [node for _, entry in scheme.step.entries() for node in walk(entry) if isinstance(node, Op)]
+    cut = any(row for block in blocks for _, _, row in block.terms)
+    absent: tuple[str, ...] = ()
+    steady: tuple[str, ...] = ()
+    if scheme.frozen == FROZEN_DRIFT:
+        absent, steady = ("L",), ("N",)
+    elif frame_of_flow and all(covariant(scheme.exact(layout)) for layout in scheme.layouts):
+        absent = ("L",)
+    elif scheme.frozen == "score" and scheme.clock == "natural":
+        steady = ("L", "N", "O", "R", "Q", "g")
+    rename = (("G", field.number(scheme.tau**2), "Q"),)
+    return Reading(field, order, ("x", "m") if cut else ("",), absent, steady, rename)
 
 
 def covariant(layout: Layout) -> bool:
     """Whether a change of frame z -> S(u) z carries the step over into the same step.
 
-    True when a row at abscissa c takes states by the full flow to c and evaluations by integrals or kicks that end at c.
+    True when a row at abscissa c takes states by the full flow to c, evaluations by integrals or kicks that end at c.
     Then L = 0 is no loss of generality: N and the network absorb the linear flow.
     """
     at = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
@@ -107,8 +148,11 @@ def _ends_at(entry: Entry, start: Entry | None, end: Entry) -> bool:
     if isinstance(entry, Sum):
         return all(_ends_at(arg, start, end) for arg in entry.args)
     if isinstance(entry, Product):
-        *scalars, block = entry.args
-        return not any(isinstance(n, (Flow, Int, At)) for s in scalars for n in walk(s)) and _ends_at(block, start, end)
+        blocks = [arg for arg in entry.args if any(isinstance(n, (Flow, Int, At)) for n in walk(arg))]
+        if len(blocks) == 2 and isinstance(blocks[0], Flow):  # a later flow of something that ends where it starts
+            later = blocks[0]
+            return (later.L, later.b) == (L, end) and _ends_at(blocks[1], start, later.a)
+        return len(blocks) == 1 and _ends_at(blocks[0], start, end)
     if isinstance(entry, Quotient):
         return _ends_at(entry.top, start, end)
     if isinstance(entry, Flow):
@@ -143,9 +187,9 @@ def _scalars(item: Item) -> Iterator[Entry]:
         yield item.covariance
 
 
-def frames(scheme: Scheme, depth: int) -> list[Frame]:
-    """The frames whose rows an analysis to that depth reads."""
-    reached, todo = [], [(Frame(scheme), depth)]
+def frames(start: Frame, depth: int) -> list[Frame]:
+    """The frames whose rows an analysis of a step to that depth reads."""
+    reached, todo = [], [(start, depth)]
     while todo:
         frame, left = todo.pop()
         if frame in reached:

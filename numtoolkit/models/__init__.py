@@ -1,0 +1,1 @@
+"""Networks: what turns a callable of (state, time) into something a scheme can run on."""

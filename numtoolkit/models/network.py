@@ -1,0 +1,144 @@
+"""Networks as schemes use them: what they predict, how they are told the time, and how often they were called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from numtoolkit.errors import InputError, unknown
+from numtoolkit.laws import Law
+from numtoolkit.predictions import PREDICTIONS, outputs
+from numtoolkit.processes import Process
+from numtoolkit.sampling.loop import Blocks, NetworkCall
+from numtoolkit.sampling.state import Array, is_floating, join, library, split
+
+SIGHTS = ("state", "observation")
+
+
+@dataclass(eq=False)
+class Network:
+    """A network as schemes use it: function(z, t) -> what it predicts, on numpy arrays or torch tensors.
+
+    function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
+              z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it)
+    predicts  "data", "noise", "score", "velocity" or "flow": the affine maps are in `numtoolkit.predictions`
+    sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
+              the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
+    clock     host function of the process time (or of s) to the number the network wants, such as lambda t: 1000 * t
+    time      how it is told: None, (batch,) of z's dtype; a floating dtype, (batch,) of that; "float", a Python float
+    dtype     what the network computes in, such as torch.bfloat16; None for that of the state, which it never changes
+    shape     event shape it takes, if it is known
+    calls     how often `function` was called: once an evaluation of a tile of the batch
+    raises    InputError for an unknown prediction, and where it is called for an output that is not as said
+    """
+
+    function: Callable[..., Any]
+    predicts: str
+    sees: str = field(default="state", kw_only=True)
+    clock: Callable[[float], float] | None = field(default=None, kw_only=True)
+    time: Any = field(default=None, kw_only=True)
+    dtype: Any = field(default=None, kw_only=True)
+    shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+    name: str = field(default="", kw_only=True)
+    calls: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise InputError(
+                f"a network is a function of (z, t), not a {type(self.function).__name__}; give a callable."
+            )
+        if self.predicts not in PREDICTIONS:
+            raise unknown("prediction", self.predicts, PREDICTIONS)
+        if self.sees not in SIGHTS:
+            raise unknown("sight of a network", self.sees, SIGHTS)
+        if self.sees == "observation" and self.predicts != "data":
+            raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts!r}; say so.")
+        self.name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
+
+    @classmethod
+    def of(cls, law: Law) -> Network:
+        """The exact network of a law of `numtoolkit.laws`, on every process."""
+        if not callable(getattr(law, "denoise", None)):
+            raise InputError(f"a {type(law).__name__} is no law; give one of numtoolkit.laws, which has a denoiser.")
+        return cls(law.denoise, "data", sees="observation", time="float", shape=law.shape, name=law.name)
+
+    def on(self, process: Process) -> NetworkCall:
+        """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
+
+        raises   InputError when the prediction is not defined on the process
+        """
+        q = outputs(self.predicts, process)
+
+        def evaluate(blocks: Blocks, t: float) -> Blocks:
+            seen, told = (join(blocks), t) if self.sees == "state" else process.observe(blocks, t)
+            return split(self(seen, told, tuple(blocks[0].shape if q == 1 else seen.shape)), q)
+
+        return evaluate
+
+    def __call__(self, z: Array, t: float, shape: tuple[int, ...] | None = None) -> Array:
+        """One counted evaluation at the process time t; the output has `shape` (by default z's) and z's dtype."""
+        seen, told = self._input(z, t)
+        self.calls += 1
+        try:
+            out = self.function(seen, told)
+        except RuntimeError as error:
+            misfit = self._misfit(seen)
+            if misfit is None:
+                raise
+            raise misfit from error
+        self._check(out, seen, tuple(z.shape) if shape is None else shape)
+        return _cast(out, z.dtype)
+
+    def _input(self, z: Array, t: float) -> tuple[Array, Any]:
+        told = t if self.clock is None else self.clock(t)
+        try:
+            seen = z if self.dtype is None else _cast(z, self.dtype)
+            if self.time == "float":
+                return seen, told
+            return seen, library(seen).full((len(seen),), told, dtype=self.time or seen.dtype, device=seen.device)
+        except TypeError:
+            raise InputError(
+                f"network {self.name} has dtype={self.dtype} and time={self.time!r}, which a {type(z).__name__} cannot "
+                "have; give dtypes of its library, or time='float'."
+            ) from None
+
+    def _check(self, out: Any, seen: Array, shape: tuple[int, ...]) -> None:
+        who = f"network {self.name}"
+        if library(out) is not library(seen):
+            raise InputError(
+                f"{who} returned a {type(out).__name__} for a {type(seen).__name__}; return one like its input."
+            )
+        if tuple(out.shape) != shape:
+            wider = out.ndim == len(shape) > 1 and out.shape[1] > shape[1]
+            cut = f", for example out[:, :{shape[1]}]" if wider else ""
+            raise InputError(
+                f"{who} returned shape {tuple(out.shape)} where predicts={self.predicts!r} needs {shape}; "
+                f"return the prediction alone{cut}."
+            )
+        if not is_floating(out):
+            raise InputError(f"{who} returned dtype {out.dtype}; return a real floating dtype.")
+        if out.device != seen.device:
+            raise InputError(f"{who} returned values on {out.device} for input on {seen.device}; keep the device.")
+
+    def _misfit(self, seen: Array) -> InputError | None:
+        """What torch leaves unnamed when a module and its input differ in device or dtype."""
+        parameters = getattr(self.function, "parameters", None)
+        for own in parameters() if callable(parameters) else ():
+            if own.device != seen.device:
+                return InputError(
+                    f"network {self.name} has parameters on {own.device} but the samples are on {seen.device}; "
+                    "move one of them."
+                )
+            if own.dtype != seen.dtype:
+                return InputError(
+                    f"network {self.name} has parameters of {own.dtype} but is given {seen.dtype}; "
+                    f"wrap it as Network(..., dtype={own.dtype})."
+                )
+        return None
+
+
+def _cast(array: Array, dtype: Any) -> Array:
+    if array.dtype == dtype:
+        return array
+    return array.astype(dtype) if hasattr(array, "astype") else array.to(dtype)

@@ -1,0 +1,247 @@
+"""The printed form of a scheme: what it is, its layouts one row a line, its tableau; as text and as LaTeX."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import zip_longest
+from typing import Any
+
+from numtoolkit.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.printing.styles import LATEX, TEXT, Text
+from numtoolkit.problem import FROZEN_DRIFT
+from numtoolkit.scheme import START, Claims, Eval, Item, Layout, Noise, Param, Row, Scheme
+
+LEGEND = (  # what a printed form uses, and what it says about it
+    (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
+    (r"\bz\b", "z = h*L"),
+    (r"\bexp\(", "exp(c*h*X) is the flow of X over the last part c of the row"),
+    (r"\bphi\d", "phi_k(c*h*X) weighs an evaluation over it, h phi_k(c h X) N where X and N are constant"),
+    (r"(\b[LNGFORQ]|unit|ones)(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c"),
+    (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
+    (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
+    (r"\bQ\b", "Q is the covariance rate of the forward noise"),
+    (r"\bR\b", "R is the reverse drift at equilibrium"),
+    (r"\bO\b", "O is the Ornstein-Uhlenbeck damping"),
+    (r"\bunit\b", "unit is the identity per unit of process time"),
+    (r"\bones\b", "ones is the all-ones matrix per unit of process time"),
+    (r"\br0\b", "r0 = h_(n-1) / h_n"),
+)
+CLAIMS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
+
+
+def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
+    """The scheme as a person reads it, lines of at most `width` characters where words allow.
+
+    derived   a line on what was proved of it, if known
+    """
+    lines = [f"{scheme.spec}: {scheme.family}, {'probability flow' if scheme.kind == 'ode' else 'stochastic'}"]
+    for label, fact in (*_facts(scheme), ("derived", derived)):
+        if fact:
+            lines += textwrap.wrap(fact, width, initial_indent=f"  {label:13}", subsequent_indent=" " * 15)
+    printed: list[str] = []
+    for title, layout in sections(scheme):
+        printed += ["", title, *_rows(layout, scheme, width)]
+        if layout is scheme.step and (table := tableau(scheme, layout)) is not None:
+            printed += ["", "tableau", *_grid(table, scheme, width)]
+    body = "\n".join(printed)
+    legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
+    legend += [f"{name} is set by the grid" for name, _ in scheme.quantities]
+    where = textwrap.wrap("where " + "; ".join(legend), width, subsequent_indent="  ") if legend else []
+    return "\n".join([*lines, *printed, "", *where])
+
+
+def latex(scheme: Scheme) -> str:
+    """Every layout in LaTeX's mathematics mode: a Butcher array if it is a tableau, else its rows, aligned."""
+    parts = []
+    for title, layout in sections(scheme):
+        parts.append(f"% {scheme.spec}, {title} ({scheme.source})")
+        table = tableau(scheme, layout)
+        parts += _aligned(layout, scheme) if table is None else _array(table, scheme)
+    return "\n".join(parts)
+
+
+def sections(scheme: Scheme) -> Iterator[tuple[str, Layout]]:
+    """The layouts of a run with their titles, in order."""
+    for i, layout in enumerate(scheme.start, 1):
+        yield "first step" if len(scheme.start) == 1 else f"starting step {i}", layout
+    yield "step" if len(scheme.layouts) == 1 else "inner step", scheme.step
+    for i, layout in enumerate(scheme.last, 1):
+        yield "last step" if len(scheme.last) == 1 else f"final step {i}", layout
+    if scheme.to_zero is not None:
+        yield "last step to noise level 0", scheme.to_zero
+
+
+def _facts(scheme: Scheme) -> list[tuple[str, str]]:
+    values = dict(scheme.values)
+    counts = [f"{scheme.nfe_per_step} a step"]
+    other = [(title, layout.evaluations) for title, layout in sections(scheme)]
+    counts += [f"{count} in the {title}" for title, count in other if count != scheme.nfe_per_step]
+    return [
+        ("source", scheme.source),
+        ("also called", ", ".join(scheme.aliases)),
+        ("processes", ", ".join(scheme.processes)),
+        ("freezes", f"the {scheme.frozen}" + ("" if scheme.frozen == FROZEN_DRIFT else " prediction")),
+        ("clock", "the process's own" if scheme.clock == "natural" else scheme.clock),
+        *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
+        ("evaluations", ", ".join(counts)),
+        ("claims", claims(scheme.claims)),
+    ]
+
+
+def parameter(param: Param, value: Fraction) -> str:
+    """A parameter with its value, range and meaning on one line."""
+    low = "" if param.low is None else f"{param.low} {'<' if param.open else '<='} "
+    high = "" if param.high is None else f" <= {param.high}"
+    bounds = f", {low}{param.name}{high}" if low or high else ""
+    return f"{param.name} = {value}{bounds}: {param.meaning}"
+
+
+def claims(found: Claims | dict[str, int | None]) -> str:
+    """Orders in words: "classical 2, stiff strong 2"."""
+    orders = found if isinstance(found, dict) else {key: getattr(found, key) for key in CLAIMS}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in orders.items() if value is not None)
+
+
+# --- rows
+
+
+def _plain(entry: Entry, scheme: Scheme) -> Entry:
+    """The entry with bound parameters put in and, where the whole drift is frozen, L = 0 and N = 1."""
+    bound: Entry = substitute(entry, dict(scheme.values))
+    return _classical(bound) if scheme.frozen == FROZEN_DRIFT else bound
+
+
+def _classical(entry: Any) -> Any:
+    if isinstance(entry, Flow):
+        return ONE
+    if isinstance(entry, Int):
+        powers = enumerate(entry.weight, 1)
+        return sum((w * (entry.b**k - entry.a**k) / k for k, w in powers), ZERO) * symbol("h")
+    return rebuild(entry, _classical)
+
+
+def _statement(item: Item, layout: Layout, scheme: Scheme, style: Text) -> tuple[str, str, str, list[str]]:
+    """(abscissa, left side, = or ~, right side in parts that may stand on separate lines)."""
+
+    def name(own: str) -> str:
+        return style.start if own == START else style.end if own == layout.out else style.name(own)
+
+    def entry(own: Entry) -> Entry:
+        return _plain(own, scheme)
+
+    if isinstance(item, Noise):
+        covariance = entry(item.covariance)
+        return "", name(item.name), style.drawn, [f"{style.word('normal')}({style.entry(covariance, ONE)})"]
+    at = style.abscissa(entry(item.at))
+    if isinstance(item, Eval):
+        told = style.abscissa(entry(item.told))
+        note = "" if told == at else f"; {style.word('told')} {told}"
+        return at, name(item.name), "=", [f"{style.word(scheme.frozen)}({name(item.of)}{note})"]
+    terms = [f"{style.factor(entry(e), entry(item.at))} {name(source)}".strip() for source, e in item.terms]
+    return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
+
+
+def _rows(layout: Layout, scheme: Scheme, width: int) -> list[str]:
+    statements = [_statement(item, layout, scheme, TEXT) for item in layout.items]
+    first, second = (max(len(s[i]) for s in statements) for i in (0, 1))
+    lines = []
+    for at, left, relation, parts in statements:
+        line, indent = f"  {at:>{first}}  {left:>{second}} {relation}", " " * (first + second + 7)
+        for part in parts:
+            if len(line) + 1 + len(part) > width and line.strip():
+                lines.append(line)
+                line = indent[1:]
+            line += f" {part}"
+        lines.append(line)
+    if layout.carry:
+        kept = (f"{new} = {TEXT.end if old == layout.out else old}" for new, old in layout.carry)
+        lines.append(f"  hands on {', '.join(kept)}")
+    return lines
+
+
+def _aligned(layout: Layout, scheme: Scheme) -> list[str]:
+    rows = [_statement(item, layout, scheme, LATEX)[1:] for item in layout.items]
+    lines = [rf"  {left} &{relation} {' '.join(parts)}" for left, relation, parts in rows]
+    return [r"\begin{aligned}", " \\\\\n".join(lines), r"\end{aligned}"]
+
+
+# --- tableaus
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """The evaluations a step combines, and the abscissa and the row each is made at.
+
+    A carried or first evaluation has no row; the last line is the new state and has no abscissa.
+    """
+
+    columns: tuple[str, ...]
+    lines: tuple[tuple[Entry | None, Row | None], ...]
+
+
+def tableau(scheme: Scheme, layout: Layout) -> Tableau | None:
+    """The layout as a tableau, or None: every row must be the flow of the first state plus multiples of evaluations."""
+    rows = {item.name: item for item in layout.items if isinstance(item, Row)}
+    evaluations = {item.name: item for item in layout.items if isinstance(item, Eval)}
+    columns = tuple(sorted({*layout.needs, *evaluations}))
+    for row in rows.values():
+        terms = dict(row.terms)
+        if terms.pop(START, None) != Flow(L, ZERO, row.at) or not terms.keys() <= set(columns):
+            return None
+    if layout.noises or layout.out not in rows:
+        return None
+    own = {name: (item.at, rows.get(item.of)) for name, item in evaluations.items()}
+    stages = [own[name] if name in own else (carried(scheme, name), None) for name in columns]
+    return Tableau(columns, (*stages, (None, rows[layout.out])))
+
+
+def carried(scheme: Scheme, name: str) -> Entry:
+    """The abscissa, in the step, of an evaluation that the steps before it hand on."""
+    old = dict(scheme.step.carry)[name]
+    own = next((item.at for item in scheme.step.items if isinstance(item, Eval) and item.name == old), None)
+    r0 = symbol("r0")
+    earlier: dict[str, Scalarlike] = {f"r{j}": symbol(f"r{j + 1}") / r0 for j in range(len(scheme.start))}
+    return r0 * (substitute(carried(scheme, old), earlier) if own is None else own) - r0
+
+
+def _cells(table: Tableau, scheme: Scheme, style: Text) -> list[list[str]]:
+    """A list a line, the abscissa first."""
+    cells = []
+    for c, row in table.lines:
+        label = "" if c is None else style.abscissa(_plain(c, scheme))
+        end = ONE if row is None else _plain(row.at, scheme)
+        entries = {name: style.entry(_plain(e, scheme), end) for name, e in (row.terms if row else ())}
+        cells.append([label, *(entries.get(name, "") for name in table.columns)])
+    return cells
+
+
+def _grid(table: Tableau, scheme: Scheme, width: int) -> list[str]:
+    """Entries side by side, or one below the other where that is too wide."""
+    cells = _cells(table, scheme, TEXT)
+    labels, *columns = zip(*cells, strict=True)
+    widths = [max(map(len, (name, *column))) for name, column in zip(table.columns, columns, strict=True)]
+    margin, rule = max(map(len, labels)), sum(widths) + 2 * len(widths) - 2
+    if margin + rule + 5 <= width:
+        blocks = [[c, "  ".join(map(str.ljust, entries, widths))] for c, *entries in [["", *table.columns], *cells]]
+    else:
+        rule = width - margin - 5
+        blocks = [
+            [c, *([f"{name}: {e}" for name, e in zip(table.columns, entries, strict=True) if e] or [""])]
+            for c, *entries in cells
+        ]
+    lines = [
+        f"{c:>{margin}} | {entry}"
+        for label, *entries in blocks
+        for c, entry in zip_longest([label], entries, fillvalue="")
+    ]
+    lines.insert(len(lines) + 1 - len(blocks[-1]), f"{'-' * margin}-+-{'-' * rule}")
+    return [f"  {line}".rstrip() for line in lines]
+
+
+def _array(table: Tableau, scheme: Scheme) -> list[str]:
+    *stages, last = ["  " + " & ".join(line) + r" \\" for line in _cells(table, scheme, LATEX)]
+    return [rf"\begin{{array}}{{c|{'c' * len(table.columns)}}}", *stages, r"  \hline", last, r"\end{array}"]

@@ -1,0 +1,268 @@
+"""The public way to sample: a scheme on a process and a grid, run on a network in torch or numpy."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from numbers import Integral
+from typing import Any, Protocol
+
+import numpy as np
+
+from numtoolkit import __version__, grids, processes, schemes
+from numtoolkit.errors import InputError, unknown
+from numtoolkit.predictions import convert
+from numtoolkit.processes import Floats, Process
+from numtoolkit.program import Affine, Block, Call, Instruction, Program, Step, evaluations, lower, steps_for
+from numtoolkit.sampling.fused import fused
+from numtoolkit.sampling.locate import first_nonfinite
+from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
+from numtoolkit.sampling.state import Array, Origin, finite_rows, join, library, origin
+from numtoolkit.scheme import START, Scheme
+from numtoolkit.specs import Spec
+
+UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
+NONFINITE = ("raise", "mark")
+
+Callback = Callable[[int, float, Array], None]  # after each step: (step from 0, its end time, state in public layout)
+
+
+class Evaluator(Protocol):
+    """What a run needs of a network: `numtoolkit.Network` provides it."""
+
+    @property
+    def predicts(self) -> str:
+        """A prediction of `numtoolkit.predictions`."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The event shape it takes, if it is known."""
+
+    @property
+    def name(self) -> str:
+        """For provenance and messages."""
+
+    def on(self, process: Process) -> NetworkCall:
+        """The network as the loop calls it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What a run returns.
+
+    samples     (batch, *event), or (batch, 2, *event) on PSLD unless denoised; numpy or torch as the run was
+    finite      (batch,) booleans beside it: which samples are finite throughout
+    nfe         network evaluations a sample cost, the denoising one included
+    steps       steps of the grid
+    program     what was run, coefficient by coefficient
+    provenance  everything else that decides the numbers, ready for JSON
+    """
+
+    samples: Array = field(repr=False)
+    finite: Array = field(repr=False)
+    nfe: int
+    steps: int
+    program: Program = field(repr=False)
+    provenance: dict[str, Any]
+
+
+def sample(
+    network: Evaluator,
+    scheme: str | Spec | Scheme,
+    *,
+    process: str | Spec | Process,
+    grid: str | Spec | Sequence[float] | Floats,
+    steps: int | None = None,
+    nfe: int | None = None,
+    seeds: Sequence[int] | range | None = None,
+    start: Array | None = None,
+    shape: int | Sequence[int] | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    update: str = "plain",
+    denoise: bool = False,
+    batch: int | None = None,
+    progress: bool | None = None,
+    callback: Callback | None = None,
+    on_nonfinite: str = "raise",
+) -> Samples:
+    """Run a scheme on a network, from noise or from a given start to the end of the grid.
+
+    network, scheme, process, grid   a `Network`; the others as objects or specifications, "res-2s(c2=1/3)", "rho(7)"
+    steps, nfe    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included
+    seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
+    start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
+                  or from N(0, Sigma_t) where the grid begins at t < T
+    shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype
+    update        "plain": bit-equal between numpy and torch in float64 on the CPU, and for every split of the batch;
+                  "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only)
+    denoise       end with one more evaluation, at the grid's last time, and return its data prediction (batch, *event)
+    batch         samples at a time, by default all; the last tile is filled up, so the network sees one size only
+    progress      a bar on stderr: None where stderr is a terminal, True always, False never
+    callback      called after every step of every tile with (step, time, copy of the state)
+    on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
+    raises        InputError for what cannot be used as given; NonFiniteError naming step, stage, time and sample
+    cost          nfe evaluations of each tile; nothing is read back from the device before the end
+    """
+    if not callable(getattr(network, "on", None)):
+        way = "Network.of(law)" if hasattr(network, "denoise") else "Network(function, predicts=...)"
+        raise InputError(f"network is a {type(network).__name__}; wrap it as numtoolkit.{way}.")
+    if update not in UPDATES:
+        raise unknown("update", update, UPDATES)
+    if on_nonfinite not in NONFINITE:
+        raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
+    law, chosen = processes.process(process), schemes.scheme(scheme)
+    times = times_of(chosen, law, grid, steps, nfe, denoise)
+    begin = origin(law, times[0], seeds, start, shape, dtype, device, network.shape)
+    if begin.seeds is None and chosen.kind == "sde":
+        raise InputError(
+            f"scheme {chosen.spec} draws noise; give seeds, one integer for each of the {len(begin)} samples."
+        )
+    if update == "fused" and library(begin.like) is np:
+        raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
+    program = lower(chosen, law, times, network.predicts)
+    if denoise:
+        last = denoising(law, network.predicts, float(times[-1]))
+        program = replace(program, steps=(*program.steps, last))
+    call = network.on(law)
+    size = len(begin) if batch is None else _whole("batch", batch)
+    parts = []
+    with _quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
+        for rows, count in _tiles(len(begin), size):
+            state = run(
+                program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], _watch(bar, callback, count)
+            )
+            parts.append(join(state)[:count])
+        samples = parts[0] if len(parts) == 1 else library(begin.like).concatenate(parts)
+        finite = finite_rows(samples)
+        if on_nonfinite == "raise" and not bool(finite.all()):
+            raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
+    provenance = {
+        "scheme": chosen.spec,
+        "process": law.spec,
+        "grid": grid if isinstance(grid, str) else "own points",
+        "times": times.tolist(),
+        "network": network.name,
+        "predicts": network.predicts,
+        "seeds": None if begin.seeds is None else list(begin.seeds),
+        "start": "given" if begin.start is not None else "drawn",
+        "shape": list(begin.event),
+        "dtype": str(begin.like.dtype),
+        "device": str(begin.like.device),
+        "update": update,
+        "denoise": denoise,
+        "batch": size,
+        "versions": _versions(begin.like),
+    }
+    return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
+
+
+def times_of(
+    scheme: Scheme, process: Process, grid: Any, steps: int | None = None, nfe: int | None = None, denoise: bool = False
+) -> Floats:
+    """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
+
+    raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
+    """
+    budget = None if nfe is None else _whole("nfe", nfe) - denoise
+    if steps is not None:
+        _whole("steps", steps)
+    if isinstance(grid, (str, Spec)):
+        if (steps is None) == (nfe is None):
+            raise InputError("a named grid needs to know its length; give either steps or nfe.")
+        if budget is not None:
+            to_zero = grids.grid(grid, process, 2)[-1] == 0
+            try:
+                steps = steps_for(scheme, budget, to_zero)
+            except InputError as error:
+                raise InputError(
+                    f"{error} (Of nfe = {nfe} one is the denoising one.)" if denoise else str(error)
+                ) from None
+        times = grids.grid(grid, process, steps)
+    else:
+        times = grids.grid(grid, process, steps)
+        spent = evaluations(scheme, len(times) - 1, times[-1] == 0)
+        if budget is not None and spent != budget:
+            raise InputError(
+                f"scheme {scheme.spec} spends {spent + denoise} evaluations on the given grid, not {nfe}; drop nfe."
+            )
+    if denoise and times[-1] == 0:
+        raise InputError(
+            "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."
+        )
+    return times
+
+
+def denoising(process: Process, predicts: str, t: float) -> Step:
+    """The step from time t to noise level 0 that returns the data prediction: one evaluation, one block."""
+    P, Q = convert(predicts, "data", process, np.array([t]))
+    raw = f"denoised.{predicts}"
+    instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)
+    if predicts != "data":
+        blocks: list[Block] = [tuple(map(tuple, X[0].tolist())) for X in (P, Q)]
+        instructions = (Call(raw, START, t), Affine("denoised", ((START, blocks[0]), (raw, blocks[1]))))
+    return Step(t, 0.0, instructions, "denoised", ())
+
+
+def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
+    """(sample indices, how many of them count): always `size` indices, the last one repeated as often as needed."""
+    for first in range(0, n, size):
+        rows = list(range(first, min(first + size, n)))
+        yield rows + [rows[-1]] * (size - len(rows)), len(rows)
+
+
+def _watch(bar: Any, callback: Callback | None, count: int) -> Watch:
+    """What follows a tile of which `count` samples count: the bar, and the callback with a copy it may keep."""
+
+    def watch(n: int, step: Step, state: Sequence[Array]) -> None:
+        bar.update()
+        if callback is not None:
+            callback(n, step.end, copy.deepcopy(join(state)[:count]))
+
+    return watch
+
+
+def _lost(
+    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int]
+) -> Exception:
+    """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile."""
+    first = bad[0]
+    rows, _ = list(_tiles(len(begin), size))[first // size]
+    seed = "" if begin.seeds is None else f" (seed {begin.seeds[first]})"
+    others = f", the first of {len(bad)} lost among {len(begin)}," if len(bad) > 1 else ""
+    return first_nonfinite(
+        program,
+        network,
+        begin.blocks(rows),
+        begin.noise(rows),
+        UPDATES[update],
+        first % size,
+        f"sample {first}{seed}{others}",
+    )
+
+
+def _quiet(like: Array) -> AbstractContextManager[Any]:
+    """No autograd in torch, no overflow warnings in numpy: what is not finite is reported at the end."""
+    xp = library(like)
+    return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
+
+
+def _bar(program: Program, tiles: int, progress: bool | None) -> Any:
+    from tqdm import tqdm
+
+    hidden = None if progress is None else not progress  # None: tqdm hides itself where stderr is no terminal
+    return tqdm(total=tiles * len(program.steps), desc=program.scheme, unit="step", disable=hidden)
+
+
+def _versions(like: Array) -> dict[str, str]:
+    found = {"numtoolkit": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    return found if library(like) is np else found | {"torch": str(library(like).__version__)}
+
+
+def _whole(name: str, value: Any) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} = {value!r} is not a whole number >= 1; give one.")
+    return int(value)

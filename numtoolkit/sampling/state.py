@@ -1,0 +1,190 @@
+"""The arrays of a run: their public layout, where samples begin, and which noise each one sees.
+
+Public arrays are (batch, *event), or (batch, k, *event) where a process has k > 1 state blocks; the loop works on
+lists of k blocks (batch, *event). Numpy arrays and torch tensors are treated alike; torch is loaded only if asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.errors import InputError
+from numtoolkit.processes import Floats, Process
+from numtoolkit.sampling import noise
+from numtoolkit.sampling.loop import Blocks, Normals, plain
+
+Array = Any  # a numpy array or a torch tensor
+
+
+def library(array: Any) -> Any:
+    """The library an array belongs to: numpy, torch, or None when it belongs to neither."""
+    if isinstance(array, np.ndarray):
+        return np
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and isinstance(array, torch.Tensor) else None
+
+
+def is_floating(array: Array) -> bool:
+    """Whether an array holds real floating numbers."""
+    return bool(array.dtype.kind == "f") if library(array) is np else bool(array.dtype.is_floating_point)
+
+
+def join(blocks: Sequence[Array]) -> Array:
+    """The public layout of state blocks; a single block is returned as it is."""
+    return blocks[0] if len(blocks) == 1 else library(blocks[0]).stack(tuple(blocks), 1)
+
+
+def split(array: Array, k: int) -> Blocks:
+    """The k blocks of an array in public layout, as views."""
+    return [array] if k == 1 else [array[:, j] for j in range(k)]
+
+
+def finite_rows(array: Array) -> Array:
+    """(batch,) booleans, on the array's device: whether every number of a sample is finite."""
+    return library(array).isfinite(array).reshape(len(array), -1).all(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where the samples of a run begin and which noise each of them sees.
+
+    seeds   one integer a sample; None when `start` is given and nothing is drawn
+    start   public layout; None when it is drawn
+    like    an empty array of the library, dtype and device of the run
+    event   shape of one state block of one sample
+    factor  (k, k), lower triangular: drawn samples start as factor times standard normals
+    """
+
+    seeds: tuple[int, ...] | None
+    start: Array | None
+    like: Array
+    event: tuple[int, ...]
+    factor: Floats
+
+    def __len__(self) -> int:
+        return len(self.start) if self.seeds is None else len(self.seeds)  # type: ignore[arg-type]
+
+    def blocks(self, rows: Sequence[int]) -> Blocks:
+        """The start blocks of the samples `rows`, a copy of what was given."""
+        if self.start is not None:
+            return split(self.start[rows], len(self.factor))
+        xi = self._normals(rows, noise.START, 0)
+        return [plain([(c, xi[j]) for j, c in enumerate(row) if c]) for row in self.factor.tolist()]
+
+    def noise(self, rows: Sequence[int]) -> Normals | None:
+        """The noise of the samples `rows`: a function of (step, slot), or None without seeds."""
+        if self.seeds is None:
+            return None
+        return lambda step, slot: self._normals(rows, noise.STEP + slot, step)
+
+    def _normals(self, rows: Sequence[int], purpose: int, step: int) -> Blocks:
+        seeds, k = self.seeds or (), len(self.factor)
+        xi = noise.normals([seeds[i] for i in rows], purpose, step, (k, *self.event), self.like)
+        return [xi[:, j] for j in range(k)]
+
+
+def origin(
+    process: Process, first: float, seeds: Any, start: Any, shape: Any, dtype: Any, device: Any, needed: Any = None
+) -> Origin:
+    """The checked origin of a run that starts at the process time `first`.
+
+    needed   event shape the network is made for, or None; also the event shape when nothing else gives one
+    raises   InputError for anything that is missing, given twice, or of a wrong shape, dtype or device
+    """
+    covariance = process.prior() if first >= process.T * (1 - 1e-12) else process.kernel(np.array([first]))[1][0]
+    factor = np.linalg.cholesky(covariance)
+    own = None if seeds is None else _seeds(seeds)
+    if start is None:
+        if own is None:
+            raise InputError("a run needs seeds to draw its start from or a start; give seeds=range(n) or start=array.")
+        event = _event(needed if shape is None else shape)
+        found = Origin(own, None, _empty(dtype, device), event, factor)
+    else:
+        given = [n for n, v in (("shape", shape), ("dtype", dtype), ("device", device)) if v is not None]
+        if given:
+            raise InputError(f"start already fixes {given[0]}; convert start or drop {given[0]}=.")
+        array = _start(start, process)
+        if own is not None and len(own) != len(array):
+            raise InputError(
+                f"start holds {len(array)} samples but there are {len(own)} seeds; give one seed a sample."
+            )
+        found = Origin(own, array, array[:0], tuple(array.shape[1 + (process.blocks > 1) :]), factor)
+    if needed is not None and found.event != tuple(needed):
+        raise InputError(f"samples have shape {found.event} but the network takes {tuple(needed)}; make them agree.")
+    return found
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    if isinstance(seeds, (str, bytes)) or not isinstance(seeds, Iterable):
+        raise InputError(f"seeds = {seeds!r} is not a list of integers; give one seed a sample, such as range(16).")
+    listed = list(seeds)
+    if not listed:
+        raise InputError("seeds is empty; give one seed a sample, such as range(16).")
+    noise.words(listed, noise.START, 0, 0)  # refuses what is no seed
+    return tuple(map(int, listed))
+
+
+def _event(shape: Any) -> tuple[int, ...]:
+    axes = (shape,) if isinstance(shape, Integral) else shape
+    if axes is None:
+        raise InputError("the shape of a sample is unknown; give shape=, such as (3, 32, 32), without the batch.")
+    if not isinstance(axes, (tuple, list)) or not all(
+        isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0 for n in axes
+    ):
+        raise InputError(f"shape = {shape!r} is not the shape of a sample; give positive whole numbers, (3, 32, 32).")
+    return tuple(map(int, axes))
+
+
+def _start(start: Any, process: Process) -> Array:
+    if library(start) is None:
+        raise InputError(f"start is a {type(start).__name__}; give a torch tensor or a numpy array.")
+    if not is_floating(start):
+        raise InputError(f"start has dtype {start.dtype}; convert it to a real floating dtype, such as float32.")
+    k, shape = process.blocks, tuple(start.shape)
+    if k > 1 and (len(shape) < 2 or shape[1] != k):
+        parts = ", ".join(process.rows)
+        raise InputError(
+            f"start has shape {shape}, but process {process.name} needs (batch, {k}, ...): {parts} on axis 1."
+        )
+    if not shape or math.prod(shape) == 0:
+        raise InputError(f"start has shape {shape}, which holds no sample; give (batch, ...) with at least one.")
+    return start if library(start) is np else start.detach()
+
+
+def _empty(dtype: Any, device: Any) -> Array:
+    """An empty array of the dtype and on the device; by default a float32 torch tensor on the CPU."""
+    if dtype is None or type(dtype).__module__ == "torch":
+        like = _empty_tensor(dtype, device)
+    elif isinstance(dtype, str) or device is not None:
+        raise InputError(f"dtype = {dtype!r} with device = {device!r} is no run in torch; give a torch dtype.")
+    else:
+        try:
+            like = np.empty(0, dtype=dtype)
+        except TypeError:
+            raise InputError(f"dtype = {dtype!r} is unknown; give a dtype of torch or numpy.") from None
+    if not is_floating(like):
+        raise InputError(f"samples cannot have dtype {like.dtype}; give a real floating dtype, such as float32.")
+    return like
+
+
+def _empty_tensor(dtype: Any, device: Any) -> Array:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise InputError(
+            "sampling in torch needs torch; pip install 'numtoolkit[torch]', or run in numpy with dtype=numpy.float64."
+        ) from None
+    try:
+        return torch.empty(0, dtype=dtype or torch.float32, device=device or "cpu")
+    except (RuntimeError, AssertionError, TypeError) as error:  # of a device that torch lacks, or cannot read
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"samples cannot be on device {device!r}: {reason}; give a device that torch has here."
+        ) from None

@@ -1,0 +1,157 @@
+"""Stability maps are read from the declarations: they reproduce the known stability functions and intervals."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numtoolkit.errors import InputError
+from numtoolkit.exact import Normal, moments
+from numtoolkit.laws import Gaussian
+from numtoolkit.phi import phi
+from numtoolkit.processes import EDM, PROCESSES, PSLD
+from numtoolkit.program import lower
+from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.stability import linear_radius, process_radius, real_interval, regions, stable_step
+
+GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
+VARIANCE = 0.25
+
+
+def roots(*coefficients: object) -> np.ndarray:
+    """Largest modulus of the roots of a polynomial whose coefficients (highest first) may be arrays over GRID."""
+    table = np.broadcast_arrays(*(np.asarray(c, dtype=complex) for c in coefficients), GRID)[:-1]
+    return np.array([np.abs(np.roots(row)).max() for row in np.transpose(table)])
+
+
+# One-step formulae from Hochbruck & Ostermann 2010, section 2.3; Adams characteristic polynomials from the textbooks.
+# UniPC-2 evaluates only predictions: P_{n+1} - P_n with y eliminated is Adams-Bashforth 3 at L = 0.
+FORMULAE = [
+    ("euler", 0.0, np.abs(1 + GRID)),
+    ("euler", -0.7, np.abs(1 - 0.7 + GRID)),
+    ("ddim", -0.7, np.abs(np.exp(-0.7) + phi(1, -0.7) * GRID)),
+    ("heun-edm", 0.0, np.abs(1 + GRID + GRID**2 / 2)),
+    ("res-2s(c2=1/3)", 0.0, np.abs(1 + GRID + GRID**2 / 2)),
+    (
+        "res-2s(c2=1/3)",
+        -2.0,
+        np.abs(
+            np.exp(-2.0)
+            + (phi(1, -2.0) - 3 * phi(2, -2.0)) * GRID
+            + 3 * phi(2, -2.0) * GRID * (np.exp(-2 / 3) + phi(1, -2 / 3) / 3 * GRID)
+        ),
+    ),
+    ("res-2m", 0.0, roots(1, -(1 + 1.5 * GRID), GRID / 2)),
+    (
+        "res-2m",
+        -1.0,
+        roots(1, -(np.exp(-1.0) + (phi(1, -1.0) + phi(2, -1.0)) * GRID), phi(2, -1.0) * GRID),
+    ),
+    ("dpmpp-2m", -1.0, roots(1, -(np.exp(-1.0) + 1.5 * phi(1, -1.0) * GRID), phi(1, -1.0) / 2 * GRID)),
+    ("unipc(2)", 0.0, roots(1, -(1 + 23 / 12 * GRID), 16 / 12 * GRID, -5 / 12 * GRID)),
+]
+
+
+@pytest.mark.parametrize(("name", "linear", "expected"), FORMULAE)
+def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, expected: np.ndarray) -> None:
+    # Roots of cubics are conditioned like eps^(1/3) only at triple roots, which the grid avoids: 1e-10 is ample.
+    np.testing.assert_allclose(linear_radius(name, linear, GRID), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "linear", "length"),
+    [
+        ("euler", 0.0, 2),
+        ("euler", -1.5, 0.5),
+        ("euler", -2.0, 0),
+        ("ddim", -2.0, (1 + np.exp(-2.0)) / phi(1, -2.0)),
+        ("heun-edm", 0.0, 2),
+        ("res-2s", 0.0, 2),
+        ("res-2m", 0.0, 1),
+        ("unipc(2)", 0.0, 6 / 11),
+    ],
+)
+def test_real_intervals_are_the_known_ones(name: str, linear: float, length: float) -> None:
+    # A radius up to ROUNDING = 1e-12 above 1 counts as stable; the boundary is crossed at a slope of order 1 or more.
+    assert real_interval(name, linear) == pytest.approx(length, abs=1e-11)
+
+
+@given(linear=st.floats(-3, 0), shift=st.fractions(-2, 2, max_denominator=9))
+def test_conjugation_moves_linear_part_and_kick_together(linear: float, shift: Fraction) -> None:
+    # y' = e^(x + b) (1 - b) y + phi_1(x + b) w y with b = h times the shift.
+    z = linear + float(shift)
+    expected = np.abs(np.exp(z) * (1 - float(shift)) + phi(1, z) * GRID)
+    found = linear_radius(scheme("lambda-ddim-1").bind(shift=shift), linear, GRID)
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+
+
+ONE_STEP = [(s.name, name) for s in catalogue() for name in s.processes if not s.step.carry and not s.quantities]
+
+
+@pytest.mark.parametrize(("name", "process_name"), ONE_STEP)
+def test_the_process_radius_is_that_of_the_run_program(name: str, process_name: str) -> None:
+    """Mean propagation through lowered one-step programs is another reader of the same declaration."""
+    process = PROCESSES[process_name]()
+    k, law = process.blocks, Gaussian(np.zeros(1), VARIANCE)
+    start = process.T * np.array([1.0, 0.6, 0.2, 0.05])
+    end = start * np.array([0.9, 0.5, 0.95, 0.4])
+    expected = []
+    for times in np.stack([start, end], axis=1):
+        program = lower(scheme(name), process, times)
+        columns = [moments(program, law, Normal(unit[None], np.zeros((1, k, k)))).mean[0] for unit in np.eye(k)]
+        expected.append(np.abs(np.linalg.eigvals(np.transpose(columns))).max())
+    # Both read the same float64 entries; only the order of a few small products differs.
+    np.testing.assert_allclose(process_radius(name, process, VARIANCE, start, end), expected, rtol=1e-12)
+
+
+def test_phase_space_limits_at_equilibrium() -> None:
+    # At T the state is within 1e-4 of equilibrium, where the flow turns at beta / 2 sqrt(1/M) = 8 rad per unit of time:
+    # symplectic Euler and Verlet are stable up to angle 2. The reverse SDE is critically damped with the double rate
+    # beta (Gamma + nu) / 4 = 8.04, so Euler-Maruyama is stable up to 2 / 8.04.
+    process = PSLD()
+    for name in ("nse", "rse", "nvv", "rvv"):
+        assert stable_step(name, process, VARIANCE, 1.0) == pytest.approx(2 / 8, rel=1e-3)
+    assert stable_step("em", process, VARIANCE, 1.0) == pytest.approx(2 / 8.04, rel=1e-3)
+    # Explicit Euler turns outwards by (8 h)^2 / 2 a step, against which a damping of order 1e-4 h is soon nothing.
+    assert stable_step("euler", process, VARIANCE, 1.0) < 1e-4
+    assert stable_step("sscs", process, VARIANCE, 1.0) == 1.0 - process.t_min  # never unstable
+
+
+def test_maps_are_symmetric_and_cover_their_axes() -> None:
+    maps = regions("res-2m", size=40)
+    assert [region.panel for region in maps] == ["h L = 0", "h L = -1", "h L = -2"]
+    for region in maps:
+        np.testing.assert_array_equal(region.radius, region.radius[::-1])
+        np.testing.assert_array_equal(region.y, -region.y[::-1])
+        i, j = 30, 17
+        w = np.array([region.x[i, j] + 1j * region.y[i, j]])
+        assert region.radius[i, j] == linear_radius("res-2m", float(region.panel[6:]), w)[0]
+
+
+def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
+    (phase,) = regions("roba", size=40)
+    assert phase.panel == "psld, reverse SDE, data variance 0.25"
+    (churn,) = regions("heun-edm-churn", size=40)
+    assert churn.panel.startswith("edm")
+    assert churn.radius.max() <= 1
+    (other,) = regions("ddim", process=EDM(), size=40)
+    assert other.panel == "edm, probability flow, data variance 0.25"
+    assert np.all(phase.x - phase.y >= 0.999e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: regions("res-2n"), "did you mean"),
+        (lambda: regions("dpmpp-2m", process=EDM()), "carries evaluations"),
+        (lambda: regions("nse", process=EDM()), "it runs on psld"),
+        (lambda: linear_radius("roba", 0.0, GRID), "no meaning on the test equation"),
+    ],
+)
+def test_what_cannot_be_mapped_is_said_in_one_sentence(call: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call()  # type: ignore[operator]
