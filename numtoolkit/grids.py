@@ -54,8 +54,8 @@ def quadratic(process: Process, fraction: Fractions) -> Floats:
 
 def rho(process: Process, fraction: Fractions, rho: float = 7.0) -> Floats:
     """Equal steps in s^(1/rho) (Karras et al. 2022, eq. 5); in t^(1/rho) for a phase space."""
-    if not rho > 0:
-        raise InputError(f"grid rho: rho = {rho} is out of range; it must be positive.")
+    if not 0.05 <= rho <= 1000:
+        raise InputError(f"grid rho: rho = {rho} is out of range; it must satisfy 0.05 <= rho <= 1000.")
     if not isinstance(process, ScalarProcess):
         first, last = process.T ** (1 / rho), process.t_min ** (1 / rho)
         return (first + fraction * (last - first)) ** rho
@@ -108,6 +108,8 @@ def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: i
     own = signature.replace(parameters=[*list(signature.parameters.values())[2:], _ZERO])
     values = spec.arguments(own, f"grid {spec.name}")
     zero = values.pop("zero", 0)
+    if zero not in (0, 1):
+        raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at noise level 0, or 0.")
     inner = steps - 1 if zero else steps
     if inner < 1:
         raise InputError(f"grid {spec.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")

@@ -23,6 +23,14 @@ STYLE = Path(__file__).with_name("numtoolkit.mplstyle")
 MOST_CURVES = 8  # in one panel; more cannot be told apart
 MARKERS = "os^Dv*PX"  # with the line styles, what tells curves apart in grey
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
+ORDERS = {  # columns of the order table
+    "classical": "classical",
+    "stiff_strong": "stiff",
+    "stiff_commuting": "stiff, commuting",
+    "stiff_weak": "stiff, weak",
+    "sde_weak": "in law",
+    "sde_strong": "along paths",
+}
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 METRICS = {
     "relative-rms": "relative RMS error against the exact flow",
@@ -139,23 +147,48 @@ def _guides(ax: Any, slopes: Sequence[int]) -> None:
     ax.set(xlim=(left, right), ylim=(low, high))
 
 
-def image_grid(panels: Mapping[str, NDArray[Any]], title: str, columns: int = 8) -> Any:
+def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: str, columns: int = 8) -> Any:
     """Sampled images side by side, one panel for each way of sampling them.
 
-    panels   caption -> (n, height, width) in [-1, 1] (beyond is clipped), n a multiple of `columns`
+    panels   caption -> images (n, height, width) in [-1, 1] (beyond is clipped), n a multiple of `columns`, and (n,)
+             booleans: which of them get a frame
     """
+    from matplotlib.patches import Rectangle
+
     with _style():
-        figure = _figure(title, width=3.3 * len(panels) + 0.2, height=4.1)
-        for ax, (caption, images) in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-        ):
+        figure = _figure(title, width=3.2 * len(panels) + 0.2, height=4.1)
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for ax, (caption, (images, framed)) in zip(axes, panels.items(), strict=True):
             n, height, width = images.shape
             padded = np.pad(images, ((0, 0), (0, 1), (0, 1)), constant_values=1.0)
             tiles = padded.reshape(n // columns, columns, height + 1, width + 1).swapaxes(1, 2)
             ax.imshow(tiles.reshape(n // columns * (height + 1), columns * (width + 1)), vmin=-1, vmax=1)
+            for i in np.flatnonzero(framed):
+                corner = (i % columns) * (width + 1) - 1, (i // columns) * (height + 1) - 1
+                ax.add_patch(Rectangle(corner, width + 1, height + 1, fill=False, color="#ffa90e", linewidth=1.8))
             ax.set_title(caption, fontsize=9)
             ax.set_axis_off()
     return figure
+
+
+def order_table(rows: Sequence[Record]) -> str:
+    """The orders of schemes as a Markdown table: derived, with the claim in brackets where it is another number.
+
+    rows  with `scheme, nfe_per_step, claimed, derived, verdict, holds`, as `verify --json` prints them
+    """
+    from tabulate import tabulate
+
+    def cell(row: Record, order: str) -> str:
+        derived, claimed = row["derived"][order], row["claimed"][order]
+        text = "" if derived is None else str(derived)
+        return text if claimed in (None, derived) else f"{text or '?'} (claimed {claimed})"
+
+    table = [
+        [f"`{row['scheme']}`", row["nfe_per_step"], *(cell(row, order) for order in ORDERS), row["verdict"], row["holds"]]
+        for row in rows
+    ]
+    headers = ["scheme", "NFE a step", *ORDERS.values(), "verdict", "holds for"]
+    return str(tabulate(table, headers, tablefmt="github", disable_numparse=True))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
     if prediction == "noise":
         return none, -_inverse(np.swapaxes(_root(sigma), 1, 2))
     if prediction == "data":
-        return -_inverse(sigma), np.linalg.solve(sigma, e[:, :, None])
+        return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
     if prediction == "velocity":
         alpha, std = e[:, 0, None, None], np.sqrt(sigma)
         scale = alpha**2 + std**2

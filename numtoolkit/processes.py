@@ -73,6 +73,17 @@ class Process(ABC):
         own = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in own)})" if own else self.name
 
+    def _check_ends(self) -> None:
+        """raises InputError unless 0 < t_min < T and the kernel is finite and positive definite at both."""
+        _in_range(self.name, "t_min", self.t_min, 0 < self.t_min < self.T, f"0 < t_min < T = {self.T}")
+        with np.errstate(all="ignore"):
+            e, sigma = self.kernel(np.array([self.t_min, self.T]))
+        if not (np.isfinite(e).all() and np.isfinite(sigma).all() and (np.linalg.eigvalsh(sigma) > 0).all()):
+            raise InputError(
+                f"process {self.spec}: its noise covariance is not finite and positive definite at t_min or T; "
+                "choose parameters nearer the defaults."
+            )
+
     def clocks(self) -> tuple[str, ...]:
         """The names `clock` knows."""
         return ("time", self.natural_clock)
@@ -182,6 +193,7 @@ class VP(ScalarProcess):
             0 < self.beta_min <= self.beta_max,
             "0 < beta_min <= beta_max",
         )
+        self._check_ends()
 
     def _b(self, t: Floats) -> Floats:
         return self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2
@@ -213,6 +225,9 @@ class EDM(ScalarProcess):
     t_min: float = 0.002
     name = "edm"
 
+    def __post_init__(self) -> None:
+        self._check_ends()
+
     def log_alpha(self, t: Floats) -> Floats:
         return np.zeros_like(t)
 
@@ -236,6 +251,7 @@ class RectifiedFlow(ScalarProcess):
 
     def __post_init__(self) -> None:
         _in_range(self.name, "T", self.T, 0 < self.T < 1, "0 < T < 1 (at 1 the noise level is infinite)")
+        self._check_ends()
 
     def log_alpha(self, t: Floats) -> Floats:
         return np.log1p(-t)
@@ -279,6 +295,7 @@ class PSLD(Process):
         )
         _in_range(self.name, "Gamma", self.Gamma, 0 <= self.Gamma < self.nu, "0 <= Gamma < nu")
         _in_range(self.name, "gamma", self.gamma, self.gamma > 0, "gamma > 0")
+        self._check_ends()
 
     @cached_property
     def inverse_mass(self) -> float:

@@ -16,8 +16,12 @@ from numtoolkit.errors import InputError
 Value = Fraction | str | tuple["Value", ...]
 
 _NAME = re.compile(r"\s*([A-Za-z][A-Za-z0-9_.+-]*)\s*(?:\((.*)\)\s*)?", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?\d{1,40}(/\d{1,40}|(\.\d{0,40})?([eE][+-]?\d{1,3})?)|[+-]?\.\d{1,40}([eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(
+    r"[+-]?[0-9]{1,40}(/[0-9]{1,40}|(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?)|[+-]?\.[0-9]{1,40}([eE][+-]?[0-9]{1,3})?"
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+LONGEST, DEEPEST = 1000, 8  # characters of a specification, nested parentheses
+HUGE = 10**30  # numbers are below it, and above its inverse or 0: every one has a float64 to compute with
 
 
 @dataclass(frozen=True)
@@ -84,51 +88,63 @@ def parse(text: str) -> Spec:
 
     raises   InputError, quoting the text, for anything outside the grammar
     """
-    match = _NAME.fullmatch(text) if len(text) < 10_000 else None
+    match = _NAME.fullmatch(text) if len(text) <= LONGEST else None
     if match is None:
-        raise InputError(f"cannot read {text[:60]!r}; write NAME or NAME(value, key=value, ...).")
+        raise InputError(f"cannot read {_quoted(text)}; write NAME or NAME(value, key=value, ...).")
     positional: list[Value] = []
     named: list[tuple[str, Value]] = []
-    for part in _split(match.group(2) or "", text):
+    for part in split(match.group(2) or ""):
         key, equals, value = part.partition("=")
         if equals:
             if not re.fullmatch(r"\s*[A-Za-z_][A-Za-z0-9_]*\s*", key):
-                raise InputError(f"cannot read the parameter name {key.strip()!r} in {text!r}; write key=value.")
+                raise InputError(f"cannot read the parameter name {_quoted(key)} in {_quoted(text)}; write key=value.")
             named.append((key.strip(), _value(value, text)))
         elif named:
-            raise InputError(f"in {text!r} the unnamed value {part.strip()!r} follows a named one; name it too.")
+            raise InputError(f"in {_quoted(text)} the unnamed value {_quoted(part)} follows a named one; name it too.")
         else:
             positional.append(_value(part, text))
     return Spec(match.group(1), tuple(positional), tuple(named))
 
 
-def _split(body: str, text: str) -> list[str]:
-    """The comma-separated parts of a body, commas inside parentheses kept."""
+def split(text: str) -> list[str]:
+    """The comma-separated parts of a text, commas inside parentheses kept; none if it is blank.
+
+    raises   InputError for parentheses that do not match or are nested too deep
+    """
     parts, depth, start = [], 0, 0
-    for i, char in enumerate(body):
+    for i, char in enumerate(text):
         depth += (char == "(") - (char == ")")
         if depth < 0:
             break
+        if depth > DEEPEST:
+            raise InputError(f"{_quoted(text)} has more than {DEEPEST} parentheses inside one another; write fewer.")
         if char == "," and depth == 0:
-            parts.append(body[start:i])
+            parts.append(text[start:i])
             start = i + 1
     if depth:
-        raise InputError(f"the parentheses in {text!r} do not match; close each one.")
-    return [*parts, body[start:]] if body.strip() else []
+        raise InputError(f"the parentheses in {_quoted(text)} do not match; close each one.")
+    return [*parts, text[start:]] if text.strip() else []
 
 
 def _value(text: str, whole: str) -> Value:
     text = text.strip()
     if text.startswith("(") and text.endswith(")"):
-        return tuple(_value(part, whole) for part in _split(text[1:-1], whole) if part.strip())
-    if _NUMBER.fullmatch(text):
-        try:
-            return Fraction(text)
-        except (ValueError, ZeroDivisionError):
-            pass
-    elif _WORD.fullmatch(text):
+        return tuple(_value(part, whole) for part in split(text[1:-1]) if part.strip())
+    if _WORD.fullmatch(text):
         return text
-    raise InputError(f"cannot read the value {text!r} in {whole!r}; give an integer, 1/3, 0.25 or a word.")
+    if _NUMBER.fullmatch(text) and not re.fullmatch(r".*/0+", text):
+        value = Fraction(text)
+        if abs(value) < HUGE and (value == 0 or abs(value) * HUGE > 1):
+            return value
+        raise InputError(f"the value {text} in {_quoted(whole)} is out of range; give a size from 1e-30 to 1e30, or 0.")
+    raise InputError(
+        f"cannot read the value {_quoted(text)} in {_quoted(whole)}; give an integer, 1/3, 0.25 or a word."
+    )
+
+
+def _quoted(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def show(value: Value) -> str:

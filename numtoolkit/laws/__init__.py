@@ -4,6 +4,6 @@ from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
-from numtoolkit.laws.named import NAMED
+from numtoolkit.laws.named import NAMED, law_of
 
-__all__ = ["NAMED", "Empirical", "Gaussian", "GaussianMixture", "Law", "load"]
+__all__ = ["NAMED", "Empirical", "Gaussian", "GaussianMixture", "Law", "law_of", "load"]

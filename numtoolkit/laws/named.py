@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib.util import find_spec
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, unknown
 from numtoolkit.laws.empirical import Empirical
+from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
+from numtoolkit.specs import parse
 
 
 def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:
@@ -126,6 +130,25 @@ NAMED: dict[str, Callable[..., Law]] = {
     "ring": ring,
     "digits": digits,
 }
+
+
+def law_of(text: str) -> Law:
+    """A law from its name with optional parameters, "mixture(dim=2, seed=1)", or from the path of an .npz file.
+
+    raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
+             StorageError for a file that cannot be used (see `numtoolkit.laws.files.load`)
+    """
+    if text.endswith(".npz") or ("/" in text and "(" not in text):
+        return load(text)
+    spec = parse(text)
+    if spec.name not in NAMED:
+        raise unknown("law", spec.name, [*NAMED, "PATH.npz"])
+    make = NAMED[spec.name]
+    values: dict[str, Any] = spec.arguments(inspect.signature(make), f"law {spec.name}")
+    try:
+        return make(**values)
+    except InputError as error:
+        raise InputError(f"law {spec.name}: {error}") from None
 
 
 def _whole(name: str, value: int, low: int, high: int) -> None:

@@ -94,7 +94,10 @@ class Ratio:
         self._hash: int | None = None
 
     def _other(self, value: Any) -> Ratio:
-        return value if isinstance(value, Ratio) else Ratio(self.top * 0 + value, self.bottom * 0 + 1)
+        if isinstance(value, Ratio):
+            return value
+        exact = Fraction(value)
+        return Ratio(self.top * 0 + exact.numerator, self.bottom * 0 + exact.denominator)
 
     def __add__(self, value: Any) -> Ratio:
         other = self._other(value)
@@ -135,7 +138,7 @@ class Ratio:
         return bool(self.top)
 
     def __eq__(self, value: object) -> bool:
-        if not isinstance(value, (Ratio, int)):
+        if not isinstance(value, (Ratio, int, Fraction)):
             return NotImplemented
         other = self._other(value)
         return bool(self.top == other.top and self.bottom == other.bottom)
@@ -149,7 +152,7 @@ class Ratio:
         """The quotient as a sympy expression."""
         import sympy
 
-        ring = sympy.QQ[names].ring if len(names) > 1 else sympy.QQ[names[0]].ring
+        ring = sympy.QQ.poly_ring(*names).ring
 
         def polynomial(p: Any) -> Any:
             return ring.from_dict({exponents: sympy.QQ(int(c)) for exponents, c in p.to_dict().items()}).as_expr()

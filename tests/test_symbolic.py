@@ -1,0 +1,325 @@
+"""The proof engines against known orders, published residuals and independent formulas."""
+
+from dataclasses import replace
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+
+from numtoolkit.entries import N, adams, at, flow, integral, number, phi, symbol
+from numtoolkit.scheme import Claims, Param, Scheme, history, past, tableau
+from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.symbolic.classical import order, residuals
+from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.law import law_order
+from numtoolkit.symbolic.series import Reading
+from numtoolkit.symbolic.stiff import Conditions, applies, conditions_of_order, stiff_order
+from numtoolkit.symbolic.trees import Exact
+from numtoolkit.symbolic.unroll import Frame
+from numtoolkit.symbolic.verify import verify
+
+HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
+c2, c3, gamma, r0, r1 = (symbol(name) for name in ("c2", "c3", "gamma", "r0", "r1"))
+
+
+def exponential(name, c, A, b, claim=1):
+    """A test declaration in log-SNR; the first column of each row fills up to c_i phi_1(c_i), b up to phi_1."""
+    rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=number(0)), *row] for i, row in enumerate(A, 1))]
+    weights = [phi(1) - sum(b, start=number(0)), *b]
+    params = tuple(Param(x, F(1, 2)) for x in ("c2", "c3"))
+    return Scheme(
+        name, "test", "test", tableau(c, rows, weights), "data", "log-snr", params=params, claims=Claims(claim)
+    )
+
+
+def three_stage(c2, c3, g):
+    """RES-3S (`arXiv:2308.02157`, Hochbruck & Ostermann 2005 eq. 5.9)."""
+    a32 = g * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)
+    b3 = phi(2) / (g * c2 + c3)
+    return exponential("res-3s", [0, c2, c3], [[], [a32]], [g * b3, b3])
+
+
+def good_gamma(c2, c3):
+    return (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
+
+
+B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
+C4 = [0, HALF, HALF, 1]
+ETD3RK = exponential("etd3rk", [0, HALF, 1], [[], [2 * phi(1)]], [4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)])
+KROGSTAD = exponential("krogstad-4", C4, [[], [phi(2, HALF)], [number(0), 2 * phi(2)]], B4, 4)
+STREHMEL_WEINER = exponential(
+    "strehmel-weiner-4",
+    C4,
+    [[], [phi(2, HALF) / 2], [-2 * phi(2), 4 * phi(2)]],
+    [number(0), 4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)],
+    4,
+)
+A52 = phi(2, HALF) / 2 - phi(3) + phi(2) / 4 - phi(3, HALF) / 2
+HOCHBRUCK_OSTERMANN = exponential(
+    "hochbruck-ostermann-4",
+    [0, HALF, HALF, 1, HALF],
+    [[], [phi(2, HALF)], [phi(2), phi(2)], [A52, A52, phi(2, HALF) / 4 - A52]],
+    [number(0), number(0), 4 * phi(3) - phi(2), 4 * phi(2) - 8 * phi(3)],
+    4,
+)
+COX_MATTHEWS = Scheme(
+    "etd4rk",
+    "test",
+    "test",
+    tableau(
+        C4,
+        [[], [HALF * phi(1, HALF)], [number(0), HALF * phi(1, HALF)],
+         [flow(HALF, 1) * integral(0, HALF) - HALF * phi(1, HALF), number(0), phi(1, HALF)]],
+        [phi(1) - 3 * phi(2) + 4 * phi(3), *B4],
+    ),
+    "data",
+    "log-snr",
+    claims=Claims(classical=4),
+)  # fmt: skip
+LAWSON_4 = Scheme(
+    "lawson-4",
+    "test",
+    "test",
+    tableau(
+        C4,
+        [[], [flow(0, HALF) * at(N, 0) / 2], [number(0), at(N, HALF) / 2],
+         [number(0), number(0), flow(HALF, 1) * at(N, HALF)]],
+        [flow(0, 1) * at(N, 0) / 6, flow(HALF, 1) * at(N, HALF) / 3, flow(HALF, 1) * at(N, HALF) / 3, at(N, 1) / 6],
+    ),
+    "data",
+    "log-snr",
+    claims=Claims(classical=4),
+)  # fmt: skip
+EDM_HEUN = Scheme(  # in data form, from Lemma 1 of arXiv:2304.11328
+    "edm-heun-data",
+    "test",
+    "test",
+    tableau([0, 1], [[], [phi(1)]], [phi(1) - flow(1, 0) * integral(0, 1) / 2, flow(1, 0) * integral(0, 1) / 2]),
+    "data",
+    "log-snr",
+)
+
+
+def multistep(name, weights):
+    return Scheme(name, "test", "test", history(weights, len(weights) - 1), "data", "log-snr",
+                  start=tuple(history(adams(past(k + 1)), k + 1) for k in range(len(weights) - 1)))  # fmt: skip
+
+
+def three_point(second_difference):
+    """DPM-Solver++(3M): the shipped code integrates the second difference with weight 1, the integral asks for 2."""
+    x2, x3 = -r0, -(r0 + r1)
+    b2 = (second_difference * phi(3) - x3 * phi(2)) / (x2 * (x2 - x3))
+    b3 = (second_difference * phi(3) - x2 * phi(2)) / (x3 * (x3 - x2))
+    return multistep("dpmpp-3m", [phi(1) - b2 - b3, b2, b3])
+
+
+def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
+    for member in catalogue():
+        verdict = verify(member)
+        assert verdict.ok, verdict
+        assert verdict.verdict == "proved", verdict
+
+
+def test_number_of_conditions():
+    """Exponential (and non-autonomous) trees: 1, 2, 5, 13, 37, 108 an order; stiff conditions: 1, 2, 4, 9, 20, 48."""
+    field = Field()
+    reading = Reading(field, 6, absent=("L",), steady=("N",))
+    exact = Exact(field, [], reading.jets(N), 6)
+    assert [len(terms) for terms in exact.terms[1:]] == [1, 2, 5, 13, 37, 108]
+    assert [conditions_of_order(p) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
+
+
+@pytest.mark.parametrize(
+    ("member", "classical", "strong", "weak"),
+    [
+        (scheme("res-2s(c2=1)"), 2, 2, 2),
+        (scheme("dpmpp-2s"), 2, 1, 2),
+        (ETD3RK, 3, 2, 2),
+        (COX_MATTHEWS, 4, 2, 2),
+        (KROGSTAD, 4, 3, 3),
+        (STREHMEL_WEINER, 4, 3, 3),
+        (HOCHBRUCK_OSTERMANN, 4, 3, 4),
+        (LAWSON_4, 4, 0, 1),
+        (three_stage(THIRD, TWO_THIRDS, 0), 3, 2, 3),
+        (three_stage(THIRD, 1, 0), 2, 2, 2),
+        (three_stage(HALF, 1, 4), 3, 2, 3),
+        (three_stage(c2, c3, good_gamma(c2, c3)), 3, 2, 3),
+    ],
+    ids=lambda x: getattr(x, "name", None),
+)
+def test_published_orders(member, classical, strong, weak):
+    """`reference-values` 39, 40; RES-3S(1/3, 2/3) is DPM-Solver++(3S), which loses an order at c3 = 1."""
+    assert order(member).p == classical
+    stiff = stiff_order(member, highest=4)
+    assert (stiff.strong, stiff.weak) == (strong, weak)
+    assert stiff.strong <= stiff.commuting
+
+
+def test_the_shipped_dpmpp_3m_is_second_order_and_doubling_one_weight_makes_it_third():
+    assert order(three_point(1)).p == 2
+    assert order(three_point(2)).p == 3
+    assert Conditions(three_point(1)).psi_taylor(3)[0] == F(1, 12)
+
+
+PSI = {  # exponential-iia.md 2.4, at h = 1: psi_2, psi_3, psi_4, S2, S3, ba2, bc2
+    "ddim": (scheme("ddim"), (0.367879, 0.132121, 0.034546, 0, 0, 0, 0)),
+    "dpmpp-2s": (scheme("dpmpp-2s(c2=1/2)"), (0.051819, 0.053105, 0.021377, 0.067340, 0.011675, 0, 0.033670)),
+    "res-2s": (scheme("res-2s(c2=1/2)"), (0, 0.040151, 0.019218, 0.078381, 0.013589, 0, 0.039190)),
+    "dpmpp-2s 1": (scheme("dpmpp-2s(c2=1)"), (0.051819, -0.025910, -0.018131, 0.116272, 0.041758, 0, 0.116272)),
+    "res-2s 1": (scheme("res-2s(c2=1)"), (0, -0.051819, -0.026767, 0.135335, 0.048604, 0, 0.135335)),
+    "edm heun": (EDM_HEUN, (-0.491261, -0.297450, -0.108644, 0.316060, 0.113510, 0, 0.316060)),
+    "res-3s 1/3": (three_stage(THIRD, TWO_THIRDS, 0), (0, 0.009494, 0.007296, 0, 0.006691, 0.014866, 0)),
+    "res-3s 1/2": (three_stage(HALF, 1, 4), (0, 0.009494, 0.003889, 0, 0.000919, 0.020745, -0.026127)),
+    "wrong gamma": (
+        three_stage(THIRD, TWO_THIRDS, (3 * TWO_THIRDS**3 - 2 * TWO_THIRDS) / (THIRD * (2 - 3 * THIRD))),
+        (0, -0.113132, -0.033580, 0, 0.025854, 0.028132, 0.036688),
+    ),
+    "etd3rk": (ETD3RK, (0, 0, -0.000858, 0.001725, 0.003495, 0.021630, -0.020357)),
+    "etd4rk": (COX_MATTHEWS, (0, 0, -0.000858, -0.000726, 0.002883, -0.002712, -0.002418)),
+    "krogstad": (KROGSTAD, (0, 0, -0.000858, 0, 0.003064, -0.003179, 0)),
+    "strehmel-weiner": (STREHMEL_WEINER, (0, 0, -0.000858, 0, 0.003064, -0.003179, 0)),
+    "hochbruck-ostermann": (HOCHBRUCK_OSTERMANN, (0, 0, -0.000858, 0, 0.002287, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", PSI)
+def test_stiff_residuals_at_unit_step(name):
+    member, expected = PSI[name]
+    conditions = Conditions(member, highest=4)
+    at_one = dict.fromkeys(conditions.field.names, -1)
+
+    def value(function):
+        return conditions.evaluate(function, at_one)
+
+    third, fourth = list(conditions.values(3, shared=True)), list(conditions.values(4, shared=True))
+    found = [value(conditions.psi(2)), value(third[0]), value(fourth[0]), value(third[1]), *map(value, fourth[1:])]
+    # the table prints six decimals
+    assert found == pytest.approx(expected, abs=6e-7)
+
+
+def test_leading_stiff_residuals():
+    """exponential-iia.md 2.3 and 2.4, z = -h: DPM++2S psi_2 = h/12, DPM++2M psi_2 = h/12, psi_3 = 1/6 + r0/4."""
+    for name in ("dpmpp-2s", "dpmpp-2m"):
+        assert Conditions(scheme(name)).psi_taylor(2, 1) == [0, F(-1, 12)]
+    for name in ("dpmpp-2m", "res-2m"):
+        conditions = Conditions(scheme(name))
+        r = conditions.field.symbols["r0"]
+        assert conditions.psi_taylor(3) == [(2 + 3 * r) / 12]
+    assert Conditions(scheme("res-2s")).psi(2) == {}
+
+
+def test_adams_bashforth_error_constants():
+    """`reference-values` 25: 1/2, 5/12, 3/8, 251/720 (exact minus numerical; a tree's own factor is 1/k!)."""
+    for k, constant in enumerate((F(1, 2), F(5, 12), F(3, 8), F(251, 720)), 1):
+        member = multistep(f"ab{k}", adams(past(k))) if k > 1 else scheme("ddim")
+        found = order(member)
+        value = next(v for term, v in found.residuals.items() if term == ((("N", "", 0),), (k, ())))
+        number = found.field.expression(value)
+        assert F(str(number.subs({f"r{j}": 1 for j in range(k)}))) == -constant
+
+
+def test_without_the_accelerator_the_proofs_are_the_same(monkeypatch):
+    import numtoolkit.symbolic.fields as fields
+
+    fast = [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")]
+    monkeypatch.setattr(fields, "flint", None)
+    assert [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")] == fast
+
+
+def test_the_frame_of_the_linear_flow_loses_nothing():
+    for name in ("ddim", "heun-edm", "res-2s(c2=1/3)", "dpmpp-2s(c2=1/2)", "res-2m"):
+        frame = Frame(scheme(name))
+        full = residuals(frame, 3, frame_of_flow=False)[1]
+        short = residuals(frame, 3, frame_of_flow=True)[1]
+        assert [bool(g) for g in full] == [bool(g) for g in short]
+        # words without L keep their coefficient
+        assert all(full[w].get(term) == value for w in range(4) for term, value in short[w].items())
+
+
+def test_stiff_order_is_for_exponential_schemes_only():
+    assert [m.name for m in catalogue() if applies(m)] == ["ddim", "res-2s", "dpmpp-2s", "dpmpp-2m", "res-2m", "unipc"]
+
+
+def test_wrong_parameters_are_refuted_with_their_residual():
+    verdict = verify(scheme("roba(lambda_s=2)"))
+    assert (verdict.verdict, verdict.ok, verdict.derived["sde_weak"]) == ("refuted", False, 0)
+    assert verdict.residuals == [{"order": 1, "tree": "Q.x", "value": "1"}]
+    typo = exponential("typo", [0, HALF], [[]], [phi(2) * F(201, 100)], 2)
+    assert verify(typo).verdict == "refuted"
+    assert verify(replace(typo, claims=Claims(2, refuted=("classical",)))).ok
+    assert verify(replace(typo, claims=Claims(0))).verdict == "higher"
+
+
+# phase space: local errors against hand-derived formulas (psld.md 3.2), on random rational data
+
+
+class Score:
+    """A random score S(s; x, m), affine in time and quadratic in the state; everything rational."""
+
+    def __init__(self, seed):
+        draw = np.random.default_rng(seed)
+        self.rational = lambda *shape: np.array(
+            [F(int(a), int(b)) for a, b in zip(draw.integers(-9, 10, 64), draw.integers(1, 8, 64), strict=True)], object
+        )[: int(np.prod(shape))].reshape(shape)
+        self.z, self.value, self.slope, self.time = (
+            self.rational(2), self.rational(2), self.rational(2, 2), self.rational(2))  # fmt: skip
+        Gamma, nu, k = F(1, 7), F(9, 2), F(5, 3)
+        self.Gamma, self.nu, self.k, self.M = Gamma, nu, k, 1 / k
+        self.L = np.array([[Gamma, -k], [F(1), nu]], object) / 2
+        self.N = np.array([[Gamma, F(0)], [F(0), nu / k]], object) / 2
+
+    def word(self, word, vector):
+        for name, row, jet in reversed(word):
+            assert jet == 0
+            vector = getattr(self, name) @ vector
+            if row:
+                keep = 0 if row == "x" else 1
+                vector = np.array([v if i == keep else F(0) for i, v in enumerate(vector)], object)
+        return vector
+
+    def term(self, term):
+        word, leaf = term
+        return self.word(word, self.tree(leaf) if leaf else self.z)
+
+    def tree(self, tree):
+        time, children = tree
+        if (time, len(children)) == (0, 0):
+            return self.value
+        if (time, len(children)) == (1, 0):
+            return self.time
+        assert (time, len(children)) == (0, 1)
+        return self.slope @ self.term(children[0])
+
+    def formulas(self):
+        """psld.md 3.2 with b = 1/2, per unit of the integral of beta; numerical minus exact, coefficient of h^2."""
+        b, (x, m), (Sx, Sm), (Sxs, Sms) = F(1, 2), self.z, self.value, self.time
+        Gamma, nu, k, M = self.Gamma, self.nu, self.k, self.M
+        (Sxx, Sxm), (Smx, Smm) = self.slope
+        f, g = b * (Gamma * x - k * m + Gamma * Sx), b * (x + nu * m + M * nu * Sm)
+        fx, fm, fs = b * Gamma * (1 + Sxx), b * (-k + Gamma * Sxm), b * Gamma * Sxs
+        gx, gm, gs = b * (1 + M * nu * Smx), b * nu * (1 + M * Smm), b * M * nu * Sms
+        X2, M2 = fs + fx * f + fm * g, gs + gx * f + gm * g
+        along = Sxs + Sxx * f + Sxm * g
+        return {
+            "nse": (fm * g - X2 / 2, -M2 / 2),
+            "rse": (-b * k * g - X2 / 2, -M2 / 2),
+            "nvv": (-(fs + fx * f) / 2, -gs / 2 - gm * g / 4),
+            "rvv": (-b * Gamma / 2 * (f + along), -gm * g / 4),
+        }
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", ["nse", "rse", "nvv", "rvv"])
+def test_local_errors_of_the_phase_space_splittings(name, seed):
+    score = Score(seed)
+    found = sum((v * score.term(term) for term, v in order(scheme(name)).residuals.items()), np.array([F(0), F(0)]))
+    assert tuple(found) == score.formulas()[name]
+
+
+def test_stochastic_residuals_name_the_defect():
+    """psld.md 3.4: SSCS fails only through its score part, Euler and told the time of the start."""
+    found = law_order(scheme("sscs"))
+    assert (found.weak, found.strong, found.general) == (1, 1, True)
+    words = {str(row["tree"]): str(row["value"]) for row in found.residuals}
+    assert words["N j1"] == "-1/2"
+    assert words["N J N j"] == "-1/2"
