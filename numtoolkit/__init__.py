@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numtoolkit.grids import grid
+    from numtoolkit.laws import law_of
     from numtoolkit.models.network import Network
     from numtoolkit.processes import process
     from numtoolkit.sampling.runner import Samples, sample
     from numtoolkit.schemes import catalogue
 
 __version__ = "0.1.0"
-__all__ = ["Network", "Samples", "catalogue", "grid", "process", "sample"]
+__all__ = ["Network", "Samples", "catalogue", "grid", "law_of", "process", "sample"]
 
 _HOMES = {
     "Network": "numtoolkit.models.network",
     "Samples": "numtoolkit.sampling.runner",
     "catalogue": "numtoolkit.schemes",
     "grid": "numtoolkit.grids",
+    "law_of": "numtoolkit.laws",
     "process": "numtoolkit.processes",
     "sample": "numtoolkit.sampling.runner",
 }

@@ -63,13 +63,13 @@ def error_curve(
     for budget in nfe:
         record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "metric": metric}
         record |= {"error": None, "median": None}
-        try:
-            steps = steps_for(scheme, budget, to_zero)
-            program = lower(scheme, process, grid_of(grid, process, steps))
-        except InputError as refusal:
-            records.append(record | {"why": str(refusal)})
-            continue
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
+            try:
+                steps = steps_for(scheme, budget, to_zero)
+                program = lower(scheme, process, grid_of(grid, process, steps))
+            except InputError as refusal:
+                records.append(record | {"why": str(refusal)})
+                continue
             found = measure(program, law, drawn)
         record |= {"steps": steps} | (found if np.isfinite(found["error"]) else {"why": OVERFLOW})
         records.append(record)

@@ -27,14 +27,14 @@ from numtoolkit.symbolic.trees import (
     show_term,
     term_weight,
 )
-from numtoolkit.symbolic.unroll import Frame, frames, layout_symbols, reading_of
+from numtoolkit.symbolic.unroll import Frame, frame_symbols, reading_of
 
 HIGHEST = 8
 
 
 @dataclass(frozen=True)
 class Order:
-    """order p, and the residuals (numerical minus exact) of weight p + 1, by term, in a field."""
+    """Order p (-1 if not even the state is kept) and the residuals of weight p + 1, numerical minus exact, by term."""
 
     p: int
     residuals: dict[Term, Any]
@@ -62,7 +62,7 @@ def order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = H
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, highest), highest + 1):
         field, found = residuals(frame, weight)
-        failing = [w for w in range(1, weight + 1) if found[w]]
+        failing = [w for w in range(weight + 1) if found[w]]
         if failing:
             return Order(failing[0] - 1, found[failing[0]], field)
     return Order(highest, {}, field)
@@ -108,7 +108,7 @@ class _Expansion:
 
     def __init__(self, frame: Frame, depth: int, order: int, frame_of_flow: bool = True) -> None:
         self.scheme, self.order = frame.scheme, order
-        self.field = Field(set().union(*(layout_symbols(f.layout) for f in frames(frame, depth))))
+        self.field = Field(frame_symbols(frame, depth))
         self.reading = reading_of(self.scheme, self.field, order, frame_of_flow)
         self.exact = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
 

@@ -113,7 +113,7 @@ def _numerical(scheme: Scheme, reading: Reading) -> tuple[Series, dict[str, Seri
         else:
             values[item.name] = _affine_network(values[item.of], reading.field.scalar(item.told), reading)
     final = values[layout.out]
-    return final.pop(START), final
+    return final.pop(START, {}), final
 
 
 def _combine(terms: Sequence[tuple[Series, dict[str, Series]]], reading: Reading) -> dict[str, Series]:

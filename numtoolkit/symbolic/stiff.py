@@ -22,7 +22,7 @@ from numtoolkit.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotien
 from numtoolkit.scheme import START, Eval, Row, Scheme
 from numtoolkit.symbolic.fields import Field
 from numtoolkit.symbolic.series import Reading
-from numtoolkit.symbolic.unroll import Frame, covariant, frames, layout_symbols
+from numtoolkit.symbolic.unroll import Frame, covariant, frame_symbols
 
 HIGHEST = 5
 Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
@@ -81,8 +81,7 @@ class Conditions:
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.step.needs else 0
-        names = set().union(*(layout_symbols(f.layout) for f in frames(Frame(scheme), depth)))
-        self.field = Field({*names, *VARIABLES})
+        self.field = Field({*frame_symbols(Frame(scheme), depth), *VARIABLES})
         self.nodes: list[Node] = []
         self._index: dict[tuple[int, str, int], int] = {}
         frame = Frame(scheme)

@@ -133,6 +133,8 @@ def covariant(layout: Layout) -> bool:
     True when a row at abscissa c takes states by the full flow to c, evaluations by integrals or kicks that end at c.
     Then L = 0 is no loss of generality: N and the network absorb the linear flow.
     """
+    if layout.noises:
+        return False
     at = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
     evaluations = {item.name for item in layout.items if isinstance(item, Eval)} | (layout.needs - at.keys())
     return all(
@@ -187,17 +189,21 @@ def _scalars(item: Item) -> Iterator[Entry]:
         yield item.covariance
 
 
-def frames(start: Frame, depth: int) -> list[Frame]:
-    """The frames whose rows an analysis of a step to that depth reads."""
-    reached, todo = [], [(start, depth)]
+def frame_symbols(start: Frame, depth: int) -> set[str]:
+    """The scalars that an analysis of a step to that depth reads."""
+    found: set[str] = set()
+    seen: set[tuple[Frame, int]] = set()
+    todo = [(start, depth)]
     while todo:
         frame, left = todo.pop()
-        if frame in reached:
+        if (frame, left) in seen:
             continue
-        reached.append(frame)
-        for name in sorted(frame.layout.needs):
+        seen.add((frame, left))
+        found |= layout_symbols(frame.layout)
+        for name in frame.layout.needs:
             source, old = frame.find(name)
             item = next(i for i in source.layout.items if i.name == old)
-            if left and isinstance(item, Eval):
+            found |= set().union(*(symbols(entry) for entry in _scalars(item)))
+            if left and isinstance(item, Eval) and item.of != START:
                 todo.append((source, left - 1))
-    return reached
+    return found

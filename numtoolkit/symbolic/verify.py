@@ -41,11 +41,9 @@ def verify(scheme: Scheme) -> Verdict:
     cost     0.01 to 0.5 s; no network calls
     """
     derived: dict[str, int | None] = dict.fromkeys(ORDERS)
-    ends: dict[str, int] = {}
     if scheme.kind == "ode":
         found = order(scheme)
         derived["classical"], residuals, holds = found.p, found.table(), "general"
-        ends = {_name(place): order(scheme, place).p for place in _ends(scheme)}
         if applies(scheme):
             stiff = stiff_order(scheme)
             derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
@@ -53,6 +51,7 @@ def verify(scheme: Scheme) -> Verdict:
         law = law_order(scheme)
         derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
         residuals, holds = law.residuals, "general" if law.general else "gaussian"
+    ends = {_name(place): order(scheme, place).p for place in _ends(scheme)}
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
@@ -62,7 +61,7 @@ def verify(scheme: Scheme) -> Verdict:
 
 
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:
-    """The places of a run's special steps."""
+    """The places of a run's special steps, all deterministic."""
     places = [("start", i) for i in range(len(scheme.start))] + [("last", i) for i in range(len(scheme.last))]
     return places + ([] if scheme.to_zero is None else [("to_zero", 0)])
 

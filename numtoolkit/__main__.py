@@ -1,0 +1,5 @@
+"""`python -m numtoolkit` is the command line of `numtoolkit.cli`."""
+
+from numtoolkit.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,221 @@
+"""`list`, `show` and `verify`: the catalogue, one scheme of it, and what is proved."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from numtoolkit import printing
+from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, width
+from numtoolkit.errors import InputError
+from numtoolkit.grids import grid as grid_of
+from numtoolkit.processes import process as process_of
+from numtoolkit.program import lower, steps_for
+from numtoolkit.scheme import Claims, Scheme
+from numtoolkit.schemes import catalogue, table
+from numtoolkit.schemes import scheme as scheme_of
+from numtoolkit.storage import write_json
+
+ORDERS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
+SOME = 6  # residuals printed of each of several schemes
+
+Orders = Mapping[str, int | None]
+
+
+def orders(found: Orders) -> str:
+    """Orders in a cell: "2, stiff 2 1 2" (strong, commuting, weak), "weak 1, strong 1"."""
+    stiff = [found.get(key) for key in ORDERS[1:4]]
+    parts = [str(found["classical"])] if found.get("classical") is not None else []
+    parts += ["stiff " + " ".join("-" if p is None else str(p) for p in stiff)] if any(p is not None for p in stiff) else []
+    parts += [f"{key[4:]} {found[key]}" for key in ORDERS[4:] if found.get(key) is not None]
+    return ", ".join(parts) or "-"
+
+
+def claimed(claims: Claims) -> dict[str, int | None]:
+    return {key: getattr(claims, key) for key in ORDERS}
+
+
+# --- list
+
+
+def _list_arguments(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+    parser.add_argument("--refresh", action="store_true", help="derive the derived columns anew, and keep them")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    if arguments.refresh:
+        refresh()
+    records = [_entry(scheme) for scheme in catalogue()]
+    report(arguments, records, lambda: _listing(records))
+    return 0
+
+
+def _entry(scheme: Scheme) -> dict[str, Any]:
+    known = table.derived(scheme)
+    return {
+        "name": scheme.name,
+        "family": scheme.family,
+        "kind": scheme.kind,
+        "processes": list(scheme.processes),
+        "nfe_per_step": scheme.nfe_per_step,
+        "claimed": claimed(scheme.claims),
+        "reference": scheme.source,
+        "aliases": list(scheme.aliases),
+        "parameters": [p.name for p in scheme.params],
+        **known,
+    }
+
+
+def _listing(records: list[dict[str, Any]]) -> str:
+    rows = [
+        {
+            "scheme": r["name"],
+            "kind": r["kind"],
+            "family": r["family"],
+            "processes": " ".join(r["processes"]),
+            "NFE": r["nfe_per_step"],
+            "claimed": orders(r["claimed"]),
+            "derived": orders(r["derived"]),
+            "error term": error_term(r["error_order"], r["error_term"]),
+            "reference": r["reference"],
+        }
+        for r in records
+    ]
+    text = grid(rows, optional=("reference", "error term", "family", "processes"))
+    return f"{text}\n\nNFE: evaluations a step. stiff: strong, commuting, weak order."
+
+
+def error_term(order: int | None, residuals: Mapping[str, str]) -> str:
+    """The first of the residuals, simplest trees first, in a cell."""
+    if not residuals:
+        return ""
+    tree, value = next(iter(residuals.items()))
+    return f"h^{order} {value} {tree}" + (f" + {len(residuals) - 1} more" if len(residuals) > 1 else "")
+
+
+def refresh() -> None:
+    """Derive every order of the catalogue and write `table.json`."""
+    write_json(table.PATH, {scheme.name: derive(scheme) for scheme in progress(catalogue(), "proving")})
+    table.table.cache_clear()
+
+
+def derive(scheme: Scheme) -> table.Record:
+    """What the table keeps of a scheme, derived now."""
+    from numtoolkit.symbolic.verify import verify
+
+    found = verify(scheme)
+    return {
+        "derived": found.derived,
+        "verdict": found.verdict,
+        "holds": found.holds,
+        "error_order": found.residuals[0]["order"] if found.residuals else None,
+        "error_term": {r["tree"]: r["value"] for r in found.residuals},
+    }
+
+
+# --- show
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scheme", metavar="SCHEME", help="a name with optional parameters, 'res-2s(c2=1/3)'")
+    parser.add_argument("--latex", action="store_true", help="its tableau, or its rows, as LaTeX")
+    run = parser.add_argument_group("as it runs", "the coefficients of a run, instead of the declaration")
+    run.add_argument("--nfe", type=int, metavar="N", help="evaluations of the run")
+    run.add_argument("--process", metavar="P", help="by default the first it is declared on")
+    run.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
+    add_json(parser)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    scheme = scheme_of(arguments.scheme)
+    if arguments.nfe is None and arguments.process is not None:
+        raise InputError(f"--process {arguments.process} prints a run, whose length is missing; add --nfe N.")
+    if arguments.nfe is not None:
+        process = process_of(arguments.process or scheme.processes[0])
+        to_zero = grid_of(arguments.grid, process, 2)[-1] == 0
+        times = grid_of(arguments.grid, process, steps_for(scheme, arguments.nfe, to_zero))
+        program = lower(scheme, process, times)
+        report(arguments, asdict(program), program.text)
+    elif arguments.latex:
+        latex = printing.latex(scheme)
+        report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)
+    else:
+        known = table.derived(scheme)
+        line = printing.claims(known["derived"])
+        report(arguments, _declaration(scheme), lambda: printing.text(scheme, line, width()))
+    return 0
+
+
+def _declaration(scheme: Scheme) -> dict[str, Any]:
+    values = scheme.parameters()
+    return {
+        **_entry(scheme),
+        "scheme": scheme.spec,
+        "frozen": scheme.frozen,
+        "clock": scheme.clock,
+        "parameters": [
+            {"name": p.name, "value": values[p.name], "low": p.low, "high": p.high, "meaning": p.meaning}
+            for p in scheme.params
+        ],
+        "layouts": {title: printing.rows(scheme, layout) for title, layout in printing.sections(scheme)},
+    }
+
+
+# --- verify
+
+
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("schemes", metavar="SCHEME", nargs="*", help="free parameters stay symbolic")
+    parser.add_argument("--all", action="store_true", help="the whole catalogue")
+    add_json(parser)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from numtoolkit.symbolic.verify import verify
+
+    if bool(arguments.schemes) == arguments.all:
+        raise InputError("verify needs to know what: name schemes, or give --all alone.")
+    chosen = catalogue() if arguments.all else schemes(arguments.schemes)
+    records = [asdict(verify(scheme)) for scheme in progress(chosen, "proving")]
+    report(arguments, records, lambda: _verdicts(records))
+    failed = [r["scheme"] for r in records if not r["ok"]]
+    if failed:
+        note(f"numtoolkit: a claim failed for {', '.join(failed)}.")
+    return 1 if failed else 0
+
+
+def _verdicts(records: list[dict[str, Any]]) -> str:
+    rows = [
+        {
+            "scheme": r["scheme"],
+            "claimed": orders(r["claimed"]),
+            "derived": orders(r["derived"]),
+            "verdict": r["verdict"] + ("" if r["ok"] else ", NOT AS CLAIMED"),
+            "holds for": {"general": "every law", "gaussian": "Gaussian laws"}.get(r["holds"], ""),
+        }
+        for r in records
+    ]
+    parts = [grid(rows, optional=("holds for",)), "", "stiff: strong, commuting, weak order."]
+    for r in records:
+        parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
+    return "\n".join(parts)
+
+
+def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> list[str]:
+    if not residuals:
+        return [f"{name}: no residual."]
+    shown = residuals[:most]
+    wide = max(len(r["tree"]) for r in shown)
+    lines = [f"{name}: local error of order {residuals[0]['order']}, numerical minus exact"]
+    lines += [f"  {r['tree']:{wide}}  {r['value']}" for r in shown]
+    left = len(residuals) - len(shown)
+    return [*lines, f"  and {left} more; verify it alone to see them"] if left else lines
+
+
+LIST = Command("list", "Every scheme of the catalogue, with claimed and derived orders.", _list_arguments, _list)
+SHOW = Command("show", "A scheme as it is declared, as LaTeX, or as it runs.", _show_arguments, _show)
+VERIFY = Command("verify", "Prove or refute the claimed orders of schemes.", _verify_arguments, _verify)
+

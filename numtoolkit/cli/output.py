@@ -1,0 +1,140 @@
+"""What commands share: how they are declared, how they read lists of numbers, and how they print."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from numtoolkit import __version__
+from numtoolkit.errors import InputError, StorageError
+from numtoolkit.schemes import scheme as scheme_of
+from numtoolkit.scheme import Scheme
+from numtoolkit.specs import split
+from numtoolkit.storage import folder, json_text
+
+PACKAGES = ("numpy", "scipy", "sympy", "python-flint", "torch", "matplotlib", "scikit-learn", "tabulate", "tqdm")
+MOST = 10_000_000  # numbers of one list
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its name, one line of help, what declares its arguments and what runs it to an exit code."""
+
+    name: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def versions() -> dict[str, str]:
+    """Versions of numtoolkit, Python and the installed packages that decide results."""
+    found = {"numtoolkit": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+# --- printing
+
+
+def emit(text: str) -> None:
+    """A result, on stdout."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def note(text: str) -> None:
+    """A remark, on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def report(arguments: argparse.Namespace, value: Any, text: Callable[[], str]) -> None:
+    """The result as JSON if --json was given, else as text."""
+    emit(json_text(value) if arguments.json else text())
+
+
+def width() -> int:
+    """Columns of the terminal, 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def grid(records: Sequence[Mapping[str, Any]], optional: Sequence[str] = ()) -> str:
+    """Records as a table; columns named in `optional` go, the first first, until it fits the terminal."""
+    from tabulate import tabulate
+
+    hidden: list[str] = []
+    while True:
+        rows = [{key: show(value) for key, value in record.items() if key not in hidden} for record in records]
+        text = tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True)
+        if len(hidden) == len(optional) or max(map(len, text.split("\n"))) <= width():
+            return "\n".join(line.rstrip() for line in text.split("\n"))
+        hidden.append(optional[len(hidden)])
+
+
+def show(value: Any) -> str:
+    """A cell: numbers with four digits, nothing for None."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def progress(items: Sequence[Any], what: str) -> Iterable[Any]:
+    """The items, with a bar on stderr where that is a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=what, disable=None, leave=False)
+
+
+# --- reading
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def schemes(texts: Iterable[str]) -> list[Scheme]:
+    """The schemes of several specifications, each of them once."""
+    return list(dict.fromkeys(scheme_of(text) for text in texts))
+
+
+def listed(text: str, option: str) -> list[str]:
+    """The specifications in a comma-separated list."""
+    found = [part.strip() for part in split(text)]
+    if not found or not all(found):
+        raise InputError(f"{option} {text!r} has an empty place; give names separated by commas.")
+    return found
+
+
+def numbers(text: str, option: str, low: int = 0) -> list[int]:
+    """Whole numbers from "0-63", "5,10,20" or a mix, without repeats, in the order given."""
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,18})(?:\s*-\s*([0-9]{1,18}))?\s*", part)
+        if match is None:
+            raise InputError(f"cannot read {part.strip()[:40]!r} in {option} {text[:60]!r}; write 5,10,20 or 0-63.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first < low or last < first:
+            raise InputError(f"{option}: {part.strip()} is out of range; give numbers from {low} on, rising.")
+        if last - first >= MOST:
+            raise InputError(f"{option}: {part.strip()} is more than {MOST} numbers; give fewer at once.")
+        found |= dict.fromkeys(range(first, last + 1))
+    return list(found)
+
+
+def destination(text: str, endings: Sequence[str]) -> Path:
+    """A file to write, checked before anything is computed: its ending, and its folder, which is made."""
+    path = Path(text)
+    if path.suffix.lower() not in endings:
+        raise InputError(f"--out {text!r} ends in {path.suffix or 'nothing'}; end it in {', '.join(endings)}.")
+    if path.is_dir():
+        raise StorageError(f"--out {text!r} is a folder; name a file.")
+    folder(path.parent)
+    return path

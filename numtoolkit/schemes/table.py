@@ -1,0 +1,31 @@
+"""What the symbolic engine derived of each catalogued scheme, kept so that listing the catalogue proves nothing anew.
+
+`table.json` is written by `numtoolkit list --refresh`, and a test holds it against a fresh derivation.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from numtoolkit.scheme import Scheme
+from numtoolkit.schemes import catalogue
+from numtoolkit.storage import read_json
+
+PATH = Path(__file__).with_name("table.json")
+
+Record = dict[str, Any]
+UNKNOWN: Record = {"derived": {}, "verdict": "not analysed", "holds": "", "error_order": None, "error_term": {}}
+
+
+@cache
+def table() -> dict[str, Record]:
+    """By name: derived (orders), verdict, holds, error_order and error_term (tree -> exact value)."""
+    found: dict[str, Record] = read_json(PATH)
+    return found
+
+
+def derived(scheme: Scheme) -> Record:
+    """The record of a catalogued scheme with no parameter bound; UNKNOWN for any other."""
+    return table().get(scheme.name, UNKNOWN) if scheme in catalogue() else UNKNOWN

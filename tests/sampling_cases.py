@@ -1,0 +1,61 @@
+"""What the tests of the runner share: the catalogue as cases, a network, starts and noises, and a run in one call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from numtoolkit import process
+from numtoolkit.grids import grid
+from numtoolkit.program import lower
+from numtoolkit.sampling.loop import run
+from numtoolkit.schemes import catalogue, scheme
+
+STEPS, BATCH = 6, 5
+GRIDS = {"vp": "log-snr", "edm": "rho", "flow": "angle", "psld": "quadratic"}
+FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+EPS = np.finfo(float).eps
+
+
+def cases(keep=lambda own: True):
+    """Every scheme of the catalogue on each of its processes, the conjugate ones also with a shift."""
+    specs = [(own, own.spec) for own in catalogue() if keep(own)]
+    specs += [(own, f"{own.name}(shift=1/3)") for own, _ in specs if own.family == "conjugate"]
+    return [
+        pytest.param(scheme(text), process(name), id=f"{text}-{name}") for own, text in specs for name in own.processes
+    ]
+
+
+def is_ode(own):
+    return own.kind == "ode"
+
+
+def cubic(z, t):
+    """A bounded data prediction of comparisons, sums and products only; z is (batch, 4), or (batch, 2, 4) on PSLD."""
+    x = (z if z.ndim == 2 else z[:, 0] - z[:, 1] * 0.25).clip(-3.0, 3.0)
+    return x * 0.5 - x * x * x * 0.0625 + t[:, None].clip(0.0, 1.0) * 0.125
+
+
+def normal(law, seed, event=(4,)):
+    """Standard normal numpy blocks of a batch on a process."""
+    return list(np.random.default_rng(seed).standard_normal((law.blocks, BATCH, *event)))
+
+
+def tensors(blocks):
+    return [torch.from_numpy(block.copy()) for block in blocks]
+
+
+def program_of(own, law, predicts="data", steps=STEPS):
+    return lower(own, law, grid(GRIDS[law.name], law, steps), predicts)
+
+
+def follow(own, law, network, start, turn=lambda blocks: blocks, **keywords):
+    """The end of a run from `start` with fixed normals, each passed through `turn`."""
+    return run(
+        program_of(own, law, network.predicts),
+        network.on(law),
+        start,
+        lambda step, slot: turn(normal(law, [step, slot])),
+        **keywords,
+    )

@@ -1,0 +1,235 @@
+"""Laws of every scheme as it runs, the fused update, and a loop that never waits for the device."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from numtoolkit import Network, process, sample
+from numtoolkit.laws import NAMED, Empirical, Gaussian
+from numtoolkit.sampling import noise
+from numtoolkit.sampling.fused import fused
+from numtoolkit.sampling.loop import plain, run
+from numtoolkit.schemes import scheme
+from tests.sampling_cases import (
+    BATCH,
+    EPS,
+    FLOATS,
+    GRIDS,
+    STEPS,
+    cases,
+    cubic,
+    follow,
+    is_ode,
+    normal,
+    program_of,
+    tensors,
+)
+
+# --- laws of every scheme --------------------------------------------------------------------------------------------
+
+
+def largest(sizes):
+    """A watch that records the size of the state."""
+    return lambda n, step, state: sizes.append(max(float(np.abs(block).max()) for block in state))
+
+
+def rounding(law, sizes):
+    """What a run may miss its own exact arithmetic by: at most 6 x 30 roundings of numbers as large as its largest
+    state (1000 eps is 5 times that), magnified at most as the flow of z / alpha is on the way to the data."""
+    gain = np.divide(*law.alpha(np.array([law.t_min, law.T]))) if law.blocks == 1 else 1.0
+    return 1000 * EPS * max(sizes) * gain
+
+
+@pytest.mark.parametrize(("own", "law"), cases())
+def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
+    """Rotated data, rotated noise: rotated samples; on EDM, where the mean does not move, shifted ones too."""
+    rng = np.random.default_rng(5)
+    Q, _ = np.linalg.qr(rng.standard_normal((4, 4)))
+    d = rng.standard_normal(4) if law.name == "edm" else np.zeros(4)
+    root = rng.standard_normal((4, 4)) / 4
+    mean, covariance = rng.standard_normal(4) * (law.name == "edm"), root @ root.T
+    sizes = []
+    here = follow(own, law, Network.of(Gaussian(mean, covariance)), normal(law, 0), watch=largest(sizes))
+    there = follow(
+        own,
+        law,
+        Network.of(Gaussian(Q @ mean + d, Q @ covariance @ Q.T)),
+        [block @ Q.T + d for block in normal(law, 0)],
+        turn=lambda blocks: [block @ Q.T for block in blocks],
+    )
+    for ours, theirs in zip(here, there, strict=True):
+        np.testing.assert_allclose(ours @ Q.T + d, theirs, rtol=0, atol=rounding(law, sizes))
+
+
+@pytest.mark.parametrize(("own", "law"), cases())
+def test_a_linear_network_makes_a_linear_run(own, law):
+    """S(x + a y) = S(x) + a S(y) with the noises combined alike."""
+    network = Network(lambda z, t: (z if z.ndim == 2 else z[:, 0] + z[:, 1] * 0.25) * 0.3, "data", time="float")
+    x, y, a, sizes = normal(law, 1), normal(law, 2), 1.75, []
+
+    def end(start, scale):
+        turn = lambda blocks: [scale * block for block in blocks]  # noqa: E731
+        return follow(own, law, network, start, turn=turn, watch=largest(sizes))
+
+    together = end([p + a * q for p, q in zip(x, y, strict=True)], 1 + a)
+    for ours, p, q in zip(together, end(x, 1.0), end(y, 1.0), strict=True):
+        np.testing.assert_allclose(ours, p + a * q, rtol=0, atol=rounding(law, sizes))
+
+
+def keeps_the_linear_part(own):
+    return is_ode(own) and own.frozen in ("data", "noise")
+
+
+@pytest.mark.parametrize("predicts", ["noise", "data"])
+@pytest.mark.parametrize(("own", "law"), [case for case in cases(keeps_the_linear_part) if "shift" not in case.id])
+def test_a_network_that_returns_zero_leaves_the_exact_linear_flow(own, law, predicts):
+    """Noise 0 keeps z / alpha, data 0 keeps z / sigma; on PSLD noise 0 leaves the drift's propagator."""
+    if law.blocks > 1 and predicts == "data":
+        pytest.skip("data 0 is the linear flow of Sigma_t^(1/2) only in one block")
+    start, ends = normal(law, 3), np.array([law.T, law.t_min])
+    end = follow(own, law, Network(lambda z, t: z * 0.0, predicts), start)
+    if law.blocks > 1:
+        first, last = law.propagator(ends)
+        exact = np.einsum("ij,jbe->ibe", last @ np.linalg.inv(first), np.stack(start))
+    else:
+        scale = law.alpha(ends) if predicts == "noise" else law.sigma(ends)
+        exact = np.stack(start) * scale[1] / scale[0]
+    np.testing.assert_allclose(np.stack(end), exact, rtol=0, atol=rounding(law, [np.abs(start).max(), np.abs(exact).max()]))
+
+
+def test_denoising_a_point_mass_returns_the_point():
+    """The data prediction of a single image is that image, whatever the state: exact, in every process."""
+    image = np.linspace(-1, 1, 6).reshape(2, 3)
+    for law in GRIDS:
+        result = sample(
+            Network.of(Empirical(image[None])),
+            "euler",
+            process=law,
+            grid=GRIDS[law],
+            nfe=4,
+            seeds=range(3),
+            denoise=True,
+        )
+        assert result.nfe == 4
+        assert result.steps == 3
+        assert result.samples.shape == (3, 2, 3)
+        assert torch.equal(result.samples, torch.tensor(image, dtype=torch.float32).expand(3, 2, 3))
+
+
+# --- the fused update ------------------------------------------------------------------------------------------------
+
+
+def gap_over_bound(terms):
+    """|fused - plain| over n eps sum |c a| of the dtype, at worst; half precisions round each coefficient as well."""
+    dtype = terms[0][1].dtype
+    sides = 2 if dtype.itemsize == 2 else 1
+    size = sum(abs(c) * a.double().abs() for c, a in terms)
+    gap = (fused(terms).double() - plain(terms).double()).abs()
+    bound = sides * len(terms) * torch.finfo(dtype).eps * size + torch.finfo(dtype).tiny
+    return float((gap / bound).max())
+
+
+@given(
+    st.lists(st.floats(-4, 4, width=32).filter(lambda c: abs(c) > 1e-3), min_size=1, max_size=6),
+    st.integers(0, 2**31),
+    st.sampled_from(FLOATS),
+)
+def test_fused_is_within_its_bound_of_plain_and_changes_nothing(coefficients, seed, dtype):
+    generator = torch.Generator().manual_seed(seed)
+    arrays = [torch.randn(3, 37, generator=generator, dtype=torch.float64).to(dtype) for _ in coefficients]
+    terms = list(zip([1.0, *coefficients[1:]] if seed % 2 else coefficients, arrays, strict=True))
+    before = [array.clone() for array in arrays]
+    assert gap_over_bound(terms) <= 1
+    assert fused(terms).dtype == dtype
+    assert all(map(torch.equal, arrays, before))
+
+
+@pytest.mark.parametrize(("own", "law"), cases())
+def test_fused_is_within_its_bound_in_every_row_of_every_scheme(own, law):
+    worst = []
+
+    def update(terms):
+        worst.append(gap_over_bound(terms))
+        return fused(terms)
+
+    follow(own, law, Network(cubic, "data"), tensors(normal(law, 0)), turn=tensors, update=update)
+    assert len(worst) >= STEPS
+    assert max(worst) <= 1
+
+
+def test_fused_runs_end_within_a_few_ulp_of_plain_ones():
+    """Rows differ by at most 3 eps of their terms' size, which never exceeds that of the start, 400 after 4 sigma; the
+    flow of 20 steps contracts, so that is the total too, with room for the sum over the steps (2 is measured)."""
+    keywords = {"process": "edm", "grid": "rho", "steps": 20, "seeds": range(8), "dtype": torch.float64}
+    network = Network.of(NAMED["gaussian"](dim=16))
+    for own in ("dpmpp-2m", "heun-edm", "unipc"):
+        ends = [sample(network, own, update=update, **keywords).samples for update in ("plain", "fused")]
+        assert 0 < float((ends[0] - ends[1]).abs().max()) < 3 * EPS * 400
+
+
+# --- nothing is read back in the loop --------------------------------------------------------------------------------
+
+READS = {"_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "allclose", "unique_dim", "masked_select"}
+
+
+class Reads(TorchDispatchMode):
+    """Lists the operations that make the host wait for the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in READS:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_check_for_reads_sees_them():
+    with Reads() as reads:
+        x = torch.ones(3)
+        assert bool(x.sum() > 0)
+        float(x[0])
+        torch.equal(x, x)
+        x.nonzero()
+    assert reads.names == ["_local_scalar_dense", "_local_scalar_dense", "equal", "nonzero"]
+
+
+@pytest.mark.parametrize("update", ["plain", "fused"])
+@pytest.mark.parametrize("text", ["unipc", "heun-edm-churn", "sscs"])
+def test_nothing_is_read_from_the_device_before_the_last_call(text, update):
+    own, inner = scheme(text), []
+    law = process("edm" if "edm" in own.processes else "psld")
+    gaussian = NAMED["gaussian"](dim=4)
+    with Reads() as reads:
+
+        def function(y, s):
+            inner.append(list(reads.names))
+            return gaussian.denoise(y, s)
+
+        network = Network(function, "data", sees="observation", time="float", shape=(4,))
+        sample(network, own, process=law, grid=GRIDS[law.name], steps=3, seeds=range(3), update=update)
+    assert not any(inner)
+    assert len(reads.names) == 1  # whether all samples are finite
+
+
+@pytest.mark.parametrize(("own", "law"), cases())
+def test_the_loop_runs_where_there_is_nothing_to_read(own, law):
+    """Tensors without data: any value the host asked for would raise."""
+    like = torch.empty(0, device="meta")
+
+    def normals(step, slot):
+        xi = noise.normals(range(BATCH), noise.STEP + slot, step, (law.blocks, 4), like)
+        return [xi[:, j] for j in range(law.blocks)]
+
+    start = [torch.empty(BATCH, 4, device="meta") for _ in range(law.blocks)]
+    network = Network.of(NAMED["gaussian"](dim=4)).on(law)
+    for update in (plain, fused):
+        end = run(program_of(own, law), network, start, normals, update)
+        assert all(block.shape == (BATCH, 4) and block.device.type == "meta" for block in end)
