@@ -175,7 +175,7 @@ def regions(
         return tuple(_linear_map(declared, x, size) for x in linear)
     if process is None:
         process = PSLD() if "psld" in declared.processes else EDM()
-    return (_process_map(declared, process, variance, max(size // 4, 2)),)
+    return (_process_map(declared, process, variance, size),)
 
 
 def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
@@ -189,7 +189,8 @@ def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
 
 def _process_map(scheme: Scheme, process: Process, variance: float, size: int) -> Region:
     """Rows are fractions of the time left to t_min, so that every point is a step there is."""
-    t, fraction = np.meshgrid(np.geomspace(2 * process.t_min, process.T, size), np.geomspace(1e-3, 1.0, size))
+    times = np.geomspace(2 * process.t_min, process.T, max(size // 8, 8))
+    t, fraction = np.meshgrid(times, np.geomspace(1e-3, 1.0, size))
     h = fraction * (t - process.t_min)
     radius = process_radius(scheme, process, variance, t.ravel(), (t - h).ravel()).reshape(t.shape)
     dynamics = "probability flow" if scheme.kind == "ode" else "reverse SDE"

@@ -101,11 +101,11 @@ def _reason(error: Exception) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON of plain data, numpy values, exact numbers (as text) and paths; keys keep their order.
+    """JSON, in ASCII, of plain data, numpy values, exact numbers (as text) and paths; keys keep their order.
 
     errors   ValueError for NaN and infinity, which JSON does not have: say null and why
     """
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1, default=_plain) + "\n"
+    return json.dumps(value, allow_nan=False, indent=1, default=_plain) + "\n"
 
 
 def _plain(value: Any) -> Any:
@@ -146,9 +146,10 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records of one set of keys as CSV with a header line; None is an empty field."""
+    """Records as CSV with a header line of all their keys; None and a missing key are empty fields."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(records[0]) if records else [], lineterminator="\n")
+    keys = dict.fromkeys(key for record in records for key in record)
+    writer = csv.DictWriter(stream, fieldnames=keys, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return stream.getvalue()

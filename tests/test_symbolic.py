@@ -11,7 +11,7 @@ from numtoolkit.scheme import Claims, Param, Scheme, history, past, tableau
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.fields import Field
-from numtoolkit.symbolic.law import law_order
+from numtoolkit.symbolic.law import defects, law_order
 from numtoolkit.symbolic.series import Reading
 from numtoolkit.symbolic.stiff import Conditions, applies, conditions_of_order, stiff_order
 from numtoolkit.symbolic.trees import Exact
@@ -314,6 +314,74 @@ def test_local_errors_of_the_phase_space_splittings(name, seed):
     score = Score(seed)
     found = sum((v * score.term(term) for term, v in order(scheme(name)).residuals.items()), np.array([F(0), F(0)]))
     assert tuple(found) == score.formulas()[name]
+
+
+class AffineScore(Score):
+    """Random rational blocks of the reverse SDE (psld.md 3.4), K = -F + Q J in reverse time."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        Gamma, nu, k = self.Gamma, self.nu, self.k
+        diag = lambda a, b: np.array([[a, F(0)], [F(0), b]], object)  # noqa: E731
+        self.Q = diag(Gamma, nu / k)
+        self.N = self.Q
+        self.O = -diag(Gamma, nu) / 2
+        self.R = self.L - self.Q @ diag(F(1), k)
+        self.J = [self.rational(2, 2), self.rational(2, 2)]
+        root = self.rational(2, 2)
+        self.C = root @ root.T
+
+    def matrix(self, word):
+        result = np.array([[F(1), F(0)], [F(0), F(1)]], object)
+        for name, row, jet in word:
+            block = self.J[jet] if name == "J" else getattr(self, name)
+            result = result @ (block if not row else self.cut(block, row))
+        return result
+
+    def cut(self, block, row):
+        keep = self.rows(row)
+        return np.array([[x * keep[i] for x in line] for i, line in enumerate(block)], object)
+
+    def rows(self, row):
+        return [F(row == "x"), F(row == "m")]
+
+    def defect(self, mean, covariance):
+        """The coefficient of h^2 of the covariance after a step from covariance C."""
+        R2 = sum((c * self.matrix(w) for w, c in mean.items() if w[-1][0] != "j"), self.Q * 0)
+        total = R2 @ self.C + self.C @ R2.T
+        for (left, rate, right), c in covariance.items():
+            Q = self.Q if not rate[1] else self.cut(self.Q, rate[1])
+            total = total + c * self.matrix(left) @ Q @ self.matrix(right).T
+        return total
+
+    def formula(self, name):
+        sym = lambda X: X + X.T  # noqa: E731
+        K, Q, C, OU, J = self.L + self.Q @ self.J[0], self.Q, self.C, self.O, self.J[0]
+        slope = self.Q @ self.J[1]
+        Al, As = self.cut(self.L - OU, "x"), self.cut(Q @ J, "x")
+        A, B = Al + As, self.cut(self.L - OU + Q @ J, "m")
+        first = K @ C + C @ K.T + Q
+        exact = (sym(slope @ C) + K @ first + first @ K.T) / 2
+        Fa, Sp = self.R, K - self.R
+        W = sym((A + B) @ Q) + sym(OU @ Q) / 2
+        whole = OU @ OU / 2 + (A + B) @ OU
+        P2, W2 = {
+            "em": (Q * 0, Q * 0),
+            "sscs": ((Fa @ Fa + Fa @ Sp + Sp @ Fa) / 2, sym(K @ Q) / 2),
+            "noba": (whole + A @ B, W),
+            "roba": (whole + Al @ B, W),
+            "robab": (whole + (Al @ B + B @ A) / 2 + B @ B / 4 + self.cut(slope, "m") / 2, W),
+        }[name]
+        return sym(P2 @ C) + K @ C @ K.T + W2 - exact
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["sscs", "noba", "roba", "robab"])
+def test_covariance_defects_of_the_stochastic_splittings(name, seed):
+    """psld.md 3.4, exactly, on random rational blocks and incoming covariance."""
+    score = AffineScore(seed)
+    _, mean, covariance, _ = defects(scheme(name), 2)
+    assert (score.defect(mean, covariance) == score.formula(name)).all()
 
 
 def test_stochastic_residuals_name_the_defect():

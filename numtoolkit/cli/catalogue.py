@@ -12,7 +12,7 @@ from numtoolkit.cli.output import Command, add_json, grid, note, progress, repor
 from numtoolkit.errors import InputError
 from numtoolkit.grids import grid as grid_of
 from numtoolkit.processes import process as process_of
-from numtoolkit.program import lower, steps_for
+from numtoolkit.program import Program, lower, steps_for
 from numtoolkit.scheme import Claims, Scheme
 from numtoolkit.schemes import catalogue, table
 from numtoolkit.schemes import scheme as scheme_of
@@ -138,7 +138,7 @@ def _show(arguments: argparse.Namespace) -> int:
         to_zero = grid_of(arguments.grid, process, 2)[-1] == 0
         times = grid_of(arguments.grid, process, steps_for(scheme, arguments.nfe, to_zero))
         program = lower(scheme, process, times)
-        report(arguments, asdict(program), program.text)
+        report(arguments, _run_record(program), program.text)
     elif arguments.latex:
         latex = printing.latex(scheme)
         report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)
@@ -162,6 +162,16 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
         ],
         "layouts": {title: printing.rows(scheme, layout) for title, layout in printing.sections(scheme)},
     }
+
+
+def _run_record(program: Program) -> dict[str, Any]:
+    """The lowered run: blocks as lists of rows, each instruction with its kind."""
+    steps = [
+        asdict(step) | {"instructions": [{"kind": type(i).__name__.lower(), **asdict(i)} for i in step.instructions]}
+        for step in program.steps
+    ]
+    named = {"scheme": program.scheme, "process": program.process.spec, "network": program.network}
+    return {**named, "nfe": program.nfe, "steps": steps}
 
 
 # --- verify

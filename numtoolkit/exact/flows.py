@@ -134,7 +134,8 @@ def _solve(
 ) -> Any:
     from scipy.integrate import solve_ivp
 
-    solution = solve_ivp(slope, (a, b), start, method="DOP853", rtol=rtol, atol=atol)
+    with np.errstate(all="ignore"):
+        solution = solve_ivp(slope, (a, b), start, method="DOP853", rtol=rtol, atol=atol)
     if not solution.success:
         raise NonFiniteError("the exact flow leaves the finite numbers; start from smaller states.")
     return solution.y[:, -1]

@@ -145,6 +145,16 @@ def _statement(item: Item, layout: Layout, scheme: Scheme, style: Text) -> tuple
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 
 
+def rows(scheme: Scheme, layout: Layout) -> list[dict[str, str]]:
+    """The layout as records: at (abscissa), name, is (what it is set to), and the whole line as latex."""
+    found = []
+    for item in layout.items:
+        at, name, _, parts = _statement(item, layout, scheme, TEXT)
+        _, left, relation, right = _statement(item, layout, scheme, LATEX)
+        found.append({"at": at, "name": name, "is": " ".join(parts), "latex": f"{left} {relation} {' '.join(right)}"})
+    return found
+
+
 def _rows(layout: Layout, scheme: Scheme, width: int) -> list[str]:
     statements = [_statement(item, layout, scheme, TEXT) for item in layout.items]
     first, second = (max(len(s[i]) for s in statements) for i in (0, 1))

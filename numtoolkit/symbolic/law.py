@@ -50,7 +50,7 @@ def law_order(scheme: Scheme, highest: int = HIGHEST) -> LawOrder:
     if scheme.step.needs:
         raise InputError(f"scheme {scheme.name} carries values between steps; its order in law is not analysed.")
     for p in range(1, highest + 1):
-        field, mean, noise, path = _defects(scheme, p)
+        field, mean, noise, path = defects(scheme, p)
         rows = [(_show_word(w), value) for w, value in mean.items()]
         rows += [(_show_triple(key), value) for key, value in noise.items()]
         if rows:
@@ -76,8 +76,11 @@ def _letter(letter: Letter) -> str:
     return f"{name}{jet or ''}{'.' + row if row else ''}"
 
 
-def _defects(scheme: Scheme, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
-    """Numerical minus exact: mean words (R and r, the latter ending in a letter j), covariance, path integrand."""
+def defects(scheme: Scheme, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
+    """Numerical minus exact one-step moments: their field, words, covariance words and path integrand.
+
+    Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
+    """
     layout = scheme.exact()
     field = Field(layout_symbols(layout))
     reading = reading_of(scheme, field, order)

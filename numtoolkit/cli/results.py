@@ -1,0 +1,160 @@
+"""`curve` and `stability`: what schemes do, as numbers and as pictures."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from numtoolkit.cli.output import (
+    Command,
+    add_json,
+    destination,
+    grid,
+    listed,
+    note,
+    numbers,
+    progress,
+    report,
+    schemes,
+    versions,
+)
+from numtoolkit.errors import InputError
+from numtoolkit.grids import grid as grid_of
+from numtoolkit.processes import Process
+from numtoolkit.processes import process as process_of
+from numtoolkit.scheme import Scheme
+from numtoolkit.storage import PICTURES, csv_text, write, write_figure, write_json
+
+LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
+TIMES = (1.0, 0.5, 0.2)  # fractions of T that steps on a process start from
+VARIANCE = 0.25  # of the data, where stability is that of a process
+
+Record = dict[str, Any]
+
+
+# --- curve
+
+
+def _curve_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--process", required=True, metavar="P", help="vp, edm, flow or psld, with parameters")
+    parser.add_argument("--law", required=True, metavar="L", help="a named law or the path of an .npz file")
+    parser.add_argument("--schemes", required=True, metavar="A,B", help="schemes separated by commas")
+    parser.add_argument("--grid", required=True, metavar="G", help="uniform, quadratic, rho(7), log-snr or angle")
+    parser.add_argument("--nfe", required=True, metavar="5,10,20", help="budgets of network evaluations")
+    parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
+    drawn = parser.add_mutually_exclusive_group()
+    drawn.add_argument("--seeds", metavar="0-63", help="one a sample; by default as many as the metric needs")
+    drawn.add_argument("--samples", type=int, metavar="N", help="the seeds 0 to N - 1")
+    add_json(parser)
+
+
+def _curve(arguments: argparse.Namespace) -> int:
+    from numtoolkit.exact import error_curve
+    from numtoolkit.laws import law_of
+
+    process, law = process_of(arguments.process), law_of(arguments.law)
+    chosen = schemes(listed(arguments.schemes, "--schemes"))
+    budgets, seeds = numbers(arguments.nfe, "--nfe", 1), _seeds(arguments)
+    grid_of(arguments.grid, process, 2)
+    path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out else None
+    records: list[Record] = []
+    for scheme in progress(chosen, "measuring"):
+        records += [_finite(r) for r in error_curve(scheme, process, law, arguments.grid, budgets, seeds)]
+    if path is not None:
+        _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
+    report(arguments, records, lambda: grid(_without_empty(records), optional=("why", "floor", "high", "low")))
+    return 0
+
+
+def _seeds(arguments: argparse.Namespace) -> list[int] | None:
+    if arguments.samples is not None:
+        if arguments.samples < 1:
+            raise InputError(f"--samples {arguments.samples} is out of range; give at least 1.")
+        return list(range(arguments.samples))
+    return None if arguments.seeds is None else numbers(arguments.seeds, "--seeds")
+
+
+def _finite(record: Record) -> Record:
+    """The record with null for an error that is not finite, and why."""
+    lost = [key for key, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
+    why = {"why": "the run left the finite numbers; give it more evaluations or another grid."} if lost else {}
+    return record | dict.fromkeys(lost) | why
+
+
+def _without_empty(records: list[Record]) -> list[Record]:
+    """The records with the same keys, those that are empty throughout left out."""
+    keys = dict.fromkeys(key for record in records for key in record)
+    used = [key for key in keys if any(record.get(key) is not None for record in records)]
+    return [{key: record.get(key) for key in used} for record in records]
+
+
+def _keep(path: Path, records: list[Record], title: str, command: str) -> None:
+    """Write the records, or their picture with the records beside it in a .json file of its name."""
+    if path.suffix == ".csv":
+        write(path, csv_text(_without_empty(records)))
+    else:
+        if path.suffix in PICTURES:
+            from numtoolkit.plots import curve_figure
+
+            write_figure(path, curve_figure(records, title))
+        _sidecar(path, records, title, command)
+    note(f"wrote {path}")
+
+
+def _sidecar(path: Path, records: list[Record], title: str, command: str) -> None:
+    write_json(
+        path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records}
+    )
+
+
+# --- stability
+
+
+def _stability_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("schemes", nargs="+", metavar="SCHEME", help="at most 8")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
+    parser.add_argument("--process", metavar="P", help="steps on this process, instead of the test equation")
+    add_json(parser)
+
+
+def _stability(arguments: argparse.Namespace) -> int:
+    from numtoolkit.plots import stability_figure
+    from numtoolkit.stability import regions
+
+    chosen = schemes(arguments.schemes)
+    process = process_of(arguments.process) if arguments.process else None
+    path = destination(arguments.out, tuple(PICTURES))
+    found = [regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")]
+    title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
+    write_figure(path, stability_figure([region for own in found for region in own], title))
+    records = [r for scheme, own in zip(chosen, found, strict=True) for r in _extents(scheme, process, own[0].logarithmic)]
+    _sidecar(path, records, title, arguments.command)
+    note(f"wrote {path}")
+    report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
+    return 0
+
+
+def _extents(scheme: Scheme, process: Process | None, on_process: bool) -> list[Record]:
+    """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
+    from numtoolkit.stability import real_interval, stable_step
+
+    if not on_process:
+        rows = [(f"h L = {x:g}", "w in [-extent, 0]", real_interval(scheme, x)) for x in LINEAR]
+    else:
+        own = process or process_of("psld" if "psld" in scheme.processes else "edm")  # as `regions` chooses
+        times = [fraction * own.T for fraction in TIMES]
+        rows = [(f"{own.spec}, t = {t:g}", "step in t", stable_step(scheme, own, VARIANCE, t)) for t in times]
+    return [
+        {"scheme": scheme.spec, "at": at, "measure": what, "extent": value if math.isfinite(value) else None}
+        for at, what, value in rows
+    ]
+
+
+def _extent(value: float | None) -> float | str:
+    return "no bound" if value is None else value
+
+
+CURVE = Command("curve", "Error against network evaluations on a law whose network is exact.", _curve_arguments, _curve)
+STABILITY = Command("stability", "Where schemes are stable, as a picture.", _stability_arguments, _stability)
