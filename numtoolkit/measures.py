@@ -56,7 +56,7 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     scale = math.sqrt(np.mean(truth**2))
     if scale == 0:
         raise InputError("exact is zero throughout, so no error is relative to it; compare absolute errors.")
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore"):
         squares = np.mean(((got - truth) / scale).reshape(len(truth), -1) ** 2, axis=1)
         return RelativeError(math.sqrt(np.mean(squares)), math.sqrt(np.median(squares)))
 

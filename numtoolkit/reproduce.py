@@ -258,8 +258,8 @@ def _build(kind: type[Any], table: Any, what: str) -> Any:
 
 def _value(value: Any, kind: Any, what: str) -> Any:
     if get_origin(kind) is tuple:
-        if not isinstance(value, list) or not value:
-            raise InputError(f"{what} = {value!r} is no list; give one, not empty.")
+        if not isinstance(value, list):
+            raise InputError(f"{what} = {value!r} is no list; give one.")
         return tuple(_value(item, get_args(kind)[0], what) for item in value)
     if is_dataclass(kind):
         return _build(kind, value, what)  # type: ignore[arg-type]
@@ -273,6 +273,8 @@ def _value(value: Any, kind: Any, what: str) -> Any:
 
 def _check(schemes: tuple[str, ...], process: str, law: str, grids: tuple[str, ...]) -> None:
     """Read every specification once, so that a slip is found before anything runs."""
+    if not schemes:
+        raise InputError("there are no schemes; name at least one.")
     chosen = process_of(process)
     law_of(law)
     for text in schemes:

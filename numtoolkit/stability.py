@@ -167,7 +167,7 @@ def regions(
     linear    values of h L, one map each
     process   map this process instead of the test equation (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, for maps on a process
-    size      points along each axis of a test-equation map; maps on a process take a quarter
+    size      points along each axis, but an eighth of them along the time axis of a process
     raises    InputError for unknown schemes, and for a scheme with history on a process
     """
     declared = read(scheme)

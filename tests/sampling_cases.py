@@ -9,7 +9,8 @@ import torch
 from numtoolkit import process
 from numtoolkit.grids import grid
 from numtoolkit.program import lower
-from numtoolkit.sampling.loop import run
+from numtoolkit.sampling.fused import fused
+from numtoolkit.sampling.loop import plain, run
 from numtoolkit.schemes import catalogue, scheme
 
 STEPS, BATCH = 6, 5
@@ -59,3 +60,13 @@ def follow(own, law, network, start, turn=lambda blocks: blocks, **keywords):
         lambda step, slot: turn(normal(law, [step, slot])),
         **keywords,
     )
+
+
+def gap_over_bound(terms):
+    """|fused - plain| over n eps sum |c a| of the dtype, at worst; half precisions round each coefficient as well."""
+    dtype = terms[0][1].dtype
+    sides = 2 if dtype.itemsize == 2 else 1
+    size = sum(abs(c) * a.double().abs() for c, a in terms)
+    gap = (fused(terms).double() - plain(terms).double()).abs()
+    bound = sides * len(terms) * torch.finfo(dtype).eps * size + torch.finfo(dtype).tiny
+    return float((gap / bound).max())

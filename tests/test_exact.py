@@ -113,8 +113,8 @@ def test_moments_agree_with_samples_of_the_run(name, process):
     exact = moments(program, ROTATED)
     spread = z - exact.mean
     variances = np.einsum("dii->di", exact.covariance)
-    # 5 standard errors of a mean and of a normal covariance, over at most 2 + 4 * 2 numbers: fails once in 1e5 programs,
-    # and the noise is fixed, so it never fails by chance once it has passed.
+    # 5 standard errors of a mean and of a normal covariance, for a dozen numbers: fails once in 1e5 programs, and
+    # the noise is fixed, so it never fails by chance once it has passed.
     assert np.all(np.abs(spread.mean(0)) < 5 * np.sqrt(variances / n))
     scatter = np.einsum("ndi,ndj->dij", spread, spread) / n
     error = np.sqrt((variances[:, :, None] * variances[:, None, :] + exact.covariance**2) / n)
@@ -259,8 +259,9 @@ def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
         exact_flow(PSLD(), ROTATED, z, 1.0, 0.0)
     with pytest.raises(InputError, match="NaN"):
         exact_flow(VP(), ROTATED, [np.full((1, 2), np.nan)], 1.0, 0.5)
-    with pytest.raises(NonFiniteError, match="smaller states"):
-        exact_flow(VP(), mixture(dim=2), [np.full((1, 2), 1e200)], 1.0, 0.5)
+    for process in (VP(), PSLD()):
+        with pytest.raises(NonFiniteError, match="smaller states"):
+            exact_flow(process, mixture(dim=2), [np.full((1, 2), 1e200)] * process.blocks, 1.0, 0.5)
 
 
 # error curves

@@ -20,8 +20,9 @@ PACKAGE = ROOT / "numtoolkit"
 # From low to high: a module may import its own room and the rooms before it. Only the package's front doors,
 # `__init__.py` and `__main__.py`, reach everywhere.
 ROOMS = (
-    "errors", "phi", "entries", "processes", "predictions", "problem", "grids", "program", "schemes", "laws",
-    "measures", "symbolic", "exact", "fitting", "sampling", "models", "adapters", "runs", "plots", "cli",
+    "errors", "specs", "storage", "phi", "entries", "scheme", "processes", "predictions", "problem", "schemes", "grids",
+    "coefficients", "program", "laws", "measures", "symbolic", "printing", "models", "sampling", "exact", "stability",
+    "plots", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 HEAVY = {"matplotlib", "scipy", "sklearn", "sympy", "torch"}

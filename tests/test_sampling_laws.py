@@ -99,7 +99,9 @@ def test_a_network_that_returns_zero_leaves_the_exact_linear_flow(own, law, pred
     else:
         scale = law.alpha(ends) if predicts == "noise" else law.sigma(ends)
         exact = np.stack(start) * scale[1] / scale[0]
-    np.testing.assert_allclose(np.stack(end), exact, rtol=0, atol=rounding(law, [np.abs(start).max(), np.abs(exact).max()]))
+    np.testing.assert_allclose(
+        np.stack(end), exact, rtol=0, atol=rounding(law, [np.abs(start).max(), np.abs(exact).max()])
+    )
 
 
 def test_denoising_a_point_mass_returns_the_point():
@@ -122,16 +124,6 @@ def test_denoising_a_point_mass_returns_the_point():
 
 
 # --- the fused update ------------------------------------------------------------------------------------------------
-
-
-def gap_over_bound(terms):
-    """|fused - plain| over n eps sum |c a| of the dtype, at worst; half precisions round each coefficient as well."""
-    dtype = terms[0][1].dtype
-    sides = 2 if dtype.itemsize == 2 else 1
-    size = sum(abs(c) * a.double().abs() for c, a in terms)
-    gap = (fused(terms).double() - plain(terms).double()).abs()
-    bound = sides * len(terms) * torch.finfo(dtype).eps * size + torch.finfo(dtype).tiny
-    return float((gap / bound).max())
 
 
 @given(

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from numtoolkit.entries import N, adams, at, flow, integral, number, phi, symbol
-from numtoolkit.scheme import Claims, Param, Scheme, history, past, tableau
+from numtoolkit.scheme import Claims, Param, Scheme
 from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.schemes.forms import history, past, tableau
 from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.fields import Field
 from numtoolkit.symbolic.law import defects, law_order

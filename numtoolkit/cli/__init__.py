@@ -58,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse, after --help
         return int(stop.code or 0)
     except (NumtoolkitError, MemoryError) as error:
-        sentence = str(error) if isinstance(error, NumtoolkitError) else f"out of memory ({error}); ask for less at once."
+        sentence = (
+            str(error) if isinstance(error, NumtoolkitError) else f"out of memory ({error}); ask for less at once."
+        )
         sys.stderr.write(f"numtoolkit: {sentence}\n")
         return 2
     except KeyboardInterrupt:

@@ -28,7 +28,9 @@ def orders(found: Orders) -> str:
     """Orders in a cell: "2, stiff 2 1 2" (strong, commuting, weak), "weak 1, strong 1"."""
     stiff = [found.get(key) for key in ORDERS[1:4]]
     parts = [str(found["classical"])] if found.get("classical") is not None else []
-    parts += ["stiff " + " ".join("-" if p is None else str(p) for p in stiff)] if any(p is not None for p in stiff) else []
+    parts += (
+        ["stiff " + " ".join("-" if p is None else str(p) for p in stiff)] if any(p is not None for p in stiff) else []
+    )
     parts += [f"{key[4:]} {found[key]}" for key in ORDERS[4:] if found.get(key) is not None]
     return ", ".join(parts) or "-"
 
@@ -228,4 +230,3 @@ def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> 
 LIST = Command("list", "Every scheme of the catalogue, with claimed and derived orders.", _list_arguments, _list)
 SHOW = Command("show", "A scheme as it is declared, as LaTeX, or as it runs.", _show_arguments, _show)
 VERIFY = Command("verify", "Prove or refute the claimed orders of schemes.", _verify_arguments, _verify)
-

@@ -15,8 +15,8 @@ from typing import Any
 
 from numtoolkit import __version__
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.scheme import Scheme
+from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.specs import split
 from numtoolkit.storage import folder, json_text
 

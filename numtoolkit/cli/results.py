@@ -104,9 +104,7 @@ def _keep(path: Path, records: list[Record], title: str, command: str) -> None:
 
 
 def _sidecar(path: Path, records: list[Record], title: str, command: str) -> None:
-    write_json(
-        path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records}
-    )
+    write_json(path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records})
 
 
 # --- stability
@@ -129,7 +127,9 @@ def _stability(arguments: argparse.Namespace) -> int:
     found = [regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")]
     title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
     write_figure(path, stability_figure([region for own in found for region in own], title))
-    records = [r for scheme, own in zip(chosen, found, strict=True) for r in _extents(scheme, process, own[0].logarithmic)]
+    records = [
+        r for scheme, own in zip(chosen, found, strict=True) for r in _extents(scheme, process, own[0].logarithmic)
+    ]
     _sidecar(path, records, title, arguments.command)
     note(f"wrote {path}")
     report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))

@@ -7,16 +7,18 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from numtoolkit.cli.output import Command, add_json, grid, note, numbers, report, versions
-from numtoolkit.cli.shards import Shards
 from numtoolkit.errors import InputError
 from numtoolkit.processes import process as process_of
+from numtoolkit.runs import SampleFolder
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.storage import folder, write_figure
+from numtoolkit.storage import write_figure
 
-BATCH = 64  # samples of one tile: a run is the same for every selection of seeds only if the tile is
-SHARD = 4 * BATCH  # samples of one file
-SHOWN = 64  # samples of a picture
+BATCH = 64  # samples of a tile: samples are the same whatever else is drawn with them only if the tile is
+SHARD = 4 * BATCH  # samples of a file
+SHOWN, COLUMNS = 64, 8  # samples of a picture
 
 
 # --- sample
@@ -27,31 +29,98 @@ def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheme", required=True, metavar="S")
     parser.add_argument("--nfe", required=True, type=int, metavar="N", help="evaluations of a sample")
     parser.add_argument("--seeds", required=True, metavar="0-63", help="one a sample")
-    parser.add_argument("--out", required=True, metavar="DIR", help="complete files of the same run in it are kept")
+    parser.add_argument("--out", required=True, metavar="DIR", help="what is complete in it is kept")
     parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
-    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
-    parser.add_argument("--device", metavar="D", help="run in torch there, 'cuda' or 'cpu'; by default in numpy")
+    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="by default float64")
+    parser.add_argument("--device", metavar="D", help="run in torch on this device; by default in numpy")
     parser.add_argument("--image", action="store_true", help=f"draw the first {SHOWN} samples, samples.png")
     add_json(parser)
 
 
 def _sample(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
+    from numtoolkit.models.network import Network
+    from numtoolkit.sampling.runner import sample, times_of
 
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
     seeds = numbers(arguments.seeds, "--seeds")
+    times = times_of(scheme, process, arguments.grid, nfe=arguments.nfe)
     if arguments.image and len(law.shape) != 2:
-        raise InputError(f"samples of law {law.name} have shape {law.shape}, which is no picture; drop --image.")
-    specification = {
-        "law": law.name,
-        "law_sha256": hashlib.sha256(Path(arguments.law).read_bytes()).hexdigest() if "(" not in law.name else None,
+        raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
+    kept = SampleFolder.open(Path(arguments.out), _specification(arguments, law.name), {"versions": versions()}, note)
+    missing = kept.missing(seeds)
+    for first in range(0, len(missing), SHARD):
+        own = missing[first : first + SHARD]
+        drawn = sample(
+            Network.of(law), scheme, process=process, grid=arguments.grid, nfe=arguments.nfe, seeds=own, batch=BATCH,
+            **_library(arguments.dtype, arguments.device),
+        )  # fmt: skip
+        kept.add(own, np.asarray(drawn.samples if arguments.device is None else drawn.samples.cpu()))
+    if arguments.image:
+        _draw(kept, seeds[:SHOWN], f"{law.name}: {scheme.spec} at {arguments.nfe} evaluations")
+    counts = {"samples": len(seeds), "new": len(missing), "nfe": arguments.nfe, "steps": len(times) - 1}
+    record = {"out": arguments.out, **counts, "files": sorted(kept.files)}
+    report(arguments, record, lambda: grid([{**record, "files": len(kept.files)}]))
+    return 0
+
+
+def _specification(arguments: argparse.Namespace, law: str) -> dict[str, Any]:
+    """What decides the samples of a run."""
+    path = Path(arguments.law)
+    scheme = scheme_of(arguments.scheme)
+    return {
+        "law": law,
+        "law_sha256": hashlib.sha256(path.read_bytes()).hexdigest() if law == f"file {path.name}" else None,
         "scheme": scheme.spec,
-        "process": process.spec,
+        "process": process_of(arguments.process or scheme.processes[0]).spec,
         "grid": arguments.grid,
         "nfe": arguments.nfe,
         "dtype": arguments.dtype,
-        "library": "numpy" if arguments.device is None else "torch",
+        "device": arguments.device or "numpy",
         "batch": BATCH,
     }
+
+
+def _library(dtype: str, device: str | None) -> dict[str, Any]:
+    if device is None:
+        return {"dtype": np.dtype(dtype)}
+    import torch
+
+    return {"dtype": getattr(torch, dtype), "device": device}
+
+
+def _draw(kept: SampleFolder, seeds: list[int], title: str) -> None:
+    from numtoolkit.plots import image_grid
+
+    images = kept.read(seeds)
+    images = images if images.ndim == 3 else images[:, 0]  # the data part of a phase space
+    count = len(images) - len(images) % min(COLUMNS, len(images))
+    note(f"wrote {write_figure(kept.path / 'samples.png', image_grid({'': images[:count]}, title))}")
+
+
+# --- reproduce
+
+
+def _reproduce_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="fewer samples and evaluations: the same files in seconds")
+    parser.add_argument("--experiments", metavar="DIR", default="experiments", help="by default experiments")
+    parser.add_argument("--out", metavar="DIR", default="figures", help="by default figures")
+    add_json(parser)
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from numtoolkit.reproduce import reproduce
+
+    written = reproduce(Path(arguments.experiments), Path(arguments.out), arguments.quick, note)
+    report(arguments, {"files": written}, lambda: "\n".join(map(str, written)))
+    return 0
+
+
+SAMPLE = Command(
+    "sample", "Samples of a law whose network is exact, one file a few hundred.", _sample_arguments, _sample
+)
+REPRODUCE = Command(
+    "reproduce", "The main job: every experiment, to figures and data.", _reproduce_arguments, _reproduce
+)

@@ -1,4 +1,4 @@
-"""The exact probability flow: dz/dt = F z - G G' S / 2 with the exact score of a law, solved to rounding or nearly so."""
+"""The exact probability flow dz/dt = F z - G G' S / 2, S the exact score of a law, to rounding or nearly so."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.processes import Floats, Process, ScalarProcess
 
+LOST = "the exact flow leaves the finite numbers; start from smaller states or check the law."
 NEAR_ZERO = 1e-7  # noise level, in deviations of the law, from which the denoiser finishes a flow to noise level 0
 
 
@@ -30,8 +31,8 @@ def exact_flow(
     t1       below t0; 0 (no noise) on scalar processes only
     rtol, atol  of the integrator (RMS over the batch), in the frame below; unused for a Gaussian law
     returns  k arrays like `start`
-    raises   InputError for times out of order, 0 in phase space or a start that is not finite; NonFiniteError where the
-             integrator gives up
+    raises   InputError for times out of order, 0 in phase space or a start that is not finite; NonFiniteError for a
+             denoiser that is not
     cost     for a law that is not Gaussian some 500 to 2000 denoiser calls on the batch
 
     A scalar process is integrated in w = (z / alpha - m) / sqrt(v + s^2), m and v the law's mean and mean variance: for
@@ -134,8 +135,13 @@ def _solve(
 ) -> Any:
     from scipy.integrate import solve_ivp
 
+    def checked(clock: float, state: Floats) -> Floats:  # the integrator would search for a step for ever
+        if not (np.isfinite(clock) and np.isfinite(state).all()):
+            raise NonFiniteError(LOST)
+        return slope(clock, state)
+
     with np.errstate(all="ignore"):
-        solution = solve_ivp(slope, (a, b), start, method="DOP853", rtol=rtol, atol=atol)
+        solution = solve_ivp(checked, (a, b), start, method="DOP853", rtol=rtol, atol=atol)
     if not solution.success:
-        raise NonFiniteError("the exact flow leaves the finite numbers; start from smaller states.")
+        raise NonFiniteError(LOST)
     return solution.y[:, -1]

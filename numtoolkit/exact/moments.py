@@ -1,8 +1,8 @@
 """Gaussian laws through a run program: means and covariances in float64, without sampling.
 
-The network of a Gaussian law is affine in the state, so every name of a program is an affine function of what a step
-inherits and of the normals it draws. In the eigenbasis of the law's covariance the d coordinates are independent: a name
-is d small matrices over (inherited blocks, normals, 1), and a run is their product.
+The network of a Gaussian law is affine in the state, so every name of a program is an affine function of what a
+step inherits and of the normals it draws. In the eigenbasis of the law's covariance the d coordinates are independent:
+a name is d small matrices over (inherited blocks, normals, 1), and a run is their product.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def exact_marginal(process: Process, law: Law, t: float) -> Normal:
 
 
 def wasserstein2(p: Normal, q: Normal) -> float:
-    """Wasserstein-2 distance of the joint laws, by the polar form of `measures.wasserstein2_gaussian` in each direction."""
+    """Wasserstein-2 distance of the joint laws: `measures.wasserstein2_gaussian` in every direction at once."""
     A, B = _root(p.covariance), _root(q.covariance)
     left, _, right = np.linalg.svd(np.swapaxes(B, 1, 2) @ A)
     return math.hypot(np.linalg.norm(p.mean - q.mean), np.linalg.norm(A - B @ left @ right))
@@ -114,7 +114,7 @@ def _root(covariance: Floats) -> Floats:
 
 
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """(A, B, c) of each step: what it hands on = A (what it inherits) + B normals + c, state first, carried names after.
+    """(A, B, c) of each step, which hands on A (what it inherits) + B normals + c: the state, then carried names.
 
     The last step hands on the state alone.
     """

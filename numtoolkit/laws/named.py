@@ -66,9 +66,7 @@ def mixture(
     weights = rng.dirichlet(np.ones(components))
     means = spread * rng.standard_normal((components, dim))
     deviations = rng.uniform(low, high, (components, dim))
-    axes, triangle = np.linalg.qr(rng.standard_normal((components, dim, dim)))
-    # A QR factor is Haar-distributed once the diagonal of R is made positive (Mezzadri 2007, section 5).
-    axes = axes * np.sign(np.diagonal(triangle, axis1=1, axis2=2))[:, None, :]
+    axes, _ = np.linalg.qr(rng.standard_normal((components, dim, dim)))  # Haar up to signs, which cancel below
     covariances = (axes * deviations[:, None, :] ** 2) @ axes.transpose(0, 2, 1)
     covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
     spec = _spec("mixture", dim=dim, components=components, seed=seed, low=low, high=high, spread=spread)

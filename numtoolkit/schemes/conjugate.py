@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from numtoolkit.entries import op, symbol
-from numtoolkit.scheme import Claims, Param, Scheme, conjugate_euler
+from numtoolkit.scheme import Claims, Param, Scheme
+from numtoolkit.schemes.forms import conjugate_euler
 
 shift = symbol("shift")
 SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")

@@ -4,8 +4,9 @@ from functools import lru_cache
 
 from numtoolkit.entries import N, adams, at, phi, symbol
 from numtoolkit.errors import InputError
+from numtoolkit.scheme import Claims, Layout, Scheme
+from numtoolkit.schemes.forms import history, past, predict_correct
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
-from numtoolkit.scheme import Claims, Layout, Scheme, history, past, predict_correct
 
 r0 = symbol("r0")
 FIRST = history([phi(1)], keep=1)
@@ -43,8 +44,8 @@ RES_2M = Scheme(
 def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
     """UniPC of order p (arXiv:2302.04867 Algorithms 5-8), predictor and corrector as in the authors' code.
 
-    The first step predicts and corrects with one node less history, as far as there is one; the last step only predicts.
-    variant  bh1 or bh2: what the closed halves (p = 2 predictor, p = 1 corrector) are multiplied by, h or the integral.
+    The first step predicts and corrects with one node less; the last step only predicts, to order 1.
+    variant  bh1 or bh2: what the closed halves (p = 2 predictor, p = 1 corrector) multiply, h or the integral.
     """
     if p != 2 or variant not in ("bh1", "bh2"):
         raise InputError(f"unipc(p={p}, variant={variant}) is not declared; use p = 2 with variant bh1 or bh2.")

@@ -5,7 +5,8 @@ from fractions import Fraction
 from numtoolkit.entries import phi, symbol
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.processes import ScalarProcess
-from numtoolkit.scheme import Claims, Param, Scheme, churned, tableau
+from numtoolkit.scheme import Claims, Param, Scheme
+from numtoolkit.schemes.forms import churned, tableau
 
 IMAGE = ("vp", "edm", "flow")
 c2, a = symbol("c2"), symbol("a")

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from numtoolkit.entries import Op, at, flow, integral, number, op, symbol
 from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme, combine, evaluate, word
+from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme
+from numtoolkit.schemes.forms import combine, evaluate, word
 
 PHASE = ("psld",)
 lambda_s = symbol("lambda_s")

@@ -1,0 +1,180 @@
+"""The usual forms of schemes, as functions that write their layouts.
+
+tableau             an exponential Runge-Kutta step from A, b, c
+history, past       a multistep step; predict_correct adds an evaluation at the predicted state
+word                a splitting step from its word, with evaluation letters
+conjugate_euler     an exponential Euler step with another linear operator
+churned             noise added back before a step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from numtoolkit.entries import (
+    ONE,
+    ZERO,
+    Entry,
+    G,
+    L,
+    N,
+    Op,
+    Scalarlike,
+    at,
+    covariance,
+    expand_phi,
+    flow,
+    integral,
+    number,
+    op,
+    reframe,
+    symbol,
+)
+from numtoolkit.errors import InputError
+from numtoolkit.scheme import START, Eval, Item, Layout, Noise, Row
+
+
+def _layout(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Layout:
+    """A layout with every phi written out for the row it stands in."""
+
+    def written(item: Item) -> Item:
+        if not isinstance(item, Row):
+            return item
+        return replace(item, terms=tuple((s, expand_phi(e, item.at)) for s, e in item.terms if e != ZERO))
+
+    return Layout(tuple(map(written, items)), out, tuple((carry or {}).items()))
+
+
+def _entry(value: Scalarlike) -> Entry:
+    return value if isinstance(value, Entry) else number(Fraction(value))
+
+
+def evaluate(name: str, of: str = START, c: Scalarlike = 0, told: Scalarlike | None = None) -> Eval:
+    """An evaluation at abscissa c, told the same time unless stated."""
+    return Eval(name, of, _entry(c), _entry(c if told is None else told))
+
+
+def combine(name: str, c: Scalarlike, **terms: Scalarlike) -> Row:
+    """The row name = sum of terms at abscissa c."""
+    return Row(name, _entry(c), tuple((source, _entry(entry)) for source, entry in terms.items()))
+
+
+def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Entry]], b: Sequence[Entry]) -> Layout:
+    """An exponential Runge-Kutta step from its Butcher tableau: A and b multiply evaluations, h and N included."""
+    items: list[Item] = [evaluate("E0")]
+    for i in range(1, len(c)):
+        stages = {f"E{j}": a for j, a in enumerate(A[i])}
+        items += [combine(f"Y{i}", c[i], y=flow(0, c[i]), **stages), evaluate(f"E{i}", f"Y{i}", c[i])]
+    items.append(combine("out", 1, y=flow(), **{f"E{i}": w for i, w in enumerate(b)}))
+    return _layout(items, "out")
+
+
+def past(count: int) -> tuple[Entry, ...]:
+    """Abscissae of the step start and count - 1 steps before it: 0, -r0, -(r0 + r1), ..."""
+    nodes: list[Entry] = [ZERO]
+    for j in range(count - 1):
+        nodes.append(nodes[-1] - symbol(f"r{j}"))
+    return tuple(nodes)
+
+
+def history(weights: Sequence[Entry], keep: int) -> Layout:
+    """A multistep step: evaluate at the start, combine with carried evaluations E1, E2, ..., hand on `keep` of them."""
+    row = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(weights)})
+    return _layout([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(weights)))})
+
+
+def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep: int, first: bool) -> Layout:
+    """Predict to 1, evaluate there, correct with the new value (last weight), which is kept as evaluated.
+
+    E0, E1, ... are carried from earlier steps; the first step of a run evaluates E0 itself.
+    """
+    names = [f"E{j}" for j in range(len(corrector) - 1)]
+    items: list[Item] = [evaluate("E0")] if first else []
+    items += [
+        combine("P", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(predictor)}),
+        evaluate("EP", "P", 1),
+        combine("out", 1, y=flow(), **dict(zip([*names, "EP"], corrector, strict=True))),
+    ]
+    carry = {"E0": "EP"} | {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(names)))}
+    return _layout(items, "out", carry)
+
+
+ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law
+KICKS = {
+    "A": "x",
+    "B": "m",
+    "K": "",
+}  # letters whose sub-flow is an Euler kick of what the analytic letters leave
+TOLD = {"S0": ZERO, "S1": ONE, "Sm": number("1/2")}
+
+
+def word(text: str, scale: Callable[[Op], Op] = lambda X: X) -> Layout:
+    """A splitting step from its word, letters applied from left to right.
+
+    S0 S1 Sm   call the network now, told the time of the start, end or middle of the step
+    A B K      Euler kick of the x row, the m row or both: linear drift not taken by an analytic letter, plus the score
+    O L        exact in law: Ornstein-Uhlenbeck damping with its noise, the reverse drift at equilibrium with its noise
+    X/2        the letter over its next half window
+
+    scale maps the damping and diffusion that set the covariance of an analytic letter's noise, not its flow.
+    """
+    tokens = text.split()
+    rest = L
+    for letter, part in ANALYTIC.items():
+        if any(token.split("/")[0] == letter for token in tokens):
+            rest = rest - part
+    items: list[Item] = []
+    state, quantity, elapsed = START, "", dict.fromkeys([*ANALYTIC, *KICKS], Fraction(0))
+    for i, token in enumerate(tokens, 1):
+        if token in TOLD:
+            quantity = f"E{sum(isinstance(item, Eval) for item in items)}"
+            items.append(Eval(quantity, state, TOLD[token], TOLD[token]))
+            continue
+        letter, _, parts = token.partition("/")
+        if letter not in elapsed:
+            raise InputError(
+                f"letter {token!r} of the splitting word {text!r} is unknown; use {' '.join([*TOLD, *elapsed])}."
+            )
+        a = elapsed[letter]
+        b = elapsed[letter] = a + Fraction(1, int(parts or 1))
+        new = f"Z{i}"
+        if letter in ANALYTIC:
+            part = ANALYTIC[letter]
+            items.append(Noise(f"xi{i}", covariance(a, b, scale(part), scale(G))))
+            moved: dict[str, Scalarlike] = {state: flow(a, b, part), f"xi{i}": 1}
+            items.append(combine(new, b, **moved))
+        else:
+            row = KICKS[letter]
+            drift, score = (rest.row(row), N.row(row)) if row else (rest, N)
+            items.append(combine(new, b, **{state: 1 + (b - a) * at(drift, a), quantity: (b - a) * at(score, a)}))
+        state = new
+    return _layout(items, state)
+
+
+def conjugate_euler(B: Op) -> Layout:
+    """The conjugate Euler step y' = Flow(L + B)(1 - h B) y + Int(L + B, N) e; B = 0 is the exponential Euler step."""
+    W = L + B
+    row = combine("out", 1, y=flow(L=W) * (1 - at(B)), E0=integral(L=W))
+    return _layout([evaluate("E0"), row], "out")
+
+
+def churned(layout: Layout, a: Entry, scale: Entry) -> Layout:
+    """Noise is added back to abscissa -a by the forward law (covariance times `scale`), then the step runs."""
+    prefix: list[Item] = [
+        Noise("xi", scale * covariance(0, -a, L, op("Q"))),
+        combine("up", -a, y=flow(0, -a), xi=1),
+    ]
+    moved = layout.map(lambda entry: reframe(entry, -a, 1 + a))
+
+    def abscissa(c: Entry) -> Entry:
+        return (1 + a) * c - a
+
+    items: list[Item] = []
+    for new, old in zip(moved.items, layout.items, strict=True):
+        if isinstance(new, Row) and isinstance(old, Row):
+            items.append(Row(new.name, abscissa(old.at), tuple(("up" if s == START else s, e) for s, e in new.terms)))
+        elif isinstance(old, Eval):
+            items.append(Eval(old.name, "up" if old.of == START else old.of, abscissa(old.at), abscissa(old.told)))
+    return Layout((*prefix, *items), layout.out)
