@@ -86,11 +86,11 @@ def wasserstein2_marginals(mean1: Any, variance1: Any, mean2: Any, variance2: An
     squared distances add.  Returns float64 (...).  Variances >= 0.
     """
     given = {"mean1": mean1, "variance1": variance1, "mean2": mean2, "variance2": variance2}
+    arrays = [np.atleast_1d(real(name, value)) for name, value in given.items()]
     try:
-        stacked = np.broadcast_arrays(*(np.atleast_1d(real(name, value)) for name, value in given.items()))
+        first, variances1, second, variances2 = np.broadcast_arrays(*arrays)
     except ValueError:
         raise InputError("the means and variances do not broadcast to one shape (..., d); give such.") from None
-    first, variances1, second, variances2 = stacked
     if min(variances1.min(), variances2.min()) < 0:
         raise InputError("a variance is negative; give variances >= 0.")
     squares: Floats = (first - second) ** 2 + (np.sqrt(variances1) - np.sqrt(variances2)) ** 2

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError
-from numtoolkit.stability import Region
+from numtoolkit.stability import Region, StepLimit
 
 Record = Mapping[str, Any]
 
@@ -33,16 +34,19 @@ ORDERS = {  # columns of the order table
 }
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 GAP = 2  # white pixels between image tiles
-FRAME = {"fill": False, "color": "#e76300", "linewidth": 1.2}
-METRICS = {
-    "relative-rms": "error relative to the exact flow",
-    "wasserstein2": "Wasserstein-2 distance to the exact law",
-    "sliced-wasserstein": "sliced Wasserstein distance to the exact law",
+FRAME: dict[str, Any] = {"fill": False, "color": "#e76300", "linewidth": 1.2}
+LABELS = {
+    ("relative-rms", "error"): "RMS error relative to the exact flow",
+    ("relative-rms", "median"): "median error relative to the exact flow",
+    ("wasserstein2", "error"): "Wasserstein-2 distance to the exact law",
+    ("sliced-wasserstein", "error"): "sliced Wasserstein distance to the exact law",
 }
 
 
-def stability_figure(regions: Sequence[Region], title: str) -> Any:
-    """Where each scheme is stable: its contour radius = 1, one panel for each thing held fixed.
+def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
+    """Where each scheme is stable: inside its contour radius = 1, or below its longest step.
+
+    One panel for each thing held fixed (`panel` of the regions).
 
     regions  as `numtoolkit.stability.regions` returns them, at most 8 schemes a panel
     """
@@ -53,13 +57,12 @@ def stability_figure(regions: Sequence[Region], title: str) -> Any:
         figure = _figure(title, width=max(0.9 + 2.9 * len(panels), 5.0), height=3.8 if shared else 4.1)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
-            ax.set(title=name, xlabel=members[0].x_label, ylabel=members[0].y_label)
-            for i, region in enumerate(members):
-                _boundary(ax, region, _look(i))
-            if members[0].logarithmic:
-                _log_frame(ax, members[0])
-            else:
-                ax.set_aspect("equal")
+            ax.set_title(name)
+            for i, member in enumerate(members):
+                if isinstance(member, Region):
+                    _contour(ax, member, _look(i))
+                else:
+                    _limit(ax, member, _look(i))
             if not shared:
                 ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
         if shared:
@@ -67,7 +70,8 @@ def stability_figure(regions: Sequence[Region], title: str) -> Any:
     return figure
 
 
-def _boundary(ax: Any, region: Region, look: dict[str, Any]) -> None:
+def _contour(ax: Any, region: Region, look: dict[str, Any]) -> None:
+    ax.set(xlabel="Re w,  w = h de/dz", ylabel="Im w", aspect="equal")
     crossed = region.radius.min() <= 1 < region.radius.max()
     ax.plot([], [], label=region.scheme if crossed else f"{region.scheme} (no bound)", **look)
     if crossed:
@@ -75,11 +79,16 @@ def _boundary(ax: Any, region: Region, look: dict[str, Any]) -> None:
                    linewidths=look["linewidth"], linestyles=[look["linestyle"]])  # fmt: skip
 
 
-def _log_frame(ax: Any, region: Region) -> None:
-    low, high = region.x.min(), region.x.max()
+def _limit(ax: Any, limit: StepLimit, look: dict[str, Any]) -> None:
+    low, high = limit.t[0], limit.t[-1]
+    bounded = np.isfinite(limit.h)
+    ax.plot(limit.t, np.where(bounded, limit.h, np.nan),
+            label=limit.scheme if bounded.any() else f"{limit.scheme} (no bound)", **look)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
-    ax.fill_between(region.x[-1], region.y[-1], high, color="#e6e6e6")
-    ax.text(0.04, 0.94, "longer than t allows", transform=ax.transAxes, va="top", color="0.35")
+    ax.set(xlabel="time t at the start of the step", ylabel="longest stable step h in t")
+    if not ax.collections:
+        ax.fill_between(limit.t, limit.longest, high, color="#e6e6e6")
+        ax.text(0.04, 0.94, "longer than t allows", transform=ax.transAxes, va="top", color="0.35")
 
 
 def curve_figure(
@@ -91,8 +100,9 @@ def curve_figure(
     quantities  "error", "median" (of the samples), or both
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
-    metrics = list(dict.fromkeys(r["metric"] for r in records))
-    panels = [(metric, quantity) for metric in metrics for quantity in quantities]
+    panels = [(metric, quantity) for metric in dict.fromkeys(r["metric"] for r in records) for quantity in quantities
+              if any(r["metric"] == metric and r.get(quantity) is not None for r in records)]  # fmt: skip
+    _check_count("set of error curves", len(panels))
     with _style():
         figure = _figure(title, width=1.2 + 5.0 * len(panels), height=4.0)
         for ax, (metric, quantity) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -100,10 +110,8 @@ def curve_figure(
             _check_count("error curve", len({r["scheme"] for r in own}))
             _curves(ax, own, quantity)
             _log_axes(ax, sorted({r["nfe"] for r in records}))
-            label = METRICS.get(metric, metric)
-            ax.set(
-                xlabel="network evaluations (NFE)", ylabel=f"{label}, median sample" if quantity == "median" else label
-            )
+            label = LABELS.get((metric, quantity), f"{quantity} ({metric})")
+            ax.set(xlabel="network evaluations (NFE)", ylabel=label)
             _guides(ax, slopes)
     return figure
 
@@ -184,7 +192,13 @@ def order_table(rows: Sequence[Record]) -> str:
         return text if claimed in (None, derived) else f"{text or '?'} (claimed {claimed})"
 
     table = [
-        [f"`{row['scheme']}`", row["nfe_per_step"], *(cell(row, order) for order in ORDERS), row["verdict"], row["holds"]]
+        [
+            f"`{row['scheme']}`",
+            row["nfe_per_step"],
+            *(cell(row, order) for order in ORDERS),
+            row["verdict"],
+            row["holds"],
+        ]
         for row in rows
     ]
     headers = ["scheme", "NFE a step", *ORDERS.values(), "verdict", "holds for"]
@@ -205,7 +219,7 @@ def _figure(title: str, width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(fill(title, int(10.5 * width)), x=0.01, ha="left")
     return figure
 
 

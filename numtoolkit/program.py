@@ -88,7 +88,7 @@ class Program:
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
                 if isinstance(i, Affine):
-                    terms = " + ".join(f"{_show(block)} {source}" for source, block in i.terms)
+                    terms = " + ".join(f"{_show(block)} {source}" for source, block in i.terms).replace("+ -", "- ")
                     lines.append(f"  {i.name} = {terms or '0'}")
                 elif isinstance(i, Call):
                     lines.append(f"  {i.name} = network({i.of}, t = {i.time:.6g})")
@@ -139,7 +139,14 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
 
 def evaluations(scheme: Scheme, steps: int, to_zero: bool = False) -> int:
     """Network evaluations of a run of that many steps, without lowering it."""
-    return sum(layout.evaluations for layout in layouts(scheme, steps, to_zero))
+    further = max(steps - _shortest(scheme), 0)
+    plan = layouts(scheme, steps - further, to_zero)
+    return sum(layout.evaluations for layout in plan) + further * scheme.nfe_per_step
+
+
+def _shortest(scheme: Scheme) -> int:
+    """Steps beyond which every further one is an inner step."""
+    return len(scheme.start) + max(len(scheme.last), 1) + 1
 
 
 def steps_for(scheme: Scheme, nfe: int, to_zero: bool = False) -> int:
@@ -147,11 +154,14 @@ def steps_for(scheme: Scheme, nfe: int, to_zero: bool = False) -> int:
 
     raises   InputError naming the nearest budgets the scheme can spend
     """
+    base = _shortest(scheme)
+    spent = evaluations(scheme, base, to_zero)
+    near_steps = max(base, base + (nfe - spent) // max(scheme.nfe_per_step, 1))
     reachable: dict[int, int] = {}
-    for steps in range(1, max(nfe, 1) + 3):
+    for steps in (*range(1, base + 1), near_steps, near_steps + 1):
         try:
             reachable[evaluations(scheme, steps, to_zero)] = steps
-        except InputError:
+        except InputError:  # too short for the scheme's start and end
             continue
     if nfe in reachable:
         return reachable[nfe]

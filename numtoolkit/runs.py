@@ -65,7 +65,8 @@ class SampleFolder:
             raise StorageError(f"{str(path)!r} holds samples without a {MANIFEST}; name another folder.")
         for file in sorted(path.glob(PATTERN)):
             found._admit(file, warn)
-        found._write_manifest()
+        if found.files:
+            found._write_manifest()
         return found
 
     @property
@@ -107,7 +108,7 @@ class SampleFolder:
             ours, theirs = self.specification.get(key), there.get(key)
             if ours != theirs:
                 raise StorageError(
-                    f"{str(self.path)!r} holds samples of {key} {theirs!r}, and this run has {ours!r}; name another folder."
+                    f"{str(self.path)!r} holds samples with {key} {theirs!r}, not {ours!r}; name another folder."
                 )
 
     def _admit(self, file: Path, warn: Callable[[str], None]) -> None:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from numtoolkit.coefficients import Reader
 from numtoolkit.errors import InputError
@@ -34,21 +34,35 @@ Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A map of the spectral radius of one scheme.
+    """One scheme on the test equation with h L = linear: x, y (ny, nx) are Re w, Im w; stable where radius <= 1."""
 
-    panel       what is held fixed; regions of one panel share their axes and may be drawn together
-    x, y        coordinates (ny, nx) of the points, with their labels, both logarithmic or both linear
-    radius      (ny, nx); the scheme is stable where it is <= 1
-    """
-
+    logarithmic: ClassVar[bool] = False  # how the axes are drawn
     scheme: str
-    panel: str
+    linear: float
     x: Floats
     y: Floats
     radius: Floats
-    x_label: str
-    y_label: str
-    logarithmic: bool
+
+    @property
+    def panel(self) -> str:
+        """What is held fixed."""
+        return f"h L = {self.linear:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class StepLimit:
+    """The longest stable step h (n,) of one scheme from the times t (n,), inf where no step there is unstable.
+
+    panel    what is held fixed
+    longest  (n,), the longest step there is, t - t_min
+    """
+
+    logarithmic: ClassVar[bool] = True
+    scheme: str
+    panel: str
+    t: Floats
+    h: Floats
+    longest: Floats
 
 
 @dataclass(frozen=True)
@@ -155,27 +169,71 @@ def spectral_radius(matrices: NDArray[Any]) -> Floats:
     return cast(Floats, np.abs(np.linalg.eigvals(matrices)).max(axis=-1))
 
 
+def real_interval(scheme: str | Scheme, linear: float = 0.0) -> float:
+    """The largest r with the test equation stable for all w in [-r, 0] at h L = linear; inf beyond 1000."""
+    return float(_extent(lambda s: linear_radius(scheme, linear, -s), np.array([1e3]))[0])
+
+
+def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike) -> Any:
+    """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
+
+    cost     450 steps read for each time
+    """
+    start = np.atleast_1d(np.asarray(t, dtype=np.float64))
+
+    def radius(h: Floats) -> Floats:
+        begin = np.resize(start, h.shape)
+        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min))
+
+    return _extent(radius, start - process.t_min).reshape(np.shape(t))[()]
+
+
+def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
+    """Where `radius` first exceeds 1 on (0, top], each: found by a scan and halved to the last digits.
+
+    radius   of m x n points in one row, n fastest
+    returns  (n,): 0 below a millionth of top, inf if the scan sees no excess
+    """
+    points = np.geomspace(1e-6, 1.0, 400)[:, None] * top
+
+    def unstable(at: Floats) -> NDArray[np.bool_]:
+        return radius(at.ravel()).reshape(at.shape) > 1 + ROUNDING
+
+    scan = unstable(points)
+    first = scan.argmax(axis=0)
+    column = np.arange(len(top))
+    low, high = points[np.maximum(first - 1, 0), column], points[first, column]
+    for _ in range(50):
+        middle = (low + high) / 2
+        beyond = unstable(middle[None])[0]
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.where(scan.any(axis=0), np.where(first == 0, 0.0, low), np.inf)
+
+
 def regions(
     scheme: str | Scheme,
     linear: Sequence[float] = (0.0, -1.0, -2.0),
     process: Process | None = None,
     variance: float = 0.25,
     size: int = 400,
-) -> tuple[Region, ...]:
-    """Stability maps of a scheme: the test equation for deterministic schemes of scalar processes, else a process.
+) -> tuple[Region, ...] | tuple[StepLimit]:
+    """Where a scheme is stable: on the test equation for deterministic schemes of scalar processes, else on a process.
 
     linear    values of h L, one map each
-    process   map this process instead of the test equation (its default where there is no choice: PSLD, else EDM)
-    variance  of one coordinate of the data, for maps on a process
-    size      points along each axis, but an eighth of them along the time axis of a process
+    process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
+    variance  of one coordinate of the data, on a process
+    size      points along each axis of a map; a fifth as many times on a process
     raises    InputError for unknown schemes, and for a scheme with history on a process
     """
     declared = read(scheme)
     if process is None and declared.kind == "ode" and "vp" in declared.processes:
         return tuple(_linear_map(declared, x, size) for x in linear)
-    if process is None:
-        process = PSLD() if "psld" in declared.processes else EDM()
-    return (_process_map(declared, process, variance, size),)
+    process = process or (PSLD() if "psld" in declared.processes else EDM())
+    t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
+    dynamics = "probability flow" if declared.kind == "ode" else "reverse SDE"
+    panel = f"{process.name}, {dynamics}, data variance {variance:g}"
+    limit = stable_step(declared, process, variance, t)
+    return (StepLimit(declared.spec, panel, t, limit, t - process.t_min),)
 
 
 def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
@@ -184,49 +242,4 @@ def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
     x, upper = np.meshgrid(np.linspace(-5.0, 2.5, size), half)
     radius = linear_radius(scheme, linear, (x + 1j * upper).ravel()).reshape(x.shape)
     x, y, radius = (np.vstack([below[::-1], above]) for below, above in ((x, x), (-upper, upper), (radius, radius)))
-    return Region(scheme.spec, f"h L = {linear:g}", x, y, radius, "Re w,  w = h de/dz", "Im w", False)
-
-
-def _process_map(scheme: Scheme, process: Process, variance: float, size: int) -> Region:
-    """Rows are fractions of the time left to t_min, so that every point is a step there is."""
-    times = np.geomspace(2 * process.t_min, process.T, max(size // 8, 8))
-    t, fraction = np.meshgrid(times, np.geomspace(1e-3, 1.0, size))
-    h = fraction * (t - process.t_min)
-    radius = process_radius(scheme, process, variance, t.ravel(), (t - h).ravel()).reshape(t.shape)
-    dynamics = "probability flow" if scheme.kind == "ode" else "reverse SDE"
-    panel = f"{process.name}, {dynamics}, data variance {variance:g}"
-    return Region(
-        scheme.spec, panel, t, h, radius, "process time t at the start of the step", "step length h in t", True
-    )
-
-
-def real_interval(scheme: str | Scheme, linear: float = 0.0) -> float:
-    """The largest r with the test equation stable for all w in [-r, 0] at h L = linear; inf beyond 1000."""
-    return _extent(lambda s: linear_radius(scheme, linear, -s), 1e3, np.inf)
-
-
-def stable_step(scheme: str | Scheme, process: Process, variance: float, t: float) -> float:
-    """The length below which every step from time t is stable on a process; all of t - t_min if none is unstable."""
-    longest = t - process.t_min
-
-    def radius(h: Floats) -> Floats:
-        start = np.full_like(h, t)
-        return process_radius(scheme, process, variance, start, np.maximum(start - h, process.t_min))
-
-    return _extent(radius, longest, longest)
-
-
-def _extent(radius: Callable[[Floats], Floats], top: float, otherwise: float) -> float:
-    """Where `radius` first exceeds 1 on (0, top], 0 if below a millionth of it: a scan, narrowed to the last digits."""
-    points = np.geomspace(1e-6 * top, top, 2000)
-    while True:
-        unstable = radius(points) > 1 + ROUNDING
-        first = int(np.argmax(unstable))
-        if not unstable[first]:
-            return otherwise
-        if first == 0:
-            return 0.0
-        low, high = points[first - 1], points[first]
-        if high - low <= 1e-13 * high:
-            return float(low)
-        points = np.linspace(low, high, 33)
+    return Region(scheme.spec, linear, x, y, radius)

@@ -38,6 +38,13 @@ def cubic(z, t):
     return x * 0.5 - x * x * x * 0.0625 + t[:, None].clip(0.0, 1.0) * 0.125
 
 
+class Linear(torch.nn.Linear):
+    """A module as networks are: of the state and the time."""
+
+    def forward(self, z, t):
+        return super().forward(z)
+
+
 def normal(law, seed, event=(4,)):
     """Standard normal numpy blocks of a batch on a process."""
     return list(np.random.default_rng(seed).standard_normal((law.blocks, BATCH, *event)))

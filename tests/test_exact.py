@@ -247,6 +247,14 @@ def test_the_flow_into_one_point_is_a_straight_line_in_noise_level(process):
         )
 
 
+def test_a_denoiser_that_is_not_finite_stops_the_flow():
+    broken = mixture(dim=2)
+    object.__setattr__(broken, "denoise", lambda y, sigma: y * np.nan)
+    for process in (VP(), PSLD()):
+        with pytest.raises(NonFiniteError, match="check the law"):
+            exact_flow(process, broken, starts(process, (2,), 3), 1.0, 0.5)
+
+
 def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
     z = starts(PSLD(), (2,), 3)
     copies = [block.copy() for block in z]

@@ -18,6 +18,7 @@ from tests.sampling_cases import (
     FLOATS,
     GRIDS,
     STEPS,
+    Linear,
     cases,
     cubic,
     follow,
@@ -145,6 +146,6 @@ def test_a_nan_on_the_device_is_traced():
 def test_a_network_elsewhere_is_named():
     keywords = {"process": process("vp"), "grid": "log-snr", "steps": 2, "seeds": range(2), "shape": 4}
     with pytest.raises(InputError, match=r"parameters on cpu but the samples are on cuda"):
-        sample(Network(torch.nn.Bilinear(4, 1, 4), "noise"), "ddim", device=DEVICE, **keywords)
+        sample(Network(Linear(4, 4), "noise"), "ddim", device=DEVICE, **keywords)
     with pytest.raises(InputError, match=r"device 'cuda:99'"):
         sample(Network(cubic, "data"), "ddim", device="cuda:99", **keywords)

@@ -15,7 +15,7 @@ from numtoolkit.predictions import convert
 from numtoolkit.program import Call, evaluations
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.runner import denoising
-from numtoolkit.sampling.state import join, split
+from numtoolkit.sampling.state import join, origin, split
 from tests.sampling_cases import (
     BATCH,
     EPS,
@@ -120,6 +120,8 @@ def test_a_network_may_run_in_another_dtype_than_the_state():
     state = sample(network, "ddim", dtype=torch.float64, **keywords).samples
     assert seen == {(torch.bfloat16, torch.float32)}
     assert state.dtype == torch.float64
+    careful = Network(lambda z, t: (z.bfloat16() * 0.5).double(), "data")
+    assert torch.equal(sample(careful, "ddim", dtype=torch.float64, **keywords).samples, state)
     assert not torch.equal(state, state.bfloat16().double())
 
 
@@ -201,18 +203,23 @@ def test_splits_permutations_and_reruns_give_the_same_bits(own, law, dtype):
     assert np.array_equal(samples([5, 5]), whole[[5, 5]])
 
 
-def test_a_given_start_is_split_like_a_drawn_one_and_never_changed():
-    start = torch.randn(7, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    seeds, before = list(range(7)), start.detach().clone()
+@pytest.mark.parametrize(("own", "law", "event"), [("roba", "psld", (2, 4)), ("heun-edm-churn", "edm", (4,))])
+def test_a_given_start_is_split_like_a_drawn_one_and_never_changed(own, law, event):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(7, *event, dtype=torch.float64, generator=generator).requires_grad_()
+    seeds, before, sizes = list(range(7)), start.detach().clone(), set()
 
     def function(z, t):
+        sizes.add(len(z))
+        assert not z.requires_grad
         out = cubic(z, t)
         z.zero_()  # a careless network must not reach the caller's start
         return out
 
-    keywords = {"process": "psld", "grid": "quadratic", "steps": 3, "start": start, "seeds": seeds}
-    whole = sample(Network(function, "data"), "roba", **keywords).samples
-    assert torch.equal(sample(Network(function, "data"), "roba", batch=2, **keywords).samples, whole)
+    keywords = {"process": law, "grid": GRIDS[law], "steps": 3, "start": start, "seeds": seeds}
+    whole = sample(Network(function, "data"), own, **keywords).samples
+    assert torch.equal(sample(Network(function, "data"), own, batch=2, **keywords).samples, whole)
+    assert sizes == {2, 7}
     assert torch.equal(start, before)
     assert seeds == list(range(7))
     assert not whole.requires_grad
@@ -255,5 +262,19 @@ def test_starts_are_drawn_from_the_prior_or_from_the_kernel_below_it():
     assert np.array_equal(starts("edm", [80.0, 1.0]), xi(3) * 80.0)
     assert np.array_equal(starts("edm", [10.0, 1.0]), xi(3) * 10.0)
     assert np.array_equal(starts("vp", [1.0, 0.5]), xi(3))
-    mass = 1 / process("psld").inverse_mass
+    mass = 1 / process("psld").inverse_mass  # the prior is N(0, 1) in x and N(0, M) in m
     assert np.array_equal(starts("psld", [1.0, 0.5]), xi(2, 3) * np.array([[1.0], [np.sqrt(mass)]]))
+
+
+def test_each_noise_of_a_step_has_its_own_stream():
+    begin = origin(process("psld"), 1.0, [7, 8, 9], None, 3, np.float64, None)
+    for step, slot in [(0, 0), (0, 1), (4, 1)]:
+        xi = noise.normals([9, 7], noise.STEP + slot, step, (2, 3))
+        assert all(map(np.array_equal, begin.noise([2, 0])(step, slot), [xi[:, 0], xi[:, 1]]))
+
+
+def test_a_budget_counts_the_step_to_noise_level_zero():
+    """Heun's last step to zero is a single evaluation: 5 steps spend 9, which no grid that ends above zero can."""
+    keywords = {"process": "edm", "grid": "rho(7, zero=1)", "seeds": range(2), "shape": 3}
+    result = sample(Network(cubic, "data"), "heun-edm", nfe=9, **keywords)
+    assert (result.steps, result.nfe, result.program.times[-1]) == (5, 9, 0.0)

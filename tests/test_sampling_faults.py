@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import NAMED
 from numtoolkit.sampling.locate import unrolled
 from numtoolkit.sampling.loop import run
-from tests.sampling_cases import BATCH, GRIDS, cases, cubic, normal, program_of
+from tests.sampling_cases import BATCH, GRIDS, Linear, cases, cubic, normal, program_of
 
 # --- what is not finite ----------------------------------------------------------------------------------------------
 
@@ -24,9 +25,9 @@ POISONED = Network(lambda z, t: torch.where((t[:, None] < 10) & (z == 0), float(
 
 
 def marked_run(zero, own="heun-edm", seeds=range(100, 105), **keywords):
-    """Five samples on EDM of which the listed ones start at 0, where the network returns NaN below t = 10."""
+    """Five samples on EDM of which the listed ones have a coordinate at 0, where the network returns NaN below t = 10."""
     start = torch.ones(5, 4)
-    start[zero] = 0.0
+    start[zero, 1] = 0.0
     return sample(POISONED, own, process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, seeds=seeds, **keywords)
 
 
@@ -50,7 +51,7 @@ def test_marked_runs_return_the_good_samples_unchanged():
     assert good.finite.tolist() == [True] * 5
     assert marked.finite.tolist() == [True, False, True, True, False]
     assert torch.equal(marked.samples[marked.finite], good.samples[marked.finite])
-    assert not marked.samples[[1, 4]].isfinite().any()
+    assert marked.samples[[1, 4]].isfinite().sum() == 6
 
 
 def test_other_ways_to_leave_the_finite_numbers_are_told_apart():
@@ -107,6 +108,16 @@ def test_progress_is_quiet_off_a_terminal_and_shown_on_request(capsys):
     assert out == ""
     assert "ddim" in err
     assert "6/6" in err
+
+
+def test_progress_shows_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    sample(Network(lambda z, t: z, "data"), "ddim", process="vp", grid="uniform", steps=3, seeds=[1], shape=2)
+    assert "3/3" in sys.stderr.getvalue()
 
 
 @pytest.mark.parametrize(("law", "event"), [("edm", (3,)), ("psld", (2, 3))])
@@ -197,7 +208,7 @@ def given_start(start, **changes):
         (Network(lambda z, t: z.numpy(), "noise"), "ddim", drawn(), ["ndarray", "Tensor"]),
         (Network(lambda z, t: z.int(), "noise"), "ddim", drawn(), ["int32"]),
         (Network(lambda z, t: z.to("meta"), "noise"), "ddim", drawn(), ["meta", "cpu"]),
-        (Network(torch.nn.Bilinear(2, 1, 2).bfloat16(), "noise"), "ddim", drawn(), ["Bilinear", "bfloat16", "float32"]),
+        (Network(Linear(2, 2).bfloat16(), "noise"), "ddim", drawn(), ["Linear", "bfloat16", "float32"]),
         (
             Network(lambda z, t: z, "data", dtype=torch.bfloat16),
             "ddim",

@@ -24,6 +24,7 @@ from tests.sampling_cases import (
     cases,
     cubic,
     follow,
+    gap_over_bound,
     is_ode,
     normal,
     program_of,

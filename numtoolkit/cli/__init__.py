@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from numtoolkit.cli.catalogue import LIST, SHOW, VERIFY
-from numtoolkit.cli.output import Command, emit, versions
+from numtoolkit.cli.output import Command, emit, note, versions
 from numtoolkit.cli.results import CURVE, STABILITY
 from numtoolkit.cli.runs import REPRODUCE, SAMPLE
 from numtoolkit.errors import InputError, NumtoolkitError, unknown
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"numtoolkit: {sentence}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("numtoolkit: interrupted; what was written before is complete.\n")
+        note("numtoolkit: interrupted; what was written before is complete.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit complains

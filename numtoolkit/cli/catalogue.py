@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from numtoolkit import printing
-from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, width
+from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, progress, report, schemes, width
 from numtoolkit.errors import InputError
 from numtoolkit.grids import grid as grid_of
 from numtoolkit.processes import process as process_of
@@ -125,20 +126,21 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scheme", metavar="SCHEME", help="a name with optional parameters, 'res-2s(c2=1/3)'")
     parser.add_argument("--latex", action="store_true", help="its tableau, or its rows, as LaTeX")
     run = parser.add_argument_group("as it runs", "the coefficients of a run, instead of the declaration")
-    run.add_argument("--nfe", type=int, metavar="N", help="evaluations of the run")
+    run.add_argument("--nfe", metavar="N", help="evaluations of the run")
     run.add_argument("--process", metavar="P", help="by default the first it is declared on")
-    run.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
+    run.add_argument("--grid", metavar="G", help="by default log-snr")
     add_json(parser)
 
 
 def _show(arguments: argparse.Namespace) -> int:
     scheme = scheme_of(arguments.scheme)
-    if arguments.nfe is None and arguments.process is not None:
-        raise InputError(f"--process {arguments.process} prints a run, whose length is missing; add --nfe N.")
+    if arguments.nfe is None and (arguments.process or arguments.grid):
+        raise InputError("--process and --grid print a run, whose length is missing; add --nfe N.")
     if arguments.nfe is not None:
-        process = process_of(arguments.process or scheme.processes[0])
-        to_zero = grid_of(arguments.grid, process, 2)[-1] == 0
-        times = grid_of(arguments.grid, process, steps_for(scheme, arguments.nfe, to_zero))
+        process, grid_name = process_of(arguments.process or scheme.processes[0]), arguments.grid or "log-snr"
+        to_zero = grid_of(grid_name, process, 2)[-1] == 0
+        nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
+        times = grid_of(grid_name, process, steps_for(scheme, nfe, to_zero))
         program = lower(scheme, process, times)
         report(arguments, _run_record(program), program.text)
     elif arguments.latex:
@@ -222,7 +224,9 @@ def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> 
     shown = residuals[:most]
     wide = max(len(r["tree"]) for r in shown)
     lines = [f"{name}: local error of order {residuals[0]['order']}, numerical minus exact"]
-    lines += [f"  {r['tree']:{wide}}  {r['value']}" for r in shown]
+    for r in shown:
+        first, later = f"  {r['tree']:{wide}}  ", " " * (wide + 4)
+        lines += textwrap.wrap(r["value"], width(), initial_indent=first, subsequent_indent=later)
     left = len(residuals) - len(shown)
     return [*lines, f"  and {left} more; verify it alone to see them"] if left else lines
 

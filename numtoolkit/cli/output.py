@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from numtoolkit.storage import folder, json_text
 
 PACKAGES = ("numpy", "scipy", "sympy", "python-flint", "torch", "matplotlib", "scikit-learn", "tabulate", "tqdm")
 MOST = 10_000_000  # numbers of one list
+MOST_NFE = 100_000  # evaluations of one run
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Command:
 
 def versions() -> dict[str, str]:
     """Versions of numtoolkit, Python and the installed packages that decide results."""
+    from importlib import metadata
+
     found = {"numtoolkit": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -113,20 +115,30 @@ def listed(text: str, option: str) -> list[str]:
     return found
 
 
-def numbers(text: str, option: str, low: int = 0) -> list[int]:
+def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list[int]:
     """Whole numbers from "0-63", "5,10,20" or a mix, without repeats, in the order given."""
     found: dict[int, None] = {}
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,18})(?:\s*-\s*([0-9]{1,18}))?\s*", part)
+        match = re.fullmatch(r"\s*([0-9]{1,40})(?:\s*-\s*([0-9]{1,40}))?\s*", part)
         if match is None:
             raise InputError(f"cannot read {part.strip()[:40]!r} in {option} {text[:60]!r}; write 5,10,20 or 0-63.")
         first, last = int(match[1]), int(match[2] or match[1])
-        if first < low or last < first:
-            raise InputError(f"{option}: {part.strip()} is out of range; give numbers from {low} on, rising.")
+        if not low <= first <= last <= high:
+            raise InputError(
+                f"{option} {part.strip()} is out of range; give whole numbers from {low} to {high}, rising."
+            )
         if last - first >= MOST:
-            raise InputError(f"{option}: {part.strip()} is more than {MOST} numbers; give fewer at once.")
+            raise InputError(f"{option} {part.strip()} is more than {MOST} numbers; give fewer at once.")
         found |= dict.fromkeys(range(first, last + 1))
     return list(found)
+
+
+def number(text: str, option: str, low: int, high: int) -> int:
+    """One whole number."""
+    found = numbers(text, option, low, high)
+    if len(found) > 1:
+        raise InputError(f"{option} {text!r} is more than one number; give one.")
+    return found[0]
 
 
 def destination(text: str, endings: Sequence[str]) -> Path:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numtoolkit.cli.output import (
+    MOST,
+    MOST_NFE,
     Command,
     add_json,
     destination,
     grid,
     listed,
     note,
+    number,
     numbers,
     progress,
     report,
     schemes,
     versions,
 )
-from numtoolkit.errors import InputError
 from numtoolkit.grids import grid as grid_of
-from numtoolkit.processes import Process
 from numtoolkit.processes import process as process_of
-from numtoolkit.scheme import Scheme
 from numtoolkit.storage import PICTURES, csv_text, write, write_figure, write_json
 
+if TYPE_CHECKING:
+    from numtoolkit.stability import Region, StepLimit
+
 LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
-TIMES = (1.0, 0.5, 0.2)  # fractions of T that steps on a process start from
+TIMES = 6  # at which the longest stable steps on a process are listed
 VARIANCE = 0.25  # of the data, where stability is that of a process
 
 Record = dict[str, Any]
@@ -46,7 +50,7 @@ def _curve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
     drawn = parser.add_mutually_exclusive_group()
     drawn.add_argument("--seeds", metavar="0-63", help="one a sample; by default as many as the metric needs")
-    drawn.add_argument("--samples", type=int, metavar="N", help="the seeds 0 to N - 1")
+    drawn.add_argument("--samples", metavar="N", help="the seeds 0 to N - 1")
     add_json(parser)
 
 
@@ -56,7 +60,7 @@ def _curve(arguments: argparse.Namespace) -> int:
 
     process, law = process_of(arguments.process), law_of(arguments.law)
     chosen = schemes(listed(arguments.schemes, "--schemes"))
-    budgets, seeds = numbers(arguments.nfe, "--nfe", 1), _seeds(arguments)
+    budgets, seeds = numbers(arguments.nfe, "--nfe", 1, MOST_NFE), _seeds(arguments)
     grid_of(arguments.grid, process, 2)
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out else None
     records: list[Record] = []
@@ -64,15 +68,17 @@ def _curve(arguments: argparse.Namespace) -> int:
         records += [_finite(r) for r in error_curve(scheme, process, law, arguments.grid, budgets, seeds)]
     if path is not None:
         _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
-    report(arguments, records, lambda: grid(_without_empty(records), optional=("why", "floor", "high", "low")))
+    for record in records:
+        if "why" in record:
+            note(f"{record['scheme']} at {record['nfe']}: {record['why']}")
+    shown = [{key: value for key, value in record.items() if key != "why"} for record in records]
+    report(arguments, records, lambda: grid(_without_empty(shown), optional=("floor", "high", "low")))
     return 0
 
 
 def _seeds(arguments: argparse.Namespace) -> list[int] | None:
     if arguments.samples is not None:
-        if arguments.samples < 1:
-            raise InputError(f"--samples {arguments.samples} is out of range; give at least 1.")
-        return list(range(arguments.samples))
+        return list(range(number(arguments.samples, "--samples", 1, MOST)))
     return None if arguments.seeds is None else numbers(arguments.seeds, "--seeds")
 
 
@@ -124,32 +130,29 @@ def _stability(arguments: argparse.Namespace) -> int:
     chosen = schemes(arguments.schemes)
     process = process_of(arguments.process) if arguments.process else None
     path = destination(arguments.out, tuple(PICTURES))
-    found = [regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")]
+    found: list[Sequence[Region | StepLimit]] = [
+        regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")
+    ]
     title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
     write_figure(path, stability_figure([region for own in found for region in own], title))
-    records = [
-        r for scheme, own in zip(chosen, found, strict=True) for r in _extents(scheme, process, own[0].logarithmic)
-    ]
+    records = [r for own in found for member, x in zip(own, LINEAR, strict=False) for r in _extents(member, x)]
     _sidecar(path, records, title, arguments.command)
     note(f"wrote {path}")
     report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
     return 0
 
 
-def _extents(scheme: Scheme, process: Process | None, on_process: bool) -> list[Record]:
+def _extents(member: Region | StepLimit, linear: float) -> list[Record]:
     """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
-    from numtoolkit.stability import real_interval, stable_step
+    from numtoolkit.stability import Region, real_interval
 
-    if not on_process:
-        rows = [(f"h L = {x:g}", "w in [-extent, 0]", real_interval(scheme, x)) for x in LINEAR]
+    if isinstance(member, Region):
+        found = [("w in [-extent, 0]", real_interval(member.scheme, linear))]
     else:
-        own = process or process_of("psld" if "psld" in scheme.processes else "edm")  # as `regions` chooses
-        times = [fraction * own.T for fraction in TIMES]
-        rows = [(f"{own.spec}, t = {t:g}", "step in t", stable_step(scheme, own, VARIANCE, t)) for t in times]
-    return [
-        {"scheme": scheme.spec, "at": at, "measure": what, "extent": value if math.isfinite(value) else None}
-        for at, what, value in rows
-    ]
+        some = range(0, len(member.t), max(len(member.t) // TIMES, 1))
+        found = [(f"step from t = {member.t[i]:.3g}", float(member.h[i])) for i in some]
+    named = {"scheme": member.scheme, "on": member.panel}
+    return [named | {"of": what, "extent": value if math.isfinite(value) else None} for what, value in found]
 
 
 def _extent(value: float | None) -> float | str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.cli.output import Command, add_json, grid, note, numbers, report, versions
+from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, numbers, report, versions
 from numtoolkit.errors import InputError
 from numtoolkit.processes import process as process_of
 from numtoolkit.runs import SampleFolder
@@ -27,7 +27,7 @@ SHOWN, COLUMNS = 64, 8  # samples of a picture
 def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--law", required=True, metavar="L", help="a named law or the path of an .npz file")
     parser.add_argument("--scheme", required=True, metavar="S")
-    parser.add_argument("--nfe", required=True, type=int, metavar="N", help="evaluations of a sample")
+    parser.add_argument("--nfe", required=True, metavar="N", help="evaluations of a sample")
     parser.add_argument("--seeds", required=True, metavar="0-63", help="one a sample")
     parser.add_argument("--out", required=True, metavar="DIR", help="what is complete in it is kept")
     parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
@@ -45,59 +45,64 @@ def _sample(arguments: argparse.Namespace) -> int:
 
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
-    seeds = numbers(arguments.seeds, "--seeds")
-    times = times_of(scheme, process, arguments.grid, nfe=arguments.nfe)
+    nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
+    steps = len(times_of(scheme, process, arguments.grid, nfe=nfe)) - 1
     if arguments.image and len(law.shape) != 2:
         raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
-    kept = SampleFolder.open(Path(arguments.out), _specification(arguments, law.name), {"versions": versions()}, note)
-    missing = kept.missing(seeds)
-    for first in range(0, len(missing), SHARD):
-        own = missing[first : first + SHARD]
-        drawn = sample(
-            Network.of(law), scheme, process=process, grid=arguments.grid, nfe=arguments.nfe, seeds=own, batch=BATCH,
-            **_library(arguments.dtype, arguments.device),
-        )  # fmt: skip
-        kept.add(own, np.asarray(drawn.samples if arguments.device is None else drawn.samples.cpu()))
-    if arguments.image:
-        _draw(kept, seeds[:SHOWN], f"{law.name}: {scheme.spec} at {arguments.nfe} evaluations")
-    counts = {"samples": len(seeds), "new": len(missing), "nfe": arguments.nfe, "steps": len(times) - 1}
-    record = {"out": arguments.out, **counts, "files": sorted(kept.files)}
-    report(arguments, record, lambda: grid([{**record, "files": len(kept.files)}]))
-    return 0
-
-
-def _specification(arguments: argparse.Namespace, law: str) -> dict[str, Any]:
-    """What decides the samples of a run."""
-    path = Path(arguments.law)
-    scheme = scheme_of(arguments.scheme)
-    return {
-        "law": law,
-        "law_sha256": hashlib.sha256(path.read_bytes()).hexdigest() if law == f"file {path.name}" else None,
+    specification = {
+        "law": law.name,
+        "law_sha256": _checksum(Path(arguments.law)) if law.name.startswith("file ") else None,
         "scheme": scheme.spec,
-        "process": process_of(arguments.process or scheme.processes[0]).spec,
+        "process": process.spec,
         "grid": arguments.grid,
-        "nfe": arguments.nfe,
+        "nfe": nfe,
         "dtype": arguments.dtype,
         "device": arguments.device or "numpy",
         "batch": BATCH,
     }
+    where = _library(arguments.dtype, arguments.device)
+    kept = SampleFolder.open(Path(arguments.out), specification, {"versions": versions()}, note)
+    missing = kept.missing(seeds)
+    for first in range(0, len(missing), SHARD):
+        own = missing[first : first + SHARD]
+        run = {"process": process, "grid": arguments.grid, "nfe": nfe, "seeds": own, "batch": BATCH, **where}
+        drawn = sample(Network.of(law), scheme, **run).samples
+        kept.add(own, np.asarray(drawn if arguments.device is None else drawn.cpu()))
+    if arguments.image:
+        _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
+    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "steps": steps}
+    report(
+        arguments,
+        {**record, "files": sorted(kept.files)},
+        lambda: grid([{**record, "files": len(kept.files)}]),
+    )
+    return 0
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _library(dtype: str, device: str | None) -> dict[str, Any]:
+    """What tells the runner to use numpy, or torch on a device."""
     if device is None:
-        return {"dtype": np.dtype(dtype)}
-    import torch
-
+        return {"dtype": getattr(np, dtype)}
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise InputError(f"--device {device} needs torch; pip install 'numtoolkit[torch]' or drop it.") from None
     return {"dtype": getattr(torch, dtype), "device": device}
 
 
-def _draw(kept: SampleFolder, seeds: list[int], title: str) -> None:
+def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> None:
     from numtoolkit.plots import image_grid
 
     images = kept.read(seeds)
     images = images if images.ndim == 3 else images[:, 0]  # the data part of a phase space
-    count = len(images) - len(images) % min(COLUMNS, len(images))
-    note(f"wrote {write_figure(kept.path / 'samples.png', image_grid({'': images[:count]}, title))}")
+    columns = min(COLUMNS, len(images))
+    images = images[: len(images) - len(images) % columns]
+    figure = image_grid({caption: (images, np.zeros(len(images), bool))}, title, columns)
+    note(f"wrote {write_figure(kept.path / 'samples.png', figure)}")
 
 
 # --- reproduce

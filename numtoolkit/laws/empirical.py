@@ -30,7 +30,8 @@ class Empirical:
     inner product, at most d eps (|y| |x| + |x|^2) / sigma^2 in an exponent: as if y were moved by d eps times
     the size of y and the data.  It shows only where images compete, for elsewhere the softmax is flat.  On
     the 8x8 digits a point halfway between two images is denoised to 2e-9, 2e-11, 2e-13 at sigma = 1e-3, 1e-2,
-    0.1 in float64 and to 1, 1e-2, 1e-4 in float32; an image with noise of these sizes to eps.
+    0.1 in float64 and to 1, 1e-2, 1e-4 in float32 (true float32, torch's default, not TF32); an image with noise
+    of these sizes to eps.
     """
 
     images: npt.NDArray[np.floating] = field(repr=False)

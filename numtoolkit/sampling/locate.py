@@ -80,4 +80,3 @@ def _place(n: int, step: Step, instruction: Instruction | None) -> str:
     stage = "the state" if instruction is None else instruction.name
     kind = "noise" if isinstance(instruction, Draw) else "row"
     return f"in {kind} {stage} {window}: a number outgrows the dtype; take a wider dtype or more steps"
-

@@ -155,7 +155,7 @@ def _start(start: Any, process: Process) -> Array:
         )
     if not shape or math.prod(shape) == 0:
         raise InputError(f"start has shape {shape}, which holds no sample; give (batch, ...) with at least one.")
-    return start if library(start) is np else start.detach()
+    return start
 
 
 def _empty(dtype: Any, device: Any) -> Array:
