@@ -27,4 +27,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
-    return InputError(f"unknown {kind} {name!r}; {hint}")
+    shown = name if len(name) <= 60 else name[:57] + "..."
+    return InputError(f"unknown {kind} {shown!r}; {hint}")

@@ -7,6 +7,7 @@ read when it is, so that a slip is found before anything runs.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -23,12 +24,14 @@ from numtoolkit.program import problem_of
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
+DIGITS = 6  # of measured numbers: machines and thread counts differ in the last bits, not in these
+COLUMNS = 8  # of a panel of images
 QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down to
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an experiment found: plain data, and a figure or a table in Markdown."""
+    """What an experiment found: plain data, rounded, and a figure or a table in Markdown."""
 
     data: list[dict[str, Any]]
     figure: Any = None
@@ -55,7 +58,7 @@ class Orders:
 
 @dataclass(frozen=True)
 class Stability:
-    """Where schemes are stable: on the test equation at values of h L, or on a process with data of a given variance."""
+    """Where schemes are stable: on the test equation at values of h L, or on a process with data of some variance."""
 
     title: str
     schemes: tuple[str, ...]
@@ -66,6 +69,8 @@ class Stability:
 
     def __post_init__(self) -> None:
         _check(self.schemes, self.process)
+        if not self.variance > 0:
+            raise InputError(f"variance = {self.variance} is out of range; give a positive number.")
 
     def run(self, quick: bool) -> Result:
         process = process_of(self.process) if self.process else None
@@ -78,7 +83,7 @@ class Stability:
                 rows.append(row | {"t": found.t.tolist(), "longest_stable_step": [_finite(h) for h in found.h]})
             else:
                 rows.append(row | {"real_interval": _finite(stability.real_interval(found.scheme, found.linear))})
-        return Result(rows, plots.stability_figure(maps, self.title))
+        return Result(rounded(rows), plots.stability_figure(maps, self.title))
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class Curve:
 
     def __post_init__(self) -> None:
         _check(self.schemes, self.process, self.law, self.grid)
+        if not self.nfe or min(self.nfe) < 1:
+            raise InputError(f"nfe = {list(self.nfe)} holds no budgets; give whole numbers from 1.")
         for quantity in self.show:
             if quantity not in ("error", "median"):
                 raise unknown("quantity", quantity, ("error", "median"))
@@ -108,11 +115,11 @@ class Curve:
         from numtoolkit.exact import error_curve
 
         process, law = process_of(self.process), law_of(self.law)
-        nfe = [n for n in self.nfe if n <= QUICK_NFE] if quick else self.nfe
+        nfe = [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else self.nfe
         count = max(self.samples // 4, QUICK_SEEDS) if quick else self.samples
         seeds = range(count) if count else None
         curves = (error_curve(scheme_of(name), process, law, self.grid, nfe, seeds) for name in self.schemes)
-        records = [record for curve in curves for record in curve]
+        records = rounded([record for curve in curves for record in curve])
         return Result(records, plots.curve_figure(records, self.title, self.show, self.slopes))
 
 
@@ -143,6 +150,8 @@ class Samples:
         _check(tuple(panel.scheme for panel in self.panels), self.process, self.law)
         for panel in self.panels:
             times_of(scheme_of(panel.scheme), process_of(self.process), panel.grid, nfe=self.nfe)
+        if len(law_of(self.law).shape) != 2 or self.count < 1 or self.count % COLUMNS:
+            raise InputError(f"law {self.law}, count {self.count}: give a law of images and a multiple of {COLUMNS}.")
 
     def run(self, quick: bool) -> Result:
         from numtoolkit.exact import exact_flow
@@ -172,7 +181,7 @@ class Samples:
                 text = f"{text}; {astray.sum()} of {self.count} astray"
             pictures[text] = blocks[0], astray
             rows.append(row)
-        return Result(rows, plots.image_grid(pictures, self.title))
+        return Result(rounded(rows), plots.image_grid(pictures, self.title, COLUMNS))
 
 
 Experiment = Orders | Stability | Curve | Samples
@@ -180,7 +189,7 @@ KINDS: dict[str, type[Experiment]] = {"orders": Orders, "stability": Stability, 
 
 
 def read_experiments(folder: Path) -> dict[str, tuple[dict[str, Any], Experiment]]:
-    """name -> (the table of the file, the experiment) of every TOML file in a folder, in the order of the names.
+    """name -> (the table of the file, the experiment) of every TOML file in a folder, by kind and then by name.
 
     raises   InputError, naming the file and the key, for a folder without experiments and for one that cannot be used;
              StorageError for a file that is not TOML
@@ -188,9 +197,11 @@ def read_experiments(folder: Path) -> dict[str, tuple[dict[str, Any], Experiment
     paths = sorted(folder.glob("*.toml"))
     if not paths:
         raise InputError(
-            f"there are no experiments (*.toml) in {str(folder)!r}; run from the root of the repository or name another."
+            f"there are no experiments (*.toml) in {str(folder)!r}; run from the root of the repository, or name one."
         )
-    return {path.stem: _read(path) for path in paths}
+    found = {path.stem: _read(path) for path in paths}
+    order = list(KINDS.values())
+    return dict(sorted(found.items(), key=lambda item: (order.index(type(item[1][1])), item[0])))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
@@ -199,9 +210,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
     except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"cannot read {str(path)!r}: {error}; mend or remove it.") from None
     try:
-        kind = raw.get("kind", "")
+        kind = str(raw.get("kind", ""))
         if kind not in KINDS:
-            raise unknown("kind", str(kind), KINDS)
+            raise unknown("kind", kind, KINDS)
         return raw, _build(KINDS[kind], {key: value for key, value in raw.items() if key != "kind"}, f"kind {kind}")
     except InputError as error:
         raise InputError(f"experiment {str(path)!r}: {error}") from None
@@ -247,6 +258,15 @@ def _check(schemes: tuple[str, ...], process: str, law: str = "", grid: str = ""
         grid_of(grid, process_of(process), 8)
     if law:
         law_of(law)
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with every float at DIGITS significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _left_to_denoise(process: Process, law: Law, blocks: list[Floats], t: float) -> float | None:

@@ -34,7 +34,12 @@ def _at_levels(process: Process, levels: Floats) -> Floats:
         return float(np.log(effective_noise_level(process, np.array([np.exp(x)]))[0] / level))
 
     low, high = np.log(process.t_min) - 1e-9, np.log(process.T) + 1e-9
-    return np.array([np.exp(brentq(gap, low, high, args=(level,), xtol=1e-14, rtol=1e-14)) for level in levels])
+    try:
+        return np.array([np.exp(brentq(gap, low, high, args=(level,), xtol=1e-14, rtol=1e-14)) for level in levels])
+    except ValueError:
+        raise InputError(
+            f"process {process.spec} reaches a noise level of the grid at no time; choose parameters nearer the defaults."
+        ) from None
 
 
 def _ends(process: Process) -> tuple[float, float]:

@@ -1,23 +1,20 @@
 """The main job: every experiment of a folder, to figures, tables and the data behind them.
 
-Results depend on the experiments and on the versions of the packages alone: they hold no dates and no timings, and
-numbers have DIGITS digits.
+Results depend on the experiments and on the versions of the packages alone: they hold no dates and no timings.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from numtoolkit import __version__
 from numtoolkit.experiments import Experiment, Result, read_experiments
 from numtoolkit.storage import folder, write, write_figure, write_json
 
-DIGITS = 6
 PACKAGES = ("numpy", "scipy", "sympy", "matplotlib", "scikit-learn")
 PICTURES = (".png", ".svg")
 
@@ -25,7 +22,7 @@ PICTURES = (".png", ".svg")
 def reproduce(
     experiments: Path, out: Path, quick: bool = False, progress: Callable[[str], None] = lambda line: None
 ) -> list[Path]:
-    """Run every experiment of a folder, in the order of their names, and return the files written.
+    """Run every experiment of a folder, one after the other, and return the files written.
 
     experiments  folder of TOML files (see `numtoolkit.experiments`), all read and checked before the first runs
     out          folder of the results, made if absent: NAME.png and NAME.svg, or NAME.md; NAME.json with the data, the
@@ -46,25 +43,17 @@ def reproduce(
         if result.figure is not None:
             written += [write_figure(out / f"{name}{suffix}", result.figure) for suffix in PICTURES]
         if result.table:
-            written.append(write(out / f"{name}.md", f"# {experiment.title}\n\n{result.table}\n\n{experiment.caption}"))
+            written.append(write(out / f"{name}.md", _page(name, experiment, result)))
         facts = {"title": experiment.title, "command": command, "experiment": table, "versions": versions()}
-        written.append(write_json(out / f"{name}.json", facts | {"data": rounded(result.data)}))
+        written.append(write_json(out / f"{name}.json", facts | {"data": result.data}))
         pages.append(_page(name, experiment, result))
     return [*written, write(out / "README.md", "\n".join(pages))]
 
 
 def _page(name: str, experiment: Experiment, result: Result) -> str:
     shown = result.table or f"![{experiment.title}]({name}.png)"
-    return f"## {experiment.title}\n\n{shown}\n\n{experiment.caption.strip()}\nData: [{name}.json]({name}.json)\n"
-
-
-def rounded(value: Any) -> Any:
-    """Plain data with every float at DIGITS significant digits: machines differ in the last bits, not in these."""
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, Mapping):
-        return {key: rounded(item) for key, item in value.items()}
-    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
+    parts = [f"## {experiment.title}", shown, experiment.caption.strip(), f"Data: [{name}.json]({name}.json)"]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,7 +36,6 @@ Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(
 class Region:
     """One scheme on the test equation with h L = linear: x, y (ny, nx) are Re w, Im w; stable where radius <= 1."""
 
-    logarithmic: ClassVar[bool] = False  # how the axes are drawn
     scheme: str
     linear: float
     x: Floats
@@ -57,7 +56,6 @@ class StepLimit:
     longest  (n,), the longest step there is, t - t_min
     """
 
-    logarithmic: ClassVar[bool] = True
     scheme: str
     panel: str
     t: Floats

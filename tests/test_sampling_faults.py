@@ -25,7 +25,7 @@ POISONED = Network(lambda z, t: torch.where((t[:, None] < 10) & (z == 0), float(
 
 
 def marked_run(zero, own="heun-edm", seeds=range(100, 105), **keywords):
-    """Five samples on EDM of which the listed ones have a coordinate at 0, where the network returns NaN below t = 10."""
+    """Five samples on EDM; those listed have a coordinate at 0, where the network returns NaN below t = 10."""
     start = torch.ones(5, 4)
     start[zero, 1] = 0.0
     return sample(POISONED, own, process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, seeds=seeds, **keywords)

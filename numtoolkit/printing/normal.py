@@ -67,6 +67,10 @@ class Scalar:
         rest = Scalar(tuple(sorted((self * outer).terms, key=_simplest_first)))
         return outer if rest == ONE else outer * monomial({rest: -1})
 
+    def factored(self) -> Scalar:
+        """The same with a sum kept as one factor."""
+        return self.inverse().inverse() if self.terms else self
+
 
 def _simplest_first(term: tuple[Monomial, Fraction]) -> tuple[int, str]:
     return sum(power for _, power in term[0]), str(term[0])
@@ -135,7 +139,8 @@ def normal(entry: Entry, end: Entry) -> Normal:
     if isinstance(entry, Product):
         return reduce(_multiply, [normal(arg, end) for arg in entry.args])
     if isinstance(entry, Quotient):
-        inverse = scalar(entry.bottom).inverse()
+        bottom = entry.bottom.args if isinstance(entry.bottom, Product) else (entry.bottom,)
+        inverse = reduce(Scalar.__mul__, [scalar(part).inverse() for part in bottom])
         return {word: value * inverse for word, value in normal(entry.top, end).items()}
     if isinstance(entry, Int) and scalar(entry.b) == scalar(end):
         return _window(entry)
@@ -157,7 +162,7 @@ def scalar(entry: Entry) -> Scalar:
 
 def _window(entry: Int) -> Normal:
     start = scalar(entry.a)
-    length = scalar(entry.b) - start
+    length = (scalar(entry.b) - start).factored()
     weights = [scalar(weight) for weight in entry.weight]
     words: Normal = {}
     for j in range(len(weights)):

@@ -194,7 +194,10 @@ class Tableau:
 
 
 def tableau(scheme: Scheme, layout: Layout) -> Tableau | None:
-    """The layout as a tableau, or None: every row must be the flow of the first state plus multiples of evaluations."""
+    """The layout as a tableau, or None.
+
+    Every row must be the flow of the first state plus multiples of evaluations that are told the time they are at.
+    """
     rows = {item.name: item for item in layout.items if isinstance(item, Row)}
     evaluations = {item.name: item for item in layout.items if isinstance(item, Eval)}
     columns = tuple(sorted({*layout.needs, *evaluations}))
@@ -202,7 +205,7 @@ def tableau(scheme: Scheme, layout: Layout) -> Tableau | None:
         terms = dict(row.terms)
         if terms.pop(START, None) != Flow(L, ZERO, row.at) or not terms.keys() <= set(columns):
             return None
-    if layout.noises or layout.out not in rows:
+    if layout.noises or layout.out not in rows or any(item.told != item.at for item in evaluations.values()):
         return None
     own = {name: (item.at, rows.get(item.of)) for name, item in evaluations.items()}
     stages = [own[name] if name in own else (carried(scheme, name), None) for name in columns]

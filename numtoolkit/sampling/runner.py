@@ -22,7 +22,6 @@ from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
 from numtoolkit.sampling.state import Array, Origin, finite_rows, join, library, origin
 from numtoolkit.scheme import START, Scheme
-from numtoolkit.specs import Spec
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
@@ -71,10 +70,10 @@ class Samples:
 
 def sample(
     network: Evaluator,
-    scheme: str | Spec | Scheme,
+    scheme: str | Scheme,
     *,
-    process: str | Spec | Process,
-    grid: str | Spec | Sequence[float] | Floats,
+    process: str | Process,
+    grid: str | Sequence[float] | Floats,
     steps: int | None = None,
     nfe: int | None = None,
     seeds: Sequence[int] | range | None = None,
@@ -97,10 +96,11 @@ def sample(
     start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
                   or from N(0, Sigma_t) where the grid begins at t < T
     shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype
-    update        "plain": bit-equal between numpy and torch in float64 on the CPU, and for every split of the batch;
+    update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
                   "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only)
     denoise       end with one more evaluation, at the grid's last time, and return its data prediction (batch, *event)
-    batch         samples at a time, by default all; the last tile is filled up, so the network sees one size only
+    batch         samples at a time, by default all; the last tile is filled up, so that a network, which may round
+                  differently for another size, sees one size only, and gives the same bits for the same `batch`
     progress      a bar on stderr: None where stderr is a terminal, True always, False never
     callback      called after every step of every tile with (step, time, copy of the state)
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
@@ -170,7 +170,7 @@ def times_of(
     budget = None if nfe is None else _whole("nfe", nfe) - denoise
     if steps is not None:
         _whole("steps", steps)
-    if isinstance(grid, (str, Spec)):
+    if isinstance(grid, str):
         if (steps is None) == (nfe is None):
             raise InputError("a named grid needs to know its length; give either steps or nfe.")
         if budget is not None:

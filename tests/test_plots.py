@@ -1,0 +1,142 @@
+"""Figures show what they are given, say what they show, and are the same bytes every time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numtoolkit.errors import InputError
+from numtoolkit.plots import curve_figure, image_grid, order_table, stability_figure
+from numtoolkit.processes import PSLD
+from numtoolkit.stability import Region, regions
+from numtoolkit.storage import write_figure
+
+pytest.importorskip("matplotlib")
+
+
+def record(scheme: str, nfe: int, error: float | None, metric: str = "relative-rms", **more: Any) -> dict[str, Any]:
+    return {"scheme": scheme, "nfe": nfe, "steps": nfe, "metric": metric, "error": error, "median": None} | more
+
+
+CURVES = [record(name, n, c / n**p) for name, c, p in (("a", 1, 1), ("b", 9, 2)) for n in (5, 10, 20)]
+
+
+def figures() -> list[Any]:
+    tiles = np.linspace(-1, 1, 8 * 12).reshape(8, 3, 4)
+    return [
+        curve_figure(CURVES, "title"),
+        image_grid({"left": (tiles, np.arange(8) % 3 == 0)}, "title", columns=4),
+        stability_figure([*regions("ddim", size=40), *regions("res-2m", size=40)], "title"),
+        stability_figure([*regions("nse", size=40), *regions("sscs", size=40)], "title"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
+    for i, pair in enumerate(zip(figures(), figures(), strict=True)):
+        first, second = (write_figure(tmp_path / f"{i}{j}{suffix}", f).read_bytes() for j, f in enumerate(pair))
+        assert first == second
+        assert len(first) > 5000
+
+
+def test_every_figure_has_a_title_and_labelled_axes() -> None:
+    for figure in figures():
+        assert figure.get_suptitle() == "title"
+        for ax in figure.axes:
+            assert ax.images or (ax.get_xlabel() and ax.get_ylabel())
+
+
+def test_curves_hold_the_records_and_the_legend_is_ordered_like_their_ends() -> None:
+    (ax,) = curve_figure(CURVES, "t", slopes=()).axes
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    np.testing.assert_array_equal(lines["b"].get_xydata(), [[5, 9 / 25], [10, 9 / 100], [20, 9 / 400]])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert lines["a"].get_marker() != lines["b"].get_marker()
+    assert lines["a"].get_linestyle() != lines["b"].get_linestyle()
+
+
+def test_guides_have_the_slopes_they_name() -> None:
+    (ax,) = curve_figure(CURVES, "t", slopes=(1, 3)).axes
+    guides = [line.get_xydata() for line in ax.get_lines() if not line.get_label()[0].isalpha()]
+    for p, points in zip((1, 3), guides, strict=True):
+        (x0, y0), (x1, y1) = points
+        assert np.log(y1 / y0) / np.log(x1 / x0) == pytest.approx(-p)
+    assert [note.get_text() for note in ax.texts] == ["order 1", "order 3"]
+
+
+def test_metrics_and_quantities_get_a_panel_each_and_missing_errors_none() -> None:
+    records = [
+        *(record("a", n, 1 / n, median=0.5 / n) for n in (5, 10)),
+        record("a", 20, None),
+        *(record("c", n, 1 / n, "sliced-wasserstein", low=0.5 / n, high=2 / n, floor=0.01) for n in (5, 10)),
+    ]
+    panels = curve_figure(records, "t", ("error", "median"), ()).axes
+    assert [ax.get_ylabel().split()[0] for ax in panels] == ["RMS", "median", "sliced"]
+    np.testing.assert_array_equal(panels[1].get_lines()[0].get_xydata(), [[5, 0.1], [10, 0.05]])
+    assert [text.get_text() for text in panels[2].get_legend().get_texts()] == ["c", "two exact sets"]
+
+
+def test_lost_runs_leave_the_axes_and_not_the_others_unreadable() -> None:
+    (ax,) = curve_figure([*CURVES, record("lost", 5, 1e9), record("lost", 10, 1e4)], "t").axes
+    assert ax.get_ylim()[1] == 10
+
+
+def test_the_drawn_boundary_is_the_contour() -> None:
+    (ax,) = stability_figure([r for r in regions("euler") if r.linear == 0], "t").axes
+    (contour,) = ax.collections
+    (path,) = contour.get_paths()
+    distance = np.abs(path.vertices @ [1, 1j] + 1)
+    # Linear interpolation between grid points 7.5 / 399 apart errs by an eighth of the square, times the curvature 1.
+    np.testing.assert_allclose(distance, 1, atol=(7.5 / 399) ** 2)
+
+
+def test_limits_are_drawn_where_there_are_any() -> None:
+    limits = [*regions("nse", process=PSLD(), size=40), *regions("sscs", process=PSLD(), size=40)]
+    flow, sde = stability_figure(limits, "t").axes
+    (line,) = flow.get_lines()
+    drawn = np.isfinite(line.get_ydata())
+    np.testing.assert_array_equal(line.get_ydata()[drawn], limits[0].h[np.isfinite(limits[0].h)])
+    assert sde.get_lines()[0].get_label() == "sscs (no bound)"
+
+
+def test_tiles_are_laid_out_in_reading_order_and_frames_surround_theirs() -> None:
+    images = np.arange(6, dtype=float).reshape(6, 1, 1) * np.ones((6, 3, 4)) / 6
+    (ax,) = image_grid({"x": (images, np.arange(6) == 5)}, "t", columns=3).axes
+    shown = np.asarray(ax.images[0].get_array())
+    assert shown.shape == (2 * 5, 3 * 6)
+    np.testing.assert_array_equal(shown[5:8, 6:10], images[4])
+    assert shown[3, 0] == 1  # white between the tiles
+    (frame,) = ax.patches
+    assert frame.get_bbox().bounds == (11, 4, 5, 4)
+
+
+def test_the_order_table_shows_what_was_derived_and_what_was_claimed_otherwise() -> None:
+    orders = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
+    none = dict.fromkeys(orders)
+    orders_of = {
+        "derived": none | {"classical": 3, "stiff_weak": 2},
+        "claimed": none | {"classical": 2, "stiff_weak": 2},
+    }
+    row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general"} | orders_of
+    cells = [cell.strip() for cell in order_table([row]).splitlines()[-1].split("|")[1:-1]]
+    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "higher", "general"]
+
+
+def test_too_many_curves_are_refused() -> None:
+    with pytest.raises(InputError, match="9 curves cannot be read; give 1 to 8"):
+        curve_figure([record(str(i), 5, 1.0) for i in range(9)], "t")
+    with pytest.raises(InputError, match="0 curves"):
+        curve_figure([record("a", 5, None)], "t")
+    flat = np.zeros((2, 2))
+    with pytest.raises(InputError, match="9 curves"):
+        stability_figure([Region(str(i), 0.0, flat, flat, flat) for i in range(9)], "t")
+
+
+def test_without_matplotlib_a_sentence_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(InputError, match=r"pip install 'numtoolkit\[plots\]'"):
+        curve_figure(CURVES, "t")
