@@ -36,15 +36,15 @@ from numtoolkit.errors import InputError
 from numtoolkit.scheme import START, Eval, Item, Layout, Noise, Row
 
 
-def _layout(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Layout:
+def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Layout:
     """A layout with every phi written out for the row it stands in."""
 
-    def written(item: Item) -> Item:
+    def _item(item: Item) -> Item:
         if not isinstance(item, Row):
             return item
         return replace(item, terms=tuple((s, expand_phi(e, item.at)) for s, e in item.terms if e != ZERO))
 
-    return Layout(tuple(map(written, items)), out, tuple((carry or {}).items()))
+    return Layout(tuple(map(_item, items)), out, tuple((carry or {}).items()))
 
 
 def _entry(value: Scalarlike) -> Entry:
@@ -68,7 +68,7 @@ def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Entry]], b: Sequence[E
         stages = {f"E{j}": a for j, a in enumerate(A[i])}
         items += [combine(f"Y{i}", c[i], y=flow(0, c[i]), **stages), evaluate(f"E{i}", f"Y{i}", c[i])]
     items.append(combine("out", 1, y=flow(), **{f"E{i}": w for i, w in enumerate(b)}))
-    return _layout(items, "out")
+    return written(items, "out")
 
 
 def past(count: int) -> tuple[Entry, ...]:
@@ -82,7 +82,7 @@ def past(count: int) -> tuple[Entry, ...]:
 def history(weights: Sequence[Entry], keep: int) -> Layout:
     """A multistep step: evaluate at the start, combine with carried evaluations E1, E2, ..., hand on `keep` of them."""
     row = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(weights)})
-    return _layout([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(weights)))})
+    return written([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(weights)))})
 
 
 def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep: int, first: bool) -> Layout:
@@ -98,7 +98,7 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
         combine("out", 1, y=flow(), **dict(zip([*names, "EP"], corrector, strict=True))),
     ]
     carry = {"E0": "EP"} | {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(names)))}
-    return _layout(items, "out", carry)
+    return written(items, "out", carry)
 
 
 ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law
@@ -150,14 +150,14 @@ def word(text: str, scale: Callable[[Op], Op] = lambda X: X) -> Layout:
             drift, score = (rest.row(row), N.row(row)) if row else (rest, N)
             items.append(combine(new, b, **{state: 1 + (b - a) * at(drift, a), quantity: (b - a) * at(score, a)}))
         state = new
-    return _layout(items, state)
+    return written(items, state)
 
 
 def conjugate_euler(B: Op) -> Layout:
     """The conjugate Euler step y' = Flow(L + B)(1 - h B) y + Int(L + B, N) e; B = 0 is the exponential Euler step."""
     W = L + B
     row = combine("out", 1, y=flow(L=W) * (1 - at(B)), E0=integral(L=W))
-    return _layout([evaluate("E0"), row], "out")
+    return written([evaluate("E0"), row], "out")
 
 
 def churned(layout: Layout, a: Entry, scale: Entry) -> Layout:
