@@ -159,7 +159,7 @@ class Scheme:
     step: Layout
     frozen: str
     clock: str = "natural"
-    processes: tuple[str, ...] = ("vp", "edm", "flow", "psld")
+    processes: tuple[str, ...] = ("vp", "vp-cosine", "edm", "flow", "psld", "cld")
     start: tuple[Layout, ...] = ()
     last: tuple[Layout, ...] = ()
     to_zero: Layout | None = None

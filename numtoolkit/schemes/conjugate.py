@@ -19,7 +19,7 @@ def lambda_ddim(name: str, B: str, source: str) -> Scheme:
         step=conjugate_euler(shift * op(B)),
         frozen="noise",
         clock="time",
-        processes=("vp", "psld"),
+        processes=("vp", "vp-cosine", "psld", "cld"),
         params=(SHIFT,),
         claims=Claims(classical=1),
     )

@@ -8,7 +8,7 @@ from numtoolkit.processes import ScalarProcess
 from numtoolkit.scheme import Claims, Param, Scheme
 from numtoolkit.schemes.forms import churned, tableau
 
-IMAGE = ("vp", "edm", "flow")
+IMAGE = ("vp", "vp-cosine", "edm", "flow")
 c2, a = symbol("c2"), symbol("a")
 STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
 
@@ -115,4 +115,14 @@ EULER = Scheme(
     claims=Claims(classical=1),
 )
 
-ONE_STEP = (EULER, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, DPMPP_2S)
+HEUN = Scheme(
+    "heun",
+    family="classical",
+    source="Heun's method on the probability flow in process time",
+    step=HEUN_EDM_STEP,
+    frozen=FROZEN_DRIFT,
+    clock="time",
+    claims=Claims(classical=2),
+)
+
+ONE_STEP = (EULER, HEUN, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, DPMPP_2S)
