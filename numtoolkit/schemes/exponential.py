@@ -30,7 +30,7 @@ def exponential(
         clock="log-snr",
         processes=IMAGE,
         params=params,
-        to_zero=EXPONENTIAL_EULER if frozen == "data" else None,
+        to_zero=EXPONENTIAL_EULER,
         claims=claims,
     )
 

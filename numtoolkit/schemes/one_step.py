@@ -22,6 +22,7 @@ DDIM = Scheme(
     frozen="noise",
     clock="natural",
     claims=Claims(classical=1, stiff_strong=1, stiff_commuting=1, stiff_weak=1),
+    to_zero=EXPONENTIAL_EULER,
     aliases=("dpm-solver-1", "dpmpp-1", "exponential-euler"),
 )
 
@@ -112,6 +113,7 @@ EULER = Scheme(
     step=tableau([0], [[]], [phi(1)]),
     frozen=FROZEN_DRIFT,
     clock="time",
+    to_zero=EXPONENTIAL_EULER,
     claims=Claims(classical=1),
 )
 
@@ -122,6 +124,7 @@ HEUN = Scheme(
     step=HEUN_EDM_STEP,
     frozen=FROZEN_DRIFT,
     clock="time",
+    to_zero=EXPONENTIAL_EULER,
     claims=Claims(classical=2),
 )
 

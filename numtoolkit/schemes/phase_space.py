@@ -124,14 +124,15 @@ CSE = conjugate_splitting("cse", "S0 B A", 0)
 CVV = conjugate_splitting("cvv", "S0 B/2 A S1 B/2", 0, ("csps-d",))
 COBA = conjugate_splitting("coba", "O S0 B A", 1, ("csps-s",))
 
+EULER_MARUYAMA = Layout(
+    (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"
+)
 EM = Scheme(
     "em",
     family="classical",
     source="Maruyama 1955; Kloeden & Platen 1992 eq. 10.2.1",
-    step=Layout(
-        (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)),
-        "out",
-    ),
+    step=EULER_MARUYAMA,
+    to_zero=EULER_MARUYAMA,
     frozen=FROZEN_DRIFT,
     clock="time",
     tau=1,

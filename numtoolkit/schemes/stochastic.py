@@ -38,7 +38,7 @@ def ancestral_scheme(name: str, step: Layout, clock: str, source: str, aliases: 
         params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.step)),
         quantities=(("d", ancestral_abscissa),),
         claims=Claims(sde_weak=1),
-        to_zero=EXPONENTIAL_EULER if clock == "noise-level" else None,
+        to_zero=EXPONENTIAL_EULER,
         aliases=aliases,
     )
 
@@ -68,6 +68,7 @@ def reverse_sde(
         processes=IMAGE,
         tau=1,
         reference=number(1),
+        to_zero=EXPONENTIAL_EULER,
         claims=Claims(sde_weak=order),
     )
 
