@@ -183,6 +183,9 @@ class Reader:
             scale = process.alpha(self.time(entry.b))
             if (problem.frozen, problem.clock) == ("data", "log-snr"):
                 return (scale * scaled_window_integral(-problem.q * self.h, a, b, weight))[:, None, None]
+            if problem.frozen == "noise" and len(weight) == 1:  # in any clock, and down to noise level 0
+                fall = process.noise_level(self.time(entry.a)) - process.noise_level(self.time(entry.b))
+                return (-problem.q * scale * fall * weight[0])[:, None, None]
             if (problem.frozen, problem.clock) == ("noise", "log-snr"):
                 sigma = scale * process.noise_level(self.time(entry.b))
                 return (-problem.q * sigma * self.h * window_integral(self.h, a, b, weight))[:, None, None]

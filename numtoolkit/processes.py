@@ -220,6 +220,52 @@ class VP(ScalarProcess):
 
 
 @dataclass(frozen=True)
+class CosineVP(ScalarProcess):
+    """Variance preserving with alpha = cos(f) / cos(f0), f = (pi/2)(t + offset)/(1 + offset) (Nichol & Dhariwal 2021).
+
+    At t = 1 alpha is 0, so T < 1. All forms below keep their digits at both ends.
+    """
+
+    offset: float = 0.008
+    T: float = 0.999
+    t_min: float = 1e-3
+    name = "vp-cosine"
+
+    def __post_init__(self) -> None:
+        _in_range(self.name, "offset", self.offset, self.offset > 0, "offset > 0")
+        _in_range(self.name, "T", self.T, 0 < self.T < 1, "0 < T < 1 (at 1 the noise level is infinite)")
+
+    @property
+    def _scale(self) -> float:
+        return float(np.pi / (2 * (1 + self.offset)))
+
+    @property
+    def _f0(self) -> float:
+        return self._scale * self.offset
+
+    def log_alpha(self, t: Floats) -> Floats:
+        return -np.log1p(self.noise_level(t) ** 2) / 2
+
+    def noise_level(self, t: Floats) -> Floats:
+        f = self._scale * t + self._f0
+        return np.sqrt(np.sin(self._scale * t) * np.sin(f + self._f0)) / np.cos(f)
+
+    def time_of_noise_level(self, s: Floats) -> Floats:
+        # tan(f)^2 - tan(f0)^2 = s^2 / cos(f0)^2; the difference of the angles by the tangent of a difference
+        high, low = np.sqrt(s**2 + np.sin(self._f0) ** 2) / np.cos(self._f0), np.tan(self._f0)
+        difference = (s / np.cos(self._f0)) ** 2 / (high + low)
+        return np.arctan2(difference, 1 + high * low) / self._scale
+
+    def log_rates(self, t: Floats) -> tuple[Floats, Floats]:
+        f = self._scale * t + self._f0
+        cotangents = 1 / np.tan(self._scale * t) + 1 / np.tan(f + self._f0)
+        return -self._scale * np.tan(f), self._scale * (cotangents / 2 + np.tan(f))
+
+    def prior(self) -> Floats:
+        return np.eye(1)
+
+
+@dataclass(frozen=True)
 class EDM(ScalarProcess):
     """Variance exploding in the noise level itself, z = x_0 + t n (Karras et al. 2022)."""
 
@@ -388,7 +434,20 @@ def _in_range(process: str, name: str, value: float, ok: bool, rule: str) -> Non
         raise InputError(f"process {process}: {name} = {value} is out of range; it must satisfy {rule}.")
 
 
-PROCESSES: dict[str, type[Process]] = {p.name: p for p in (VP, EDM, RectifiedFlow, PSLD)}
+@dataclass(frozen=True)
+class CLD(PSLD):
+    """Critically damped Langevin diffusion (arXiv:2112.07068): PSLD without noise on the position, Gamma = 0."""
+
+    Gamma: float = 0.0
+    nu: float = 4.0
+    name = "cld"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _in_range(self.name, "Gamma", self.Gamma, self.Gamma == 0, "Gamma = 0 (with Gamma > 0 it is psld)")
+
+
+PROCESSES: dict[str, type[Process]] = {p.name: p for p in (VP, CosineVP, EDM, RectifiedFlow, PSLD, CLD)}
 
 
 def process(text: str | Spec | Process) -> Process:

@@ -201,7 +201,8 @@ def step_quantities(
         with np.errstate(divide="ignore", invalid="ignore"):
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for name, rule in scheme.quantities:
-        found[name] = rule(problem, times, index, values)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a final step to noise level 0 may be infinitely long
+            found[name] = rule(problem, times, index, values)
     return found
 
 

@@ -159,7 +159,7 @@ class Scheme:
     step: Layout
     frozen: str
     clock: str = "natural"
-    processes: tuple[str, ...] = ("vp", "edm", "flow", "psld")
+    processes: tuple[str, ...] = ("vp", "vp-cosine", "edm", "flow", "psld", "cld")
     start: tuple[Layout, ...] = ()
     last: tuple[Layout, ...] = ()
     to_zero: Layout | None = None
@@ -186,6 +186,9 @@ class Scheme:
                 raise InputError(f"scheme {self.name}: a step uses {lost}, which the step before does not hand on.")
             handed = {name for name, _ in layout.carry}
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.structure, self.values))  # the rows are many, the name tells schemes apart
+
     @property
     def kind(self) -> str:
         return "ode" if self.reference == ZERO else "sde"
@@ -204,6 +207,10 @@ class Scheme:
         given = [value if key == "" else f"{key}={value}" for key, value in self.structure]
         given += [f"{name}={value}" for name, value in self.values]
         return f"{self.name}({', '.join(given)})" if given else self.name
+
+    def with_structure(self, *positional: str, **named: str) -> Scheme:
+        """The scheme as a member of a family: the arguments that made it, for its specification."""
+        return replace(self, structure=(*(("", value) for value in positional), *named.items()))
 
     def bind(self, **given: Fraction) -> Scheme:
         """The scheme with parameters set to exact values."""

@@ -12,13 +12,28 @@ from functools import cache
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.scheme import Scheme
 from numtoolkit.schemes.conjugate import CONJUGATE
+from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.multistep import MULTISTEP
+from numtoolkit.schemes.noise_polynomials import NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
+from numtoolkit.schemes.stochastic import STOCHASTIC
 from numtoolkit.specs import Spec, parse
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
-CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (*ONE_STEP, *MULTISTEP, *PHASE_SPACE, *CONJUGATE)
+CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
+    *(*ONE_STEP, *EXPONENTIAL, *MULTISTEP, *NOISE_POLYNOMIALS),
+    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE),
+)
+
+# Names in use for a scheme with its parameters fixed.
+SPECIAL = {
+    "etd2rk": "res-2s(c2=1)",
+    "dpm2-karras": "dpm-solver-2(c2=1/2)",
+    "lms": "deis-rhoab(3)",
+    "ipndm-v": "deis-rhoab(3)",
+    "exp-adams-2": "exp-adams(2)",
+}
 
 
 @cache
@@ -47,8 +62,12 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         return text
     spec = parse(text) if isinstance(text, str) else text
     names = _by_name()
+    if spec.name in SPECIAL:
+        if spec.positional or spec.named:
+            raise InputError(f"{spec.name} is {SPECIAL[spec.name]} and takes no parameters; write that with your own.")
+        return scheme(SPECIAL[spec.name])
     if spec.name not in names:
-        raise unknown("scheme", spec.name, names)
+        raise unknown("scheme", spec.name, {**names, **SPECIAL})
     entry = CATALOGUE[names[spec.name]]
     if isinstance(entry, Scheme):
         free = [p.name for p in entry.params if p.name not in dict(entry.values)]

@@ -5,6 +5,7 @@ from fractions import Fraction
 from numtoolkit.entries import op, symbol
 from numtoolkit.scheme import Claims, Param, Scheme
 from numtoolkit.schemes.forms import conjugate_euler
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 
 shift = symbol("shift")
 SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
@@ -19,8 +20,9 @@ def lambda_ddim(name: str, B: str, source: str) -> Scheme:
         step=conjugate_euler(shift * op(B)),
         frozen="noise",
         clock="time",
-        processes=("vp", "psld"),
+        processes=("vp", "vp-cosine", "psld", "cld"),
         params=(SHIFT,),
+        to_zero=EXPONENTIAL_EULER,
         claims=Claims(classical=1),
     )
 

@@ -4,7 +4,7 @@ tableau             an exponential Runge-Kutta step from A, b, c
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
-churned             noise added back before a step
+churned, ancestral  noise added back before or after a step
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from numtoolkit.errors import InputError
 from numtoolkit.scheme import START, Eval, Item, Layout, Noise, Row
 
 
-def _layout(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Layout:
+def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Layout:
     """A layout with every phi written out for the row it stands in."""
 
-    def written(item: Item) -> Item:
+    def _item(item: Item) -> Item:
         if not isinstance(item, Row):
             return item
         return replace(item, terms=tuple((s, expand_phi(e, item.at)) for s, e in item.terms if e != ZERO))
 
-    return Layout(tuple(map(written, items)), out, tuple((carry or {}).items()))
+    return Layout(tuple(map(_item, items)), out, tuple((carry or {}).items()))
 
 
 def _entry(value: Scalarlike) -> Entry:
@@ -68,7 +68,7 @@ def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Entry]], b: Sequence[E
         stages = {f"E{j}": a for j, a in enumerate(A[i])}
         items += [combine(f"Y{i}", c[i], y=flow(0, c[i]), **stages), evaluate(f"E{i}", f"Y{i}", c[i])]
     items.append(combine("out", 1, y=flow(), **{f"E{i}": w for i, w in enumerate(b)}))
-    return _layout(items, "out")
+    return written(items, "out")
 
 
 def past(count: int) -> tuple[Entry, ...]:
@@ -82,7 +82,7 @@ def past(count: int) -> tuple[Entry, ...]:
 def history(weights: Sequence[Entry], keep: int) -> Layout:
     """A multistep step: evaluate at the start, combine with carried evaluations E1, E2, ..., hand on `keep` of them."""
     row = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(weights)})
-    return _layout([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(weights)))})
+    return written([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(weights)))})
 
 
 def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep: int, first: bool) -> Layout:
@@ -98,7 +98,7 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
         combine("out", 1, y=flow(), **dict(zip([*names, "EP"], corrector, strict=True))),
     ]
     carry = {"E0": "EP"} | {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(names)))}
-    return _layout(items, "out", carry)
+    return written(items, "out", carry)
 
 
 ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law
@@ -110,15 +110,16 @@ KICKS = {
 TOLD = {"S0": ZERO, "S1": ONE, "Sm": number("1/2")}
 
 
-def word(text: str, scale: Callable[[Op], Op] = lambda X: X) -> Layout:
+def word(text: str, scale: Callable[[Op], Op] = lambda X: X, conjugation: Op | None = None) -> Layout:
     """A splitting step from its word, letters applied from left to right.
 
     S0 S1 Sm   call the network now, told the time of the start, end or middle of the step
-    A B K      Euler kick of the x row, the m row or both: linear drift not taken by an analytic letter, plus the score
+    A B K      kick of the x row, the m row or both: linear drift not taken by an analytic letter, plus the score
     O L        exact in law: Ornstein-Uhlenbeck damping with its noise, the reverse drift at equilibrium with its noise
     X/2        the letter over its next half window
 
-    scale maps the damping and diffusion that set the covariance of an analytic letter's noise, not its flow.
+    scale        maps the damping and diffusion that set the covariance of an analytic letter's noise, not its flow
+    conjugation  None: kicks are Euler steps; an operator B: their rows of L + B flow exactly, B is taken back by Euler
     """
     tokens = text.split()
     rest = L
@@ -134,30 +135,34 @@ def word(text: str, scale: Callable[[Op], Op] = lambda X: X) -> Layout:
             continue
         letter, _, parts = token.partition("/")
         if letter not in elapsed:
-            raise InputError(
-                f"letter {token!r} of the splitting word {text!r} is unknown; use {' '.join([*TOLD, *elapsed])}."
-            )
+            known = " ".join([*TOLD, *elapsed])
+            raise InputError(f"letter {token!r} of the splitting word {text!r} is unknown; use {known}.")
         a = elapsed[letter]
         b = elapsed[letter] = a + Fraction(1, int(parts or 1))
-        new = f"Z{i}"
+        terms: dict[str, Scalarlike] = {}
         if letter in ANALYTIC:
             part = ANALYTIC[letter]
             items.append(Noise(f"xi{i}", covariance(a, b, scale(part), scale(G))))
-            moved: dict[str, Scalarlike] = {state: flow(a, b, part), f"xi{i}": 1}
-            items.append(combine(new, b, **moved))
+            terms = {state: flow(a, b, part), f"xi{i}": 1}
         else:
             row = KICKS[letter]
             drift, score = (rest.row(row), N.row(row)) if row else (rest, N)
-            items.append(combine(new, b, **{state: 1 + (b - a) * at(drift, a), quantity: (b - a) * at(score, a)}))
-        state = new
-    return _layout(items, state)
+            if conjugation is None:
+                terms = {state: 1 + (b - a) * at(drift, a), quantity: (b - a) * at(score, a)}
+            else:
+                back = conjugation.row(row)
+                undone = flow(a, b, drift + back) * (1 - (b - a) * at(back, a)) if back.terms else flow(a, b, drift)
+                terms = {state: undone, quantity: integral(a, b, L=drift + back, N=score)}
+        state = f"Z{i}"
+        items.append(combine(state, b, **terms))
+    return written(items, state)
 
 
 def conjugate_euler(B: Op) -> Layout:
     """The conjugate Euler step y' = Flow(L + B)(1 - h B) y + Int(L + B, N) e; B = 0 is the exponential Euler step."""
     W = L + B
     row = combine("out", 1, y=flow(L=W) * (1 - at(B)), E0=integral(L=W))
-    return _layout([evaluate("E0"), row], "out")
+    return written([evaluate("E0"), row], "out")
 
 
 def churned(layout: Layout, a: Entry, scale: Entry) -> Layout:
@@ -178,3 +183,16 @@ def churned(layout: Layout, a: Entry, scale: Entry) -> Layout:
         elif isinstance(old, Eval):
             items.append(Eval(old.name, "up" if old.of == START else old.of, abscissa(old.at), abscissa(old.told)))
     return Layout((*prefix, *items), layout.out)
+
+
+def ancestral(layout: Layout, d: Entry) -> Layout:
+    """The step run on to abscissa d >= 1, then noise of the forward law back to 1."""
+    reached = layout.map(lambda entry: reframe(entry, 0, d))
+    items: list[Item] = []
+    for new, old in zip(reached.items, layout.items, strict=True):
+        if isinstance(new, Row) and isinstance(old, Row):
+            items.append(Row(new.name, d * old.at, new.terms))
+        elif isinstance(old, Eval):
+            items.append(Eval(old.name, old.of, d * old.at, d * old.told))
+    noise = Noise("xi", covariance(d, 1, L, op("Q")))
+    return Layout((*items, noise, combine("down", 1, **{layout.out: flow(d, 1), "xi": 1})), "down", layout.carry)

@@ -2,70 +2,130 @@
 
 from functools import lru_cache
 
-from numtoolkit.entries import N, adams, at, phi, symbol
+from numtoolkit.entries import Entry, N, adams, at, phi, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Layout, Scheme
 from numtoolkit.schemes.forms import history, past, predict_correct
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
-r0 = symbol("r0")
+r0, r1 = symbol("r0"), symbol("r1")
 FIRST = history([phi(1)], keep=1)
 
-DPMPP_2M = Scheme(
-    "dpmpp-2m",
-    family="exponential multistep",
-    source="arXiv:2211.01095 Algorithm 2",
-    start=(FIRST,),
-    step=history([(1 + 1 / (2 * r0)) * phi(1), -phi(1) / (2 * r0)], keep=1),
-    frozen="data",
-    clock="log-snr",
-    processes=IMAGE,
-    to_zero=EXPONENTIAL_EULER,
-    claims=Claims(classical=2),
-    aliases=("dpm-solver-pp-2m", "unip-2"),
+
+def multistep(
+    name: str, start: tuple[Layout, ...], step: Layout, claims: Claims, source: str, aliases: tuple[str, ...] = ()
+) -> Scheme:
+    return Scheme(
+        name,
+        family="exponential multistep",
+        source=source,
+        start=start,
+        step=step,
+        frozen="data",
+        clock="log-snr",
+        processes=IMAGE,
+        to_zero=EXPONENTIAL_EULER,
+        claims=claims,
+        aliases=aliases,
+    )
+
+
+def two_point(keep: int) -> Layout:
+    """The DPM-Solver++(2M) step: the difference quotient weighted phi_1 / 2."""
+    return history([(1 + 1 / (2 * r0)) * phi(1), -phi(1) / (2 * r0)], keep)
+
+
+def three_point(second_difference: int) -> Layout:
+    """The three-point step; variation of constants asks for twice phi_3, the shipped DPM-Solver++(3M) takes it once."""
+    x2, x3 = -r0, -(r0 + r1)
+    b2 = (second_difference * phi(3) - x3 * phi(2)) / (x2 * (x2 - x3))
+    b3 = (second_difference * phi(3) - x2 * phi(2)) / (x3 * (x3 - x2))
+    return history([phi(1) - b2 - b3, b2, b3], keep=2)
+
+
+def raised(order: int) -> tuple[Layout, ...]:
+    """Exponential Adams steps of orders 1 to order - 1, each with all the history there is."""
+    return tuple(history(adams(past(k)), keep=k) for k in range(1, order))
+
+
+DPMPP_2M = multistep(
+    "dpmpp-2m", (FIRST,), two_point(keep=1), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
+)
+RES_2M = multistep(
+    "res-2m",
+    raised(2),
+    history(adams(past(2)), keep=1),
+    Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
+    "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4",
+)
+RES_3M = multistep(
+    "res-3m",
+    raised(3),
+    three_point(2),
+    Claims(classical=3, stiff_strong=3, stiff_commuting=3, stiff_weak=3),
+    "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011",
+)
+DPMPP_3M = multistep(
+    "dpmpp-3m",
+    (FIRST, two_point(keep=2)),
+    three_point(1),
+    Claims(classical=3, refuted=("classical",)),
+    "arXiv:2211.01095, multistep order 3 as its code and every port ship it",
+)
+DPMPP_3M_CORRECTED = multistep(
+    "dpmpp-3m-corrected",
+    (FIRST, two_point(keep=2)),
+    three_point(2),
+    Claims(classical=3),
+    "arXiv:2211.01095 with the second difference at its full weight",
 )
 
-RES_2M = Scheme(
-    "res-2m",
-    family="exponential multistep",
-    source="arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4",
-    start=(FIRST,),
-    step=history(adams(past(2)), keep=1),
-    frozen="data",
-    clock="log-snr",
-    processes=IMAGE,
-    to_zero=EXPONENTIAL_EULER,
-    claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
-    aliases=("exp-adams-2",),
-)
+
+@lru_cache
+def exp_adams(k: int = 4) -> Scheme:
+    """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4), started with the orders below."""
+    if not 1 <= k <= 6:
+        raise InputError(f"exp-adams({k}) is not declared; use k = 1 to 6.")
+    claims = Claims(k, k, k, k)
+    source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
+    scheme = multistep("exp-adams", raised(k), history(adams(past(k)), keep=k - 1), claims, source)
+    return scheme.with_structure(str(k))
 
 
 @lru_cache
 def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
     """UniPC of order p (arXiv:2302.04867 Algorithms 5-8), predictor and corrector as in the authors' code.
 
-    The first step predicts and corrects with one node less; the last step only predicts, to order 1.
+    The order is raised at the start and lowered at the end, where the last step only predicts.
     variant  bh1 or bh2: what the closed halves (p = 2 predictor, p = 1 corrector) multiply, h or the integral.
     """
-    if p != 2 or variant not in ("bh1", "bh2"):
-        raise InputError(f"unipc(p={p}, variant={variant}) is not declared; use p = 2 with variant bh1 or bh2.")
+    if not 1 <= p <= 4 or variant not in ("bh1", "bh2"):
+        raise InputError(f"unipc({p}, variant={variant}) is not declared; use p = 1 to 4 with variant bh1 or bh2.")
     half = (phi(1) if variant == "bh2" else at(N, 1)) / 2
-    first = predict_correct([phi(1)], [phi(1) - half, half], keep=1, first=True)
-    step = predict_correct([phi(1) + half / r0, -half / r0], adams((*past(2), 1)), keep=1, first=False)
-    last = Layout(EXPONENTIAL_EULER.items[1:], "out")
-    return Scheme(
+
+    def predictor(q: int) -> tuple[Entry, ...]:
+        return (phi(1) + half / r0, -half / r0) if q == 2 else adams(past(q))
+
+    def corrector(q: int) -> tuple[Entry, ...]:
+        return (phi(1) - half, half) if q == 1 else adams((*past(q), 1))
+
+    def step(q: int, first: bool = False) -> Layout:
+        return predict_correct(predictor(q), corrector(q), keep=p - 1, first=first)
+
+    final = Layout(EXPONENTIAL_EULER.items[1:], "out")
+    scheme = Scheme(
         "unipc",
         family="exponential multistep",
         source="arXiv:2302.04867 Algorithms 5-8",
-        start=(first,),
-        step=step,
-        last=(last,),
+        start=tuple(step(q, first=q == 1) for q in range(1, p)) or (step(1, first=True),),
+        step=step(p),
+        last=(*(step(q) for q in range(p - 1, 1, -1)), final),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,
-        claims=Claims(classical=3),
-        structure=(("", str(p)), *((("variant", variant),) if variant != "bh2" else ())),
+        claims=Claims(classical=p + 1),
     )
+    return scheme.with_structure(str(p), **({"variant": variant} if variant != "bh2" else {}))
 
 
-MULTISTEP = (DPMPP_2M, RES_2M, unipc)
+MULTISTEP = (DPMPP_2M, RES_2M, RES_3M, DPMPP_3M, DPMPP_3M_CORRECTED, exp_adams, unipc)

@@ -8,7 +8,7 @@ from numtoolkit.processes import ScalarProcess
 from numtoolkit.scheme import Claims, Param, Scheme
 from numtoolkit.schemes.forms import churned, tableau
 
-IMAGE = ("vp", "edm", "flow")
+IMAGE = ("vp", "vp-cosine", "edm", "flow")
 c2, a = symbol("c2"), symbol("a")
 STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
 
@@ -22,6 +22,7 @@ DDIM = Scheme(
     frozen="noise",
     clock="natural",
     claims=Claims(classical=1, stiff_strong=1, stiff_commuting=1, stiff_weak=1),
+    to_zero=EXPONENTIAL_EULER,
     aliases=("dpm-solver-1", "dpmpp-1", "exponential-euler"),
 )
 
@@ -112,7 +113,19 @@ EULER = Scheme(
     step=tableau([0], [[]], [phi(1)]),
     frozen=FROZEN_DRIFT,
     clock="time",
+    to_zero=EXPONENTIAL_EULER,
     claims=Claims(classical=1),
 )
 
-ONE_STEP = (EULER, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, DPMPP_2S)
+HEUN = Scheme(
+    "heun",
+    family="classical",
+    source="Heun's method on the probability flow in process time",
+    step=HEUN_EDM_STEP,
+    frozen=FROZEN_DRIFT,
+    clock="time",
+    to_zero=EXPONENTIAL_EULER,
+    claims=Claims(classical=2),
+)
+
+ONE_STEP = (EULER, HEUN, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, DPMPP_2S)

@@ -4,14 +4,15 @@ Letters as in `numtoolkit.scheme.word`. The papers number their schemes in words
 published algorithms with the score as the frozen quantity.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
-from numtoolkit.entries import Op, at, flow, integral, number, op, symbol
+from numtoolkit.entries import L, N, Op, at, covariance, flow, integral, number, op, symbol
 from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme
-from numtoolkit.schemes.forms import combine, evaluate, word
+from numtoolkit.scheme import Claims, Eval, Layout, Noise, Param, Scheme
+from numtoolkit.schemes.forms import combine, evaluate, word, written
 
-PHASE = ("psld",)
+PHASE = ("psld", "cld")
 lambda_s = symbol("lambda_s")
 
 
@@ -52,6 +53,7 @@ NSE = ode("nse", "S0 B S0 A", "arXiv:2310.07894, naive symplectic Euler")
 RSE = ode("rse", "S0 B A", "arXiv:2310.07894, reduced symplectic Euler")
 NVV = ode("nvv", "S0 B/2 S0 A S0 B/2", "arXiv:2310.07894, naive velocity Verlet")
 RVV = ode("rvv", "S0 B/2 A S1 B/2", "arXiv:2310.07894, reduced velocity Verlet", aliases=("sps-d",))
+RVV_UNSHIFTED = ode("rvv-unshifted", "S0 B/2 A S0 B/2", "arXiv:2310.07894, reduced velocity Verlet told the start twice")
 
 
 def scaled_position(X: Op) -> Op:
@@ -70,16 +72,67 @@ LAMBDA_S = Param(
 SSCS = sde("sscs", word("L/2 S0 K L/2"), "arXiv:2112.07068 Algorithm 1; arXiv:2303.01748")
 NOBA = sde("noba", word("O S0 B S0 A"), "arXiv:2402.07211, naive OBA")
 ROBA = sde("roba", word("O S0 B A", scaled_position), "arXiv:2402.07211, reduced OBA", (LAMBDA_S,), ("sps-s",))
+NBAO = sde("nbao", word("S0 B S0 A O"), "arXiv:2402.07211, naive BAO")
+RBAO = sde("rbao", word("S0 B A O"), "arXiv:2402.07211, reduced BAO")
+NOBAB = sde("nobab", word("O S0 B/2 S0 A S0 B/2"), "arXiv:2402.07211, naive OBAB")
 ROBAB = sde("robab", word("O S0 B/2 A S1 B/2"), "arXiv:2402.07211, reduced OBAB")
 
+
+def sscs_midpoint() -> Scheme:
+    """SSCS with the score step by the explicit midpoint rule, told the middle of the step."""
+    half, rest = Fraction(1, 2), L - op("R")
+    kick, score = at(rest, half), at(N, half)
+    items = [
+        Noise("xi1", covariance(0, half, op("R"))),
+        combine("Z1", half, y=flow(0, half, op("R")), xi1=1),
+        Eval("E0", "Z1", number("1/2"), number("1/2")),
+        combine("Y", half, Z1=1 + kick / 2, E0=score / 2),
+        Eval("E1", "Y", number("1/2"), number("1/2")),
+        combine("Z2", half, Z1=1, Y=kick, E1=score),
+        Noise("xi2", covariance(half, 1, op("R"))),
+        combine("Z3", 1, Z2=flow(half, 1, op("R")), xi2=1),
+    ]
+    scheme = sde("sscs-midpoint", written(items, "Z3"), "SSCS (arXiv:2112.07068) with a second-order score step; new here")
+    return replace(scheme, claims=Claims(sde_weak=2))
+
+
+SSCS_MIDPOINT = sscs_midpoint()
+
+# Conjugate splittings: the rows of each kick flow exactly, with the Cholesky noise frozen (arXiv:2310.07894)
+shift = symbol("shift")
+CONJUGATION = shift * op("unit")
+SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
+
+
+def conjugate_splitting(name: str, text: str, tau: int, aliases: tuple[str, ...] = ()) -> Scheme:
+    return Scheme(
+        name,
+        family="conjugate",
+        source="arXiv:2310.07894, conjugate splitting",
+        step=word(text, conjugation=CONJUGATION),
+        frozen="noise",
+        processes=PHASE,
+        tau=tau,
+        reference=number(tau),
+        params=(SHIFT,),
+        claims=Claims(sde_weak=1) if tau else Claims(classical=1),
+        aliases=aliases,
+    )
+
+
+CSE = conjugate_splitting("cse", "S0 B A", 0)
+CVV = conjugate_splitting("cvv", "S0 B/2 A S1 B/2", 0, ("csps-d",))
+COBA = conjugate_splitting("coba", "O S0 B A", 1, ("csps-s",))
+
+EULER_MARUYAMA = Layout(
+    (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"
+)
 EM = Scheme(
     "em",
     family="classical",
     source="Maruyama 1955; Kloeden & Platen 1992 eq. 10.2.1",
-    step=Layout(
-        (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)),
-        "out",
-    ),
+    step=EULER_MARUYAMA,
+    to_zero=EULER_MARUYAMA,
     frozen=FROZEN_DRIFT,
     clock="time",
     tau=1,
@@ -88,4 +141,7 @@ EM = Scheme(
     aliases=("euler-maruyama",),
 )
 
-PHASE_SPACE = (NSE, RSE, NVV, RVV, EM, SSCS, NOBA, ROBA, ROBAB)
+PHASE_SPACE = (
+    *(NSE, RSE, NVV, RVV, RVV_UNSHIFTED, CSE, CVV),
+    *(EM, SSCS, SSCS_MIDPOINT, NOBA, ROBA, NBAO, RBAO, NOBAB, ROBAB, COBA),
+)

@@ -26,6 +26,7 @@ class Field:
         self.names = tuple(sorted(symbols))
         self.symbols: dict[str, Any] = {}
         self._number: Any = Fraction
+        self._texts: dict[Any, str] = {}
         if self.names and accelerate and flint is not None:
             context = flint.fmpz_mpoly_ctx.get(self.names, flint.Ordering.lex)
             one = context.constant(1)
@@ -74,9 +75,11 @@ class Field:
         """An element as text, factored: "-(3*r0 + 2)/12"."""
         if isinstance(value, Fraction):
             return str(value)
-        import sympy
+        if value not in self._texts:
+            import sympy
 
-        return str(sympy.factor(self.expression(value)))
+            self._texts[value] = str(sympy.factor(self.expression(value)))
+        return self._texts[value]
 
 
 class Ratio:

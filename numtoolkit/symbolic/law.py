@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from numtoolkit.entries import At, Const, Cov, Entry, L, N, op
+from numtoolkit.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import START, Noise, Row, Scheme
+from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
 from numtoolkit.symbolic.fields import Field
-from numtoolkit.symbolic.series import CovarianceSeries, Jet, Letter, Reading, Series, Word, add, weight
-from numtoolkit.symbolic.unroll import layout_symbols, reading_of
+from numtoolkit.symbolic.series import CovarianceSeries, Jet, Letter, Reading, Series, Word, add, multiply, weight
+from numtoolkit.symbolic.unroll import Frame, frame_symbols, reading_of
 
 HIGHEST = 6
 Path = dict[tuple[Word, tuple[Fraction, Fraction]], Any]  # word on a window -> polynomial in the abscissa
@@ -39,18 +39,16 @@ class LawOrder:
     residuals: list[dict[str, object]]
 
 
-def law_order(scheme: Scheme, highest: int = HIGHEST) -> LawOrder:
-    """Weak and strong order of a stochastic scheme's inner step, unbound parameters symbolic.
+def law_order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = HIGHEST) -> LawOrder:
+    """Weak and strong order of a step of a stochastic scheme, unbound parameters symbolic.
 
-    raises   InputError for deterministic and for multistep schemes
+    raises   InputError for deterministic schemes, and for history taken at predicted states
     cost     0.01 to 0.5 s; no sampling, no network calls
     """
     if scheme.kind != "sde":
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
-    if scheme.step.needs:
-        raise InputError(f"scheme {scheme.name} carries values between steps; its order in law is not analysed.")
     for p in range(1, highest + 1):
-        field, mean, noise, path = defects(scheme, p)
+        field, mean, noise, path = defects(Frame(scheme, place=place), p)
         rows = [(_show_word(w), value) for w, value in mean.items()]
         rows += [(_show_triple(key), value) for key, value in noise.items()]
         if rows:
@@ -76,36 +74,89 @@ def _letter(letter: Letter) -> str:
     return f"{name}{jet or ''}{'.' + row if row else ''}"
 
 
-def defects(scheme: Scheme, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
+def defects(frame: Frame, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
     """Numerical minus exact one-step moments: their field, words, covariance words and path integrand.
 
     Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
     """
-    layout = scheme.exact()
-    field = Field(layout_symbols(layout))
-    reading = reading_of(scheme, field, order)
-    mean, noises = _numerical(scheme, reading)
-    covariance: CovarianceSeries = {}
-    for name, series in noises.items():
-        noise = next(item for item in layout.noises if item.name == name)
-        add(covariance, _sandwich(series, reading.covariance(noise.covariance), order))
-    drift, forcing, rate = _exact_jets(scheme, reading)
+    field = Field(frame_symbols(frame, 0))
+    reading = reading_of(frame.scheme, field, order)
+    drift, forcing, rate = _exact_jets(frame.scheme, reading)
     one, zero = field.number(1), field.number(0)
+    past = _Past(frame, reading, drift, forcing)
+    mean, noises = _numerical(frame.layout, reading, past)
+    covariance: CovarianceSeries = {}
+    for noise in frame.layout.noises:
+        if noise.name in noises:
+            series = noises[noise.name]
+            add(covariance, _sandwich(series, reading.covariance(noise.covariance), series, order))
+    for back, name in enumerate(past.names, 1):
+        # the noise of an earlier step is part of the state: it counts alone and twice with it
+        series = noises.get(name, {})
+        a, b = past.window(back)
+        own = reading.spread(drift, rate, a, b)
+        on = multiply(mean, reading.flow(drift, b, zero), order)
+        state = {word: value for word, value in on.items() if not word or word[-1][0] != "j"}
+        add(covariance, _sandwich(series, own, series, order))
+        add(covariance, _sandwich(state, own, series, order))
+        add(covariance, _sandwich(series, own, state, order))
     add(mean, _negative(reading.flow(drift, zero, one)))
     add(mean, _negative(reading.integral(drift, forcing, [one], zero, one)))
     add(covariance, _negative(reading.spread(drift, rate, zero, one)))
-    return field, mean, covariance, _path_defect(scheme, reading, noises, drift)
+    path = None if past.names else _path_defect(frame, reading, noises, drift)
+    return field, mean, covariance, path
 
 
 def _negative(series: dict[Any, Any]) -> dict[Any, Any]:
     return {key: -value for key, value in series.items()}
 
 
-def _numerical(scheme: Scheme, reading: Reading) -> tuple[Series, dict[str, Series]]:
+class _Past:
+    """The states at which earlier steps evaluated, in terms of the state now and of the noise since then.
+
+    The exact affine SDE gives z_n = Flow z_{n-1} + forcing + w_1, hence z_{n-1} = Flow^-1 (z_n - w_1) + ..., and so on
+    back; w_m, the noise of the step m steps back, is a source like any other but is correlated with z_n.
+    """
+
+    def __init__(self, frame: Frame, reading: Reading, drift: list[Jet], forcing: list[Jet]) -> None:
+        self.reading, self.drift, self.forcing = reading, drift, forcing
+        self.frames = [frame]
+        self.found = {name: frame.find(name) for name in sorted(frame.layout.needs)}
+        for source, old in self.found.values():
+            item = next(i for i in source.layout.items if i.name == old)
+            if not isinstance(item, Eval) or item.of != START:
+                raise InputError(f"scheme {frame.scheme.name} carries {old}, not taken at a state; its law is not analysed.")
+            while len(self.frames) <= source.back:
+                self.frames.append(self.frames[-1].previous)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"w{back}" for back in range(1, len(self.frames))]
+
+    def window(self, back: int) -> tuple[Any, Any]:
+        scalar = self.reading.field.scalar
+        return scalar(self.frames[back].origin), scalar(self.frames[back - 1].origin)
+
+    def evaluation(self, name: str) -> dict[str, Series]:
+        """A carried evaluation as words on the state, on j and on the noises since."""
+        source, old = self.found[name]
+        item = next(i for i in source.layout.items if i.name == old)
+        zero, one = self.reading.field.number(0), self.reading.field.number(1)
+        c = self.reading.field.scalar(source.origin)
+        state = self.reading.flow(self.drift, zero, c)
+        add(state, self.reading.integral(self.drift, self.forcing, [one], zero, c))
+        sources = {START: state}
+        for back in range(1, source.back + 1):
+            flow = self.reading.flow(self.drift, self.window(back)[1], c)
+            sources[f"w{back}"] = {word: -value for word, value in flow.items()}
+        return _affine_network(sources, self.reading.field.scalar(item.told), self.reading)  # type: ignore[union-attr]
+
+
+def _numerical(layout: Layout, reading: Reading, past: _Past) -> tuple[Series, dict[str, Series]]:
     """The new state as words on the old one and on j, and for each noise the words that act on it."""
     one = reading.field.number(1)
-    layout = scheme.exact()
     values: dict[str, dict[str, Series]] = {START: {START: {(): one}}}
+    values |= {name: past.evaluation(name) for name in past.found}
     for item in layout.items:
         if isinstance(item, Noise):
             values[item.name] = {item.name: {(): one}}
@@ -165,11 +216,11 @@ def _exact_jets(scheme: Scheme, reading: Reading) -> tuple[list[Jet], list[Jet],
     return drift, forcing, rate
 
 
-def _sandwich(series: Series, covariance: CovarianceSeries, order: int) -> CovarianceSeries:
-    """S C S' of an operator series and a covariance."""
+def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: Series, order: int) -> CovarianceSeries:
+    """S C T' of two operator series and a covariance."""
     found: CovarianceSeries = {}
-    for u, a in series.items():
-        for v, b in series.items():
+    for u, a in left_series.items():
+        for v, b in right_series.items():
             for (left, rate, right), c in covariance.items():
                 if weight(u) + weight(v) + weight(left) + weight((rate,)) + weight(right) <= order:
                     add(found, {(u + left, rate, v + right): a * b * c})
@@ -179,13 +230,15 @@ def _sandwich(series: Series, covariance: CovarianceSeries, order: int) -> Covar
 # the noise along a path
 
 
-def _path_defect(scheme: Scheme, reading: Reading, noises: dict[str, Series], drift: list[Jet]) -> Path | None:
+def _path_defect(
+    frame: Frame, reading: Reading, noises: dict[str, Series], drift: list[Jet]
+) -> Path | None:
     """Numerical minus exact integrand against dW as a function of the abscissa, on each half of the step.
 
     Each noise is read as int Flow(s, b) g(s) dW(s) over its own window, g g' the rate: None if it cannot be, because
     its rate is scaled, its operator is not that of the exact noise, or it runs against the clock.
     """
-    if reading.field.scalar(scheme.reference) != reading.field.number(scheme.tau**2) or scheme.tau != 1:
+    if frame.scheme.tau != 1 or frame.scheme.reference != ONE:
         return None
     one = reading.field.number(1)
     roots = [Jet(jet.coefficient, (("g", row, j),), jet.power) for jet in reading.jets(op("Q"))
@@ -194,7 +247,7 @@ def _path_defect(scheme: Scheme, reading: Reading, noises: dict[str, Series], dr
     halves = ((Fraction(0), half), (half, Fraction(1)))
     total: Path = {}
     for name, series in noises.items():
-        noise = next(item for item in scheme.exact().noises if item.name == name)
+        noise = next(item for item in frame.layout.noises if item.name == name)
         kernel = _kernel(noise.covariance, reading, roots)
         if kernel is None:
             return None

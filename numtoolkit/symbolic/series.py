@@ -200,10 +200,8 @@ class Reading:
 
 
 def _backward(entry: Cov) -> bool:
-    """Whether a window runs against the clock. Its ends are numbers, or 0 and minus a positive step quantity."""
-    if isinstance(entry.a, Const) and isinstance(entry.b, Const):
-        return entry.b.value < entry.a.value
-    return isinstance(entry.b, Product) and entry.b.args[0] == Const(Fraction(-1))
+    """Whether a window runs against the clock: noise of the forward process (Q) is added back, that of the dynamics not."""
+    return all(name == "Q" for _, name, _ in entry.G.terms)
 
 
 def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:

@@ -89,7 +89,7 @@ class Frame:
     def _move(self, c: Entry) -> Entry:
         return self.origin + self.scale * c
 
-    @property
+    @cached_property
     def previous(self) -> Frame:
         """The step before: the inner step, but for a start, which follows the start before it."""
         kind, index = self.place
@@ -108,8 +108,8 @@ class Frame:
 def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = False) -> Reading:
     """How a scheme's operators become letters.
 
-    Rows are split where the scheme cuts one. Frozen drift has no linear part. Only phase-space schemes freeze the
-    score; in their natural clock, the integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that
+    Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise
+    level: there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that
     is no loss.
     G, the noise of the dynamics, is tau^2 times the forward rate Q.
     """
@@ -118,6 +118,8 @@ def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = F
     absent: tuple[str, ...] = ()
     steady: tuple[str, ...] = ()
     if scheme.frozen == FROZEN_DRIFT:
+        absent, steady = ("L",), ("N",)
+    elif scheme.clock == "noise-level":  # frozen noise: in the frame z / alpha the equation is dz = e ds
         absent, steady = ("L",), ("N",)
     elif frame_of_flow and all(covariant(scheme.exact(layout)) for layout in scheme.layouts):
         absent = ("L",)

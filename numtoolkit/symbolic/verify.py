@@ -9,6 +9,7 @@ from numtoolkit.scheme import Scheme
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.law import law_order
 from numtoolkit.symbolic.stiff import applies, stiff_order
+from numtoolkit.symbolic.unroll import Frame
 
 ORDERS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
 
@@ -51,7 +52,7 @@ def verify(scheme: Scheme) -> Verdict:
         law = law_order(scheme)
         derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
         residuals, holds = law.residuals, "general" if law.general else "gaussian"
-    ends = {_name(place): order(scheme, place).p for place in _ends(scheme)}
+    ends = {_name(place): _end(scheme, place) for place in _ends(scheme)}
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
@@ -61,9 +62,14 @@ def verify(scheme: Scheme) -> Verdict:
 
 
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:
-    """The places of a run's special steps, all deterministic."""
+    """The places of a run's special steps."""
     places = [("start", i) for i in range(len(scheme.start))] + [("last", i) for i in range(len(scheme.last))]
     return places + ([] if scheme.to_zero is None else [("to_zero", 0)])
+
+
+def _end(scheme: Scheme, place: tuple[str, int]) -> int:
+    noisy = Frame(scheme, place=place).declared.noises
+    return law_order(scheme, place).weak if noisy else order(scheme, place).p
 
 
 def _name(place: tuple[str, int]) -> str:

@@ -1,0 +1,147 @@
+"""Exponential Runge-Kutta schemes of three and more stages, and the noise forms of DPM-Solver, all in log-SNR."""
+
+from fractions import Fraction
+
+from numtoolkit.entries import Entry, N, at, flow, integral, number, phi, symbol
+from numtoolkit.scheme import Claims, Layout, Param, Scheme
+from numtoolkit.schemes.forms import tableau
+from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
+
+HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
+r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
+NONE = number(0)
+
+
+def filled(c: list, A: list[list[Entry]], b: list[Entry]) -> Layout:  # type: ignore[type-arg]
+    """A tableau whose first column fills each row up to c_i phi_1(c_i) and the weights up to phi_1."""
+    rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=NONE), *row] for i, row in enumerate(A, 1))]
+    return tableau(c, rows, [phi(1) - sum(b, start=NONE), *b])
+
+
+def exponential(
+    name: str, step: Layout, claims: Claims, source: str, params: tuple[Param, ...] = (), frozen: str = "data"
+) -> Scheme:
+    return Scheme(
+        name,
+        family="exponential",
+        source=source,
+        step=step,
+        frozen=frozen,
+        clock="log-snr",
+        processes=IMAGE,
+        params=params,
+        to_zero=EXPONENTIAL_EULER,
+        claims=claims,
+    )
+
+
+gamma = (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
+b3 = phi(2) / (gamma * c2 + c3)
+RES_3S = exponential(
+    "res-3s",
+    filled([0, c2, c3], [[], [gamma * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)]], [gamma * b3, b3]),
+    Claims(classical=3, stiff_weak=3),
+    "arXiv:2308.02157 Table 3; Hochbruck & Ostermann 2005 eq. 5.9",
+    (
+        Param("c2", HALF, Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage, not 2/3"),
+        Param("c3", Fraction(1), Fraction(0), Fraction(1), open=True, meaning="abscissa of the third stage"),
+    ),
+)
+
+THREE_STAGE = filled([0, r1, r2], [[], [r2**2 / r1 * phi(2, r2)]], [NONE, phi(2) / r2])
+NODES = (
+    Param("r_1", THIRD, Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage"),
+    Param("r_2", TWO_THIRDS, Fraction(0), Fraction(1), open=True, free=False, meaning="of the third; order 3 at 2/3 only"),
+)
+DPMPP_3S = exponential("dpmpp-3s", THREE_STAGE, Claims(classical=3), "arXiv:2211.01095, singlestep order 3", NODES)
+DPM_SOLVER_3 = exponential("dpm-solver-3", THREE_STAGE, Claims(classical=3), "arXiv:2206.00927 Algorithm 2", NODES, "noise")
+DPM_SOLVER_2 = exponential(
+    "dpm-solver-2", DPMPP_2S.step, Claims(classical=2), "arXiv:2206.00927 Algorithm 1", DPMPP_2S.params, "noise"
+)
+
+C4 = [0, HALF, HALF, 1]
+B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
+COX_MATTHEWS = "Cox & Matthews 2002"
+ETD3RK = exponential(
+    "etd3rk",
+    filled([0, HALF, 1], [[], [2 * phi(1)]], [4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)]),
+    Claims(classical=3, stiff_strong=2),
+    f"{COX_MATTHEWS} eqs. 23-25",
+)
+ETD4RK = exponential(
+    "etd4rk",
+    tableau(
+        C4,
+        [
+            [],
+            [phi(1, HALF) / 2],
+            [NONE, phi(1, HALF) / 2],
+            [flow(HALF, 1) * integral(0, HALF) - phi(1, HALF) / 2, NONE, phi(1, HALF)],
+        ],
+        [phi(1) - 3 * phi(2) + 4 * phi(3), *B4],
+    ),
+    Claims(classical=4, stiff_strong=2),
+    f"{COX_MATTHEWS} eqs. 26-29",
+)
+KROGSTAD_4 = exponential(
+    "krogstad-4",
+    filled(C4, [[], [phi(2, HALF)], [NONE, 2 * phi(2)]], B4),
+    Claims(classical=4, stiff_strong=3),
+    "Krogstad 2005 eq. 51; Hochbruck & Ostermann 2005 eq. 5.16",
+)
+STREHMEL_WEINER_4 = exponential(
+    "strehmel-weiner-4",
+    filled(
+        C4,
+        [[], [phi(2, HALF) / 2], [-2 * phi(2), 4 * phi(2)]],
+        [NONE, 4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)],
+    ),
+    Claims(classical=4, stiff_strong=3),
+    "Strehmel & Weiner 1992; Hochbruck & Ostermann 2005 eq. 5.18",
+)
+a52 = phi(2, HALF) / 2 - phi(3) + phi(2) / 4 - phi(3, HALF) / 2
+HOCHBRUCK_OSTERMANN_4 = exponential(
+    "hochbruck-ostermann-4",
+    filled(
+        [0, HALF, HALF, 1, HALF],
+        [[], [phi(2, HALF)], [phi(2), phi(2)], [a52, a52, phi(2, HALF) / 4 - a52]],
+        [NONE, NONE, 4 * phi(3) - phi(2), 4 * phi(2) - 8 * phi(3)],
+    ),
+    Claims(classical=4, stiff_strong=3, stiff_weak=4),
+    "Hochbruck & Ostermann 2005 eq. 5.19",
+)
+LAWSON_2 = exponential(
+    "lawson-2",
+    tableau([0, HALF], [[], [flow(0, HALF) * at(N, 0) / 2]], [NONE, flow(HALF, 1) * at(N, HALF)]),
+    Claims(classical=2),
+    "Lawson 1967, of the midpoint rule",
+)
+LAWSON_4 = exponential(
+    "lawson-4",
+    tableau(
+        C4,
+        [
+            [],
+            [flow(0, HALF) * at(N, 0) / 2],
+            [NONE, at(N, HALF) / 2],
+            [NONE, NONE, flow(HALF, 1) * at(N, HALF)],
+        ],
+        [flow() * at(N, 0) / 6, flow(HALF, 1) * at(N, HALF) / 3, flow(HALF, 1) * at(N, HALF) / 3, at(N, 1) / 6],
+    ),
+    Claims(classical=4),
+    "Lawson 1967, of the classical Runge-Kutta scheme",
+)
+
+EXPONENTIAL = (
+    RES_3S,
+    DPMPP_3S,
+    DPM_SOLVER_2,
+    DPM_SOLVER_3,
+    ETD3RK,
+    ETD4RK,
+    KROGSTAD_4,
+    STREHMEL_WEINER_4,
+    HOCHBRUCK_OSTERMANN_4,
+    LAWSON_2,
+    LAWSON_4,
+)

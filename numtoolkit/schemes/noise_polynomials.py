@@ -1,0 +1,133 @@
+"""Schemes that interpolate the noise prediction in time or in the noise level: DEIS, iPNDM, PNDM, LMS, Runge-Kutta."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+
+from numtoolkit.entries import ZERO, Entry, adams, flow, integral, phi
+from numtoolkit.errors import InputError
+from numtoolkit.scheme import Claims, Layout, Scheme
+from numtoolkit.schemes.forms import combine, evaluate, history, past, tableau, written
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
+
+# Adams-Bashforth weights for equal steps, orders 1 to 4 (Hairer, Norsett & Wanner 1993, III.1)
+EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
+
+
+def noise_multistep(
+    name: str, start: Sequence[Layout], step: Layout, claims: Claims, source: str, clock: str = "noise-level"
+) -> Scheme:
+    return Scheme(
+        name,
+        family="noise polynomial",
+        source=source,
+        start=tuple(start),
+        step=step,
+        frozen="noise",
+        clock=clock,
+        processes=IMAGE,
+        to_zero=EXPONENTIAL_EULER,
+        claims=claims,
+    )
+
+
+def _polynomial(name: str, k: int, clock: str, source: str, highest: int = 5) -> Scheme:
+    if not 0 <= k <= highest:
+        raise InputError(f"{name}({k}) is not declared; use k = 0 to {highest}.")
+    start = [history(adams(past(q)), keep=q) for q in range(1, k + 1)]
+    step = history(adams(past(k + 1)), keep=k)
+    return noise_multistep(name, start, step, Claims(classical=k + 1), source, clock).with_structure(str(k))
+
+
+@lru_cache
+def deis_tab(k: int = 3) -> Scheme:
+    """DEIS-tAB(k): the noise as a polynomial of degree k in process time (arXiv:2204.13902 eq. 14)."""
+    return _polynomial("deis-tab", k, "time", "arXiv:2204.13902 eq. 14, tAB-DEIS")
+
+
+@lru_cache
+def deis_rhoab(k: int = 3) -> Scheme:
+    """DEIS-rhoAB(k): the noise as a polynomial of degree k in the noise level; LMS(k + 1) and variable-step iPNDM."""
+    return _polynomial("deis-rhoab", k, "noise-level", "arXiv:2204.13902 section 3.3, rhoAB-DEIS; LMS of k-diffusion")
+
+
+def equal_step_weights(k: int) -> list[Entry]:
+    total = sum(EQUAL_STEPS[k - 1])
+    return [Fraction(w, total) * integral() for w in EQUAL_STEPS[k - 1]]
+
+
+@lru_cache
+def ipndm(k: int = 4) -> Scheme:
+    """iPNDM(k): Adams-Bashforth weights of equal steps on whatever grid (arXiv:2204.13902 appendix H.2).
+
+    Order 1 for arbitrary step ratios; 2, for every k >= 2, when they tend to 1 as the grid is refined.
+    """
+    if not 1 <= k <= 4:
+        raise InputError(f"ipndm({k}) is not declared; use k = 1 to 4.")
+    start = [history(equal_step_weights(q), keep=q) for q in range(1, k)]
+    claims = Claims(classical=k, refuted=("classical",) if k > 1 else ())
+    step = history(equal_step_weights(k), keep=k - 1)
+    return noise_multistep("ipndm", start, step, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
+
+
+def pseudo_runge_kutta(kept: int) -> Layout:
+    """The warm-up step of PNDM: four evaluations, their Runge-Kutta mean transferred as one noise."""
+    half = Fraction(1, 2)
+    items = [
+        evaluate("E0"),
+        combine("Y1", half, y=flow(0, half), E0=integral(0, half)),
+        evaluate("S1", "Y1", half),
+        combine("Y2", half, y=flow(0, half), S1=integral(0, half)),
+        evaluate("S2", "Y2", half),
+        combine("Y3", 1, y=flow(), S2=integral()),
+        evaluate("S3", "Y3", 1),
+        combine("out", 1, y=flow(), E0=integral() / 6, S1=integral() / 3, S2=integral() / 3, S3=integral() / 6),
+    ]
+    return written(items, "out", {f"E{j + 1}": f"E{j}" for j in range(kept)})
+
+
+PNDM = noise_multistep(
+    "pndm",
+    [pseudo_runge_kutta(kept) for kept in (1, 2, 3)],
+    history(equal_step_weights(4), keep=3),
+    Claims(classical=4, refuted=("classical",)),
+    "arXiv:2202.09778 Algorithm 2",
+    "time",
+)
+
+SPNDM = noise_multistep(
+    "spndm",
+    [
+        written(
+            [
+                evaluate("E0"),
+                combine("P", 1, y=flow(), E0=integral()),
+                evaluate("EP", "P", 1),
+                combine("out", 1, y=flow(), E0=integral() / 2, EP=integral() / 2),
+            ],
+            "out",
+            {"E1": "E0"},
+        )
+    ],
+    history(equal_step_weights(2), keep=1),
+    Claims(classical=2, refuted=("classical",)),
+    "arXiv:2202.09778, S-PNDM",
+)
+
+RK4 = Scheme(
+    "rk4",
+    family="sigma",
+    source="Kutta 1901, in the noise level",
+    step=tableau(
+        [0, Fraction(1, 2), Fraction(1, 2), 1],
+        [[], [phi(1, Fraction(1, 2)) / 2], [ZERO, phi(1, Fraction(1, 2)) / 2], [ZERO, ZERO, phi(1)]],
+        [phi(1) / 6, phi(1) / 3, phi(1) / 3, phi(1) / 6],
+    ),
+    frozen="noise",
+    clock="noise-level",
+    processes=IMAGE,
+    to_zero=EXPONENTIAL_EULER,
+    claims=Claims(classical=4),
+)
+
+NOISE_POLYNOMIALS = (deis_tab, deis_rhoab, ipndm, PNDM, SPNDM, RK4)

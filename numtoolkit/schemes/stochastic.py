@@ -1,0 +1,100 @@
+"""Stochastic schemes in image space: ancestral forms, and exponential integrators of the reverse SDE."""
+
+from fractions import Fraction
+
+from numtoolkit.entries import covariance, flow, integral, number, phi, symbol
+from numtoolkit.processes import ScalarProcess
+from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme
+from numtoolkit.schemes.forms import ancestral, combine, evaluate, written
+from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
+
+d = symbol("d")
+ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
+
+
+def ancestral_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
+    """d >= 1 where the noise level has fallen to s_down, s_down^2 = s'^2 - eta^2 s'^2 (s^2 - s'^2) / s^2."""
+    import numpy as np
+
+    process: ScalarProcess = problem.process
+    level = process.noise_level(t)
+    s, end = level[index], level[index + 1]
+    up = np.minimum(end, float(values["eta"]) * end * np.sqrt((s - end) * (s + end)) / s)
+    down = process.time_of_noise_level(np.sqrt((end - up) * (end + up)))
+    u = problem.u(t)
+    return (problem.u(down) - u[index]) / (u[index + 1] - u[index])
+
+
+def ancestral_scheme(name: str, step: Layout, clock: str, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+    return Scheme(
+        name,
+        family="ancestral",
+        source=source,
+        step=ancestral(step, d),
+        frozen="noise",
+        clock=clock,
+        processes=IMAGE,
+        reference=d - 1,
+        params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.step)),
+        quantities=(("d", ancestral_abscissa),),
+        claims=Claims(sde_weak=1),
+        to_zero=EXPONENTIAL_EULER,
+        aliases=aliases,
+    )
+
+
+EULER_ANCESTRAL = ancestral_scheme(
+    "euler-ancestral",
+    EXPONENTIAL_EULER,
+    "noise-level",
+    "arXiv:2006.11239 Algorithm 2; arXiv:2010.02502 eq. 16; k-diffusion",
+    ("ddpm", "ddim-eta"),
+)
+DPM2_ANCESTRAL = ancestral_scheme("dpm2-ancestral", DPMPP_2S.step, "log-snr", "k-diffusion, of arXiv:2206.00927")
+
+
+def reverse_sde(
+    name: str, step: Layout, frozen: str, order: int, source: str, start: tuple[Layout, ...] = ()
+) -> Scheme:
+    """An exponential integrator of the reverse SDE with exact noise."""
+    return Scheme(
+        name,
+        family="exponential SDE",
+        source=source,
+        start=start,
+        step=step,
+        frozen=frozen,
+        clock="log-snr",
+        processes=IMAGE,
+        tau=1,
+        reference=number(1),
+        to_zero=EXPONENTIAL_EULER,
+        claims=Claims(sde_weak=order),
+    )
+
+
+EXACT_NOISE = Noise("xi", covariance())
+EXPONENTIAL_EULER_SDE = written([evaluate("E0"), EXACT_NOISE, combine("out", 1, y=flow(), E0=integral(), xi=1)], "out")
+FIRST = written(EXPONENTIAL_EULER_SDE.items, "out", {"E1": "E0"})
+
+SDE_DPMPP_1 = reverse_sde("sde-dpmpp-1", EXPONENTIAL_EULER_SDE, "data", 1, "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1")
+SEEDS_1 = reverse_sde("seeds-1", EXPONENTIAL_EULER_SDE, "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
+r0 = symbol("r0")
+SDE_DPMPP_2M = reverse_sde(
+    "sde-dpmpp-2m",
+    written(
+        [
+            evaluate("E0"),
+            EXACT_NOISE,
+            combine("out", 1, y=flow(), E0=(1 + 1 / (2 * r0)) * phi(1), E1=-phi(1) / (2 * r0), xi=1),
+        ],
+        "out",
+        {"E1": "E0"},
+    ),
+    "data",
+    2,
+    "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
+    start=(FIRST,),
+)
+
+STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, SDE_DPMPP_2M)
