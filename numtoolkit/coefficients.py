@@ -19,14 +19,18 @@ from numtoolkit.entries import (
     Entry,
     Flow,
     Int,
-    L as LINEAR,
-    N as FORCING,
     Op,
     Product,
     Quotient,
     Sum,
     Symbol,
     op,
+)
+from numtoolkit.entries import (
+    L as LINEAR,
+)
+from numtoolkit.entries import (
+    N as FORCING,
 )
 from numtoolkit.errors import InputError
 from numtoolkit.phi import (
@@ -309,7 +313,7 @@ def _right_hand_side(
 
 
 def _exponential(A: Floats) -> Floats:
-    """exp of stacked blocks; 2 x 2 ones by Cayley-Hamilton, exp(m)(cosh(w) I + sinh(w)/w (A - m I)), m half the trace."""
+    """exp of stacked blocks; for 2 x 2 exp(m)(cosh(w) I + sinh(w)/w (A - m I)), m half the trace (Cayley-Hamilton)."""
     if A.shape[-1] != 2:
         return expm(A)
     m = (A[..., 0, 0] + A[..., 1, 1]) / 2

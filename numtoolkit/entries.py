@@ -9,8 +9,8 @@ Block coefficients are built from four primitives over the clock u = u_n + c h o
     At(X, c)               h X(c), an operator frozen at c: the kick of an Euler sub-step
 
 `Phi(k, c)` is sugar for h phi_k(c h L) N. Entries are plain frozen objects with + - * /; they compute nothing.
-Two readers give them meaning: `numtoolkit.symbolic.series` (exact, truncated in h) and
-`numtoolkit.coefficients` (float64, vectorised over a grid). A product acts like a matrix product: the right factor first.
+Two readers give them meaning: `numtoolkit.symbolic.series` (exact, truncated in h) and `numtoolkit.coefficients`
+(float64, vectorised over a grid). A product acts like a matrix product: the right factor first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, Union
 
-Number = Union[int, Fraction]
 Scalarlike = Union["Entry", int, Fraction]
 
 
@@ -210,7 +209,10 @@ class Phi(Entry):
         return f"phi{self.k}" if self.c == ONE else f"phi{self.k}({self.c})"
 
     def window(self, d: Entry) -> Entry:
-        """int_{d-c}^{d} Flow(L, s, d) N(s) (s - (d - c))^(k-1)/(k-1)! du / c^k, which is h phi_k(c h L) N for constant L, N."""
+        """int_{d-c}^{d} Flow(L, s, d) N(s) (s - (d - c))^(k-1)/(k-1)! du / c^k.
+
+        It is h phi_k(c h L) N where L and N are constant.
+        """
         start, power, factorial = d - self.c, self.k - 1, 1
         weight: tuple[Entry, ...] = (ONE,)
         for j in range(power):

@@ -1,7 +1,7 @@
 """Time grids: float64 process times, strictly falling from where sampling starts to where it ends.
 
 A grid is a name with parameters (`uniform`, `quadratic`, `rho(7)`, `log-snr`, `angle(0.5)`) or the caller's own points.
-Every named grid takes `zero=1`: its last step then goes to noise level 0, the steps before it end at the process's t_min.
+Every named grid takes `zero=1`: its last step then goes to noise level 0, the steps before it end at t_min.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def _at_levels(process: Process, levels: Floats) -> Floats:
         return np.array([np.exp(brentq(gap, low, high, args=(level,), xtol=1e-14, rtol=1e-14)) for level in levels])
     except ValueError:
         raise InputError(
-            f"process {process.spec} reaches a noise level of the grid at no time; choose parameters nearer the defaults."
+            f"process {process.spec} reaches a noise level of the grid at no time; choose parameters nearer the "
+            "defaults."
         ) from None
 
 

@@ -4,9 +4,9 @@ In a clock u that increases while sampling the equation is
 
     dz = (F z + (q/2) Q S) du + tau dW_Q,      q = 1 + tau^2,
 
-F the forward drift and Q = G G' the covariance rate, both per unit of u; q = 1 is the probability flow, q = 2 the reverse SDE.
-With the frozen quantity e, S = P z + P_e e, this reads dz = (L z + N e) du + noise. A `Problem` gives the named operators of
-`numtoolkit.entries` as float64 blocks, and the closed forms of their flows where there are any.
+F the forward drift and Q = G G' the covariance rate, both per unit of u; q = 1 is the probability flow, q = 2 the
+reverse SDE. With the frozen quantity e, S = P z + P_e e, this reads dz = (L z + N e) du + noise. A `Problem` gives the
+named operators of `numtoolkit.entries` as float64 blocks, and the closed forms of their flows where there are any.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Problem:
         """A named operator per unit of the clock at the times t (n,), as (n, k, k) or, for N, (n, k, width).
 
         F  forward drift; Q  covariance rate of the forward noise; G  tau^2 Q, that of the dynamics
-        L, N  linear part and coefficient of the frozen quantity; O  Ornstein-Uhlenbeck damping of the sampling direction
+        L, N  linear part and coefficient of the frozen quantity; O  Ornstein-Uhlenbeck damping while sampling
         R  reverse drift at the stationary law; unit, ones  identity and all-ones matrix per unit of process time
         """
         process, rate = self.process, self.process.rate(self.clock, t)[:, None, None]
@@ -115,7 +115,7 @@ class Problem:
         raise InputError(f"freezing {self.frozen!r} has no closed flow; freeze data, noise, score or drift.")
 
     def constant(self, name: str) -> bool:
-        """Whether an operator is one fixed matrix in this clock (phase space with the integral of beta as its clock)."""
+        """Whether an operator is one fixed matrix in this clock (a phase space in the integral of beta)."""
         if self.scalar is not None:
             return False
         if name in ("unit", "ones"):

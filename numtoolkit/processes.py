@@ -82,8 +82,8 @@ class Process(ABC):
         spread = np.linalg.eigvalsh(sigma) if usable else np.zeros((1, 1))
         if not (spread[:, 0] > 1e-13 * spread[:, -1]).all():
             raise InputError(
-                f"process {self.spec}: somewhere from t_min to T its noise covariance cannot be inverted, or no data is left "
-                "beside the noise; choose parameters nearer the defaults."
+                f"process {self.spec}: somewhere from t_min to T its noise covariance cannot be inverted, or no data "
+                "is left beside the noise; choose parameters nearer the defaults."
             )
 
     def clocks(self) -> tuple[str, ...]:
@@ -316,9 +316,10 @@ class RectifiedFlow(ScalarProcess):
 
 @dataclass(frozen=True)
 class PSLD(Process):
-    """Phase-space Langevin diffusion (arXiv:2303.01748): F = (beta/2) [[-Gamma, 1/M], [-1, -nu]], G = diag(sqrt(Gamma beta),
-    sqrt(M nu beta)), at critical damping 1/M = (Gamma - nu)^2/4; m_0 ~ N(0, gamma M). beta rises linearly from
-    beta_min to beta_max over [0, 1]; the papers take it constant.
+    """Phase-space Langevin diffusion (arXiv:2303.01748) at critical damping, 1/M = (Gamma - nu)^2/4.
+
+    F = (beta/2) [[-Gamma, 1/M], [-1, -nu]], G = diag(sqrt(Gamma beta), sqrt(M nu beta)), m_0 ~ N(0, gamma M). beta
+    rises linearly from beta_min to beta_max over [0, 1]; the papers take it constant.
     """
 
     beta_min: float = 8.0
@@ -398,7 +399,8 @@ class PSLD(Process):
         """Sigma_t = S - E (S - diag(0, gamma M)) E', S = diag(1, M), summed so that no digit is lost at small t.
 
         The difference S - E S E' is the covariance of the pure noise, int E(s) G G' E(s)' ds, integrated in closed form
-        term by term: with E = exp(-a s)(I + s K) it is Q I_0 + (K Q + Q K') I_1 + K Q K' I_2, I_j = int_0^tau s^j e^(-2 a s) ds.
+        term by term: with E = exp(-a s)(I + s K) it is Q I_0 + (K Q + Q K') I_1 + K Q K' I_2,
+        I_j = int_0^tau s^j e^(-2 a s) ds.
         """
         tau, mass = -self.clock("beta", t), 1 / self.inverse_mass
         E = self.propagator(t)
@@ -426,7 +428,7 @@ def _damped_moments(a: float, tau: Floats) -> tuple[Floats, Floats, Floats]:
 
     z = -a * tau
     p1, p2, p3 = phi(1, z), phi(2, z), phi(3, z)
-    return tuple((tau ** (j + 1) * value)[:, None, None] for j, value in enumerate((p1, p1 - p2, p1 - 2 * p2 + 2 * p3)))  # type: ignore[return-value]
+    return tuple((tau ** (j + 1) * value)[:, None, None] for j, value in enumerate((p1, p1 - p2, p1 - 2 * p2 + 2 * p3)))
 
 
 def _in_range(process: str, name: str, value: float, ok: bool, rule: str) -> None:

@@ -17,7 +17,7 @@ from numtoolkit.coefficients import Indices, Reader
 from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats, Process
-from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
+from numtoolkit.scheme import Eval, Layout, Noise, Row, Scheme
 
 Block = tuple[tuple[float, ...], ...]  # rows of a small matrix over state or output blocks
 
@@ -53,7 +53,7 @@ Instruction = Affine | Call | Draw
 
 @dataclass(frozen=True)
 class Step:
-    """One step from process time `start` to `end`: instructions, the name of the new state, (new, old) carried names."""
+    """One step from process time `start` to `end`: instructions, the new state's name, (new, old) carried names."""
 
     start: float
     end: float
@@ -132,7 +132,7 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
         return [*scheme.start[: steps - len(last)], *last]
     if inner < 0:
         raise InputError(
-            f"scheme {scheme.name} needs at least {steps - inner} steps for its start and its end, got {steps}; take more."
+            f"scheme {scheme.name} needs at least {steps - inner} steps for its start and end, got {steps}; take more."
         )
     return [*scheme.start, *[scheme.step] * inner, *last]
 
@@ -167,7 +167,8 @@ def steps_for(scheme: Scheme, nfe: int, to_zero: bool = False) -> int:
         return reachable[nfe]
     near = sorted(reachable, key=lambda budget: abs(budget - nfe))[:2]
     raise InputError(
-        f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, sorted(near)))}."
+        f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are "
+        f"{', '.join(map(str, sorted(near)))}."
     )
 
 
@@ -263,8 +264,8 @@ def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, ind
     if len(bad):
         n = int(index[bad[0]])
         raise InputError(
-            f"scheme {scheme.spec}: coefficient {where} of step {n} (t = {times[n]:g} to {times[n + 1]:g}) is not finite; "
-            "take smaller steps there or end the grid at a time above 0."
+            f"scheme {scheme.spec}: coefficient {where} of step {n} (t = {times[n]:g} to {times[n + 1]:g}) is not "
+            "finite; take smaller steps there or end the grid at a time above 0."
         )
 
 

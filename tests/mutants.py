@@ -77,4 +77,3 @@ def raise_weights(entry: Entry) -> Entry:
 def with_terms(row: Row, terms: tuple[tuple[str, Entry], ...], j: int, term: tuple[str, Entry] | None) -> Row:
     kept = () if term is None else (term,)
     return replace(row, terms=(*terms[:j], *kept, *terms[j + 1 :]))
-

@@ -43,7 +43,7 @@ law = "digits(count=20)"
 nfe = 6
 count = 16
 exact = true
-panels = [{ scheme = "unipc(2)", grid = "log-snr" }, { scheme = "euler", grid = "uniform" }]
+panels = [{ scheme = "unipc(2)", grid = "log-snr" }, { scheme = "heun-edm", grid = "uniform" }]
 """
 
 
@@ -80,12 +80,13 @@ def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> No
     curve = read_json(tmp_path / "out/a.json")
     assert curve["command"] == "numtoolkit reproduce"
     assert curve["experiment"]["schemes"] == ["euler", "res-2s"]
+    assert curve["data"] == rounded(curve["data"])
     assert curve["versions"]["numpy"] == np.__version__
     assert [(r["scheme"], r["nfe"]) for r in curve["data"]] == [(s, n) for s in ("euler", "res-2s") for n in (6, 10)]
     assert read_json(tmp_path / "out/b.json")["data"] == [{"scheme": "euler", "panel": "h L = 0", "real_interval": 2.0}]
     good, bad = read_json(tmp_path / "out/c.json")["data"]
     assert good["noise_left"] < 0.05 < bad["noise_left"]
-    assert 0 <= good["astray"] <= 16
+    assert (good["astray"], bad["astray"]) == (2, 7)  # of 16: what the schemes do on this grid, not what they promise
     assert "![Which falls faster?](a.png)" in (tmp_path / "out/README.md").read_text()
 
 
@@ -157,7 +158,7 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (CURVE + "show = ['mean']", "unknown quantity 'mean'"),
         (STABILITY.replace('["euler"]', "[]"), "there are no schemes"),
         (STABILITY + "variance = 'big'", "variance = 'big' is not a number"),
-        (SAMPLES.replace('scheme = "euler"', 'scheme = "heun-edm"').replace("nfe = 6", "nfe = 7"), "cannot spend 7"),
+        (SAMPLES.replace("nfe = 6", "nfe = 7"), "cannot spend 7"),
         (SAMPLES.replace('grid = "uniform"', 'gird = "uniform"'), "unknown key 'gird'; did you mean grid"),
         (SAMPLES + "\n[[panels]]", "cannot read"),
         ("kind = curve", "cannot read .*x.toml"),

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from numtoolkit.entries import Entry, N, at, flow, integral, number, phi, symbol
+from numtoolkit.entries import Entry, N, Scalarlike, at, flow, integral, number, phi, symbol
 from numtoolkit.scheme import Claims, Layout, Param, Scheme
 from numtoolkit.schemes.forms import tableau
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
@@ -12,7 +12,7 @@ r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
 NONE = number(0)
 
 
-def filled(c: list, A: list[list[Entry]], b: list[Entry]) -> Layout:  # type: ignore[type-arg]
+def filled(c: list[Scalarlike], A: list[list[Entry]], b: list[Entry]) -> Layout:
     """A tableau whose first column fills each row up to c_i phi_1(c_i) and the weights up to phi_1."""
     rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=NONE), *row] for i, row in enumerate(A, 1))]
     return tableau(c, rows, [phi(1) - sum(b, start=NONE), *b])
@@ -51,15 +51,17 @@ RES_3S = exponential(
 THREE_STAGE = filled([0, r1, r2], [[], [r2**2 / r1 * phi(2, r2)]], [NONE, phi(2) / r2])
 NODES = (
     Param("r_1", THIRD, Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage"),
-    Param("r_2", TWO_THIRDS, Fraction(0), Fraction(1), open=True, free=False, meaning="of the third; order 3 at 2/3 only"),
+    Param("r_2", TWO_THIRDS, Fraction(0), Fraction(1), open=True, free=False, meaning="of the third, 2/3 for order 3"),
 )
 DPMPP_3S = exponential("dpmpp-3s", THREE_STAGE, Claims(classical=3), "arXiv:2211.01095, singlestep order 3", NODES)
-DPM_SOLVER_3 = exponential("dpm-solver-3", THREE_STAGE, Claims(classical=3), "arXiv:2206.00927 Algorithm 2", NODES, "noise")
+DPM_SOLVER_3 = exponential(
+    "dpm-solver-3", THREE_STAGE, Claims(classical=3), "arXiv:2206.00927 Algorithm 2", NODES, "noise"
+)
 DPM_SOLVER_2 = exponential(
     "dpm-solver-2", DPMPP_2S.step, Claims(classical=2), "arXiv:2206.00927 Algorithm 1", DPMPP_2S.params, "noise"
 )
 
-C4 = [0, HALF, HALF, 1]
+C4: list[Scalarlike] = [0, HALF, HALF, 1]
 B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
 COX_MATTHEWS = "Cox & Matthews 2002"
 ETD3RK = exponential(

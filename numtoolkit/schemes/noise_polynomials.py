@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from numtoolkit.entries import ZERO, Entry, adams, flow, integral, phi
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import Claims, Layout, Scheme
+from numtoolkit.scheme import Claims, Item, Layout, Scheme
 from numtoolkit.schemes.forms import combine, evaluate, history, past, tableau, written
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
@@ -73,7 +73,7 @@ def ipndm(k: int = 4) -> Scheme:
 def pseudo_runge_kutta(kept: int) -> Layout:
     """The warm-up step of PNDM: four evaluations, their Runge-Kutta mean transferred as one noise."""
     half = Fraction(1, 2)
-    items = [
+    items: list[Item] = [
         evaluate("E0"),
         combine("Y1", half, y=flow(0, half), E0=integral(0, half)),
         evaluate("S1", "Y1", half),

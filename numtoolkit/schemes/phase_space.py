@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from numtoolkit.entries import L, N, Op, at, covariance, flow, integral, number, op, symbol
 from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.scheme import Claims, Eval, Layout, Noise, Param, Scheme
+from numtoolkit.scheme import Claims, Eval, Item, Layout, Noise, Param, Scheme
 from numtoolkit.schemes.forms import combine, evaluate, word, written
 
 PHASE = ("psld", "cld")
@@ -53,7 +53,7 @@ NSE = ode("nse", "S0 B S0 A", "arXiv:2310.07894, naive symplectic Euler")
 RSE = ode("rse", "S0 B A", "arXiv:2310.07894, reduced symplectic Euler")
 NVV = ode("nvv", "S0 B/2 S0 A S0 B/2", "arXiv:2310.07894, naive velocity Verlet")
 RVV = ode("rvv", "S0 B/2 A S1 B/2", "arXiv:2310.07894, reduced velocity Verlet", aliases=("sps-d",))
-RVV_UNSHIFTED = ode("rvv-unshifted", "S0 B/2 A S0 B/2", "arXiv:2310.07894, reduced velocity Verlet told the start twice")
+RVV_UNSHIFTED = ode("rvv-unshifted", "S0 B/2 A S0 B/2", "arXiv:2310.07894, reduced velocity Verlet without time shift")
 
 
 def scaled_position(X: Op) -> Op:
@@ -82,7 +82,7 @@ def sscs_midpoint() -> Scheme:
     """SSCS with the score step by the explicit midpoint rule, told the middle of the step."""
     half, rest = Fraction(1, 2), L - op("R")
     kick, score = at(rest, half), at(N, half)
-    items = [
+    items: list[Item] = [
         Noise("xi1", covariance(0, half, op("R"))),
         combine("Z1", half, y=flow(0, half, op("R")), xi1=1),
         Eval("E0", "Z1", number("1/2"), number("1/2")),
@@ -92,7 +92,8 @@ def sscs_midpoint() -> Scheme:
         Noise("xi2", covariance(half, 1, op("R"))),
         combine("Z3", 1, Z2=flow(half, 1, op("R")), xi2=1),
     ]
-    scheme = sde("sscs-midpoint", written(items, "Z3"), "SSCS (arXiv:2112.07068) with a second-order score step; new here")
+    source = "SSCS (arXiv:2112.07068) with a second-order score step; new here"
+    scheme = sde("sscs-midpoint", written(items, "Z3"), source)
     return replace(scheme, claims=Claims(sde_weak=2))
 
 

@@ -77,7 +77,9 @@ EXACT_NOISE = Noise("xi", covariance())
 EXPONENTIAL_EULER_SDE = written([evaluate("E0"), EXACT_NOISE, combine("out", 1, y=flow(), E0=integral(), xi=1)], "out")
 FIRST = written(EXPONENTIAL_EULER_SDE.items, "out", {"E1": "E0"})
 
-SDE_DPMPP_1 = reverse_sde("sde-dpmpp-1", EXPONENTIAL_EULER_SDE, "data", 1, "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1")
+SDE_DPMPP_1 = reverse_sde(
+    "sde-dpmpp-1", EXPONENTIAL_EULER_SDE, "data", 1, "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1"
+)
 SEEDS_1 = reverse_sde("seeds-1", EXPONENTIAL_EULER_SDE, "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
 r0 = symbol("r0")
 SDE_DPMPP_2M = reverse_sde(

@@ -125,7 +125,9 @@ class _Past:
         for source, old in self.found.values():
             item = next(i for i in source.layout.items if i.name == old)
             if not isinstance(item, Eval) or item.of != START:
-                raise InputError(f"scheme {frame.scheme.name} carries {old}, not taken at a state; its law is not analysed.")
+                raise InputError(
+                    f"scheme {frame.scheme.name} carries {old}, taken at no state; its law is not analysed."
+                )
             while len(self.frames) <= source.back:
                 self.frames.append(self.frames[-1].previous)
 
@@ -230,9 +232,7 @@ def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: S
 # the noise along a path
 
 
-def _path_defect(
-    frame: Frame, reading: Reading, noises: dict[str, Series], drift: list[Jet]
-) -> Path | None:
+def _path_defect(frame: Frame, reading: Reading, noises: dict[str, Series], drift: list[Jet]) -> Path | None:
     """Numerical minus exact integrand against dW as a function of the abscissa, on each half of the step.
 
     Each noise is read as int Flow(s, b) g(s) dW(s) over its own window, g g' the rate: None if it cannot be, because

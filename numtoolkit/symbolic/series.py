@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
+from numtoolkit.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.fields import Field
 
@@ -200,7 +199,7 @@ class Reading:
 
 
 def _backward(entry: Cov) -> bool:
-    """Whether a window runs against the clock: noise of the forward process (Q) is added back, that of the dynamics not."""
+    """Whether a window runs against the clock: noise of the forward process (Q) is added back."""
     return all(name == "Q" for _, name, _ in entry.G.terms)
 
 

@@ -108,10 +108,10 @@ class Frame:
 def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = False) -> Reading:
     """How a scheme's operators become letters.
 
-    Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise
-    level: there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that
-    is no loss.
-    G, the noise of the dynamics, is tau^2 times the forward rate Q.
+    Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise level:
+    there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
+    integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that is no loss. G, the noise of the
+    dynamics, is tau^2 times the forward rate Q.
     """
     blocks = [node for _, entry in scheme.step.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
