@@ -62,8 +62,9 @@ def _fit(arguments: argparse.Namespace) -> int:
     seeds = None if batch is None else range(CALIBRATION.start, CALIBRATION.start + batch)
     substeps = _unless(arguments.substeps, "exact", "--substeps", SUBSTEPS)
     path = None if arguments.out is None else destination(arguments.out, (".json",))
-    weights = {"ridge": arguments.ridge or 0.0, "cut": CUT if arguments.cut is None else arguments.cut}
-    table = fit(scheme, law, process, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, **weights)
+    cut = CUT if arguments.cut is None else arguments.cut
+    ridge = 0.0 if arguments.ridge is None else arguments.ridge
+    table = fit(scheme, law, process, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
     if path is not None:
         note(f"wrote {write_table(path, table)}")
     records = [
@@ -72,7 +73,11 @@ def _fit(arguments: argparse.Namespace) -> int:
         for step in table.steps
     ]  # fmt: skip
     named = {"scheme": table.scheme, "base": table.base, "process": table.process, "network": table.network}
-    report(arguments, {**named, "about": dict(table.about), "sha256": table.digest, "steps": records}, lambda: grid(records))
+    report(
+        arguments,
+        {**named, "about": dict(table.about), "sha256": table.digest, "steps": records},
+        lambda: grid(records),
+    )
     return 0
 
 

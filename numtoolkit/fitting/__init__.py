@@ -1,4 +1,4 @@
-"""Coefficients from data: the least-squares tables of fitted schemes, and the search for a scheme's scalar parameters."""
+"""Coefficients from data: tables of fitted schemes by least squares, and the best value of a scheme's parameter."""
 
 from numtoolkit.fitting.least_squares import fit
 from numtoolkit.fitting.search import search

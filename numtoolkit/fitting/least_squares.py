@@ -1,10 +1,11 @@
-"""Fitted coefficients by least squares: every step of a scheme brought as near to its base with finer steps as it goes."""
+"""Fitted coefficients by least squares: every step of a scheme brought close to its base scheme with finer steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from numtoolkit import processes, schemes
 from numtoolkit.entries import substitute, symbols
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.exact.flows import exact_flow
-from numtoolkit.fitting.table import FittedStep, Table
+from numtoolkit.fitting.table import Fact, FittedStep, Table
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.models.network import Network
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import layouts, lower
+from numtoolkit.program import Step, layouts, lower
 from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor
@@ -26,7 +27,8 @@ from numtoolkit.scheme import START, Layout, Row, Scheme
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
 CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network
 
-Target = Callable[[Blocks, float, float], Blocks]  # (state, its time, an earlier process time) -> the state then
+Names = dict[str, Blocks]  # of a step, as `advance` returns them
+Target = Callable[[Blocks, Step], Blocks]  # where a state at the start of a step should be at its end
 
 
 def fit(
@@ -48,40 +50,49 @@ def fit(
 ) -> Table:
     """The coefficients of a fitted scheme on one grid, by linear least squares over a batch, step after step.
 
-    A step starts from the states that the coefficients found so far lead to. Its target is the base scheme over `substeps`
-    equal steps of process time, from the same state; a multistep base begins anew there, with its own starting steps.
+    A step starts from the states that the coefficients found so far lead to. Its target is the base scheme over
+    `substeps` equal steps of process time from the same state; a base with history begins anew there, like a run.
 
-    network         a `Network`, or a law, whose network is exact
+    network      a `Network`, or a law, whose network is exact
     grid, steps, nfe, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs in numpy
-    seeds           one a sample of the batch; None fits the infinite batch, exactly, for the network of a Gaussian law
-    substeps        None: the target is the exact probability flow, of a law
-    ridge, cut      on quantities scaled to length 1: added to squared singular values; singular values below `cut` times
-                    the largest count as 0, so that collinear quantities share the shortest solution
-    tile            samples that the network sees at once, by default all
-    returns         a table whose residuals are nowhere above those of the base
-    raises          InputError for what cannot be used as given, NonFiniteError where a state leaves the finite numbers
-    cost            batch * nfe * (1 + substeps) evaluations; memory for batch * coefficients states
-    source          arXiv:2304.11328 section 4.1; the infinite batch is that of two points a normal variable
+    seeds        one a sample of the batch; None fits the infinite batch, exactly, for the network of a Gaussian law
+    substeps     None: the target is the exact probability flow of a law
+    ridge, cut   for quantities scaled to length 1: added to squared singular values; those below `cut` times the
+                 largest count as 0, so that collinear quantities share the shortest solution
+    tile         samples that the network sees at once, by default all
+    returns      a table; no residual in it is above that of the base
+    raises       InputError for what cannot be used as given, NonFiniteError where a state leaves the finite numbers
+    cost         batch * nfe * (1 + substeps) evaluations; memory for 2 + coefficients states of the batch, in float64
+    source       arXiv:2304.11328 section 4.1; the infinite batch by two points for each normal variable
     """
-    declared, on = schemes.scheme(scheme), processes.process(process)
+    declared, on = replace(schemes.scheme(scheme), table=None), processes.process(process)
     if not declared.fitted:
         raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of the family 'fitted'.")
-    _check(substeps, ridge, cut)
+    _check(substeps, tile, ridge, cut)
     times = times_of(declared, on, grid, steps, nfe)
-    law = None if isinstance(network, Network) else network
     drawn = None if seeds is None else list(seeds)
     if drawn is None:
-        law, start = _infinite_batch(law, on, float(times[0]))
-        begin = origin(on, float(times[0]), None, start, None, None, None, law.shape)
-    called = Network.of(law) if law is not None else network
-    assert isinstance(called, Network)
+        network, start = _infinite_batch(network, on, float(times[0]))
+        begin = origin(on, float(times[0]), None, start, None, None, None, network.shape)
+    called = network if isinstance(network, Network) else Network.of(network)
     if drawn is not None:
         begin = origin(on, float(times[0]), drawn, None, shape, dtype, device, called.shape)
     call = called.on(on)
-    target = _target(declared, on, called.predicts, call, law, substeps)
+    target = _target(declared.base, on, called.predicts, call, network, substeps)
+    program = lower(probe(declared), on, times, called.predicts)
+    plan = layouts(declared, len(times) - 1, times[-1] == 0)
+    found: list[FittedStep] = []
     with _quiet(begin.like):
-        found = _fit(declared, on, times, called.predicts, call, target, list(_tiles(begin, tile)), ridge, cut)
-    about: dict[str, str | int | float] = {
+        states: list[Names] = [{START: blocks} for blocks in _tiles(begin, tile)]
+        for n, (step, layout) in enumerate(zip(program.steps, plan, strict=True)):
+            runs = [advance(step, n, state, call) for state in states]
+            own = coefficients_of(layout, declared.fitted)
+            goals = [target(state[START], step) for state in states] if own else []
+            values, rank, before, after = _solved(own, goals, runs, step, ridge, cut) if own else ({}, 0, 0.0, 0.0)
+            row = tuple(values.get(name, 0.0) for name in declared.fitted)
+            found.append(FittedStep(step.start, step.end, row, rank, before, after))
+            states = [_next(names, step, values) for names in runs]
+    about: dict[str, Fact] = {
         "batch": "infinite" if drawn is None else len(drawn),
         "seeds": "none" if drawn is None else f"{drawn[0]} to {drawn[-1]}",
         "target": "exact flow" if substeps is None else f"{declared.base}, {substeps} substeps",
@@ -89,53 +100,12 @@ def fit(
         "cut": cut,
         "dtype": str(begin.like.dtype),
     }
-    named = replace(declared, table=None).spec
     points = grid if isinstance(grid, str) else "own points"
-    return Table(named, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about)
+    return Table(declared.spec, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about)
 
 
-def _fit(
-    scheme: Scheme,
-    process: Process,
-    times: Floats,
-    predicts: str,
-    network: NetworkCall,
-    target: Target,
-    states: list[Blocks],
-    ridge: float,
-    cut: float,
-) -> Iterator[FittedStep]:
-    program = lower(probe(scheme), process, times, predicts)
-    plan = layouts(scheme, len(times) - 1, to_zero=times[-1] == 0)
-    names: list[dict[str, Blocks]] = [{START: state} for state in states]
-    for n, (step, layout) in enumerate(zip(program.steps, plan, strict=True)):
-        own = coefficients_of(layout, scheme.fitted)
-        names = [advance(step, n, known, network) for known in names]
-        values, rank, before, after = np.zeros(len(own)), 0, 0.0, 0.0
-        if own:
-            goals = [target(known[START], step.start, step.end) for known in names]
-            gap = _column([[a - b for a, b in zip(goal, known[step.out], strict=True)]
-                           for goal, known in zip(goals, names, strict=True)])  # fmt: skip
-            quantities = [_column([known[_of(name)] for known in names]) for name in own]
-            if not np.isfinite([gap, *quantities]).all():
-                raise NonFiniteError(
-                    f"the fit of {scheme.spec} leaves the finite numbers in step {n} (t = {step.start:.6g} to {step.end:.6g}); "
-                    "take more steps or more substeps."
-                )
-            values, rank = least_squares(np.stack(quantities, axis=1), gap, ridge, cut)
-            before, after = _rms(gap), _rms(gap - np.stack(quantities, axis=1) @ values)
-            if after > before:  # by rounding, where nothing is to be gained
-                values, after = np.zeros(len(own)), before
-        by_name = dict(zip(own, values.tolist(), strict=True))
-        row = tuple(by_name.get(name, 0.0) for name in scheme.fitted)
-        yield FittedStep(step.start, step.end, row, rank, before, after)
-        names = [
-            {START: _corrected(known, step.out, by_name)} | {new: known[old] for new, old in step.carry} for known in names
-        ]
-
-
-def least_squares(Q: Floats, y: Floats, ridge: float, cut: float) -> tuple[Floats, int]:
-    """(c, rank) with |Q c - y| least: columns scaled to length 1, small singular values cut, ridge added to the rest."""
+def least_squares(Q: Floats, y: Floats, ridge: float = 0.0, cut: float = CUT) -> tuple[Floats, int]:
+    """(c, rank) with |Q c - y| least, for columns scaled to length 1; `ridge` and `cut` as in `fit`."""
     length = np.sqrt(np.sum(Q**2, axis=0))
     scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
     U, s, V = np.linalg.svd(Q * scale, full_matrices=False)
@@ -144,14 +114,38 @@ def least_squares(Q: Floats, y: Floats, ridge: float, cut: float) -> tuple[Float
     return scale * (V.T @ (gain * (U.T @ y))), int(kept.sum())
 
 
+def _solved(
+    own: Sequence[str], goals: list[Blocks], runs: list[Names], step: Step, ridge: float, cut: float
+) -> tuple[dict[str, float], int, float, float]:
+    """(values by name, rank, residual of the base, residual) of a step with the coefficients `own`."""
+    y = _column(goals) - _column([names[step.out] for names in runs])
+    Q = np.stack([_column([names[_of(name)] for names in runs]) for name in own], axis=1)
+    if not (np.isfinite(y).all() and np.isfinite(Q).all()):
+        raise NonFiniteError(
+            f"the fit leaves the finite numbers between t = {step.start:.6g} and {step.end:.6g}; take more steps there "
+            "or more substeps."
+        )
+    c, rank = least_squares(Q, y, ridge, cut)
+    before, after = _rms(y), _rms(y - Q @ c)
+    if after > before:  # by rounding, where nothing can be gained
+        c, after = 0 * c, before
+    return dict(zip(own, c.tolist(), strict=True)), rank, before, after
+
+
+def _next(names: Names, step: Step, values: dict[str, float]) -> Names:
+    """What the next step starts from: the corrected state, and what is carried."""
+    terms = [(1.0, names[step.out]), *((value, names[_of(name)]) for name, value in values.items() if value)]
+    state = [plain([(c, blocks[j]) for c, blocks in terms]) for j in range(len(names[START]))]
+    return {START: state} | {new: names[old] for new, old in step.carry}
+
+
 # --- what a coefficient multiplies
 
 
 def probe(scheme: Scheme) -> Scheme:
     """The scheme with its coefficients 0 and, in every step, a row for what each of them multiplies."""
-    start = tuple(_probed(layout, scheme.fitted) for layout in scheme.start)
-    last = tuple(_probed(layout, scheme.fitted) for layout in scheme.last)
-    return replace(scheme, start=start, last=last, step=_probed(scheme.step, scheme.fitted), table=None)
+    start, last = (tuple(_probed(layout, scheme.fitted) for layout in own) for own in (scheme.start, scheme.last))
+    return replace(scheme, start=start, step=_probed(scheme.step, scheme.fitted), last=last)
 
 
 def coefficients_of(layout: Layout, fitted: Sequence[str]) -> list[str]:
@@ -161,15 +155,15 @@ def coefficients_of(layout: Layout, fitted: Sequence[str]) -> list[str]:
 
 
 def _probed(layout: Layout, fitted: Sequence[str]) -> Layout:
-    """The new state is affine in the coefficients: the slope in each is a difference of its own entries."""
+    """The new state is affine in the coefficients: the slope in one is a difference of its own entries."""
     own = coefficients_of(layout, fitted)
+    none = dict.fromkeys(own, 0)
     out = next(item for item in layout.items if item.name == layout.out)
     assert isinstance(out, Row)
-    none = dict.fromkeys(own, 0)
     rows = []
     for name in own:
-        slopes = ((s, substitute(e, none | {name: 1}) - substitute(e, none)) for s, e in out.terms)
-        rows.append(Row(_of(name), out.at, tuple(slopes)))
+        slopes = tuple((s, substitute(e, none | {name: 1}) - substitute(e, none)) for s, e in out.terms)
+        rows.append(Row(_of(name), out.at, slopes))
     return replace(layout, items=(*layout.items, *rows))
 
 
@@ -177,20 +171,14 @@ def _of(name: str) -> str:
     return f"of {name}"
 
 
-def _corrected(names: dict[str, Blocks], out: str, values: dict[str, float]) -> Blocks:
-    """The new state with its corrections."""
-    terms = [(1.0, names[out]), *((value, names[_of(name)]) for name, value in values.items() if value)]
-    return [plain([(c, blocks[j]) for c, blocks in terms]) for j in range(len(names[out]))]
-
-
 # --- batches and targets
 
 
-def _infinite_batch(law: Law | None, process: Process, t: float) -> tuple[Gaussian, Floats]:
+def _infinite_batch(law: Network | Law, process: Process, t: float) -> tuple[Gaussian, Floats]:
     """A Gaussian law in its eigenbasis, and few starts with the second moments of all.
 
-    Every state is an affine function of the k standard normals of a direction, and squares of affine functions have the
-    same mean over the 2 k points +-sqrt(k) e_j as over the normal law.
+    Every state is an affine function of the k standard normals of its direction, and products of two such have the same
+    mean over the 2 k points +-sqrt(k) e_j as over the normal law.
     """
     if not isinstance(law, Gaussian):
         raise InputError("the infinite batch is that of a Gaussian law; give seeds, or a Gaussian law.")
@@ -202,18 +190,19 @@ def _infinite_batch(law: Law | None, process: Process, t: float) -> tuple[Gaussi
 
 
 def _target(
-    scheme: Scheme, process: Process, predicts: str, network: NetworkCall, law: Law | None, substeps: int | None
+    base: str, process: Process, predicts: str, call: NetworkCall, network: Network | Law, substeps: int | None
 ) -> Target:
     if substeps is None:
-        if law is None:
+        if isinstance(network, Network):
             raise InputError("the exact flow is that of a law, but a network was given; give substeps, such as 10.")
-        return lambda state, t0, t1: list(exact_flow(process, law, state, t0, t1))
-    base = schemes.scheme(scheme.base)
+        law = network
+        return lambda state, step: exact_flow(process, law, state, step.start, step.end)
+    finer, count = schemes.scheme(base), substeps + 1
 
-    def finer(state: Blocks, t0: float, t1: float) -> Blocks:
-        return run(lower(base, process, np.linspace(t0, t1, substeps + 1), predicts), network, state)
+    def followed(state: Blocks, step: Step) -> Blocks:
+        return run(lower(finer, process, np.linspace(step.start, step.end, count), predicts), call, state)
 
-    return finer
+    return followed
 
 
 def _tiles(begin: Origin, tile: int | None) -> Iterator[Blocks]:
@@ -240,9 +229,10 @@ def _quiet(like: Array) -> AbstractContextManager[Any]:
     return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
 
 
-def _check(substeps: int | None, ridge: float, cut: float) -> None:
-    if substeps is not None and substeps < 1:
-        raise InputError(f"substeps = {substeps} is out of range; give a whole number >= 1, or None for the exact flow.")
+def _check(substeps: int | None, tile: int | None, ridge: float, cut: float) -> None:
+    for name, value, otherwise in (("substeps", substeps, "the exact flow"), ("tile", tile, "the whole batch")):
+        if value is not None and (not isinstance(value, Integral) or value < 1):
+            raise InputError(f"{name} = {value!r} is no whole number >= 1; give one, or None for {otherwise}.")
     if not (np.isfinite(ridge) and ridge >= 0):
         raise InputError(f"ridge = {ridge} is out of range; give a number >= 0.")
     if not 0 <= cut < 1:

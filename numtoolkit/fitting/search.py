@@ -1,8 +1,8 @@
-"""The scalar parameter of a scheme (c2, shift, lambda_s, sigma_data) that makes a stated error least, budget by budget.
+"""The scalar parameter of a scheme (c2, shift, lambda_s, sigma_data) that makes a stated error least at each budget.
 
-For a Gaussian law the error is exact: of a stochastic scheme the Wasserstein-2 distance of the final law; of another the
-root mean square of run minus exact flow over all normal starts, relative to that of the exact end points, both of the
-data part. For other laws it is that of `numtoolkit.exact.error_curve`, over seeds.
+For a Gaussian law the error is exact: of a stochastic scheme the Wasserstein-2 distance of the final law, of another
+the root mean square of run minus exact flow over all normal starts, relative to that of the exact end points, both of
+the data part. For other laws it is that of `numtoolkit.exact.error_curve`, over seeds.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def search(
 
     bounds   by default the parameter's own range; one local minimum between them is found
     seeds    of the error, for a law that is not Gaussian; by default those of `error_curve`
-    returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget; `scheme`
-             is bound to the value, the one it had where nothing better is found
+    returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget;
+             `scheme` is bound to the value, which is the one it had where nothing better is found
     raises   InputError for an unknown parameter or bounds out of its range, and as `error_curve` and `times_of` do
     cost     some 30 runs a budget; for a Gaussian law without samples, milliseconds a run
     """

@@ -82,11 +82,13 @@ class Table:
         """
         own, process = self.times, problem.process.spec
         if process != self.process:
-            raise InputError(f"the table of {self.scheme} was fitted on process {self.process}, not {process}; fit anew.")
-        if len(times) != len(own) or not np.allclose(times, own, rtol=CLOSE, atol=0):
             raise InputError(
-                f"the table of {self.scheme} was fitted on grid {self.grid} of {len(self.steps)} steps from t = {own[0]:g} "
-                f"to {own[-1]:g}, not on this one of {len(times) - 1} from {times[0]:g} to {times[-1]:g}; fit anew."
+                f"the table of {self.scheme} was fitted on process {self.process}, not {process}; fit anew."
+            )
+        if len(times) != len(own) or not np.allclose(times, own, rtol=CLOSE, atol=0):
+            fitted, asked = (f"of {len(t) - 1} steps from t = {t[0]:g} to {t[-1]:g}" for t in (own, times))
+            raise InputError(
+                f"the table of {self.scheme} was fitted on grid {self.grid} {fitted}, not on this one {asked}; fit anew."
             )
         return np.array([step.values[self.names.index(name)] for step in self.steps])
 
@@ -106,7 +108,9 @@ def read_table(path: Where) -> Table:
         table = _table(record)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise StorageError(f"{str(path)!r} is no table of fitted coefficients: {reason}; give one that fit wrote.") from None
+        raise StorageError(
+            f"{str(path)!r} is no table of fitted coefficients: {reason}; give one that fit wrote."
+        ) from None
     if record != _file(table):
         raise StorageError(f"{str(path)!r} was changed since it was written: its sha256 does not match; fit it anew.")
     return table

@@ -50,6 +50,7 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
     legend += [f"{name} is set by the grid" for name, _ in scheme.quantities]
+    legend += [f"{', '.join(scheme.fitted)}: fitted, or 0, which leaves {scheme.base}"] if scheme.fitted else []
     where = textwrap.wrap("where " + "; ".join(legend), width, subsequent_indent="  ") if legend else []
     return "\n".join([*lines, *printed, "", *where])
 

@@ -6,17 +6,19 @@ the noise that the base holds fixed over a step, D + kappa_0 (D - D') and e + ka
 step before; beta and gamma are added to the base's own weights. The paper's coefficients, for a step of EDM from noise
 level s to t, are
 
-    phi_0 = kappa_0 (1 - t/s),  phi_1 = kappa_1 (t - s)                        iia-ddim, iia-spndm, iia-ipndm
-    phi_0 = -kappa_0 (1 - t/s),  phi_1 = kappa_1 (1 - t/s)                     iia-dpmpp-2m
-    beta^e = beta_e0 (t - s)/s,  beta^D = beta_d0 (t - s)/t                    iia-edm, k = 0: plus Heun's own, 1 and 1/2
-    beta = beta (t - s),  gamma_k = gamma_k (t - s)                            guided; biia-edm, k = 0: plus Heun's own, 1
+    phi_0 = kappa_0 (1 - t/s)           phi_1 = kappa_1 (t - s)                iia-ddim, iia-spndm, iia-ipndm
+    phi_0 = -kappa_0 (1 - t/s)          phi_1 = kappa_1 (1 - t/s)              iia-dpmpp-2m
+    beta = beta (t - s)                                                        iia-ddim(guided)
+    gamma_0 = (1 + gamma_0) (t - s)     gamma_k = gamma_k (t - s)              biia-edm
+    beta^e_0 = (1 + beta_e0) (t - s)/s  beta^D_0 = (1/2 + beta_d0) (t - s)/t   iia-edm
+    beta^e_k = beta_ek (t - s)/s_k      beta^D_k = beta_dk (t - s)/t_k         of the step from s_k to t_k, k steps back
 
 and on another process these times alpha at the end of the step, in the frame z / alpha.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -91,7 +93,7 @@ def extrapolated(now: Shares, before: Shares, keep: int) -> Layout:
     """
     data, noise = kappa_0 * (1 - fall), kappa_0 * fall + kappa_1
     shares = {source: now.get(source, 0) - before.get(source, 0) for source in {**now, **before}}
-    items = [
+    items: list[Item] = [
         evaluate("E0"),
         combine("Y0", 0, y=1),
         transfer("T0", now),
@@ -131,7 +133,7 @@ def adams_shares(order: int, first: int = 0) -> Shares:
     return {f"E{first + j}": Fraction(w, sum(weights)) for j, w in enumerate(weights)}
 
 
-TWO_EVALUATIONS: list[Item] = [evaluate("E0"), transfer("P", {"E0": 1}), evaluate("EP0", "P", 1)]
+TWO_EVALUATIONS: tuple[Item, ...] = (evaluate("E0"), transfer("P", {"E0": 1}), evaluate("EP0", "P", 1))
 
 IIA_SPNDM = fitted(
     "iia-spndm",
@@ -193,37 +195,40 @@ def weighed_heun(shares: Sequence[tuple[Entry, Entry]], keep: int) -> Layout:
     return written([*TWO_EVALUATIONS, combine("out", 1, y=flow(), **weights)], "out", carry)
 
 
-def _heun_family(name: str, r: int, kinds: str, source: str) -> Scheme:
+def heun_family(
+    name: str, r: int, kinds: Sequence[str], shares: Callable[[int], tuple[Entry, Entry]], source: str
+) -> Scheme:
+    """Heun's step, then steps with as much history as there is, up to r earlier steps."""
     if not 0 <= r <= MOST:
         raise InputError(f"{name}({r}) is not declared; use r = 0 to {MOST}.")
-
-    def shares(j: int) -> tuple[Entry, Entry]:
-        """Of the noise e at the start of the step j steps back and e' at its end."""
-        mean, slope = (ONE, ONE / 2) if j == 0 else (ZERO, ZERO)
-        if kinds == "gamma":  # (1 + gamma) (e + e')/2
-            both = (mean + symbol(f"gamma_{j}")) / 2
-            return both, both
-        mean, slope = mean + symbol(f"beta_e{j}"), slope + symbol(f"beta_d{j}")
-        return mean - slope, slope  # (1 + beta_e) e + (1/2 + beta_d) (e' - e)
-
-    half = ONE / 2
+    plain = weighed_heun([(ONE / 2, ONE / 2)], keep=min(1, r))
     steps = [weighed_heun([shares(j) for j in range(k + 1)], keep=min(k + 1, r)) for k in range(r + 1)]
-    coefficients = ["gamma"] if kinds == "gamma" else ["beta_e", "beta_d"]
-    names = [f"{c}_{j}" if c == "gamma" else f"{c}{j}" for j in range(r + 1) for c in coefficients]
-    start = [weighed_heun([(half, half)], keep=min(1, r)), *steps[1:r]]
-    return fitted(name, "heun-edm", start, steps[r], names, source).with_structure(str(r))
+    names = [f"{kind}{j}" for j in range(r + 1) for kind in kinds]
+    return fitted(name, "heun-edm", [plain, *steps[1:r]], steps[r], names, source).with_structure(str(r))
+
+
+def mean_slope(j: int) -> tuple[Entry, Entry]:
+    """gamma_j (e + e')/2 for the noises e, e' at the start and end of the step j steps back; 1 + gamma_0 for this."""
+    share = (symbol(f"gamma_{j}") + (0 if j else 1)) / 2
+    return share, share
+
+
+def slope_parts(j: int) -> tuple[Entry, Entry]:
+    """beta_ej e + beta_dj (e' - e), with 1 + beta_e0 and 1/2 + beta_d0 for this step."""
+    first, change = symbol(f"beta_e{j}") + (0 if j else 1), symbol(f"beta_d{j}") + (0 if j else HALF)
+    return first - change, change
 
 
 @lru_cache
 def biia_edm(r: int = 1) -> Scheme:
     """BIIA-EDM(r): Heun with its mean slope and those of r earlier steps weighed anew; the first step is Heun's own."""
-    return _heun_family("biia-edm", r, "gamma", f"{IIA} Algorithm 2")
+    return heun_family("biia-edm", r, ["gamma_"], mean_slope, f"{IIA} Algorithm 2")
 
 
 @lru_cache
 def iia_edm(r: int = 1) -> Scheme:
-    """IIA-EDM(r): Heun with both parts of its slope, and of r earlier ones, weighed anew; the first step is Heun's own."""
-    return _heun_family("iia-edm", r, "beta", f"{IIA} Lemma 1")
+    """IIA-EDM(r): Heun with both parts of its slope, and of r earlier ones, weighed anew; the first is Heun's own."""
+    return heun_family("iia-edm", r, ["beta_e", "beta_d"], slope_parts, f"{IIA} Lemma 1")
 
 
 # --- the two-step scheme that is exact on one Gaussian
@@ -232,8 +237,9 @@ def iia_edm(r: int = 1) -> Scheme:
 def gaussian_extrapolation(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
     """The kappa_0 with which the step is exact on N(mean, sigma_data^2), from exact states.
 
-    With m = sqrt(v + s^2) the flow is x - mean ~ m and D - mean ~ v/m. Exactness asks for kappa_0 (1 - s1/s) (v/m - v/m')
-    = m1 - (v + s s1)/m, primes a step earlier and 1 at the end; both differences are written so that no digit is lost.
+    With m = sqrt(v + s^2) the flow is x - mean ~ m and D - mean ~ v/m. Exactness asks for
+    kappa_0 (1 - s1/s) (v/m - v/m') = m1 - (v + s s1)/m, the prime a step earlier, 1 at the end of the step. Both
+    differences are written so that no digit is lost.
     """
     s = -problem.process.clock("noise-level", t)
     m = np.hypot(float(values["sigma_data"]), s)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from numtoolkit.scheme import Scheme
 from numtoolkit.symbolic.classical import order
+from numtoolkit.symbolic.fitted import step_defects
 from numtoolkit.symbolic.law import law_order
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.unroll import Frame
@@ -18,21 +19,23 @@ ORDERS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_wea
 class Verdict:
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
-    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed
+    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; or no claim
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted
     ends       classical orders of the steps that start and end a run (one less than the inner step's costs nothing)
     holds      "general" for every smooth law, "gaussian" for affine scores, "" if nothing is derived
+    steps      of a scheme with a table of fitted coefficients, the defects of each step (`numtoolkit.symbolic.fitted`)
     """
 
     scheme: str
     claimed: dict[str, int | None]
     derived: dict[str, int | None]
-    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    verdict: Literal["proved", "refuted", "higher", "no claim", "not analysed"]
     ok: bool
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
     residuals: list[dict[str, object]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
 
 
 def verify(scheme: Scheme) -> Verdict:
@@ -56,9 +59,10 @@ def verify(scheme: Scheme) -> Verdict:
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
-    verdict: Literal["proved", "refuted", "higher"] = "refuted" if missed else "higher" if above else "proved"
+    verdict: Literal["proved", "refuted", "higher", "no claim"]
+    verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "no claim"
     ok = set(missed) <= set(scheme.claims.refuted)
-    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, residuals)
+    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, residuals, step_defects(scheme))
 
 
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:
