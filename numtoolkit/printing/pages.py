@@ -50,7 +50,6 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
     legend += [f"{name} is set by the grid" for name, _ in scheme.quantities]
-    legend += [f"{', '.join(scheme.fitted)}: fitted, or 0, which leaves {scheme.base}"] if scheme.fitted else []
     where = textwrap.wrap("where " + "; ".join(legend), width, subsequent_indent="  ") if legend else []
     return "\n".join([*lines, *printed, "", *where])
 
@@ -88,6 +87,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("freezes", f"the {scheme.frozen}" + ("" if scheme.frozen == FROZEN_DRIFT else " prediction")),
         ("clock", "the process's own" if scheme.clock == "natural" else scheme.clock),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
+        ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
         ("evaluations", ", ".join(counts)),
         ("claims", claims(scheme.claims)),
     ]
