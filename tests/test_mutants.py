@@ -24,6 +24,9 @@ def fingerprint(scheme):
             main = (law.weak, tuple((row["tree"], row["value"]) for row in law.residuals))
         else:
             main = _exact(order(scheme))
+        if scheme.fitted:  # free coefficients leave little order to see a slip by; at 0 there is that of the base
+            base = scheme.unfitted()
+            main = (main, *(_exact(order(base, place)) for place in [("step", 0), *places]))
         return (main, *(_exact(order(scheme, place)) for place in places))
     except (InputError, ZeroDivisionError) as refusal:
         return str(refusal)

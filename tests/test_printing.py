@@ -38,6 +38,8 @@ BLOCKS = {
 LENGTH = 0.7  # of the step
 VALUES = {"c2": 0.3, "r0": 1.3, "r1": 0.8, "a": 0.25, "shift": -0.6, "lambda_s": 1.7, "s_noise": 1.1,
           "churn": 40.0, "s_min": 0.05, "s_max": 50.0}  # fmt: skip
+FITTED = sorted({"fall", "kappa_0"}.union(*(member.fitted for member in catalogue())))
+VALUES |= {name: 0.3 + 0.17 * i for i, name in enumerate(FITTED)}
 
 
 @dataclass(frozen=True)

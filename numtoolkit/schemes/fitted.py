@@ -78,8 +78,11 @@ def fall_of_noise(problem: Problem, t: Floats, index: Indices, values: Mapping[s
 # --- data and noise extrapolated from the step before
 
 
-def transfer(name: str, noise: Shares, state: str = "y", origin: Entry = ZERO) -> Row:
-    """DDIM with a mean of evaluations as its noise, from the state at abscissa `origin` to the end of the step."""
+HERE: tuple[Item, ...] = (evaluate("E0"), combine("Y0", 0, y=1))  # the state under a name that can be carried
+
+
+def transfer(name: str, noise: Shares, state: str = "Y0", origin: Entry = ZERO) -> Row:
+    """DDIM with a mean of evaluations as its noise, from a state at abscissa `origin` to the end of the step."""
     weights = {source: share * integral(origin, 1) for source, share in noise.items()}
     return combine(name, 1, **{state: flow(origin, 1)}, **weights)
 
@@ -93,9 +96,8 @@ def extrapolated(now: Shares, before: Shares, keep: int) -> Layout:
     """
     data, noise = kappa_0 * (1 - fall), kappa_0 * fall + kappa_1
     shares = {source: now.get(source, 0) - before.get(source, 0) for source in {**now, **before}}
-    items: list[Item] = [
-        evaluate("E0"),
-        combine("Y0", 0, y=1),
+    items = [
+        *HERE,
         transfer("T0", now),
         transfer("T1", before, "Y1", -r0),
         combine("out", 1, T0=1 + data, T1=-data, **{source: w * noise * phi(1) for source, w in shares.items()}),
@@ -107,7 +109,7 @@ def carried(keep: int) -> dict[str, str]:
     return {"Y1": "Y0"} | {f"E{j + 1}": f"E{j}" for j in range(keep)}
 
 
-PLAIN = written([evaluate("E0"), combine("Y0", 0, y=1), transfer("out", {"E0": 1})], "out", carried(1))
+PLAIN = written([*HERE, transfer("out", {"E0": 1})], "out", carried(1))
 EXTRAPOLATED_DATA = history([(1 + kappa_0) * phi(1), -kappa_0 * phi(1)], keep=1)
 
 
@@ -133,14 +135,17 @@ def adams_shares(order: int, first: int = 0) -> Shares:
     return {f"E{first + j}": Fraction(w, sum(weights)) for j, w in enumerate(weights)}
 
 
-TWO_EVALUATIONS: tuple[Item, ...] = (evaluate("E0"), transfer("P", {"E0": 1}), evaluate("EP0", "P", 1))
+def evaluated_ahead(state: str) -> tuple[Item, ...]:
+    """An evaluation at the end of the DDIM step from a state."""
+    return transfer("P", {"E0": 1}, state), evaluate("EP0", "P", 1)
+
 
 IIA_SPNDM = fitted(
     "iia-spndm",
     "spndm",
     [
         written(
-            [*TWO_EVALUATIONS, combine("Y0", 0, y=1), transfer("out", {"E0": HALF, "EP0": HALF})],
+            [*HERE, *evaluated_ahead("Y0"), transfer("out", {"E0": HALF, "EP0": HALF})],
             "out",
             carried(1) | {"EP1": "EP0"},
         ),
@@ -192,7 +197,7 @@ def weighed_heun(shares: Sequence[tuple[Entry, Entry]], keep: int) -> Layout:
     weights = {f"E{j}": first * phi(1) for j, (first, _) in enumerate(shares)}
     weights |= {f"EP{j}": second * phi(1) for j, (_, second) in enumerate(shares)}
     carry = {f"{kind}{j + 1}": f"{kind}{j}" for j in range(keep) for kind in ("E", "EP")}
-    return written([*TWO_EVALUATIONS, combine("out", 1, y=flow(), **weights)], "out", carry)
+    return written([evaluate("E0"), *evaluated_ahead("y"), combine("out", 1, y=flow(), **weights)], "out", carry)
 
 
 def heun_family(
