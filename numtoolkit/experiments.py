@@ -21,6 +21,7 @@ from numtoolkit.laws import Law, law_of
 from numtoolkit.processes import Floats, Process
 from numtoolkit.processes import process as process_of
 from numtoolkit.program import problem_of
+from numtoolkit.scheme import Scheme
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -105,22 +106,36 @@ class Curve:
 
     def __post_init__(self) -> None:
         _check(self.schemes, self.process, self.law, self.grid)
-        if not self.nfe or min(self.nfe) < 1:
-            raise InputError(f"nfe = {list(self.nfe)} holds no budgets; give whole numbers from 1.")
+        _check_budgets(self.nfe)
         for quantity in self.show:
             if quantity not in ("error", "median"):
                 raise unknown("quantity", quantity, ("error", "median"))
 
     def run(self, quick: bool) -> Result:
-        from numtoolkit.exact import error_curve
-
-        process, law = process_of(self.process), law_of(self.law)
-        nfe = [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else self.nfe
         count = max(self.samples // 4, QUICK_SEEDS) if quick else self.samples
-        seeds = range(count) if count else None
-        curves = (error_curve(scheme_of(name), process, law, self.grid, nfe, seeds) for name in self.schemes)
-        records = rounded([record for curve in curves for record in curve])
+        records = _errors([scheme_of(name) for name in self.schemes], self, quick, range(count) if count else None)
         return Result(records, plots.curve_figure(records, self.title, self.show, self.slopes))
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as a table."""
+
+    title: str
+    process: str
+    law: str
+    grid: str
+    nfe: tuple[int, ...]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _check(("euler",), self.process, self.law, self.grid)
+        _check_budgets(self.nfe)
+
+    def run(self, quick: bool) -> Result:
+        name = process_of(self.process).name
+        records = _errors([scheme for scheme in catalogue() if name in scheme.processes], self, quick)
+        return Result(records, table=plots.error_table(records))
 
 
 @dataclass(frozen=True)
@@ -184,8 +199,10 @@ class Samples:
         return Result(rounded(rows), plots.image_grid(pictures, self.title, COLUMNS))
 
 
-Experiment = Orders | Stability | Curve | Samples
-KINDS: dict[str, type[Experiment]] = {"orders": Orders, "stability": Stability, "curve": Curve, "samples": Samples}
+Experiment = Orders | Stability | Errors | Curve | Samples
+KINDS: dict[str, type[Experiment]] = {
+    "orders": Orders, "stability": Stability, "errors": Errors, "curve": Curve, "samples": Samples,
+}  # fmt: skip
 
 
 def read_experiments(folder: Path) -> dict[str, tuple[dict[str, Any], Experiment]]:
@@ -258,6 +275,20 @@ def _check(schemes: tuple[str, ...], process: str, law: str = "", grid: str = ""
         grid_of(grid, process_of(process), 8)
     if law:
         law_of(law)
+
+
+def _check_budgets(nfe: tuple[int, ...]) -> None:
+    if not nfe or min(nfe) < 1:
+        raise InputError(f"nfe = {list(nfe)} holds no budgets; give whole numbers from 1.")
+
+
+def _errors(schemes: list[Scheme], of: Curve | Errors, quick: bool, seeds: range | None = None) -> list[dict[str, Any]]:
+    from numtoolkit.exact import error_curve
+
+    process, law = process_of(of.process), law_of(of.law)
+    nfe = [n for n in of.nfe if n <= QUICK_NFE or n == min(of.nfe)] if quick else of.nfe
+    curves = (error_curve(scheme, process, law, of.grid, nfe, seeds) for scheme in schemes)
+    return rounded([record for curve in curves for record in curve])
 
 
 def rounded(value: Any) -> Any:

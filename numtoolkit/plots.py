@@ -54,10 +54,10 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
     _check_count("stability figure", max(map(len, panels.values()), default=0))
     shared = len({tuple(r.scheme for r in members) for members in panels.values()}) == 1
     with _style():
-        figure = _figure(title, width=max(0.9 + 2.9 * len(panels), 5.0), height=3.8 if shared else 4.1)
+        figure = _figure(title, width=max(0.9 + 2.9 * len(panels), 5.0), height=4.0 if shared else 4.1)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
-            ax.set_title(name)
+            ax.set_title("\n".join(name.rsplit(", ", 1)))
             for i, member in enumerate(members):
                 if isinstance(member, Region):
                     _contour(ax, member, _look(i))
@@ -66,7 +66,7 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
             if not shared:
                 ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
         if shared:
-            figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=min(len(members), 7))
+            figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -203,6 +203,23 @@ def order_table(rows: Sequence[Record]) -> str:
     ]
     headers = ["scheme", "NFE a step", *ORDERS.values(), "verdict", "holds for"]
     return str(tabulate(table, headers, tablefmt="github", disable_numparse=True))
+
+
+def error_table(records: Sequence[Record]) -> str:
+    """Errors as a Markdown table, a row a scheme and a column a budget, empty where the scheme cannot spend it.
+
+    records  as `numtoolkit.exact.error_curve` returns them
+    """
+    from tabulate import tabulate
+
+    budgets = sorted({r["nfe"] for r in records})
+    found = {(r["scheme"], r["nfe"]): r["error"] for r in records}
+    rows = []
+    for scheme, metric in dict.fromkeys((r["scheme"], r["metric"]) for r in records):
+        errors = (found.get((scheme, nfe)) for nfe in budgets)
+        rows.append([f"`{scheme}`", *("" if e is None else f"{e:.1e}" for e in errors), LABELS[metric, "error"]])
+    headers = ["scheme", *(f"NFE {nfe}" for nfe in budgets), "measure"]
+    return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
 @contextmanager

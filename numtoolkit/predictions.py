@@ -50,6 +50,11 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
         alpha, std = e[:, 0, None, None], np.sqrt(sigma)
         scale = alpha**2 + std**2
         return -1 / scale * eye, -alpha / (std * scale)
+    if not process.diffusion(t)[0].diagonal().all():
+        raise InputError(
+            f"prediction 'flow' does not determine the score on process {process.name}, whose position has no noise; "
+            "use data, noise or score."
+        )
     half = _inverse(process.diffusion(t) / 2)
     return half @ process.drift(t), -half
 

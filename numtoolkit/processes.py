@@ -234,6 +234,7 @@ class CosineVP(ScalarProcess):
     def __post_init__(self) -> None:
         _in_range(self.name, "offset", self.offset, self.offset > 0, "offset > 0")
         _in_range(self.name, "T", self.T, 0 < self.T < 1, "0 < T < 1 (at 1 the noise level is infinite)")
+        self._check_times()
 
     @property
     def _scale(self) -> float:

@@ -185,7 +185,14 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
     steps: list[Step | None] = [None] * len(plan)
     for layout in dict.fromkeys(plan):
         index = np.array([n for n, own in enumerate(plan) if own == layout])
-        for n, step in zip(index, _lower_layout(scheme, layout, problem, times, index, network), strict=True):
+        try:
+            lowered = _lower_layout(scheme, layout, problem, times, index, network)
+        except np.linalg.LinAlgError:
+            raise InputError(
+                f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
+                "choose parameters of the process nearer the defaults."
+            ) from None
+        for n, step in zip(index, lowered, strict=True):
             steps[n] = step
     return Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
 

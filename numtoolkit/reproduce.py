@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from numtoolkit import __version__
 from numtoolkit.experiments import Experiment, Result, read_experiments
@@ -39,7 +40,8 @@ def reproduce(
     pages = [f"# Results\n\nWritten by `{command}`, from the files of the same names in `{experiments.name}/`.\n"]
     for i, (name, (table, experiment)) in enumerate(plans.items(), 1):
         progress(f"{i}/{len(plans)} {name}")
-        result = experiment.run(quick)
+        with _one_thread():
+            result = experiment.run(quick)
         if result.figure is not None:
             written += [write_figure(out / f"{name}{suffix}", result.figure) for suffix in PICTURES]
         if result.table:
@@ -48,6 +50,15 @@ def reproduce(
         written.append(write_json(out / f"{name}.json", facts | {"data": result.data}))
         pages.append(_page(name, experiment, result))
     return [*written, write(out / "README.md", "\n".join(pages))]
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Matrix products here are small: more threads take longer, and sum in an order of their own."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+    except ModuleNotFoundError:
+        return nullcontext()
+    return threadpool_limits(1)
 
 
 def _page(name: str, experiment: Experiment, result: Result) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import StorageError
-from numtoolkit.storage import folder, read_json, read_npz, write_json, write_npz
+from numtoolkit.storage import checksum, folder, read_json, read_npz, write_json, write_npz
 
 MANIFEST = "manifest.json"
 PATTERN = "samples-*.npz"
@@ -84,7 +84,7 @@ class SampleFolder:
         name = f"samples-{seeds[0]:08d}.npz"
         arrays = {"samples": samples, "seeds": np.array(seeds, np.int64), "specification": np.array(self._digest)}
         write_npz(self.path / name, arrays)
-        self.files[name] = File(tuple(seeds), _checksum(self.path / name))
+        self.files[name] = File(tuple(seeds), checksum(self.path / name))
         self._write_manifest()
 
     def read(self, seeds: Sequence[int]) -> NDArray[Any]:
@@ -119,7 +119,7 @@ class SampleFolder:
         except (StorageError, KeyError, TypeError):
             whole = False
         if whole:
-            self.files[file.name] = File(seeds, _checksum(file))
+            self.files[file.name] = File(seeds, checksum(file))
         else:
             file.rename(file.with_suffix(".damaged"))
             warn(f"{file} is damaged; it is now {file.with_suffix('.damaged').name}, and its samples are drawn again")
@@ -127,10 +127,6 @@ class SampleFolder:
     def _write_manifest(self) -> None:
         files = {name: {"seeds": spans(f.seeds), "sha256": f.sha256} for name, f in sorted(self.files.items())}
         write_json(self.path / MANIFEST, {"specification": self.specification, **self.about, "files": files})
-
-
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def spans(seeds: Iterable[int]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,8 @@ class Claims:
     sde_strong: int | None = None
     refuted: tuple[str, ...] = ()
 
+
+ORDERS = tuple(f.name for f in fields(Claims) if f.name != "refuted")
 
 Rule = Callable[..., Any]  # (problem, grid times, step indices, parameter values) -> float64 array, one value a step
 

@@ -215,7 +215,8 @@ def regions(
     variance: float = 0.25,
     size: int = 400,
 ) -> tuple[Region, ...] | tuple[StepLimit]:
-    """Where a scheme is stable: on the test equation for deterministic schemes of scalar processes, else on a process.
+    """Where a scheme is stable: on the test equation for schemes of scalar processes that are deterministic or carry
+    evaluations, else on a process.
 
     linear    values of h L, one map each
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
@@ -224,7 +225,7 @@ def regions(
     raises    InputError for unknown schemes, and for a scheme with history on a process
     """
     declared = read(scheme)
-    if process is None and declared.kind == "ode" and "vp" in declared.processes:
+    if process is None and "vp" in declared.processes and (declared.kind == "ode" or declared.step.carry):
         return tuple(_linear_map(declared, x, size) for x in linear)
     process = process or (PSLD() if "psld" in declared.processes else EDM())
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
@@ -236,8 +237,8 @@ def regions(
 
 def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
     """Computed for Im w >= 0 and mirrored: coefficients are real."""
-    half = np.linspace(0.0, 3.5, max(size // 2, 2))
-    x, upper = np.meshgrid(np.linspace(-5.0, 2.5, size), half)
+    half = np.linspace(0.0, 4.0, max(size // 2, 2))
+    x, upper = np.meshgrid(np.linspace(-5.0, 3.0, size), half)
     radius = linear_radius(scheme, linear, (x + 1j * upper).ravel()).reshape(x.shape)
     x, y, radius = (np.vstack([below[::-1], above]) for below, above in ((x, x), (-upper, upper), (radius, radius)))
     return Region(scheme.spec, linear, x, y, radius)

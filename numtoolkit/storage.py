@@ -7,6 +7,7 @@ a full disk or a crash leaves the old file or the new one. No date, machine or u
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -95,6 +96,11 @@ def _unreadable(path: Where, error: Exception) -> StorageError:
 def _reason(error: Exception) -> str:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return reason[:1].lower() + reason[1:]
+
+
+def checksum(path: Where) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 # --- JSON and CSV

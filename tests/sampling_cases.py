@@ -14,7 +14,14 @@ from numtoolkit.sampling.loop import plain, run
 from numtoolkit.schemes import catalogue, scheme
 
 STEPS, BATCH = 6, 5
-GRIDS = {"vp": "log-snr", "edm": "rho", "flow": "angle", "psld": "quadratic"}
+GRIDS = {
+    "vp": "log-snr",
+    "vp-cosine": "log-snr",
+    "edm": "rho",
+    "flow": "angle",
+    "psld": "quadratic",
+    "cld": "quadratic",
+}
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 EPS = np.finfo(float).eps
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError
-from numtoolkit.plots import curve_figure, image_grid, order_table, stability_figure
+from numtoolkit.plots import curve_figure, error_table, image_grid, order_table, stability_figure
 from numtoolkit.processes import PSLD
 from numtoolkit.stability import Region, regions
 from numtoolkit.storage import write_figure
@@ -90,8 +90,8 @@ def test_the_drawn_boundary_is_the_contour() -> None:
     (contour,) = ax.collections
     (path,) = contour.get_paths()
     distance = np.abs(path.vertices @ [1, 1j] + 1)
-    # Linear interpolation between grid points 7.5 / 399 apart errs by an eighth of the square, times the curvature 1.
-    np.testing.assert_allclose(distance, 1, atol=(7.5 / 399) ** 2)
+    # Linear interpolation between grid points 8 / 399 apart errs by an eighth of the square, times the curvature 1.
+    np.testing.assert_allclose(distance, 1, atol=(8 / 399) ** 2)
 
 
 def test_limits_are_drawn_where_there_are_any() -> None:
@@ -124,6 +124,12 @@ def test_the_order_table_shows_what_was_derived_and_what_was_claimed_otherwise()
     row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general"} | orders_of
     cells = [cell.strip() for cell in order_table([row]).splitlines()[-1].split("|")[1:-1]]
     assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "higher", "general"]
+
+
+def test_the_error_table_leaves_empty_what_was_not_spent() -> None:
+    rows = error_table([record("a", 5, 0.25), record("a", 10, None), record("b", 10, 3e-7)]).splitlines()[2:]
+    cells = [[cell.strip() for cell in row.split("|")[1:-2]] for row in rows]
+    assert cells == [["`a`", "2.5e-01", ""], ["`b`", "", "3.0e-07"]]
 
 
 def test_too_many_curves_are_refused() -> None:

@@ -12,7 +12,7 @@ from scipy.linalg import expm
 
 from numtoolkit import printing
 from numtoolkit.coefficients import Reader
-from numtoolkit.entries import Int, L, N, integral, number, phi, symbol
+from numtoolkit.entries import Int, L, N, integral, number, phi, symbol, symbols
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
 from numtoolkit.printing.styles import LATEX, TEXT
@@ -36,10 +36,6 @@ BLOCKS = {
     for seed, name in enumerate(["L", "N", "O", "R", "G", "Q", "F", "unit", "ones"])
 }
 LENGTH = 0.7  # of the step
-VALUES = {"c2": 0.3, "r0": 1.3, "r1": 0.8, "a": 0.25, "shift": -0.6, "lambda_s": 1.7, "s_noise": 1.1,
-          "churn": 40.0, "s_min": 0.05, "s_max": 50.0}  # fmt: skip
-FITTED = sorted({"fall", "kappa_0"}.union(*(member.fitted for member in catalogue())))
-VALUES |= {name: 0.3 + 0.17 * i for i, name in enumerate(FITTED)}
 
 
 @dataclass(frozen=True)
@@ -118,18 +114,17 @@ class Block:
 def weight(k):
     """h phi_k(X) N by an augmented exponential (Al-Mohy & Higham 2011, theorem 2.1)."""
 
-    def evaluate(X):
+    def evaluate(X, M=Block(BLOCKS["N"])):  # noqa: B008
         big = np.zeros((2 * k + 2, 2 * k + 2))
         big[:2, :2], big[:2, 2:4] = X.matrix, np.eye(2)
         big[2:-2, 4:] = np.eye(2 * k - 2)
-        return Block(LENGTH * expm(big)[:2, -2:] @ BLOCKS["N"])
+        return Block(LENGTH * expm(big)[:2, -2:] @ M.matrix)
 
     return evaluate
 
 
 MEANING = {
     **{name: Block(matrix) for name, matrix in BLOCKS.items()},
-    **VALUES,
     "h": LENGTH,
     "z": Block(LENGTH * BLOCKS["L"]),
     "exp": lambda X: Block(expm(X.matrix)),
@@ -137,35 +132,49 @@ MEANING = {
 }
 
 
-def computed(text):
+def values(member):
+    """A number for every scalar of a scheme: as bound, else some."""
+    names = sorted(
+        set().union(*(symbols(e) for layout in member.layouts for item in layout.items for e in entries(item)))
+    )
+    return {name: 0.3 + 0.17 * i for i, name in enumerate(names)} | {name: float(v) for name, v in member.values}
+
+
+def entries(item):
+    """Every entry of a row, an evaluation or a noise."""
+    if isinstance(item, Row):
+        return [item.at, *(entry for _, entry in item.terms)]
+    return [item.covariance] if isinstance(item, Noise) else [item.at, item.told]
+
+
+def computed(text, numbers):
     """What printed text evaluates to, as a 2 x 2 matrix."""
-    value = eval(text.replace("^", "**") or "1", {"__builtins__": {}}, MEANING)  # only text this package printed
+    source = text.replace("^", "**").replace("; ", ", ") or "1"
+    value = eval(source, {"__builtins__": {}}, MEANING | numbers)  # only text this package printed
     return value.matrix if isinstance(value, Block) else value * np.eye(2)
 
 
-def printed(spec):
-    """(scheme, layout, item, where, entry as declared) for everything a scheme's printed form is made of."""
-    member = scheme(spec)
-    for title, layout in printing.sections(member):
-        for item in layout.items:
-            if isinstance(item, Row):
-                for source, entry in item.terms:
-                    yield member, layout, item, f"{title}: {item.name} <- {source}", entry
-
-
-def reader(member):
-    bound = {name: float(value) for name, value in member.values}
-    return Reader(_Problem(member.frozen), np.array([LENGTH, 0.0]), np.array([0]), VALUES | bound)
+def reader(member, numbers):
+    return Reader(_Problem(member.frozen), np.array([LENGTH, 0.0]), np.array([0]), numbers)
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_printed_coefficients_are_those_of_the_declaration(spec):
-    for member, _, row, where, entry in printed(spec):
-        exact = reader(member).block(entry)[0]
-        at, plain = (pages._plain(e, member) for e in (row.at, entry))
-        text = TEXT.factor(plain, at)
-        # Both sides are sums of a few products of matrices of size 1: 1e-12 is a thousand roundings.
-        np.testing.assert_allclose(computed(text), exact, rtol=1e-12, atol=1e-12, err_msg=f"{where} = {text}")
+    member = scheme(spec)
+    numbers = values(member)
+    terms = [
+        (f"{title}: {row.name} <- {source}", row.at, entry)
+        for title, layout in printing.sections(member)
+        for row in layout.items
+        if isinstance(row, Row)
+        for source, entry in row.terms
+    ]
+    for where, at, entry in terms:
+        exact = reader(member, numbers).block(entry)[0]
+        text = TEXT.factor(*(pages._plain(e, member) for e in (entry, at)))
+        # Both sides are sums of a few products of matrices and quotients of size 1, up to 1e4 with small
+        # denominators: 1e-9 is beyond their rounding and far below any change of an entry.
+        np.testing.assert_allclose(computed(text, numbers), exact, rtol=1e-9, atol=1e-9, err_msg=f"{where} = {text}")
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -279,7 +288,9 @@ def test_weights_become_phi_functions_wherever_the_window_starts():
         text = TEXT.entry(entry, d)
         assert "phi" in text
         assert "Int" not in text
-        np.testing.assert_allclose(computed(text), reader(scheme("ddim")).block(entry)[0], rtol=1e-12, atol=1e-12)
+        numbers = {"a": 0.25, "c2": 0.3}
+        exact = reader(scheme("ddim"), numbers).block(entry)[0]
+        np.testing.assert_allclose(computed(text, numbers), exact, rtol=1e-12, atol=1e-12)
     assert TEXT.entry(phi(3, 1 + a).window(d), d) == "phi3((1 + a)*z)"
     assert TEXT.entry(integral(0, 1, (0, 0, 1)), d) == "2*phi3(z)"
     assert TEXT.entry(integral(0, Fraction(1, 2)), number("1/2")) == "phi1(z/2)/2"

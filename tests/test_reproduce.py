@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.experiments import Curve, Samples, Stability, read_experiments, rounded
+from numtoolkit.experiments import Curve, Errors, Samples, Stability, read_experiments, rounded
 from numtoolkit.reproduce import reproduce
-from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.schemes import catalogue
 from numtoolkit.storage import read_json
 
 pytest.importorskip("matplotlib")
@@ -34,6 +34,14 @@ kind = "stability"
 title = "Where?"
 schemes = ["euler"]
 linear = [0]
+"""
+ERRORS = """
+kind = "errors"
+title = "How large?"
+process = "psld"
+law = "gaussian"
+grid = "quadratic"
+nfe = [12]
 """
 SAMPLES = """
 kind = "samples"
@@ -100,6 +108,13 @@ def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path)
     assert {r["nfe"] for r in quick["data"]} == {6}
 
 
+def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
+    reproduce(folder_of(tmp_path / "experiments", e=ERRORS), tmp_path / "out", quick=True)
+    rows = read_json(tmp_path / "out/e.json")["data"]
+    assert [row["scheme"].split("(")[0] for row in rows] == [s.name for s in catalogue() if "psld" in s.processes]
+    assert "| `rse`" in (tmp_path / "out/e.md").read_text()
+
+
 def test_a_failing_experiment_leaves_what_was_done_and_what_was_there(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +170,8 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (STABILITY + "variance = 0", "variance = 0.0 is out of range"),
         (SAMPLES.replace("count = 16", "count = 15"), "multiple of 8"),
         (SAMPLES.replace("digits(count=20)", "gaussian"), "give a law of images"),
+        (ERRORS.replace('"quadratic"', '"quadratik"'), "unknown grid 'quadratik'; did you mean quadratic"),
+        (ERRORS.replace("[12]", "[]"), "holds no budgets"),
         (CURVE + "show = ['mean']", "unknown quantity 'mean'"),
         (STABILITY.replace('["euler"]', "[]"), "there are no schemes"),
         (STABILITY + "variance = 'big'", "variance = 'big' is not a number"),
@@ -182,8 +199,8 @@ def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     plans = {name: experiment for name, (_, experiment) in read_experiments(SHIPPED).items()}
-    gaussian = [e for name, e in plans.items() if isinstance(e, Curve) and "gaussian" in name]
-    assert {scheme(text).name for e in gaussian for text in e.schemes} == {s.name for s in catalogue()}
+    tabled = {e.process for e in plans.values() if isinstance(e, Errors) and "anisotropic" in e.law}
+    assert not [s.name for s in catalogue() if not tabled & set(s.processes)]  # every scheme meets a Gaussian
     curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
     assert {("vp", "digits"), ("psld", "digits"), ("edm", "mixture")} <= curves
     assert {e.process for e in plans.values() if isinstance(e, Samples)} == {"vp", "psld"}

@@ -41,8 +41,10 @@ def largest(sizes):
 
 def rounding(law, sizes):
     """What a run may miss its own exact arithmetic by: at most 6 x 30 roundings of numbers as large as its largest
-    state (1000 eps is 5 times that), magnified at most as the flow of z / alpha is on the way to the data."""
-    gain = np.divide(*law.alpha(np.array([law.t_min, law.T]))) if law.blocks == 1 else 1.0
+    state (1000 eps is 5 times that), magnified at most as the flow of z / alpha is on the way to the data, or, in a
+    phase space, as the noise is by the factor L_t of Sigma_t that turns it into a score and back."""
+    ends = np.array([law.t_min, law.T])
+    gain = np.divide(*law.alpha(ends)) if law.blocks == 1 else np.sqrt(np.linalg.cond(law.kernel(ends)[1][0]))
     return 1000 * EPS * max(sizes) * gain
 
 
@@ -51,9 +53,10 @@ def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
     """Rotated data, rotated noise: rotated samples; on EDM, where the mean does not move, shifted ones too."""
     rng = np.random.default_rng(5)
     Q, _ = np.linalg.qr(rng.standard_normal((4, 4)))
-    d = rng.standard_normal(4) if law.name == "edm" else np.zeros(4)
+    shifts = law.name == "edm" and not own.name.startswith("lawson")  # Lawson's schemes miss a constant: psi_1 != 0
+    d = rng.standard_normal(4) * shifts
     root = rng.standard_normal((4, 4)) / 4
-    mean, covariance = rng.standard_normal(4) * (law.name == "edm"), root @ root.T
+    mean, covariance = rng.standard_normal(4) * shifts, root @ root.T
     sizes = []
     here = follow(own, law, Network.of(Gaussian(mean, covariance)), normal(law, 0), watch=largest(sizes))
     there = follow(
@@ -83,11 +86,13 @@ def test_a_linear_network_makes_a_linear_run(own, law):
 
 
 def keeps_the_linear_part(own):
-    return is_ode(own) and own.frozen in ("data", "noise")
+    """Not the conjugate splittings, whose rows flow one after the other, nor Lawson's schemes, for which psi_1 != 0."""
+    return is_ode(own) and own.frozen in ("data", "noise") and not own.name.startswith(("cse", "cvv", "lawson"))
 
 
 LINEAR = [case for case in cases(keeps_the_linear_part) if "shift" not in case.id]
-ONE_BLOCK = [case for case in LINEAR if "psld" not in case.id]  # with data 0 they are exact only there
+# PNDM's weights (55, -59, 37, -9)/24 on steps of several e-folds magnify roundings more than the flow itself does
+ONE_BLOCK = [case for case in LINEAR if case.values[1].blocks == 1 and case.id != "pndm-flow"]  # with data 0 they are exact only there
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from numtoolkit.processes import EDM, PSLD, VP, Floats, Process, RectifiedFlow
 from numtoolkit.program import Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
-from numtoolkit.scheme import Scheme
+from numtoolkit.scheme import Layout, Row, Scheme
 from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.schemes.exponential import KROGSTAD_4
 from numtoolkit.schemes.forms import tableau
 
 GAUSSIAN = Gaussian([0.3, -0.5], [0.25, 0.02])
@@ -66,8 +67,10 @@ def exact_end(problem: Problem) -> Floats:
 
 
 IMAGE = {
-    "linear": Problem(EDM(), GAUSSIAN, "log-snr"),
-    "nonlinear": Problem(RectifiedFlow(T=0.98, t_min=0.02), MIXTURE, "uniform"),
+    "linear": Problem(
+        EDM(T=40, t_min=0.01), GAUSSIAN, "rho(7)"
+    ),  # with equal steps in log-SNR some leading errors integrate to zero
+    "nonlinear": Problem(RectifiedFlow(T=0.98, t_min=0.02), MIXTURE, "log-snr"),
     "rising beta, uneven grid": Problem(VP(t_min=0.01), GAUSSIAN, "quadratic"),
 }
 PHASE_SPACE = {
@@ -106,11 +109,39 @@ def measured_order(each: Scheme, problem: Problem) -> float:
     return settled_slope(lambda steps: float(np.linalg.norm(problem.end(problem.program(each, steps)) - exact)))
 
 
+def starter(carry: tuple[tuple[str, str], ...]) -> Layout:
+    """A fourth-order step (for any blocks and clock) that hands on history, its stages named apart from it."""
+
+    def apart(name: str) -> str:
+        return name.replace("E", "S") if name[0] == "E" and name != "E0" else name
+
+    items = [
+        replace(item, name=apart(item.name))
+        if not isinstance(item, Row)
+        else replace(item, terms=tuple((apart(source), entry) for source, entry in item.terms))
+        for item in KROGSTAD_4.step.items
+    ]
+    return Layout(tuple(items), KROGSTAD_4.step.out, carry)
+
+
+def inner(each: Scheme) -> Scheme:
+    """The scheme without what costs its run an order: first steps of low order, and a last one."""
+    if not each.start or not each.start[0].items[0].name == "E0" or each.name == "unipc":
+        return replace(each, last=())
+    return replace(each, last=(), start=tuple(starter(layout.carry) for layout in each.start))
+
+
+def expected(each: Scheme) -> int:
+    """The claim; the refuted ones reach order 2, on grids whose step ratios tend to 1."""
+    assert each.claims.classical is not None
+    return 2 if each.claims.refuted else each.claims.classical
+
+
 def claimed() -> list[Scheme]:
-    """Every ODE scheme with a claim; the claim is about the inner step, so a final step of lower order is left off."""
-    members = [each for each in catalogue() if each.kind == "ode" and each.family != "fitted"]  # these claim nothing
+    """Every ODE scheme but the fitted ones, which claim nothing; claims are about the inner step."""
+    members = [each for each in catalogue() if each.kind == "ode" and each.family != "fitted"]
     members += [scheme(text) for text in ("lambda-ddim-1(1)", "lambda-ddim-2(1)", "res-2s(1)", "unipc(2, variant=bh1)")]
-    return [replace(each, last=()) for each in members]
+    return [inner(each) for each in members]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +153,14 @@ def claimed() -> list[Scheme]:
     ],
 )
 def test_the_measured_order_is_the_claimed_one(each, problem):
-    assert each.claims.classical is not None
-    assert abs(measured_order(each, problem) - each.claims.classical) < 0.1
+    assert abs(measured_order(each, problem) - expected(each)) < 0.1
+
+
+def test_first_order_starts_cost_long_multistep_schemes_their_order():
+    # their first step is DDIM, an error of order h^2 that no later step takes back
+    moving = IMAGE["rising beta, uneven grid"]
+    assert abs(measured_order(scheme("exp-adams(4)"), moving) - 2) < 0.1
+    assert abs(measured_order(inner(scheme("exp-adams(4)")), moving) - 4) < 0.1
 
 
 def test_a_final_step_of_first_order_costs_unipc_an_order():
@@ -144,8 +181,8 @@ def test_a_wrong_weight_shows():
 # order in law
 
 # Churn goes up by the forward law and down by the flow, which both keep the marginals: from a marginal, only Heun's own
-# error is left, though as a transition of the SDE the scheme is of order 1 (a Lie splitting).
-ON_MARGINALS = {"heun-edm-churn": 2}
+# error (and DPM-Solver-2's, in its ancestral form) is left, though as a transition of the SDE the scheme is of order 1 (a Lie splitting).
+ON_MARGINALS = {"heun-edm-churn": 2, "dpm2-ancestral": 2}
 
 
 def gaussian_cases() -> list[tuple[Scheme, str, Problem]]:

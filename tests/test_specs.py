@@ -174,6 +174,7 @@ any_scheme = st.sampled_from(catalogue()).flatmap(lambda own: drawn(own.name, [p
 @example("psld(t_min=1e-29)", "angle", "ddim")
 @example("psld(beta_max=1e6, Gamma=1/3, T=969480)", "uniform", "ddim")
 @example("psld(beta_max=416711)", "uniform", "lambda-ddim-1")
+@example("edm(t_min=1e6, T=1e29)", "quadratic", "dpm2-ancestral")
 @example("vp(T=1e6)", "rho", "ddim")
 @example("edm", "rho(1e-5)", "ddim")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of overflow: that the result is finite is what is tested

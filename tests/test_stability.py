@@ -76,6 +76,11 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
         ("res-2s", 0.0, 2),
         ("res-2m", 0.0, 1),
         ("unipc(2)", 0.0, 6 / 11),
+        ("res-3m", 0.0, 6 / 11),
+        ("exp-adams(4)", 0.0, 3 / 10),
+        ("res-3s", 0.0, 2.512745326618329),
+        ("rk4", 0.0, 2.785293563405282),
+        ("lawson-4", 0.0, 2.785293563405282),
     ],
 )
 def test_real_intervals_are_the_known_ones(name: str, linear: float, length: float) -> None:
@@ -135,6 +140,13 @@ def test_steps_are_stable_just_below_their_limit_and_not_just_above(name: str) -
     below, above = (process_radius(name, process, VARIANCE, t, t - factor * h) for factor in (1 - 1e-6, 1 + 1e-6))
     assert np.all(below <= 1)
     assert np.all(above > 1)
+
+
+@pytest.mark.parametrize("declared", catalogue(), ids=lambda s: s.name)
+def test_every_scheme_has_a_map(declared: Scheme) -> None:
+    for found in regions(declared, size=10):
+        values = found.radius if isinstance(found, Region) else found.h
+        assert not np.isnan(values).any()
 
 
 def test_maps_are_symmetric_and_cover_their_axes() -> None:

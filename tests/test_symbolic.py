@@ -118,7 +118,8 @@ def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
     for member in catalogue():
         verdict = verify(member)
         assert verdict.ok, verdict
-        assert verdict.verdict == "proved", verdict
+        refuted = {name for name, own in verdict.claimed.items() if own is not None and verdict.derived[name] != own}
+        assert refuted == set(member.claims.refuted), verdict
 
 
 def test_number_of_conditions():
@@ -238,7 +239,8 @@ def test_the_frame_of_the_linear_flow_loses_nothing():
 
 
 def test_stiff_order_is_for_exponential_schemes_only():
-    assert [m.name for m in catalogue() if applies(m)] == ["ddim", "res-2s", "dpmpp-2s", "dpmpp-2m", "res-2m", "unipc"]
+    found = {m.family for m in catalogue() if applies(m)}
+    assert found == {"exponential", "exponential multistep"}
 
 
 def test_wrong_parameters_are_refuted_with_their_residual():
@@ -381,7 +383,7 @@ class AffineScore(Score):
 def test_covariance_defects_of_the_stochastic_splittings(name, seed):
     """psld.md 3.4, exactly, on random rational blocks and incoming covariance."""
     score = AffineScore(seed)
-    _, mean, covariance, _ = defects(scheme(name), 2)
+    _, mean, covariance, _ = defects(Frame(scheme(name)), 2)
     assert (score.defect(mean, covariance) == score.formula(name)).all()
 
 

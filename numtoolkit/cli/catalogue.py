@@ -14,30 +14,20 @@ from numtoolkit.errors import InputError
 from numtoolkit.grids import grid as grid_of
 from numtoolkit.processes import process as process_of
 from numtoolkit.program import Program, lower, steps_for
-from numtoolkit.scheme import Claims, Scheme
+from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.schemes import catalogue, table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.storage import write_json
 
-ORDERS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
 SOME = 6  # residuals printed of each of several schemes
 
-Orders = Mapping[str, int | None]
 
-
-def orders(found: Orders) -> str:
-    """Orders in a cell: "2, stiff 2 1 2" (strong, commuting, weak), "weak 1, strong 1"."""
-    stiff = [found.get(key) for key in ORDERS[1:4]]
-    parts = [str(found["classical"])] if found.get("classical") is not None else []
-    parts += (
-        ["stiff " + " ".join("-" if p is None else str(p) for p in stiff)] if any(p is not None for p in stiff) else []
-    )
-    parts += [f"{key[4:]} {found[key]}" for key in ORDERS[4:] if found.get(key) is not None]
-    return ", ".join(parts) or "-"
-
-
-def claimed(claims: Claims) -> dict[str, int | None]:
-    return {key: getattr(claims, key) for key in ORDERS}
+def orders(found: Mapping[str, int | None]) -> str:
+    """Orders in a cell: "2, stiff 2 1 2" (strong, commuting, weak), "weak 1, strong 1", "-" for none."""
+    text = {key: "-" if found.get(key) is None else str(found[key]) for key in ORDERS}
+    stiff = " ".join(text[key] for key in ORDERS if key.startswith("stiff"))
+    parts = [text["classical"], f"stiff {stiff}", f"weak {text['sde_weak']}", f"strong {text['sde_strong']}"]
+    return ", ".join(part for part in parts if any(map(str.isdigit, part))) or "-"
 
 
 # --- list
@@ -64,7 +54,7 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
         "kind": scheme.kind,
         "processes": list(scheme.processes),
         "nfe_per_step": scheme.nfe_per_step,
-        "claimed": claimed(scheme.claims),
+        "claimed": {key: getattr(scheme.claims, key) for key in ORDERS},
         "reference": scheme.source,
         "aliases": list(scheme.aliases),
         "parameters": [p.name for p in scheme.params],
@@ -87,7 +77,7 @@ def _listing(records: list[dict[str, Any]]) -> str:
         }
         for r in records
     ]
-    text = grid(rows, optional=("reference", "error term", "family", "processes"))
+    text = grid(rows, optional=("reference", "error term", "processes", "family"))
     return f"{text}\n\nNFE: evaluations a step. stiff: strong, commuting, weak order."
 
 
@@ -96,7 +86,8 @@ def error_term(order: int | None, residuals: Mapping[str, str]) -> str:
     if not residuals:
         return ""
     tree, value = next(iter(residuals.items()))
-    return f"h^{order} {value} {tree}" + (f" + {len(residuals) - 1} more" if len(residuals) > 1 else "")
+    short = value if len(value) <= 24 else f"({len(value)} characters)"
+    return f"h^{order} {short} {tree}" + (f" + {len(residuals) - 1} more" if len(residuals) > 1 else "")
 
 
 def refresh() -> None:

@@ -95,6 +95,13 @@ def progress(items: Sequence[Any], what: str) -> Iterable[Any]:
     return tqdm(items, desc=what, disable=None, leave=False)
 
 
+def bar(total: int, what: str) -> Any:
+    """A bar of so many steps on stderr where that is a terminal; a context whose value has `update()`."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, unit="step", disable=None, leave=False)
+
+
 # --- reading
 
 
@@ -123,10 +130,10 @@ def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list
         if match is None:
             raise InputError(f"cannot read {part.strip()[:40]!r} in {option} {text[:60]!r}; write 5,10,20 or 0-63.")
         first, last = int(match[1]), int(match[2] or match[1])
-        if not low <= first <= last <= high:
-            raise InputError(
-                f"{option} {part.strip()} is out of range; give whole numbers from {low} to {high}, rising."
-            )
+        if first < low or last > high:
+            raise InputError(f"{option} {part.strip()} is out of range; give whole numbers from {low} to {high}.")
+        if last < first:
+            raise InputError(f"{option} {part.strip()} runs backwards; write {last}-{first}.")
         if last - first >= MOST:
             raise InputError(f"{option} {part.strip()} is more than {MOST} numbers; give fewer at once.")
         found |= dict.fromkeys(range(first, last + 1))

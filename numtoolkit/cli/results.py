@@ -24,7 +24,9 @@ from numtoolkit.cli.output import (
     schemes,
     versions,
 )
+from numtoolkit.grids import GRIDS
 from numtoolkit.grids import grid as grid_of
+from numtoolkit.processes import PROCESSES
 from numtoolkit.processes import process as process_of
 from numtoolkit.storage import PICTURES, csv_text, write, write_figure, write_json
 
@@ -42,10 +44,12 @@ Record = dict[str, Any]
 
 
 def _curve_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--process", required=True, metavar="P", help="vp, edm, flow or psld, with parameters")
-    parser.add_argument("--law", required=True, metavar="L", help="a named law or the path of an .npz file")
+    parser.add_argument("--process", required=True, metavar="P", help=", ".join(PROCESSES))
+    parser.add_argument(
+        "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
+    )
     parser.add_argument("--schemes", required=True, metavar="A,B", help="schemes separated by commas")
-    parser.add_argument("--grid", required=True, metavar="G", help="uniform, quadratic, rho(7), log-snr or angle")
+    parser.add_argument("--grid", required=True, metavar="G", help=f"{', '.join(GRIDS)}; with parameters, rho(7)")
     parser.add_argument("--nfe", required=True, metavar="5,10,20", help="budgets of network evaluations")
     parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
     drawn = parser.add_mutually_exclusive_group()
@@ -65,14 +69,14 @@ def _curve(arguments: argparse.Namespace) -> int:
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out else None
     records: list[Record] = []
     for scheme in progress(chosen, "measuring"):
-        records += [_finite(r) for r in error_curve(scheme, process, law, arguments.grid, budgets, seeds)]
-    if path is not None:
-        _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
+        records += error_curve(scheme, process, law, arguments.grid, budgets, seeds)
     for record in records:
         if "why" in record:
             note(f"{record['scheme']} at {record['nfe']}: {record['why']}")
     shown = [{key: value for key, value in record.items() if key != "why"} for record in records]
     report(arguments, records, lambda: grid(_without_empty(shown), optional=("floor", "high", "low")))
+    if path is not None:
+        _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
     return 0
 
 
@@ -80,13 +84,6 @@ def _seeds(arguments: argparse.Namespace) -> list[int] | None:
     if arguments.samples is not None:
         return list(range(number(arguments.samples, "--samples", 1, MOST)))
     return None if arguments.seeds is None else numbers(arguments.seeds, "--seeds")
-
-
-def _finite(record: Record) -> Record:
-    """The record with null for an error that is not finite, and why."""
-    lost = [key for key, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
-    why = {"why": "the run left the finite numbers; give it more evaluations or another grid."} if lost else {}
-    return record | dict.fromkeys(lost) | why
 
 
 def _without_empty(records: list[Record]) -> list[Record]:
@@ -98,10 +95,11 @@ def _without_empty(records: list[Record]) -> list[Record]:
 
 def _keep(path: Path, records: list[Record], title: str, command: str) -> None:
     """Write the records, or their picture with the records beside it in a .json file of its name."""
-    if path.suffix == ".csv":
+    ending = path.suffix.lower()
+    if ending == ".csv":
         write(path, csv_text(_without_empty(records)))
     else:
-        if path.suffix in PICTURES:
+        if ending in PICTURES:
             from numtoolkit.plots import curve_figure
 
             write_figure(path, curve_figure(records, title))

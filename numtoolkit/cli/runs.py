@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, numbers, report, versions
+from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report, versions
 from numtoolkit.errors import InputError
 from numtoolkit.processes import process as process_of
 from numtoolkit.runs import SampleFolder
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.storage import write_figure
+from numtoolkit.storage import checksum, write_figure
 
 BATCH = 64  # samples of a tile: samples are the same whatever else is drawn with them only if the tile is
 SHARD = 4 * BATCH  # samples of a file
@@ -25,7 +24,9 @@ SHOWN, COLUMNS = 64, 8  # samples of a picture
 
 
 def _sample_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--law", required=True, metavar="L", help="a named law or the path of an .npz file")
+    parser.add_argument(
+        "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
+    )
     parser.add_argument("--scheme", required=True, metavar="S")
     parser.add_argument("--nfe", required=True, metavar="N", help="evaluations of a sample")
     parser.add_argument("--seeds", required=True, metavar="0-63", help="one a sample")
@@ -51,7 +52,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
     specification = {
         "law": law.name,
-        "law_sha256": _checksum(Path(arguments.law)) if law.name.startswith("file ") else None,
+        "law_sha256": checksum(arguments.law) if law.name.startswith("file ") else None,
         "scheme": scheme.spec,
         "process": process.spec,
         "grid": arguments.grid,
@@ -63,24 +64,19 @@ def _sample(arguments: argparse.Namespace) -> int:
     where = _library(arguments.dtype, arguments.device)
     kept = SampleFolder.open(Path(arguments.out), specification, {"versions": versions()}, note)
     missing = kept.missing(seeds)
-    for first in range(0, len(missing), SHARD):
-        own = missing[first : first + SHARD]
-        run = {"process": process, "grid": arguments.grid, "nfe": nfe, "seeds": own, "batch": BATCH, **where}
-        drawn = sample(Network.of(law), scheme, **run).samples
-        kept.add(own, np.asarray(drawn if arguments.device is None else drawn.cpu()))
+    run = {"process": process, "grid": arguments.grid, "nfe": nfe, "batch": BATCH, **where}
+    with bar(-(-len(missing) // BATCH) * steps, scheme.spec) as shown:
+        for first in range(0, len(missing), SHARD):
+            own = missing[first : first + SHARD]
+            found = sample(
+                Network.of(law), scheme, seeds=own, progress=False, callback=lambda *_: shown.update(), **run
+            )
+            kept.add(own, np.asarray(found.samples if arguments.device is None else found.samples.cpu()))
     if arguments.image:
         _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "steps": steps}
-    report(
-        arguments,
-        {**record, "files": sorted(kept.files)},
-        lambda: grid([{**record, "files": len(kept.files)}]),
-    )
+    report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
-
-
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _library(dtype: str, device: str | None) -> dict[str, Any]:
@@ -123,9 +119,5 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     return 0
 
 
-SAMPLE = Command(
-    "sample", "Samples of a law whose network is exact, one file a few hundred.", _sample_arguments, _sample
-)
-REPRODUCE = Command(
-    "reproduce", "The main job: every experiment, to figures and data.", _reproduce_arguments, _reproduce
-)
+SAMPLE = Command("sample", "Samples of a law whose network is exact, into a folder.", _sample_arguments, _sample)
+REPRODUCE = Command("reproduce", "The main job: every experiment.", _reproduce_arguments, _reproduce)

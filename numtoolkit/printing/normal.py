@@ -5,7 +5,8 @@ window [a, d] that ends where its row does is expanded about a, w(c) = sum_j w_j
 
     Int(L, N, w, a, d) = sum_j j! w_j (d - a)^(j+1) phi_{j+1}((d - a) h L) h N        for constant L, N,
 
-and every such integral is printed as the right side says.
+and every such integral is printed as the right side says, a flow to d as phi_0, the exponential. What stands to the
+right of a flow in a product ends where the flow starts.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from functools import reduce
 from math import comb, factorial, gcd, lcm
 from typing import Union
 
-from numtoolkit.entries import ONE as UNIT
-from numtoolkit.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol
+from numtoolkit.entries import NONE, At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
 
 Factor = Union[str, "Scalar"]  # the name of a scalar, or a sum with whole coprime coefficients
 Monomial = tuple[tuple[Factor, int], ...]  # (factor, power), in order of appearance
@@ -109,7 +109,7 @@ def shared(values: Sequence[Scalar]) -> Scalar:
 
 @dataclass(frozen=True)
 class Phi:
-    """phi_k(c h L) h N, as it weighs an evaluation over the last part c of its row."""
+    """h phi_k(c h L) N, as it weighs an evaluation over the last part c of its row; for k = 0 exp(c h L) alone."""
 
     k: int
     c: Scalar
@@ -137,16 +137,16 @@ def normal(entry: Entry, end: Entry) -> Normal:
     if isinstance(entry, Sum):
         return _total([normal(arg, end) for arg in entry.args])
     if isinstance(entry, Product):
-        return reduce(_multiply, [normal(arg, end) for arg in entry.args])
+        return _chain(entry.args, end)
     if isinstance(entry, Quotient):
         bottom = entry.bottom.args if isinstance(entry.bottom, Product) else (entry.bottom,)
         inverse = reduce(Scalar.__mul__, [scalar(part).inverse() for part in bottom])
         return {word: value * inverse for word, value in normal(entry.top, end).items()}
-    if isinstance(entry, Int) and scalar(entry.b) == scalar(end):
-        return _window(entry)
+    if isinstance(entry, (Flow, Int)) and scalar(entry.b) == scalar(end):
+        return {(Phi(0, _length(entry), entry.L, NONE),): ONE} if isinstance(entry, Flow) else _window(entry)
     if isinstance(entry, At) and len(entry.X.terms) == 1:
         coefficient, name, row = entry.X.terms[0]
-        return {(At(Op(((UNIT, name, row),)), entry.c),): scalar(coefficient)}
+        return {(At(op(name).row(row), entry.c),): scalar(coefficient)}
     if isinstance(entry, (Flow, At, Cov, Int)):
         return {(entry,): ONE}
     raise TypeError(f"an entry of a scheme holds no {type(entry).__name__}")
@@ -160,9 +160,20 @@ def scalar(entry: Entry) -> Scalar:
     return words.get((), ZERO)
 
 
+def _chain(factors: Sequence[Entry], end: Entry) -> Normal:
+    total: Normal = {(): ONE}
+    for factor in factors:
+        total = _multiply(total, normal(factor, end))
+        end = factor.a if isinstance(factor, Flow) else end
+    return total
+
+
+def _length(entry: Flow | Int) -> Scalar:
+    return (scalar(entry.b) - scalar(entry.a)).factored()
+
+
 def _window(entry: Int) -> Normal:
-    start = scalar(entry.a)
-    length = (scalar(entry.b) - start).factored()
+    start, length = scalar(entry.a), _length(entry)
     weights = [scalar(weight) for weight in entry.weight]
     words: Normal = {}
     for j in range(len(weights)):

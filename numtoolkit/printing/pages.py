@@ -13,13 +13,14 @@ from typing import Any
 from numtoolkit.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
 from numtoolkit.printing.styles import LATEX, TEXT, Text
 from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.scheme import START, Claims, Eval, Item, Layout, Noise, Param, Row, Scheme
+from numtoolkit.scheme import ORDERS, START, Claims, Eval, Item, Layout, Noise, Param, Row, Scheme
 
 LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
     (r"\bz\b", "z = h*L"),
     (r"\bexp\(", "exp(c*h*X) is the flow of X over the last part c of the row"),
     (r"\bphi\d", "phi_k(c*h*X) weighs an evaluation over it, h phi_k(c h X) N where X and N are constant"),
+    (r"\bphi\d[^;]*; ", "phi_k(...; M) does so with M for N"),
     (r"(\b[LNGFORQ]|unit|ones)(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c"),
     (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
     (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
@@ -29,8 +30,8 @@ LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bunit\b", "unit is the identity per unit of process time"),
     (r"\bones\b", "ones is the all-ones matrix per unit of process time"),
     (r"\br0\b", "r0 = h_(n-1) / h_n"),
+    (r"\br1\b", "r1 = h_(n-2) / h_n and so on"),
 )
-CLAIMS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
 
 
 def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
@@ -103,7 +104,7 @@ def parameter(param: Param, value: Fraction) -> str:
 
 def claims(found: Claims | dict[str, int | None]) -> str:
     """Orders in words: "classical 2, stiff strong 2"."""
-    orders = found if isinstance(found, dict) else {key: getattr(found, key) for key in CLAIMS}
+    orders = found if isinstance(found, dict) else {key: getattr(found, key) for key in ORDERS}
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in orders.items() if value is not None)
 
 
@@ -161,17 +162,36 @@ def _rows(layout: Layout, scheme: Scheme, width: int) -> list[str]:
     first, second = (max(len(s[i]) for s in statements) for i in (0, 1))
     lines = []
     for at, left, relation, parts in statements:
-        line, indent = f"  {at:>{first}}  {left:>{second}} {relation}", " " * (first + second + 7)
-        for part in parts:
-            if len(line) + 1 + len(part) > width and line.strip():
-                lines.append(line)
-                line = indent[1:]
-            line += f" {part}"
-        lines.append(line)
+        head, indent = f"  {at:>{first}}  {left:>{second}} {relation} ", " " * (first + second + 7)
+        whole = head + " ".join(parts)
+        own = [whole] if len(whole) <= width else [head + parts[0], *(indent + part for part in parts[1:])]
+        lines += [piece for line in own for piece in _folded(line, width, indent + "  ")]
     if layout.carry:
         kept = (f"{new} = {TEXT.end if old == layout.out else old}" for new, old in layout.carry)
         lines.append(f"  hands on {', '.join(kept)}")
     return lines
+
+
+def _folded(line: str, width: int, indent: str) -> list[str]:
+    """The line in pieces that fit, broken before + and - alone, within as few parentheses as will do."""
+    start = len(line) - len(line.lstrip())
+    pieces = [line]
+    for depth in range(1, 9):
+        if max(map(len, pieces)) <= width:
+            break
+        pieces = textwrap.wrap(_held(line[start:], depth), width, initial_indent=line[:start], subsequent_indent=indent,
+                               break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return [piece.replace("\0", " ") for piece in pieces]
+
+
+def _held(text: str, depth: int) -> str:
+    """The text with NUL for every space but those before a + or - inside at most `depth` parentheses."""
+    held, level = [], 0
+    for i, char in enumerate(text):
+        level += (char == "(") - (char == ")")
+        free = level <= depth and text[i + 1 : i + 3] in ("+ ", "- ")
+        held.append("\0" if char == " " and not free else char)
+    return "".join(held)
 
 
 def _aligned(layout: Layout, scheme: Scheme) -> list[str]:
@@ -219,7 +239,7 @@ def carried(scheme: Scheme, name: str) -> Entry:
     own = next((item.at for item in scheme.step.items if isinstance(item, Eval) and item.name == old), None)
     r0 = symbol("r0")
     earlier: dict[str, Scalarlike] = {f"r{j}": symbol(f"r{j + 1}") / r0 for j in range(len(scheme.start))}
-    return r0 * (substitute(carried(scheme, old), earlier) if own is None else own) - r0
+    return -r0 + r0 * (substitute(carried(scheme, old), earlier) if own is None else own)
 
 
 def _cells(table: Tableau, scheme: Scheme, style: Text) -> list[list[str]]:
@@ -253,7 +273,8 @@ def _grid(table: Tableau, scheme: Scheme, width: int) -> list[str]:
         for c, entry in zip_longest([label], entries, fillvalue="")
     ]
     lines.insert(len(lines) + 1 - len(blocks[-1]), f"{'-' * margin}-+-{'-' * rule}")
-    return [f"  {line}".rstrip() for line in lines]
+    later = " " * (margin + 2) + " |   "
+    return [piece.rstrip() for line in lines for piece in _folded(f"  {line}", width, later)]
 
 
 def _array(table: Tableau, scheme: Scheme) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from numtoolkit.entries import At, Cov, Entry, Flow, L, N, Op
+from numtoolkit.entries import NONE, At, Cov, Entry, Flow, L, N, Op
 from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
@@ -78,16 +78,16 @@ class Text:
 
     def block(self, block: Block) -> str:
         """One block: a flow, a phi function, a frozen operator, a covariance, another integral or a sum of such."""
-        if isinstance(block, Flow):
-            return self.function(0, self.multiple(scalar(block.b) - scalar(block.a), block.L))
         if isinstance(block, Phi):
-            other = "" if block.N == N else self.operator(block.N, True)
-            return self.function(block.k, self.multiple(block.c, block.L)) + other
+            other = "" if block.N in (N, NONE) else f"; {self.operator(block.N)}"
+            return self.function(block.k, self.multiple(block.c, block.L) + other)
         if isinstance(block, At):
             return self.product([("h", False)], [], [f"{self.operator(block.X, True)}({self.abscissa(block.c)})"])
         if isinstance(block, Group):
             return self.group(self.total(dict(block.words)))
         window = f"{self.abscissa(block.a)}, {self.abscissa(block.b)}"
+        if isinstance(block, Flow):
+            return self.named("Flow", [block.L], window)
         if isinstance(block, Cov):
             return self.named("Cov", [block.L, block.G], window)
         weight = " + ".join(f"{self.abscissa(w)} s^{j}" for j, w in enumerate(block.weight))

@@ -195,4 +195,5 @@ def ancestral(layout: Layout, d: Entry) -> Layout:
         elif isinstance(old, Eval):
             items.append(Eval(old.name, old.of, d * old.at, d * old.told))
     noise = Noise("xi", covariance(d, 1, L, op("Q")))
-    return Layout((*items, noise, combine("down", 1, **{layout.out: flow(d, 1), "xi": 1})), "down", layout.carry)
+    back: dict[str, Scalarlike] = {layout.out: flow(d, 1), "xi": 1}
+    return Layout((*items, noise, combine("down", 1, **back)), "down", layout.carry)

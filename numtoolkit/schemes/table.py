@@ -9,14 +9,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numtoolkit.scheme import Scheme
+from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.schemes import catalogue
 from numtoolkit.storage import read_json
 
 PATH = Path(__file__).with_name("table.json")
 
 Record = dict[str, Any]
-UNKNOWN: Record = {"derived": {}, "verdict": "not analysed", "holds": "", "error_order": None, "error_term": {}}
+UNKNOWN: Record = {
+    "derived": dict.fromkeys(ORDERS),
+    "verdict": "not analysed",
+    "holds": "",
+    "error_order": None,
+    "error_term": {},
+}
 
 
 @cache

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from numtoolkit.scheme import Scheme
+from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.fitted import step_defects
 from numtoolkit.symbolic.law import law_order
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.unroll import Frame
-
-ORDERS = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
 
 
 @dataclass(frozen=True)
