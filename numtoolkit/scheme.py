@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numtoolkit.entries import (
     ZERO,
@@ -19,9 +19,7 @@ from numtoolkit.entries import (
     symbols,
 )
 from numtoolkit.errors import InputError
-
-if TYPE_CHECKING:
-    from numtoolkit.fitting.table import Table
+from numtoolkit.tables import Table
 
 START = "y"
 

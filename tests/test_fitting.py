@@ -17,7 +17,6 @@ from numtoolkit.exact import error_curve, exact_flow
 from numtoolkit.fitting import Table, fit, read_table, search, write_table
 from numtoolkit.fitting.least_squares import CALIBRATION, coefficients_of, least_squares, probe
 from numtoolkit.fitting.search import gaussian_error
-from numtoolkit.fitting.table import FittedStep
 from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import anisotropic, law_of, mixture, ring
@@ -29,6 +28,7 @@ from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.storage import write_json
 from numtoolkit.symbolic.verify import verify
+from numtoolkit.tables import FittedStep
 
 PROCESSES = [EDM(), VP(), CosineVP(), RectifiedFlow()]
 FAMILIES = ["iia-ddim(one)", "iia-ddim(two)", "iia-ddim(guided)", "biia-edm(0)", "biia-edm(2)", "iia-edm(0)",

@@ -2,6 +2,6 @@
 
 from numtoolkit.fitting.least_squares import fit
 from numtoolkit.fitting.search import search
-from numtoolkit.fitting.table import Table, read_table, write_table
+from numtoolkit.tables import Table, read_table, write_table
 
 __all__ = ["Table", "fit", "read_table", "search", "write_table"]

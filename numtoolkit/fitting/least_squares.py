@@ -14,7 +14,6 @@ from numtoolkit import processes, schemes
 from numtoolkit.entries import substitute, symbols
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.exact.flows import exact_flow
-from numtoolkit.fitting.table import Fact, FittedStep, Table
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.models.network import Network
 from numtoolkit.processes import Floats, Process
@@ -23,6 +22,7 @@ from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor
 from numtoolkit.scheme import START, Layout, Row, Scheme
+from numtoolkit.tables import Fact, FittedStep, Table
 
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
 CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network

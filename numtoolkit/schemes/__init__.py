@@ -20,6 +20,7 @@ from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stochastic import STOCHASTIC
 from numtoolkit.specs import Spec, parse
+from numtoolkit.tables import read_table
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
@@ -64,8 +65,6 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if isinstance(text, Scheme):
         return text
     if isinstance(text, str) and text.endswith(".json"):
-        from numtoolkit.fitting.table import read_table
-
         table = read_table(text)
         return scheme(parse(table.scheme)).with_table(table)
     spec = parse(text) if isinstance(text, str) else text

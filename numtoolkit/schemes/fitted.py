@@ -24,8 +24,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from numtoolkit.coefficients import Indices
 from numtoolkit.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
@@ -41,6 +41,7 @@ HALF = Fraction(1, 2)
 IIA = "arXiv:2304.11328"
 MOST = 3  # earlier steps that iia-edm and biia-edm can use
 
+Indices = NDArray[np.signedinteger]
 Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
 
 
@@ -110,14 +111,19 @@ def carried(keep: int) -> dict[str, str]:
 
 
 PLAIN = written([*HERE, transfer("out", {"E0": 1})], "out", carried(1))
-EXTRAPOLATED_DATA = history([(1 + kappa_0) * phi(1), -kappa_0 * phi(1)], keep=1)
+
+
+def extrapolated_data(kappa: Entry) -> Layout:
+    """The DDIM step with the data D + kappa (D - D')."""
+    return history([(1 + kappa) * phi(1), -kappa * phi(1)], keep=1)
 
 
 @lru_cache
 def iia_ddim(variant: str = "two") -> Scheme:
     """IIA-DDIM: the data (variant one), the data and the noise (two) extrapolated, or the noise scaled (guided)."""
     if variant == "one":
-        own = fitted("iia-ddim", "ddim", [FIRST], EXTRAPOLATED_DATA, ["kappa_0"], f"{IIA} section 4.1", "data")
+        step = extrapolated_data(kappa_0)
+        own = fitted("iia-ddim", "ddim", [FIRST], step, ["kappa_0"], f"{IIA} section 4.1", "data")
     elif variant == "two":
         step = extrapolated({"E0": 1}, {"E1": 1}, keep=1)
         own = fitted("iia-ddim", "ddim", [PLAIN], step, ["kappa_0", "kappa_1"], f"{IIA} section 4.1")
@@ -239,8 +245,8 @@ def iia_edm(r: int = 1) -> Scheme:
 # --- the two-step scheme that is exact on one Gaussian
 
 
-def gaussian_extrapolation(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
-    """The kappa_0 with which the step is exact on N(mean, sigma_data^2), from exact states.
+def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
+    """2 r0 kappa_0, with kappa_0 such that the step is exact on N(mean, sigma_data^2), from exact states; 1 at h = 0.
 
     With m = sqrt(v + s^2) the flow is x - mean ~ m and D - mean ~ v/m. Exactness asks for
     kappa_0 (1 - s1/s) (v/m - v/m') = m1 - (v + s s1)/m, the prime a step earlier, 1 at the end of the step. Both
@@ -250,8 +256,9 @@ def gaussian_extrapolation(problem: Problem, t: Floats, index: Indices, values: 
     m = np.hypot(float(values["sigma_data"]), s)
     v = float(values["sigma_data"]) ** 2
     here, end, before = index, index + 1, np.maximum(index - 1, 0)
-    bend = (s[here] - s[end]) * s[here] / (m[here] * m[end] + v + s[here] * s[end])
-    return bend * m[before] * (m[before] + m[here]) / ((s[before] - s[here]) * (s[before] + s[here]))
+    turn = (s[here] - s[end]) * s[here] / (m[here] * m[end] + v + s[here] * s[end])
+    kappa = turn * m[before] * (m[before] + m[here]) / ((s[before] - s[here]) * (s[before] + s[here]))
+    return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
 
 
 GAUSS_FIT_2M = Scheme(
@@ -259,13 +266,13 @@ GAUSS_FIT_2M = Scheme(
     family="fitted",
     source="exact on N(mean, sigma_data^2) from exact states; iia-ddim(one) in closed form",
     start=(FIRST,),
-    step=EXTRAPOLATED_DATA,
+    step=extrapolated_data(symbol("bend") / (2 * r0)),
     frozen="data",
     clock="log-snr",
     processes=IMAGE,
     to_zero=EXPONENTIAL_EULER,
     params=(Param("sigma_data", HALF, Fraction(0), open=True, meaning="standard deviation of the data"),),
-    quantities=(("kappa_0", gaussian_extrapolation),),
+    quantities=(("bend", gaussian_bend),),
 )
 
 FITTED = (iia_ddim, biia_edm, iia_edm, IIA_SPNDM, IIA_IPNDM, IIA_DPMPP_2M, GAUSS_FIT_2M)

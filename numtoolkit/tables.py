@@ -12,21 +12,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.storage import Where, read_json, write_json
-
-if TYPE_CHECKING:
-    from numtoolkit.problem import Problem
-    from numtoolkit.processes import Floats
 
 FORMAT = "numtoolkit fitted coefficients 1"
 CLOSE = 1e-9  # relative; grids made on different machines differ in the last digits only
 
 Fact = str | int | float
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,12 @@ class Table:
         """SHA-256, in hexadecimal, of everything the table holds."""
         return hashlib.sha256(json.dumps(_record(self), sort_keys=True).encode()).hexdigest()
 
-    def column(self, name: str, problem: Problem, times: Floats) -> Floats:
-        """The values of one quantity at every step of a run, (N,).
+    def column(self, name: str, process: str, times: Floats) -> Floats:
+        """The values of one quantity at every step of a run at the process times `times`, (N,).
 
         raises   InputError for a run on another process or grid than the table was fitted for
         """
-        own, process = self.times, problem.process.spec
+        own = self.times
         if process != self.process:
             raise InputError(
                 f"the table of {self.scheme} was fitted on process {self.process}, not {process}; fit anew."
