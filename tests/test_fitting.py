@@ -756,7 +756,8 @@ def test_a_search_refuses_what_it_cannot_use():
 # --- the command
 
 
-def test_the_command_fits_and_its_file_is_a_scheme_everywhere(tmp_path, capsys):
+def test_the_command_fits_and_its_file_is_a_scheme_everywhere(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     path = str(tmp_path / "t.json")
     line = ["fit", "--scheme", "iia-edm(1)", "--law", "ring", "--process", "edm", "--grid", "rho(7)", "--nfe", "8"]
     assert main([*line, "--batch", "50", "--substeps", "exact", "--out", path, "--json"]) == 0
