@@ -53,7 +53,9 @@ class Orders:
         for scheme in catalogue():
             found = verify(scheme)
             row = {"scheme": scheme.spec, "family": scheme.family, "nfe_per_step": scheme.nfe_per_step}
-            rows.append(row | {name: getattr(found, name) for name in ("claimed", "derived", "verdict", "holds", "ok")})
+            rows.append(
+                row | {name: getattr(found, name) for name in ("claimed", "derived", "run", "verdict", "holds", "ok")}
+            )
         return Result(rows, table=plots.order_table(rows))
 
 

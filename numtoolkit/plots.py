@@ -182,7 +182,7 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
 def order_table(rows: Sequence[Record]) -> str:
     """The orders of schemes as a Markdown table: derived, with the claim in brackets where it is another number.
 
-    rows  with `scheme, nfe_per_step, claimed, derived, verdict, holds`, as `verify --json` prints them
+    rows  with `scheme, nfe_per_step, claimed, derived, run, verdict, holds`, as `verify --json` prints them
     """
     from tabulate import tabulate
 
@@ -196,12 +196,13 @@ def order_table(rows: Sequence[Record]) -> str:
             f"`{row['scheme']}`",
             row["nfe_per_step"],
             *(cell(row, order) for order in ORDERS),
+            row["run"],
             row["verdict"],
             row["holds"],
         ]
         for row in rows
     ]
-    headers = ["scheme", "NFE a step", *ORDERS.values(), "verdict", "holds for"]
+    headers = ["scheme", "NFE a step", *ORDERS.values(), "whole run", "verdict", "holds for"]
     return str(tabulate(table, headers, tablefmt="github", disable_numparse=True))
 
 

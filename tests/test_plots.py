@@ -121,9 +121,9 @@ def test_the_order_table_shows_what_was_derived_and_what_was_claimed_otherwise()
         "derived": none | {"classical": 3, "stiff_weak": 2},
         "claimed": none | {"classical": 2, "stiff_weak": 2},
     }
-    row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general"} | orders_of
+    row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general", "run": 2} | orders_of
     cells = [cell.strip() for cell in order_table([row]).splitlines()[-1].split("|")[1:-1]]
-    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "higher", "general"]
+    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "2", "higher", "general"]
 
 
 def test_the_error_table_leaves_empty_what_was_not_spent() -> None:

@@ -92,7 +92,9 @@ def keeps_the_linear_part(own):
 
 LINEAR = [case for case in cases(keeps_the_linear_part) if "shift" not in case.id]
 # PNDM's weights (55, -59, 37, -9)/24 on steps of several e-folds magnify roundings more than the flow itself does
-ONE_BLOCK = [case for case in LINEAR if case.values[1].blocks == 1 and case.id != "pndm-flow"]  # with data 0 they are exact only there
+ONE_BLOCK = [
+    case for case in LINEAR if case.values[1].blocks == 1 and case.id != "pndm-flow"
+]  # with data 0 they are exact only there
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,17 @@ def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
         assert refuted == set(member.claims.refuted), verdict
 
 
+def test_the_order_of_a_whole_run_is_that_of_its_weakest_step():
+    """A first-order step at the start or the end is an error of h^2 that nothing takes back."""
+    assert {name: verify(scheme(name)).run for name in ("dpmpp-2m", "res-3m", "unipc", "exp-adams(4)", "etd4rk")} == {
+        "dpmpp-2m": 2,
+        "res-3m": 2,
+        "unipc": 2,
+        "exp-adams(4)": 2,
+        "etd4rk": 4,
+    }
+
+
 def test_number_of_conditions():
     """Exponential (and non-autonomous) trees: 1, 2, 5, 13, 37, 108 an order; stiff conditions: 1, 2, 4, 9, 20, 48."""
     field = Field()

@@ -198,12 +198,18 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
             "scheme": r["scheme"],
             "claimed": orders(r["claimed"]),
             "derived": orders(r["derived"]),
+            "whole run": r["run"],
             "verdict": r["verdict"] + ("" if r["ok"] else ", NOT AS CLAIMED"),
             "holds for": {"general": "every law", "gaussian": "Gaussian laws"}.get(r["holds"], ""),
         }
         for r in records
     ]
-    parts = [grid(rows, optional=("holds for",)), "", "stiff: strong, commuting, weak order."]
+    parts = [
+        grid(rows, optional=("holds for",)),
+        "",
+        "stiff: strong, commuting, weak order.",
+        "whole run: a step of order p at its start or end leaves it at p + 1.",
+    ]
     for r in records:
         parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
         parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []

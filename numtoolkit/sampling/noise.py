@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,24 @@ _ROUNDS = 10
 _BLOCKS_PER_PASS = 2**17  # near the cache of a core, and still enough to occupy an accelerator
 
 
-def normals(seeds: Iterable[int], purpose: int, step: int, shape: int | Sequence[int], like: Any = None) -> Any:
+class Keys(NamedTuple):
+    """The seeds of samples as Philox keys, low and high words, int64 (samples, 1) where the noise is wanted."""
+
+    low: Any
+    high: Any
+
+
+def keys(seeds: Iterable[int], like: Any = None) -> Keys:
+    """Seeds checked and put on the device of `like` once, for many draws without another transfer."""
+    xp, _, device = _backend(like)
+    whole = _checked(seeds)[:, None]
+    return Keys(*(xp.asarray(half.astype(np.int64), device=device) for half in (whole & _MASK, whole >> 32)))
+
+
+def normals(seeds: Iterable[int] | Keys, purpose: int, step: int, shape: int | Sequence[int], like: Any = None) -> Any:
     """Independent standard normal numbers for each sample: Box and Muller (1958) on uniforms of 53 bits.
 
-    seeds    one integer in [0, 2**64) for each sample; equal seeds give equal noise
+    seeds    one integer in [0, 2**64) for each sample, or their `keys`; equal seeds give equal noise
     purpose  START, or STEP + j for noise j of a step; below 2**32
     step     number of the step, from 0; below 2**32
     shape    of one sample; a longer shape begins with the numbers of a shorter one, both read flat
@@ -49,16 +63,16 @@ def normals(seeds: Iterable[int], purpose: int, step: int, shape: int | Sequence
     xp, dtype, device = _backend(like)
     if not (np.issubdtype(dtype, np.floating) if xp is np else dtype.is_floating_point):
         raise InputError(f"normal noise cannot be {dtype}; give a floating array as `like`, or None.")
-    keys = _keys(seeds)
-    out = xp.empty((len(keys), math.prod(axes)), dtype=dtype, device=device)
-    for part, block in _passes(out, 2, keys, purpose, step, xp):
+    placed = seeds if isinstance(seeds, Keys) else keys(seeds, like)
+    out = xp.empty((len(placed.low), math.prod(axes)), dtype=dtype, device=device)
+    for part, block in _passes(out, 2, placed, purpose, step, xp):
         radius, angle = _uniform(block[0], block[1], xp), _uniform(block[2], block[3], xp)
         xp.log(radius, out=radius)
         radius *= -2.0
         xp.sqrt(radius, out=radius)
         angle *= 2.0 * math.pi
         _interleave(part, (radius * xp.cos(angle), radius * xp.sin(angle)), xp)
-    return out.reshape(len(keys), *axes)
+    return out.reshape(len(placed.low), *axes)
 
 
 def words(seeds: Iterable[int], purpose: int, step: int, count: int, like: Any = None) -> Any:
@@ -68,9 +82,9 @@ def words(seeds: Iterable[int], purpose: int, step: int, count: int, like: Any =
     the rest is as in `normals`.
     """
     xp, _, device = _backend(like)
-    keys = _keys(seeds)
-    out = xp.empty((len(keys), _whole("the count of words", count)), dtype=xp.int64, device=device)
-    for part, block in _passes(out, 4, keys, purpose, step, xp):
+    placed = keys(seeds, like)
+    out = xp.empty((len(placed.low), _whole("the count of words", count)), dtype=xp.int64, device=device)
+    for part, block in _passes(out, 4, placed, purpose, step, xp):
         _interleave(part, block, xp)
     return out
 
@@ -95,16 +109,15 @@ def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[Any, Any, Any, A
 
 
 def _passes(
-    out: Any, per_block: int, keys: NDArray[np.uint64], purpose: int, step: int, xp: Any
+    out: Any, per_block: int, placed: Keys, purpose: int, step: int, xp: Any
 ) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Views of `out`, pass after pass, each with the four words (rows, blocks) that fill it."""
     counter = _whole("a purpose", purpose), _whole("a step", step), 0
     blocks = _whole("the count of blocks", -(-out.shape[1] // per_block))
     wide = max(1, min(blocks, _BLOCKS_PER_PASS))
     tall = _BLOCKS_PER_PASS // wide
-    for row, first in product(range(0, len(keys), tall), range(0, blocks, wide)):
-        last, some = min(first + wide, blocks), keys[row : row + tall, None]
-        key = [xp.asarray(half.astype(np.int64), device=out.device) for half in (some & _MASK, some >> 32)]
+    for row, first in product(range(0, len(placed.low), tall), range(0, blocks, wide)):
+        last, key = min(first + wide, blocks), [half[row : row + tall] for half in placed]
         index = xp.arange(first, last, dtype=xp.int64, device=out.device)[None, :]
         yield out[row : row + tall, per_block * first : per_block * last], philox((index, *counter), key)
 
@@ -131,12 +144,12 @@ def _backend(like: Any) -> tuple[Any, Any, Any]:
     return torch, like.dtype, like.device
 
 
-def _keys(seeds: Iterable[int]) -> NDArray[np.uint64]:
-    keys = list(seeds) if isinstance(seeds, Iterable) else [seeds]
-    for seed in keys:
+def _checked(seeds: Iterable[int]) -> NDArray[np.uint64]:
+    found = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    for seed in found:
         if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**64:
             raise InputError(f"the seed of a sample is an integer from 0 to 2**64 - 1, not {seed!r}.")
-    return np.array([int(seed) for seed in keys], dtype=np.uint64)
+    return np.array([int(seed) for seed in found], dtype=np.uint64)
 
 
 def _whole(name: str, value: Any) -> int:

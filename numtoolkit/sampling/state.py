@@ -19,6 +19,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.processes import Floats, Process
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.loop import Blocks, Normals, plain
+from numtoolkit.sampling.noise import Keys
 
 Array = Any  # a numpy array or a torch tensor
 
@@ -75,18 +76,23 @@ class Origin:
         """The start blocks of the samples `rows`, a copy of what was given."""
         if self.start is not None:
             return split(self.start[rows], len(self.factor))
-        xi = self._normals(rows, noise.START, 0)
+        xi = self._normals(self._keys(rows), noise.START, 0)
         return [plain([(c, xi[j]) for j, c in enumerate(row) if c]) for row in self.factor.tolist()]
 
     def noise(self, rows: Sequence[int]) -> Normals | None:
         """The noise of the samples `rows`: a function of (step, slot), or None without seeds."""
         if self.seeds is None:
             return None
-        return lambda step, slot: self._normals(rows, noise.STEP + slot, step)
+        keys = self._keys(rows)
+        return lambda step, slot: self._normals(keys, noise.STEP + slot, step)
 
-    def _normals(self, rows: Sequence[int], purpose: int, step: int) -> Blocks:
-        seeds, k = self.seeds or (), len(self.factor)
-        xi = noise.normals([seeds[i] for i in rows], purpose, step, (k, *self.event), self.like)
+    def _keys(self, rows: Sequence[int]) -> Keys:
+        seeds = self.seeds or ()
+        return noise.keys([seeds[i] for i in rows], self.like)
+
+    def _normals(self, keys: Keys, purpose: int, step: int) -> Blocks:
+        k = len(self.factor)
+        xi = noise.normals(keys, purpose, step, (k, *self.event), self.like)
         return [xi[:, j] for j in range(k)]
 
 

@@ -20,7 +20,8 @@ class Verdict:
     verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; or no claim
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted
-    ends       classical orders of the steps that start and end a run (one less than the inner step's costs nothing)
+    ends       orders of the steps that start and end a run, "to zero" being the one to noise level 0
+    run        order of a whole run: one first-order step, an error of h^2, leaves it at 2 however good the others are
     holds      "general" for every smooth law, "gaussian" for affine scores, "" if nothing is derived
     steps      of a scheme with a table of fitted coefficients, the defects of each step (`numtoolkit.symbolic.fitted`)
     """
@@ -32,6 +33,7 @@ class Verdict:
     ok: bool
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
+    run: int | None = None
     residuals: list[dict[str, object]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
 
@@ -60,7 +62,9 @@ def verify(scheme: Scheme) -> Verdict:
     verdict: Literal["proved", "refuted", "higher", "no claim"]
     verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "no claim"
     ok = set(missed) <= set(scheme.claims.refuted)
-    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, residuals, step_defects(scheme))
+    inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
+    run = None if inner is None else min([inner, *(p + 1 for name, p in ends.items() if name != "to zero")])
+    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, residuals, step_defects(scheme))
 
 
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:
