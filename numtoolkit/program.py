@@ -211,6 +211,12 @@ def step_quantities(
     for name, rule in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to noise level 0 may be infinitely long
             found[name] = rule(problem, times, index, values)
+    for name in scheme.fitted:
+        found[name] = (
+            np.zeros(len(index))
+            if scheme.table is None
+            else scheme.table.column(name, problem.process.spec, times)[index]
+        )
     return found
 
 

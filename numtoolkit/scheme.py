@@ -19,6 +19,7 @@ from numtoolkit.entries import (
     symbols,
 )
 from numtoolkit.errors import InputError
+from numtoolkit.tables import Table
 
 START = "y"
 
@@ -153,6 +154,7 @@ class Scheme:
     start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at noise level 0
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
     quantities rules for step quantities other than the ratios r0, r1, ...
+    fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
     """
 
     name: str
@@ -173,9 +175,12 @@ class Scheme:
     aliases: tuple[str, ...] = ()
     values: tuple[tuple[str, Fraction], ...] = ()
     structure: tuple[tuple[str, str], ...] = ()
+    fitted: tuple[str, ...] = ()
+    base: str = ""
+    table: Table | None = None
 
     def __post_init__(self) -> None:
-        known = {p.name for p in self.params} | {name for name, _ in self.quantities}
+        known = {p.name for p in self.params} | {name for name, _ in self.quantities} | {*self.fitted}
         for layout in self.layouts:
             for name in set().union(*(symbols(e) for _, e in layout.entries())) - known:
                 if not re.fullmatch(r"r\d", name):
@@ -205,9 +210,10 @@ class Scheme:
 
     @property
     def spec(self) -> str:
-        """The name with its bound parameters, as the command line reads it."""
+        """The name with its bound parameters, as the command line reads it; a table is named by its digest."""
         given = [value if key == "" else f"{key}={value}" for key, value in self.structure]
         given += [f"{name}={value}" for name, value in self.values]
+        given += [] if self.table is None else [f"table={self.table.digest[:12]}"]
         return f"{self.name}({', '.join(given)})" if given else self.name
 
     def with_structure(self, *positional: str, **named: str) -> Scheme:
@@ -223,6 +229,26 @@ class Scheme:
                 raise InputError(f"{self.name} has no parameter {name!r}; {has}.")
         checked = {name: known[name].check(self.name, Fraction(value)) for name, value in given.items()}
         return replace(self, values=tuple((dict(self.values) | checked).items()))
+
+    def with_table(self, table: Table) -> Scheme:
+        """The scheme with the values of its fitted step quantities.
+
+        raises   InputError for a table fitted for another scheme, base or set of quantities
+        """
+        bare = replace(self, table=None)
+        if (table.scheme, table.base, table.names) != (bare.spec, self.base, self.fitted):
+            raise InputError(
+                f"the table holds {', '.join(table.names)} of {table.scheme} on {table.base}, which {bare.spec} cannot "
+                "take; fit one for it."
+            )
+        return replace(bare, table=table)
+
+    def unfitted(self) -> Scheme:
+        """The scheme with every fitted step quantity 0: its base, in its own rows."""
+        zeros = dict.fromkeys(self.fitted, 0)
+        start, last = (tuple(x.map(lambda e: substitute(e, zeros)) for x in own) for own in (self.start, self.last))
+        step = self.step.map(lambda entry: substitute(entry, zeros))
+        return replace(self, start=start, step=step, last=last, fitted=(), table=None)
 
     def parameters(self) -> dict[str, Fraction]:
         """Every parameter's value: bound or default."""

@@ -22,7 +22,12 @@ def places(scheme):
 
 
 def of_step(scheme, place):
-    """What the engines say of a step: its order and exact residuals, or the reason why they refuse it."""
+    """What the engines say of a step; of a fitted scheme, whose free coefficients leave little order, also at 0."""
+    return [said(own, place) for own in ((scheme, scheme.unfitted()) if scheme.fitted else (scheme,))]
+
+
+def said(scheme, place):
+    """Its order and exact residuals, or the reason why they refuse it."""
     try:
         if Frame(scheme, place=place).declared.noises:
             law = law_order(scheme, place)

@@ -20,8 +20,8 @@ PACKAGE = ROOT / "numtoolkit"
 # From low to high: a module may import its own room and the rooms before it. Only the package's front doors,
 # `__init__.py` and `__main__.py`, reach everywhere.
 ROOMS = (
-    "errors", "specs", "storage", "phi", "entries", "scheme", "processes", "predictions", "problem", "schemes", "grids",
-    "coefficients", "program", "laws", "measures", "symbolic", "printing", "sampling", "models", "exact", "stability",
+    "errors", "specs", "storage", "tables", "phi", "entries", "scheme", "processes", "predictions", "problem", "schemes", "grids",
+    "coefficients", "program", "laws", "measures", "symbolic", "printing", "sampling", "models", "exact", "fitting", "stability",
     "plots", "runs", "experiments", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")

@@ -251,7 +251,7 @@ def test_the_frame_of_the_linear_flow_loses_nothing():
 
 def test_stiff_order_is_for_exponential_schemes_only():
     found = {m.family for m in catalogue() if applies(m)}
-    assert found == {"exponential", "exponential multistep"}
+    assert found == {"exponential", "exponential multistep", "fitted"}
 
 
 def test_wrong_parameters_are_refuted_with_their_residual():

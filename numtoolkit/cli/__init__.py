@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from numtoolkit.cli.catalogue import LIST, SHOW, VERIFY
+from numtoolkit.cli.fits import FIT
 from numtoolkit.cli.output import Command, emit, note, versions
 from numtoolkit.cli.results import CURVE, STABILITY
 from numtoolkit.cli.runs import REPRODUCE, SAMPLE
 from numtoolkit.errors import InputError, NumtoolkitError, unknown
 
-COMMANDS: dict[str, Command] = {c.name: c for c in (LIST, SHOW, VERIFY, STABILITY, CURVE, SAMPLE, REPRODUCE)}
+COMMANDS: dict[str, Command] = {c.name: c for c in (LIST, SHOW, VERIFY, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
         prog="numtoolkit",
         description="Integrators of diffusion models: declared once, proved, measured exactly, and run.",
         epilog="A scheme, process, law or grid is a name with optional parameters: 'res-2s(c2=1/3)', 'rho(7)'. "
-        "A law is also the path of an .npz file. Results go to stdout; exit code 1 says that a claim failed.",
+        "A law is also the path of an .npz file, a scheme that of a table that fit wrote. "
+        "Results go to stdout; exit code 1 says that a claim failed.",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="store_true", help="versions of numtoolkit and of the packages it uses")

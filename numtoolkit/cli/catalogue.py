@@ -212,6 +212,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
     ]
     for r in records:
         parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
+        parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []
     return "\n".join(parts)
 
 

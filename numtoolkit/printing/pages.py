@@ -88,6 +88,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("freezes", f"the {scheme.frozen}" + ("" if scheme.frozen == FROZEN_DRIFT else " prediction")),
         ("clock", "the process's own" if scheme.clock == "natural" else scheme.clock),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
+        ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
         ("evaluations", ", ".join(counts)),
         ("claims", claims(scheme.claims)),
     ]

@@ -46,20 +46,33 @@ def run(
     state: Blocks = list(start)
     carried: dict[str, Blocks] = {}
     for n, step in enumerate(program.steps):
-        names: dict[str, Blocks] = {START: state, **carried}
-        for instruction in step.instructions:
-            if isinstance(instruction, Affine):
-                value = _combine(instruction.terms, names, update, state)
-            elif isinstance(instruction, Call):
-                value = list(network(names[instruction.of], instruction.time))
-            else:
-                value = _draw(instruction, n, normals, update, state)
-            names[instruction.name] = value
+        names = advance(step, n, {START: state, **carried}, network, normals, update)
         state = names[step.out]
         carried = {new: names[old] for new, old in step.carry}
         if watch is not None:
             watch(n, step, state)
     return state
+
+
+def advance(
+    step: Step,
+    n: int,
+    names: dict[str, Blocks],
+    network: NetworkCall,
+    normals: Normals | None = None,
+    update: Update = plain,
+) -> dict[str, Blocks]:
+    """Every name of step number n: those it starts from, "y" and what is carried, and those of its instructions."""
+    known, state = dict(names), names[START]
+    for instruction in step.instructions:
+        if isinstance(instruction, Affine):
+            value = _combine(instruction.terms, known, update, state)
+        elif isinstance(instruction, Call):
+            value = list(network(known[instruction.of], instruction.time))
+        else:
+            value = _draw(instruction, n, normals, update, state)
+        known[instruction.name] = value
+    return known
 
 
 def _combine(terms: Sequence[tuple[str, Block]], names: dict[str, Blocks], update: Update, like: Blocks) -> Blocks:

@@ -104,8 +104,7 @@ def origin(
     needed   event shape the network is made for, or None; also the event shape when nothing else gives one
     raises   InputError for anything that is missing, given twice, or of a wrong shape, dtype or device
     """
-    covariance = process.prior() if first >= process.T * (1 - 1e-12) else process.kernel(np.array([first]))[1][0]
-    factor = np.linalg.cholesky(covariance)
+    factor = start_factor(process, first)
     own = None if seeds is None else _seeds(seeds)
     if start is None:
         if own is None:
@@ -125,6 +124,12 @@ def origin(
     if needed is not None and found.event != tuple(needed):
         raise InputError(f"samples have shape {found.event} but the network takes {tuple(needed)}; make them agree.")
     return found
+
+
+def start_factor(process: Process, first: float) -> Floats:
+    """(k, k), lower triangular: a run from time `first` starts as this factor times standard normals."""
+    covariance = process.prior() if first >= process.T * (1 - 1e-12) else process.kernel(np.array([first]))[1][0]
+    return np.linalg.cholesky(covariance)
 
 
 def _seeds(seeds: Any) -> tuple[int, ...]:

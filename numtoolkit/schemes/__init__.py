@@ -13,17 +13,19 @@ from numtoolkit.errors import InputError, unknown
 from numtoolkit.scheme import Scheme
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
+from numtoolkit.schemes.fitted import FITTED
 from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stochastic import STOCHASTIC
 from numtoolkit.specs import Spec, parse
+from numtoolkit.tables import read_table
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *(*ONE_STEP, *EXPONENTIAL, *MULTISTEP, *NOISE_POLYNOMIALS),
-    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE),
+    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE, *FITTED),
 )
 
 # Names in use for a scheme with its parameters fixed.
@@ -56,10 +58,15 @@ def _by_name() -> dict[str, int]:
 def scheme(text: str | Spec | Scheme) -> Scheme:
     """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
 
-    raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range
+    The path of a .json file that `numtoolkit fit` wrote is the scheme it was fitted for, with its coefficients.
+    raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
+             StorageError for a file that is no table of coefficients
     """
     if isinstance(text, Scheme):
         return text
+    if isinstance(text, str) and text.endswith(".json"):
+        table = read_table(text)
+        return scheme(parse(table.scheme)).with_table(table)
     spec = parse(text) if isinstance(text, str) else text
     names = _by_name()
     if spec.name in SPECIAL:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.symbolic.classical import order
+from numtoolkit.symbolic.fitted import step_defects
 from numtoolkit.symbolic.law import law_order
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.unroll import Frame
@@ -16,23 +17,25 @@ from numtoolkit.symbolic.unroll import Frame
 class Verdict:
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
-    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed
+    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; or no claim
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted
     ends       orders of the steps that start and end a run, "to zero" being the one to noise level 0
     run        order of a whole run: one first-order step, an error of h^2, leaves it at 2 however good the others are
     holds      "general" for every smooth law, "gaussian" for affine scores, "" if nothing is derived
+    steps      of a scheme with a table of fitted coefficients, the defects of each step (`numtoolkit.symbolic.fitted`)
     """
 
     scheme: str
     claimed: dict[str, int | None]
     derived: dict[str, int | None]
-    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    verdict: Literal["proved", "refuted", "higher", "no claim", "not analysed"]
     ok: bool
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
     run: int | None = None
     residuals: list[dict[str, object]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
 
 
 def verify(scheme: Scheme) -> Verdict:
@@ -56,11 +59,12 @@ def verify(scheme: Scheme) -> Verdict:
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
-    verdict: Literal["proved", "refuted", "higher"] = "refuted" if missed else "higher" if above else "proved"
+    verdict: Literal["proved", "refuted", "higher", "no claim"]
+    verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "no claim"
     ok = set(missed) <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
     run = None if inner is None else min([inner, *(p + 1 for name, p in ends.items() if name != "to zero")])
-    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, residuals)
+    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, residuals, step_defects(scheme))
 
 
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:

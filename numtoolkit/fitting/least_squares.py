@@ -1,0 +1,239 @@
+"""Fitted coefficients by least squares: every step of a scheme brought close to its base scheme with finer steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from numtoolkit import processes, schemes
+from numtoolkit.entries import substitute, symbols
+from numtoolkit.errors import InputError, NonFiniteError
+from numtoolkit.exact.flows import exact_flow
+from numtoolkit.laws import Gaussian, Law
+from numtoolkit.models.network import Network
+from numtoolkit.processes import Floats, Process
+from numtoolkit.program import Step, layouts, lower
+from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
+from numtoolkit.sampling.runner import times_of
+from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor
+from numtoolkit.scheme import START, Layout, Row, Scheme
+from numtoolkit.tables import Fact, FittedStep, Table
+
+CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
+CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network
+
+Names = dict[str, Blocks]  # of a step, as `advance` returns them
+Target = Callable[[Blocks, Step], Blocks]  # where a state at the start of a step should be at its end
+
+
+def fit(
+    scheme: str | Scheme,
+    network: Network | Law,
+    process: str | Process,
+    grid: str | Sequence[float] | Floats,
+    steps: int | None = None,
+    nfe: int | None = None,
+    *,
+    seeds: Iterable[int] | None = CALIBRATION,
+    substeps: int | None = 10,
+    ridge: float = 0.0,
+    cut: float = CUT,
+    tile: int | None = None,
+    shape: tuple[int, ...] | None = None,
+    dtype: Any = np.float64,
+    device: Any = None,
+) -> Table:
+    """The coefficients of a fitted scheme on one grid, by linear least squares over a batch, step after step.
+
+    A step starts from the states that the coefficients found so far lead to. Its target is the base scheme over
+    `substeps` equal steps of process time from the same state; a base with history begins anew there, like a run.
+
+    network      a `Network`, or a law, whose network is exact
+    grid, steps, nfe, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs in numpy
+    seeds        one a sample of the batch; None fits the infinite batch, exactly, for the network of a Gaussian law
+    substeps     None: the target is the exact probability flow of a law
+    ridge, cut   for quantities scaled to length 1: added to squared singular values; those below `cut` times the
+                 largest count as 0, so that collinear quantities share the shortest solution
+    tile         samples that the network sees at once, by default all
+    returns      a table; no residual in it is above that of the base
+    raises       InputError for what cannot be used as given, NonFiniteError where a state leaves the finite numbers
+    cost         batch * nfe * (1 + substeps) evaluations; memory for 2 + coefficients states of the batch, in float64
+    source       arXiv:2304.11328 section 4.1; the infinite batch by two points for each normal variable
+    """
+    declared, on = replace(schemes.scheme(scheme), table=None), processes.process(process)
+    if not declared.fitted:
+        raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of the family 'fitted'.")
+    _check(substeps, tile, ridge, cut)
+    times = times_of(declared, on, grid, steps, nfe)
+    drawn = None if seeds is None else list(seeds)
+    if drawn is None:
+        network, start = _infinite_batch(network, on, float(times[0]))
+        begin = origin(on, float(times[0]), None, start, None, None, None, network.shape)
+    called = network if isinstance(network, Network) else Network.of(network)
+    if drawn is not None:
+        begin = origin(on, float(times[0]), drawn, None, shape, dtype, device, called.shape)
+    call = called.on(on)
+    target = _target(declared.base, on, called.predicts, call, network, substeps)
+    program = lower(probe(declared), on, times, called.predicts)
+    plan = layouts(declared, len(times) - 1, times[-1] == 0)
+    found: list[FittedStep] = []
+    with _quiet(begin.like):
+        states: list[Names] = [{START: blocks} for blocks in _tiles(begin, tile)]
+        for n, (step, layout) in enumerate(zip(program.steps, plan, strict=True)):
+            runs = [advance(step, n, state, call) for state in states]
+            own = coefficients_of(layout, declared.fitted)
+            goals = [target(state[START], step) for state in states] if own else []
+            values, rank, before, after = _solved(own, goals, runs, step, ridge, cut) if own else ({}, 0, 0.0, 0.0)
+            row = tuple(values.get(name, 0.0) for name in declared.fitted)
+            found.append(FittedStep(step.start, step.end, row, rank, before, after))
+            states = [_next(names, step, values) for names in runs]
+    about: dict[str, Fact] = {
+        "batch": "infinite" if drawn is None else len(drawn),
+        "seeds": "none" if drawn is None else f"{drawn[0]} to {drawn[-1]}",
+        "target": "exact flow" if substeps is None else f"{declared.base}, {substeps} substeps",
+        "ridge": ridge,
+        "cut": cut,
+        "dtype": str(begin.like.dtype),
+    }
+    points = grid if isinstance(grid, str) else "own points"
+    return Table(declared.spec, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about)
+
+
+def least_squares(Q: Floats, y: Floats, ridge: float = 0.0, cut: float = CUT) -> tuple[Floats, int]:
+    """(c, rank) with |Q c - y| least, for columns scaled to length 1; `ridge` and `cut` as in `fit`."""
+    length = np.sqrt(np.sum(Q**2, axis=0))
+    scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+    U, s, V = np.linalg.svd(Q * scale, full_matrices=False)
+    kept = (s > cut * s[0]) & (s > 0)
+    gain = np.divide(s, s**2 + ridge, out=np.zeros_like(s), where=kept)
+    return scale * (V.T @ (gain * (U.T @ y))), int(kept.sum())
+
+
+def _solved(
+    own: Sequence[str], goals: list[Blocks], runs: list[Names], step: Step, ridge: float, cut: float
+) -> tuple[dict[str, float], int, float, float]:
+    """(values by name, rank, residual of the base, residual) of a step with the coefficients `own`."""
+    y = _column(goals) - _column([names[step.out] for names in runs])
+    Q = np.stack([_column([names[_of(name)] for names in runs]) for name in own], axis=1)
+    if not (np.isfinite(y).all() and np.isfinite(Q).all()):
+        raise NonFiniteError(
+            f"the fit leaves the finite numbers between t = {step.start:.6g} and {step.end:.6g}; take more steps there "
+            "or more substeps."
+        )
+    c, rank = least_squares(Q, y, ridge, cut)
+    before, after = _rms(y), _rms(y - Q @ c)
+    if after > before:  # by rounding, where nothing can be gained
+        c, after = 0 * c, before
+    return dict(zip(own, c.tolist(), strict=True)), rank, before, after
+
+
+def _next(names: Names, step: Step, values: dict[str, float]) -> Names:
+    """What the next step starts from: the corrected state, and what is carried."""
+    terms = [(1.0, names[step.out]), *((value, names[_of(name)]) for name, value in values.items() if value)]
+    state = [plain([(c, blocks[j]) for c, blocks in terms]) for j in range(len(names[START]))]
+    return {START: state} | {new: names[old] for new, old in step.carry}
+
+
+# --- what a coefficient multiplies
+
+
+def probe(scheme: Scheme) -> Scheme:
+    """The scheme with its coefficients 0 and, in every step, a row for what each of them multiplies."""
+    start, last = (tuple(_probed(layout, scheme.fitted) for layout in own) for own in (scheme.start, scheme.last))
+    return replace(scheme, start=start, step=_probed(scheme.step, scheme.fitted), last=last)
+
+
+def coefficients_of(layout: Layout, fitted: Sequence[str]) -> list[str]:
+    """Those of the fitted quantities that stand in a layout."""
+    used = set().union(*(symbols(entry) for _, entry in layout.entries()))
+    return [name for name in fitted if name in used]
+
+
+def _probed(layout: Layout, fitted: Sequence[str]) -> Layout:
+    """The new state is affine in the coefficients: the slope in one is a difference of its own entries."""
+    own = coefficients_of(layout, fitted)
+    none = dict.fromkeys(own, 0)
+    out = next(item for item in layout.items if item.name == layout.out)
+    assert isinstance(out, Row)
+    rows = []
+    for name in own:
+        slopes = tuple((s, substitute(e, none | {name: 1}) - substitute(e, none)) for s, e in out.terms)
+        rows.append(Row(_of(name), out.at, slopes))
+    return replace(layout, items=(*layout.items, *rows))
+
+
+def _of(name: str) -> str:
+    return f"of {name}"
+
+
+# --- batches and targets
+
+
+def _infinite_batch(law: Network | Law, process: Process, t: float) -> tuple[Gaussian, Floats]:
+    """A Gaussian law in its eigenbasis, and few starts with the second moments of all.
+
+    Every state is an affine function of the k standard normals of its direction, and products of two such have the same
+    mean over the 2 k points +-sqrt(k) e_j as over the normal law.
+    """
+    if not isinstance(law, Gaussian):
+        raise InputError("the infinite batch is that of a Gaussian law; give seeds, or a Gaussian law.")
+    _, variances, mean = law.eigen()
+    k, factor = process.blocks, start_factor(process, t)
+    points = np.sqrt(k) * np.concatenate([factor.T, -factor.T])
+    start = np.repeat(points[:, :, None], len(variances), axis=2)
+    return Gaussian(mean, variances, law.name), start if k > 1 else start[:, 0]
+
+
+def _target(
+    base: str, process: Process, predicts: str, call: NetworkCall, network: Network | Law, substeps: int | None
+) -> Target:
+    if substeps is None:
+        if isinstance(network, Network):
+            raise InputError("the exact flow is that of a law, but a network was given; give substeps, such as 10.")
+        law = network
+        return lambda state, step: exact_flow(process, law, state, step.start, step.end)
+    finer, count = schemes.scheme(base), substeps + 1
+
+    def followed(state: Blocks, step: Step) -> Blocks:
+        return run(lower(finer, process, np.linspace(step.start, step.end, count), predicts), call, state)
+
+    return followed
+
+
+def _tiles(begin: Origin, tile: int | None) -> Iterator[Blocks]:
+    size = tile or len(begin)
+    for first in range(0, len(begin), size):
+        yield begin.blocks(range(first, min(first + size, len(begin))))
+
+
+def _column(tiles: Iterable[Blocks]) -> Floats:
+    """Every number of the blocks of all tiles, in float64 on the host."""
+    return np.concatenate([_host(block).ravel() for blocks in tiles for block in blocks])
+
+
+def _host(block: Array) -> Floats:
+    return np.asarray(block if library(block) is np else block.double().cpu(), np.float64)
+
+
+def _rms(values: Floats) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _quiet(like: Array) -> AbstractContextManager[Any]:
+    xp = library(like)
+    return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
+
+
+def _check(substeps: int | None, tile: int | None, ridge: float, cut: float) -> None:
+    for name, value, otherwise in (("substeps", substeps, "the exact flow"), ("tile", tile, "the whole batch")):
+        if value is not None and (not isinstance(value, Integral) or value < 1):
+            raise InputError(f"{name} = {value!r} is no whole number >= 1; give one, or None for {otherwise}.")
+    if not (np.isfinite(ridge) and ridge >= 0):
+        raise InputError(f"ridge = {ridge} is out of range; give a number >= 0.")
+    if not 0 <= cut < 1:
+        raise InputError(f"cut = {cut} is out of range; it must satisfy 0 <= cut < 1.")

@@ -1,0 +1,278 @@
+"""Schemes whose corrections are fitted: improved integration approximations (arXiv:2304.11328), and a closed-form one.
+
+A fitted coefficient is a step quantity: a symbol in proofs; in runs 0, which leaves the base scheme, until a table of
+`numtoolkit.fitting` gives it one value a step. Coefficients are relative: kappa_0 and kappa_1 extrapolate the data and
+the noise that the base holds fixed over a step, D + kappa_0 (D - D') and e + kappa_1 (e - e') with D', e' those of the
+step before; beta and gamma are added to the base's own weights. The paper's coefficients, for a step of EDM from noise
+level s to t, are
+
+    phi_0 = kappa_0 (1 - t/s)           phi_1 = kappa_1 (t - s)                iia-ddim, iia-spndm, iia-ipndm
+    phi_0 = -kappa_0 (1 - t/s)          phi_1 = kappa_1 (1 - t/s)              iia-dpmpp-2m
+    beta = beta (t - s)                                                        iia-ddim(guided)
+    gamma_0 = (1 + gamma_0) (t - s)     gamma_k = gamma_k (t - s)              biia-edm
+    beta^e_0 = (1 + beta_e0) (t - s)/s  beta^D_0 = (1/2 + beta_d0) (t - s)/t   iia-edm
+    beta^e_k = beta_ek (t - s)/s_k      beta^D_k = beta_dk (t - s)/t_k         of the step from s_k to t_k, k steps back
+
+and on another process these times alpha at the end of the step, in the frame z / alpha.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
+from numtoolkit.errors import InputError
+from numtoolkit.problem import Problem
+from numtoolkit.processes import Floats
+from numtoolkit.scheme import Item, Layout, Param, Row, Scheme
+from numtoolkit.schemes.forms import combine, evaluate, history, written
+from numtoolkit.schemes.multistep import FIRST
+from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
+
+r0, fall, kappa_0, kappa_1 = symbol("r0"), symbol("fall"), symbol("kappa_0"), symbol("kappa_1")
+HALF = Fraction(1, 2)
+IIA = "arXiv:2304.11328"
+MOST = 3  # earlier steps that iia-edm and biia-edm can use
+
+Indices = NDArray[np.signedinteger]
+Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
+
+
+def fitted(
+    name: str,
+    base: str,
+    start: Sequence[Layout],
+    step: Layout,
+    coefficients: Sequence[str],
+    source: str,
+    frozen: str = "noise",
+) -> Scheme:
+    return Scheme(
+        name,
+        family="fitted",
+        source=source,
+        start=tuple(start),
+        step=step,
+        frozen=frozen,
+        clock="noise-level" if frozen == "noise" else "log-snr",
+        processes=IMAGE,
+        to_zero=EXPONENTIAL_EULER,
+        quantities=(("fall", fall_of_noise),) if "kappa_1" in coefficients and frozen == "noise" else (),
+        fitted=tuple(coefficients),
+        base=base,
+    )
+
+
+def fall_of_noise(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
+    """The noise level at the end of a step over that at its start."""
+    s = -problem.process.clock("noise-level", t)
+    return s[index + 1] / s[index]
+
+
+# --- data and noise extrapolated from the step before
+
+
+HERE: tuple[Item, ...] = (evaluate("E0"), combine("Y0", 0, y=1))  # the state under a name that can be carried
+
+
+def transfer(name: str, noise: Shares, state: str = "Y0", origin: Entry = ZERO) -> Row:
+    """DDIM with a mean of evaluations as its noise, from a state at abscissa `origin` to the end of the step."""
+    weights = {source: share * integral(origin, 1) for source, share in noise.items()}
+    return combine(name, 1, **{state: flow(origin, 1)}, **weights)
+
+
+def extrapolated(now: Shares, before: Shares, keep: int) -> Layout:
+    """The DDIM step with the noise e = `now`, its data x - s e and its noise extrapolated from those a step earlier.
+
+    T0 and T1 are the transfers to the end of the step, at noise level t, from here and from the state Y1 a step earlier
+    with the noise e' = `before`: T0 - T1 = alpha (D - D' + t (e - e')). A step from s to t weighs the data by
+    alpha (1 - t/s), and the noise by alpha (t - s), which is phi_1.
+    """
+    data, noise = kappa_0 * (1 - fall), kappa_0 * fall + kappa_1
+    shares = {source: now.get(source, 0) - before.get(source, 0) for source in {**now, **before}}
+    items = [
+        *HERE,
+        transfer("T0", now),
+        transfer("T1", before, "Y1", -r0),
+        combine("out", 1, T0=1 + data, T1=-data, **{source: w * noise * phi(1) for source, w in shares.items()}),
+    ]
+    return written(items, "out", carried(keep))
+
+
+def carried(keep: int) -> dict[str, str]:
+    return {"Y1": "Y0"} | {f"E{j + 1}": f"E{j}" for j in range(keep)}
+
+
+PLAIN = written([*HERE, transfer("out", {"E0": 1})], "out", carried(1))
+
+
+def extrapolated_data(kappa: Entry) -> Layout:
+    """The DDIM step with the data D + kappa (D - D')."""
+    return history([(1 + kappa) * phi(1), -kappa * phi(1)], keep=1)
+
+
+@lru_cache
+def iia_ddim(variant: str = "two") -> Scheme:
+    """IIA-DDIM: the data (variant one), the data and the noise (two) extrapolated, or the noise scaled (guided)."""
+    if variant == "one":
+        step = extrapolated_data(kappa_0)
+        own = fitted("iia-ddim", "ddim", [FIRST], step, ["kappa_0"], f"{IIA} section 4.1", "data")
+    elif variant == "two":
+        step = extrapolated({"E0": 1}, {"E1": 1}, keep=1)
+        own = fitted("iia-ddim", "ddim", [PLAIN], step, ["kappa_0", "kappa_1"], f"{IIA} section 4.1")
+    elif variant == "guided":
+        step = written([evaluate("E0"), combine("out", 1, y=flow(), E0=(1 + symbol("beta")) * phi(1))], "out")
+        own = fitted("iia-ddim", "ddim", [], step, ["beta"], f"{IIA}, classifier-free guidance")
+    else:
+        raise InputError(f"iia-ddim({variant}) is not declared; use one, two or guided.")
+    return own.with_structure(variant)
+
+
+def adams_shares(order: int, first: int = 0) -> Shares:
+    """Adams-Bashforth shares for equal steps, of the evaluation `first` steps back and those before it."""
+    weights = EQUAL_STEPS[order - 1]
+    return {f"E{first + j}": Fraction(w, sum(weights)) for j, w in enumerate(weights)}
+
+
+def evaluated_ahead(state: str) -> tuple[Item, ...]:
+    """An evaluation at the end of the DDIM step from a state."""
+    return transfer("P", {"E0": 1}, state), evaluate("EP0", "P", 1)
+
+
+IIA_SPNDM = fitted(
+    "iia-spndm",
+    "spndm",
+    [
+        written(
+            [*HERE, *evaluated_ahead("Y0"), transfer("out", {"E0": HALF, "EP0": HALF})],
+            "out",
+            carried(1) | {"EP1": "EP0"},
+        ),
+        extrapolated(adams_shares(2), {"E1": HALF, "EP1": HALF}, keep=2),
+    ],
+    extrapolated(adams_shares(2), adams_shares(2, 1), keep=2),
+    ["kappa_0", "kappa_1"],
+    f"{IIA} section 4.2",
+)
+IIA_IPNDM = fitted(
+    "iia-ipndm",
+    "ipndm(4)",
+    [PLAIN, *(extrapolated(adams_shares(q), adams_shares(q - 1, 1), keep=q) for q in (2, 3, 4))],
+    extrapolated(adams_shares(4), adams_shares(4, 1), keep=4),
+    ["kappa_0", "kappa_1"],
+    f"{IIA} section 4.2",
+)
+
+# On EDM the first correction is -kappa_0 (1 - t/s) z, the second kappa_1 (1 - t/s) D.
+IIA_DPMPP_2M = fitted(
+    "iia-dpmpp-2m",
+    "dpmpp-2m",
+    [FIRST],
+    written(
+        [
+            evaluate("E0"),
+            combine(
+                "out",
+                1,
+                y=flow() + kappa_0 * (flow() - flow(L=op("F"))),
+                E0=(1 + 1 / (2 * r0) + kappa_1) * phi(1),
+                E1=-phi(1) / (2 * r0),
+            ),
+        ],
+        "out",
+        {"E1": "E0"},
+    ),
+    ["kappa_0", "kappa_1"],
+    f"{IIA}, classifier-free guidance",
+    "data",
+)
+
+
+# --- Heun in the noise level, with its slopes and those of earlier steps weighed anew
+
+
+def weighed_heun(shares: Sequence[tuple[Entry, Entry]], keep: int) -> Layout:
+    """The Heun step with the given shares of the noises at the start and the end of this step, the one before, ..."""
+    weights = {f"E{j}": first * phi(1) for j, (first, _) in enumerate(shares)}
+    weights |= {f"EP{j}": second * phi(1) for j, (_, second) in enumerate(shares)}
+    carry = {f"{kind}{j + 1}": f"{kind}{j}" for j in range(keep) for kind in ("E", "EP")}
+    return written([evaluate("E0"), *evaluated_ahead("y"), combine("out", 1, y=flow(), **weights)], "out", carry)
+
+
+def heun_family(
+    name: str, r: int, kinds: Sequence[str], shares: Callable[[int], tuple[Entry, Entry]], source: str
+) -> Scheme:
+    """Heun's step, then steps with as much history as there is, up to r earlier steps."""
+    if not 0 <= r <= MOST:
+        raise InputError(f"{name}({r}) is not declared; use r = 0 to {MOST}.")
+    plain = weighed_heun([(ONE / 2, ONE / 2)], keep=min(1, r))
+    steps = [weighed_heun([shares(j) for j in range(k + 1)], keep=min(k + 1, r)) for k in range(r + 1)]
+    names = [f"{kind}{j}" for j in range(r + 1) for kind in kinds]
+    return fitted(name, "heun-edm", [plain, *steps[1:r]], steps[r], names, source).with_structure(str(r))
+
+
+def mean_slope(j: int) -> tuple[Entry, Entry]:
+    """gamma_j (e + e')/2 for the noises e, e' at the start and end of the step j steps back; 1 + gamma_0 for this."""
+    share = (symbol(f"gamma_{j}") + (0 if j else 1)) / 2
+    return share, share
+
+
+def slope_parts(j: int) -> tuple[Entry, Entry]:
+    """beta_ej e + beta_dj (e' - e), with 1 + beta_e0 and 1/2 + beta_d0 for this step."""
+    first, change = symbol(f"beta_e{j}") + (0 if j else 1), symbol(f"beta_d{j}") + (0 if j else HALF)
+    return first - change, change
+
+
+@lru_cache
+def biia_edm(r: int = 1) -> Scheme:
+    """BIIA-EDM(r): Heun with its mean slope and those of r earlier steps weighed anew; the first step is Heun's own."""
+    return heun_family("biia-edm", r, ["gamma_"], mean_slope, f"{IIA} Algorithm 2")
+
+
+@lru_cache
+def iia_edm(r: int = 1) -> Scheme:
+    """IIA-EDM(r): Heun with both parts of its slope, and of r earlier ones, weighed anew; the first is Heun's own."""
+    return heun_family("iia-edm", r, ["beta_e", "beta_d"], slope_parts, f"{IIA} Lemma 1")
+
+
+# --- the two-step scheme that is exact on one Gaussian
+
+
+def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
+    """2 r0 kappa_0, with kappa_0 such that the step is exact on N(mean, sigma_data^2), from exact states; 1 at h = 0.
+
+    With m = sqrt(v + s^2) the flow is x - mean ~ m and D - mean ~ v/m. Exactness asks for
+    kappa_0 (1 - s1/s) (v/m - v/m') = m1 - (v + s s1)/m, the prime a step earlier, 1 at the end of the step. Both
+    differences are written so that no digit is lost.
+    """
+    s = -problem.process.clock("noise-level", t)
+    m = np.hypot(float(values["sigma_data"]), s)
+    v = float(values["sigma_data"]) ** 2
+    here, end, before = index, index + 1, np.maximum(index - 1, 0)
+    turn = (s[here] - s[end]) * s[here] / (m[here] * m[end] + v + s[here] * s[end])
+    kappa = turn * m[before] * (m[before] + m[here]) / ((s[before] - s[here]) * (s[before] + s[here]))
+    return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
+
+
+GAUSS_FIT_2M = Scheme(
+    "gauss-fit-2m",
+    family="fitted",
+    source="exact on N(mean, sigma_data^2) from exact states; iia-ddim(one) in closed form",
+    start=(FIRST,),
+    step=extrapolated_data(symbol("bend") / (2 * r0)),
+    frozen="data",
+    clock="log-snr",
+    processes=IMAGE,
+    to_zero=EXPONENTIAL_EULER,
+    params=(Param("sigma_data", HALF, Fraction(0), open=True, meaning="standard deviation of the data"),),
+    quantities=(("bend", gaussian_bend),),
+)
+
+FITTED = (iia_ddim, biia_edm, iia_edm, IIA_SPNDM, IIA_IPNDM, IIA_DPMPP_2M, GAUSS_FIT_2M)
