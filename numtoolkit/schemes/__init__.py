@@ -13,6 +13,7 @@ from numtoolkit.errors import InputError, unknown
 from numtoolkit.scheme import Scheme
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
+from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
 from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
@@ -23,7 +24,7 @@ from numtoolkit.specs import Spec, parse
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *(*ONE_STEP, *EXPONENTIAL, *MULTISTEP, *NOISE_POLYNOMIALS),
-    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE),
+    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE, *GAUSSIAN_FRAME),
 )
 
 # Names in use for a scheme with its parameters fixed.
