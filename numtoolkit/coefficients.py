@@ -1,12 +1,14 @@
 """The float64 reader of the entry language: every entry of a layout, vectorised over the steps of a grid.
 
 Closed forms where there are any (scalar flows, phi functions, exponentials of fixed blocks), Gauss-Legendre
-quadrature of smooth integrands otherwise, and a time-ordered flow for blocks that do not commute with themselves.
+quadrature of smooth integrands otherwise; the time-ordered flow of blocks that do not commute with themselves is
+collocated at the nodes of the quadrature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,7 @@ from numtoolkit.phi import (
     scaled_window_integral,
     window_integral,
 )
-from numtoolkit.problem import FROZEN_DRIFT, Problem
+from numtoolkit.problem import ANGLE, FROZEN_DRIFT, RESIDUAL, Problem
 from numtoolkit.processes import Floats
 
 Indices = NDArray[np.signedinteger]
@@ -61,6 +63,8 @@ class Reader:
         self.u0 = problem.u(self.start)
         self.h = problem.u(self.end) - self.u0
         self.n, self.k = len(index), problem.process.blocks
+        self._ordered: dict[tuple[Op, Entry, Entry], tuple[Floats, Floats]] = {}
+        self._weighed: dict[tuple[Op, Op, Entry, Entry], tuple[Floats, Floats]] = {}
 
     def scalar(self, entry: Entry) -> Floats:
         """A scalar entry, (n,)."""
@@ -76,9 +80,11 @@ class Reader:
     def time(self, c: Entry) -> Floats:
         """Process times at abscissa c: the grid's own at 0 and 1."""
         at = self.scalar(c)
-        with np.errstate(invalid="ignore"):
-            inner = self.problem.t(self.u0 + at * self.h)
-        return np.where(at == 0, self.start, np.where(at == 1, self.end, inner))
+        times = np.where(at == 0, self.start, self.end)
+        inner = (at != 0) & (at != 1)
+        if inner.any():
+            times[inner] = self.problem.t((self.u0 + at * self.h)[inner])
+        return times
 
     def _block(self, value: Floats) -> Floats:
         return value[:, None, None] * np.eye(self.k) if value.ndim == 1 else value
@@ -164,9 +170,7 @@ class Reader:
         width = (self.scalar(entry.b) - self.scalar(entry.a)) * self.h
         if self._constant(entry.L):
             return _exponential(width[:, None, None] * self._matrix(entry.L, self.start))
-        return self._transport(
-            entry.L, entry.a, entry.b, start=np.broadcast_to(np.eye(self.k), (self.n, self.k, self.k))
-        )
+        return self._ordered_flow(entry.L, entry.a, entry.b)[1]
 
     # integrals
 
@@ -175,9 +179,7 @@ class Reader:
         weight = [self.scalar(w) for w in entry.weight]
         problem, process = self.problem, self.problem.scalar
         if process is None:
-            if not self._constant(entry.L):
-                return self._transport(entry.L, entry.a, entry.b, entry.N, weight)
-            if self._constant(entry.N):
+            if self._constant(entry.L) and self._constant(entry.N):
                 A = self.h[:, None, None] * self._matrix(entry.L, self.start)
                 return matrix_window_integral(A, a, b, weight) @ (
                     self.h[:, None, None] * self._matrix(entry.N, self.start)
@@ -195,6 +197,9 @@ class Reader:
                 return (-problem.q * sigma * self.h * window_integral(self.h, a, b, weight))[:, None, None]
             if (problem.frozen, problem.clock) == ("noise", "noise-level"):
                 return (-problem.q * scale * self.h * window_integral(0.0, a, b, weight))[:, None, None]
+            if (problem.frozen, problem.clock, problem.q) == (RESIDUAL, ANGLE, 1):
+                width = np.hypot(problem.sigma_data, process.noise_level(self.time(entry.b)))
+                return (scale * width * self.h * window_integral(0.0, a, b, weight))[:, None, None]
             if problem.frozen == FROZEN_DRIFT:
                 return (self.h * window_integral(0.0, a, b, weight))[:, None, None]
         return self._quadrature(entry, weight)
@@ -202,114 +207,109 @@ class Reader:
     def _nodes(self, a: Entry, b: Entry) -> tuple[Floats, Floats, Floats]:
         """Times (n, m), their abscissae and the clock weights du of a quadrature over [a, b].
 
-        The variable is the log-SNR of a scalar process and the square root of time of a phase space: in these the
-        operators are smooth from the data to the prior.
+        The variable x makes the operators smooth from the data to the prior: the log-SNR of a scalar process, or with a
+        Gaussian law at hand arsinh(s / sigma_data), which is finite at s = 0; the square root of time in phase space.
         """
-        problem, start, end = self.problem, self.time(a), self.time(b)
-        points, weights = np.polynomial.legendre.leggauss(NODES)
-        fraction = (np.add.outer(np.arange(PANELS), (points + 1) / 2) / PANELS).ravel()
-        if problem.scalar is not None:
-            x0, x1 = problem.process.clock("log-snr", start), problem.process.clock("log-snr", end)
-            t = problem.process.time("log-snr", x0[:, None] + np.outer(x1 - x0, fraction))
-            jacobian = problem.process.rate("log-snr", t) / problem.process.rate(problem.clock, t)
-        else:
+        problem, process, start, end = self.problem, self.problem.scalar, self.time(a), self.time(b)
+        fraction = (np.add.outer(np.arange(PANELS), _collocation()[0]) / PANELS).ravel()
+        if process is None:
             x0, x1 = np.sqrt(start), np.sqrt(end)
-            root = x0[:, None] + np.outer(x1 - x0, fraction)
-            t = root**2
-            jacobian = -2 * root / problem.process.rate(problem.clock, t)
-        c = (problem.u(t) - self.u0[:, None]) / self.h[:, None]
-        du = (x1 - x0)[:, None] * np.tile(weights / (2 * PANELS), PANELS) * jacobian
-        return t, c, du
+        elif problem.frozen == RESIDUAL:
+            x0, x1 = (np.arcsinh(process.noise_level(t) / problem.sigma_data) for t in (start, end))
+        else:
+            x0, x1 = process.clock("log-snr", start), process.clock("log-snr", end)
+        x = x0[:, None] + np.outer(x1 - x0, fraction)
+        if process is None:
+            t, slope = x**2, -2 * x
+        elif problem.frozen == RESIDUAL:
+            t = process.time_of_noise_level(problem.sigma_data * np.sinh(x))
+            slope = -problem.sigma_data * np.cosh(x) / process.level_rate(t)
+        else:
+            t = process.time("log-snr", x)
+            slope = process.rate("log-snr", t)
+        c = (problem.u(t.ravel()).reshape(t.shape) - self.u0[:, None]) / self.h[:, None]
+        du = np.outer(x1 - x0, np.tile(_collocation()[1], PANELS) / PANELS) * slope
+        return t, c, du / problem.rate(t.ravel()).reshape(t.shape)
 
-    def _flow_to_end(self, L: Op, t: Floats, end: Floats) -> Floats:
-        """Flow from the node times t (n, m) to the times `end` (n,), (n, m, k, k)."""
-        m = t.shape[1]
-        ends = np.repeat(end, m)
+    def _flow_to_end(self, L: Op, a: Entry, b: Entry, t: Floats) -> Floats:
+        """Flow from the nodes t (n, m) of the window [a, b] to its end, (n, m, k, k)."""
+        m, end = t.shape[1], self.time(b)
         if self.problem.scalar is not None:
-            return np.exp(self._log_flow(L, t.ravel(), ends, m)).reshape(self.n, m, 1, 1)
-        width = self.problem.u(ends) - self.problem.u(t.ravel())
+            return np.exp(self._log_flow(L, t.ravel(), np.repeat(end, m), m)).reshape(self.n, m, 1, 1)
+        if not self._constant(L):
+            return self._ordered_flow(L, a, b)[0]
+        width = self.problem.u(np.repeat(end, m)) - self.problem.u(t.ravel())
         fixed = np.repeat(self._matrix(L, self.start), m, axis=0)
         return _exponential(width[:, None, None] * fixed).reshape(self.n, m, self.k, self.k)
 
+    def _ordered_flow(self, L: Op, a: Entry, b: Entry) -> tuple[Floats, Floats]:
+        """Time-ordered flow to the end of the window from each of its nodes (n, m, k, k) and from its start (n, k, k).
+
+        It solves dX/du = -X L backwards from X = 1. In each panel X is the polynomial that does so at the nodes: linear
+        equations for the values X_i = X_end + sum_j B_ij X_j M_j, B_ij the integral from node i of the Lagrange basis.
+        """
+        if (L, a, b) not in self._ordered:
+            t, _, du = self._nodes(a, b)
+            _, weights, B = _collocation()
+            shape = (self.n, PANELS, NODES, self.k, self.k)
+            M = (
+                self._matrix(L, t.ravel(), t.shape[1]).reshape(shape)
+                * (du.reshape(shape[:3]) / weights)[..., None, None]
+            )
+            nodes, whole = np.empty(shape), np.broadcast_to(np.eye(self.k), (self.n, self.k, self.k))
+            for panel in reversed(range(PANELS)):
+                own = M[:, panel]
+                coupling = np.einsum("ij,njab->nibja", B, own).reshape(self.n, NODES * self.k, NODES * self.k)
+                known = np.tile(np.swapaxes(whole, 1, 2), (1, NODES, 1))  # transposed: equations act from the left
+                solved = np.linalg.solve(np.eye(NODES * self.k) - coupling, known).reshape(shape[:1] + shape[2:])
+                nodes[:, panel] = np.swapaxes(solved, 2, 3)
+                whole = whole + np.einsum("j,njab,njbc->nac", weights, nodes[:, panel], own)
+            self._ordered[L, a, b] = nodes.reshape(self.n, -1, self.k, self.k), whole
+        return self._ordered[L, a, b]
+
     def _quadrature(self, entry: Int, weight: list[Floats]) -> Floats:
-        t, c, du = self._nodes(entry.a, entry.b)
-        forcing = self._matrix(entry.N, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, -1)
-        polynomial = sum(w[:, None] * c**j for j, w in enumerate(weight))
-        return np.einsum(
-            "nm,nmij,nmjq->niq", du * polynomial, self._flow_to_end(entry.L, t, self.time(entry.b)), forcing
-        )
+        key = entry.L, entry.N, entry.a, entry.b
+        if key not in self._weighed:
+            t, c, du = self._nodes(entry.a, entry.b)
+            forcing = self._matrix(entry.N, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, -1)
+            flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
+            self._weighed[key] = c, du[:, :, None, None] * (flow @ forcing)
+        c, moved = self._weighed[key]
+        return np.einsum("nm,nmiq->niq", sum(w[:, None] * c**j for j, w in enumerate(weight)), moved)
 
     def _cov(self, entry: Cov) -> Floats:
-        process = self.problem.scalar
+        problem, process = self.problem, self.problem.scalar
         a, b = self.scalar(entry.a), self.scalar(entry.b)
         if process is not None:
+            s0, s1 = process.noise_level(self.time(entry.a)), process.noise_level(self.time(entry.b))
+            alpha = process.alpha(self.time(entry.b))
             if (entry.L, entry.G) == (op("F"), op("Q")):  # alpha_b^2 |s_b^2 - s_a^2|
-                start, end = self.time(entry.a), self.time(entry.b)
-                s0, s1 = process.noise_level(start), process.noise_level(end)
-                return (process.alpha(end) ** 2 * np.abs(s1 - s0) * (s1 + s0))[:, None, None]
-            t, _, du = self._nodes(entry.a, entry.b)
-            flow = self._flow_to_end(entry.L, t, self.time(entry.b))[:, :, 0, 0]
-            rate = self._matrix(entry.G, t.ravel(), t.shape[1]).reshape(t.shape)
-            return np.sum(np.abs(du) * flow**2 * rate, axis=1)[:, None, None]
-        if self._constant(entry.L) and self._constant(entry.G):
+                return (alpha**2 * np.abs(s1 - s0) * (s1 + s0))[:, None, None]
+            if (entry.L, entry.G, problem.frozen) == (LINEAR, op("G"), RESIDUAL):  # W_b (1 - (W_b / W_a)^(tau^2))
+                width0, width1 = np.hypot(problem.sigma_data, s0), np.hypot(problem.sigma_data, s1)
+                return (alpha * width1)[:, None, None] ** 2 * np.abs(
+                    np.expm1(2 * problem.tau**2 * np.log(width1 / width0))
+                )[:, None, None]
+        elif self._constant(entry.L) and self._constant(entry.G):
             h = self.h[:, None, None]
             area = covariance_integral(
                 h * self._matrix(entry.L, self.start), h * self._matrix(entry.G, self.start), a, b
             )
             return np.sign(b - a)[:, None, None] * area
-        return self._transport(entry.L, entry.a, entry.b, entry.G, [np.ones(self.n)], symmetric=True)
-
-    def _transport(
-        self,
-        L: Op,
-        a: Entry,
-        b: Entry,
-        forcing: Op | None = None,
-        weight: list[Floats] | None = None,
-        start: Floats | None = None,
-        symmetric: bool = False,
-    ) -> Floats:
-        """X(b) of dX/du = L X (+ X L') + N w from X(a) = `start`, all steps in one Dormand-Prince run to 1e-12."""
-        from scipy.integrate import solve_ivp
-
-        first, width = self.scalar(a), self.scalar(b) - self.scalar(a)
-        shape = (
-            self.n,
-            self.k,
-            self.k if forcing is None or symmetric else self._matrix(forcing, self.start).shape[2],
-        )
-        orientation = np.abs(width) if symmetric else width
-        rhs = _right_hand_side(self, L, forcing, weight, first, width, orientation, shape, symmetric)
-        initial = np.zeros(shape) if start is None else start
-        solution = solve_ivp(rhs, (0.0, 1.0), initial.ravel(), method="DOP853", rtol=1e-12, atol=1e-14)
-        return solution.y[:, -1].reshape(shape)
+        t, _, du = self._nodes(entry.a, entry.b)
+        flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
+        rate = self._matrix(entry.G, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, self.k)
+        return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(du), flow, rate, flow, optimize=True)
 
 
-def _right_hand_side(
-    reader: Reader,
-    L: Op,
-    forcing: Op | None,
-    weight: list[Floats] | None,
-    first: Floats,
-    width: Floats,
-    orientation: Floats,
-    shape: tuple[int, ...],
-    symmetric: bool,
-) -> Callable[[float, Floats], Floats]:
-    def rhs(fraction: float, flat: Floats) -> Floats:
-        c = first + fraction * width
-        t = reader.problem.t(reader.u0 + c * reader.h)
-        X = flat.reshape(shape)
-        moved = reader._matrix(L, t) @ X
-        if symmetric:
-            moved = moved + np.swapaxes(moved, 1, 2)
-        slope = (width * reader.h)[:, None, None] * moved
-        if forcing is not None and weight is not None:
-            scale = orientation * reader.h * sum(w * c**j for j, w in enumerate(weight))
-            slope = slope + scale[:, None, None] * reader._matrix(forcing, t)
-        return slope.ravel()
-
-    return rhs
+@cache
+def _collocation() -> tuple[Floats, Floats, Floats]:
+    """Gauss-Legendre points and weights on [0, 1], and B_ij = int from point i to 1 of the Lagrange polynomial of j."""
+    legendre = np.polynomial.legendre
+    points, weights = legendre.leggauss(NODES)
+    primitives = [legendre.legint(row, lbnd=-1) for row in np.eye(NODES)]
+    tails = np.stack([legendre.legval(1.0, p) - legendre.legval(points, p) for p in primitives], axis=1)
+    return (points + 1) / 2, weights / 2, tails @ np.linalg.inv(legendre.legvander(points, NODES - 1)) / 2
 
 
 def _exponential(A: Floats) -> Floats:

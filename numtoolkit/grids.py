@@ -1,7 +1,8 @@
 """Time grids: float64 process times, strictly falling from where sampling starts to where it ends.
 
 A grid is a name with parameters (`uniform`, `quadratic`, `rho(7)`, `log-snr`, `angle(0.5)`) or the caller's own points.
-Every named grid takes `zero=1`: its last step then goes to noise level 0, the steps before it end at t_min.
+Every named grid takes `zero=1`: its last step then goes to noise level 0, the steps before it end at t_min; `angle`
+reaches 0 by its own rule, no step set apart.
 """
 
 from __future__ import annotations
@@ -18,33 +19,8 @@ from numtoolkit.specs import Spec, parse
 Fractions = Floats  # i / N for i = 0..N
 
 
-def effective_noise_level(process: Process, t: Floats) -> Floats:
-    """s with z_t as informative about x_0 as x_0 + s n: sigma/alpha, or (e' Sigma^-1 e)^(-1/2) in phase space."""
-    e, sigma = process.kernel(np.asarray(t, dtype=np.float64))
-    return np.einsum("ni,nij,nj->n", e, np.linalg.inv(sigma), e) ** -0.5
-
-
-def _at_levels(process: Process, levels: Floats) -> Floats:
-    """Times whose effective noise level has the given values."""
-    if isinstance(process, ScalarProcess):
-        return process.time_of_noise_level(levels)
-    from scipy.optimize import brentq
-
-    def gap(x: float, level: float) -> float:
-        return float(np.log(effective_noise_level(process, np.array([np.exp(x)]))[0] / level))
-
-    low, high = np.log(process.t_min) - 1e-9, np.log(process.T) + 1e-9
-    try:
-        return np.array([np.exp(brentq(gap, low, high, args=(level,), xtol=1e-14, rtol=1e-14)) for level in levels])
-    except ValueError:
-        raise InputError(
-            f"process {process.spec} reaches a noise level of the grid at no time; choose parameters nearer the "
-            "defaults."
-        ) from None
-
-
 def _ends(process: Process) -> tuple[float, float]:
-    level = effective_noise_level(process, np.array([process.T, process.t_min]))
+    level = process.level(np.array([process.T, process.t_min]))
     return float(level[0]), float(level[1])
 
 
@@ -67,21 +43,24 @@ def rho(process: Process, fraction: Fractions, rho: float = 7.0) -> Floats:
         return (first + fraction * (last - first)) ** rho
     high, low = _ends(process)
     first, last = high ** (1 / rho), low ** (1 / rho)
-    return _at_levels(process, (first + fraction * (last - first)) ** rho)
+    return process.time_of_level((first + fraction * (last - first)) ** rho)
 
 
 def log_snr(process: Process, fraction: Fractions) -> Floats:
     """Equal steps in log s."""
     high, low = np.log(_ends(process))
-    return _at_levels(process, np.exp(high + fraction * (low - high)))
+    return process.time_of_level(np.exp(high + fraction * (low - high)))
 
 
-def angle(process: Process, fraction: Fractions, sigma_data: float = 0.5) -> Floats:
-    """Equal steps in arctan(s / sigma_data)."""
+def angle(process: Process, fraction: Fractions, sigma_data: float = 0.5, power: float = 1.0, zero: int = 0) -> Floats:
+    """Equal steps in theta^(1/power), theta = arctan(s / sigma_data); to 0: theta_n = theta_0 (1 - n/N)^power."""
     if not sigma_data > 0:
         raise InputError(f"grid angle: sigma_data = {sigma_data} is out of range; it must be positive.")
-    high, low = np.arctan(np.array(_ends(process)) / sigma_data)
-    return _at_levels(process, sigma_data * np.tan(high + fraction * (low - high)))
+    if not 0.05 <= power <= 1000:
+        raise InputError(f"grid angle: power = {power} is out of range; it must satisfy 0.05 <= power <= 1000.")
+    high, low = np.arctan(np.array(_ends(process)) / sigma_data) ** (1 / power)
+    root = high * (1 - fraction) + (0.0 if zero else low) * fraction
+    return process.time_of_level(sigma_data * np.tan(root**power))
 
 
 GRIDS: dict[str, Callable[..., Floats]] = {
@@ -111,12 +90,21 @@ def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: i
         raise InputError(f"grid {spec.name} with {steps} steps is too short; ask for at least 1 step.")
     rule = GRIDS[name]
     signature = inspect.signature(rule)
-    own = signature.replace(parameters=[*list(signature.parameters.values())[2:], _ZERO])
+    parameters = list(signature.parameters.values())[2:]
+    reaches_zero = "zero" in signature.parameters
+    own = signature.replace(parameters=parameters if reaches_zero else [*parameters, _ZERO])
     values = spec.arguments(own, f"grid {spec.name}")
-    zero = values.pop("zero", 0)
+    zero = int(str(values.get("zero", 0)))
     if zero not in (0, 1):
         raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at noise level 0, or 0.")
-    inner = steps - 1 if zero else steps
+    if zero and not isinstance(process, ScalarProcess):
+        raise _above_zero(process, 0.0)
+    if reaches_zero:
+        t = rule(process, np.arange(steps + 1) / steps, **values)
+        t[0], t[-1] = process.T, 0.0 if zero else process.t_min
+        return _own(t, process, None)
+    values.pop("zero", None)
+    inner = steps - zero
     if inner < 1:
         raise InputError(f"grid {spec.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")
     t = rule(process, np.arange(inner + 1) / inner, **values)
@@ -143,9 +131,13 @@ def _own(points: Sequence[float] | Floats, process: Process, steps: int | None) 
             f"grid times must fall strictly, but point {i + 1} is {t[i + 1]:g} after {t[i]:g}; sort or drop it."
         )
     if t[-1] < 0 or (t[-1] == 0 and not isinstance(process, ScalarProcess)):
-        raise InputError(f"the grid ends at time {t[-1]:g}; process {process.name} needs a last time above 0.")
+        raise _above_zero(process, t[-1])
     if t[0] > process.T * (1 + 1e-12):
         raise InputError(
             f"the grid starts at {t[0]:g}, beyond T = {process.T:g} of process {process.name}; start at or below T."
         )
     return t
+
+
+def _above_zero(process: Process, last: float) -> InputError:
+    return InputError(f"the grid ends at time {last:g}; process {process.name} needs a last time above 0.")

@@ -10,6 +10,10 @@ Every prediction is an affine function of the state z and the score S of the mar
     velocity  out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
     flow      out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
 
+One more affine function of the state and the data prediction D is frozen by schemes, though no network predicts it:
+
+    residual  u = (D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(0, sigma_data^2 I)
+
 A phase-space score has k outputs of which the law fixes only one (the posterior mean): turning it into `data` takes the
 information-weighted mean, which is exact for an exact score.
 """
@@ -86,6 +90,30 @@ def convert(source: str, target: str, process: Process, t: Floats) -> tuple[Floa
     P, Q = to_score(source, process, t)
     back_z, back_s = from_score(target, process, t)
     return back_z + back_s @ P, back_s @ Q
+
+
+def residual(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
+    """(P, Q), (n, 1, k) and (n, 1, 1), with u = P z + Q D: D_g = c^2 a' z for a = Sigma^-1 e."""
+    a, c = _posterior(process, t, sigma_data)
+    return -c[:, None, None] * a[:, None, :], 1 / c[:, None, None]
+
+
+def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
+    """(P, Q) with S = P z + Q u = -V^-1 z + c a u, V = Sigma + sigma_data^2 e e' the covariance of the Gaussian law."""
+    e, sigma = process.kernel(t)
+    a, c = _posterior(process, t, sigma_data)
+    return -_inverse(sigma + sigma_data**2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[:, :, None]
+
+
+def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
+    """c, the posterior deviation of a coordinate under the Gaussian law, (n,): sigma_data s / hypot(sigma_data, s)."""
+    s = process.level(t)
+    return sigma_data * s / np.hypot(sigma_data, s)
+
+
+def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
+    e, sigma = process.kernel(t)
+    return (_inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
 
 
 def _root(sigma: Floats) -> Floats:

@@ -17,20 +17,28 @@ from functools import cached_property
 import numpy as np
 
 from numtoolkit.errors import InputError
-from numtoolkit.predictions import convert, outputs, to_score
+from numtoolkit.predictions import convert, deviation, outputs, residual, residual_to_score, to_score
 from numtoolkit.processes import Floats, Process, ScalarProcess
 
 FROZEN_DRIFT = "drift"  # the whole right-hand side dz/du is the frozen quantity: classical Runge-Kutta
+RESIDUAL = "residual"  # what a network knows beyond a Gaussian law: see `numtoolkit.predictions`
+ANGLE = "angle"  # the clock -arctan(s / sigma_data), s the effective noise level
 
 
 @dataclass(frozen=True)
 class Problem:
-    """process, frozen quantity ("drift" or a prediction), clock name and dynamics tau (0 flow, 1 reverse SDE)."""
+    """process, frozen quantity ("drift", "residual" or a prediction), clock name, dynamics tau (0 flow, 1 reverse SDE).
+
+    sigma_data  of the Gaussian law that the residual and the clock "angle" refer to
+    mean        of that law, one number for all coordinates: the operators are those of z - e_t mean
+    """
 
     process: Process
     frozen: str
     clock: str
     tau: float = 0.0
+    sigma_data: float = 0.5
+    mean: float = 0.0
 
     @property
     def q(self) -> float:
@@ -43,21 +51,51 @@ class Problem:
     @cached_property
     def width(self) -> int:
         """Blocks of the frozen quantity."""
-        return self.process.blocks if self.frozen == FROZEN_DRIFT else outputs(self.frozen, self.process)
+        if self.frozen in (FROZEN_DRIFT, RESIDUAL):
+            return self.process.blocks if self.frozen == FROZEN_DRIFT else 1
+        return outputs(self.frozen, self.process)
 
     def u(self, t: Floats) -> Floats:
+        if self.clock == ANGLE:
+            return -np.arctan(self.process.level(t) / self.sigma_data)
         return self.process.clock(self.clock, t)
 
     def t(self, u: Floats) -> Floats:
+        if self.clock == ANGLE:
+            return self.process.time_of_level(self.sigma_data * np.tan(-u))
         return self.process.time(self.clock, u)
+
+    def rate(self, t: Floats) -> Floats:
+        """|dt/du|."""
+        if self.clock == ANGLE:
+            s = self.process.level(t)
+            return (self.sigma_data**2 + s**2) / (self.sigma_data * self.process.level_rate(t))
+        return self.process.rate(self.clock, t)
 
     def freeze(self, network: str, t: Floats) -> tuple[Floats, Floats]:
         """(P, Q) with e = P z + Q out for a network of prediction `network` told the times t (n,)."""
+        if self.frozen == RESIDUAL:
+            P, Q = convert(network, "data", self.process, t)
+            own_z, own_data = residual(self.process, t, self.sigma_data)
+            return own_z + own_data @ P, own_data @ Q
         if self.frozen != FROZEN_DRIFT:
             return convert(network, self.frozen, self.process, t)
         P, Q = to_score(network, self.process, t)
         kick = self.q / 2 * self.operator("Q", t)
         return self.operator("F", t) + kick @ P, kick @ Q
+
+    def moved_mean(self, t: Floats) -> Floats:
+        """e_t mean, (n, k, 1): where the forward flow takes the mean."""
+        return self.mean * self.process.kernel(t)[0][:, :, None]
+
+    def offset(self, t: Floats) -> Floats:
+        """What the mean adds to P z + Q out of `freeze`, (n, 1, 1): the residual sees z - e_t mean, at one score."""
+        return (-self.mean / self.sigma_data**2 * deviation(self.process, t, self.sigma_data))[:, None, None]
+
+    def _to_score(self, t: Floats) -> tuple[Floats, Floats]:
+        if self.frozen == RESIDUAL:
+            return residual_to_score(self.process, t, self.sigma_data)
+        return to_score(self.frozen, self.process, t)
 
     def operator(self, name: str, t: Floats) -> Floats:
         """A named operator per unit of the clock at the times t (n,), as (n, k, k) or, for N, (n, k, width).
@@ -66,7 +104,7 @@ class Problem:
         L, N  linear part and coefficient of the frozen quantity; O  Ornstein-Uhlenbeck damping while sampling
         R  reverse drift at the stationary law; unit, ones  identity and all-ones matrix per unit of process time
         """
-        process, rate = self.process, self.process.rate(self.clock, t)[:, None, None]
+        process, rate = self.process, self.rate(t)[:, None, None]
         k = process.blocks
         eye = np.broadcast_to(np.eye(k), (len(t), k, k))
         if name == "F":
@@ -78,11 +116,11 @@ class Problem:
         if name == "L":
             if self.frozen == FROZEN_DRIFT:
                 return np.zeros((len(t), k, k))
-            return self.operator("F", t) + self.q / 2 * self.operator("Q", t) @ to_score(self.frozen, process, t)[0]
+            return self.operator("F", t) + self.q / 2 * self.operator("Q", t) @ self._to_score(t)[0]
         if name == "N":
             if self.frozen == FROZEN_DRIFT:
                 return eye
-            return self.q / 2 * self.operator("Q", t) @ to_score(self.frozen, process, t)[1]
+            return self.q / 2 * self.operator("Q", t) @ self._to_score(t)[1]
         if name == "O":
             return rate * np.stack([np.diag(np.diag(F)) for F in process.drift(t)])
         if name == "R":
@@ -109,10 +147,13 @@ class Problem:
             return forward
         if name != "L":
             raise InputError(f"operator {name!r} has no closed scalar flow; use F, L, O, unit or ones.")
+        if self.frozen == RESIDUAL:
+            width = [np.hypot(self.sigma_data, process.noise_level(t)) for t in (start, end)]
+            return forward + self.q * np.log(width[1] / width[0])
         fall = self.process.clock("log-snr", start) - self.process.clock("log-snr", end)
         if self.frozen == "data":
             return forward + self.q * fall
-        raise InputError(f"freezing {self.frozen!r} has no closed flow; freeze data, noise, score or drift.")
+        raise InputError(f"freezing {self.frozen!r} has no closed flow; freeze data, noise, score, residual or drift.")
 
     def constant(self, name: str) -> bool:
         """Whether an operator is one fixed matrix in this clock (a phase space in the integral of beta)."""

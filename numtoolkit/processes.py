@@ -73,6 +73,21 @@ class Process(ABC):
         own = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in own)})" if own else self.name
 
+    def level(self, t: Floats) -> Floats:
+        """The effective noise level s: z_t is as informative about x_0 as x_0 + s n is, s = (e' Sigma^-1 e)^(-1/2)."""
+        e, sigma = self.kernel(t)
+        return np.einsum("ni,nij,nj->n", e, np.linalg.inv(sigma), e) ** -0.5
+
+    def level_rate(self, t: Floats) -> Floats:
+        """ds/dt of the effective noise level, s^3 (Sigma^-1 e)' G G' (Sigma^-1 e) / 2, never negative."""
+        e, sigma = self.kernel(t)
+        a = np.linalg.solve(sigma, e[:, :, None])[:, :, 0]
+        return self.level(t) ** 3 / 2 * np.einsum("ni,nij,nj->n", a, self.diffusion(t), a)
+
+    @abstractmethod
+    def time_of_level(self, s: Floats) -> Floats:
+        """The inverse of `level`."""
+
     def _check_times(self) -> None:
         """raises InputError unless 0 < t_min < T and float64 can tell data from noise, and invert it, on the way."""
         _in_range(self.name, "t_min", self.t_min, 0 < self.t_min < self.T, f"0 < t_min < T = {self.T}")
@@ -115,6 +130,15 @@ class ScalarProcess(Process):
     def log_rates(self, t: Floats) -> tuple[Floats, Floats]:
         """d log(alpha)/dt and d log(s)/dt."""
 
+    def level(self, t: Floats) -> Floats:
+        return self.noise_level(t)
+
+    def level_rate(self, t: Floats) -> Floats:
+        return self.noise_level(t) * self.log_rates(t)[1]
+
+    def time_of_level(self, s: Floats) -> Floats:
+        return self.time_of_noise_level(s)
+
     def alpha(self, t: Floats) -> Floats:
         return np.exp(self.log_alpha(t))
 
@@ -122,7 +146,7 @@ class ScalarProcess(Process):
         return self.alpha(t) * self.noise_level(t)
 
     def clocks(self) -> tuple[str, ...]:
-        return ("time", "log-snr", "noise-level", "angle")
+        return ("time", "log-snr", "noise-level")
 
     def clock(self, name: str, t: Floats) -> Floats:
         if name == "time":
@@ -133,8 +157,6 @@ class ScalarProcess(Process):
                 return -np.log(s)
         if name == "noise-level":
             return -s
-        if name == "angle":
-            return -np.arctan(2 * s)
         raise self.unknown_clock(name)
 
     def time(self, name: str, u: Floats) -> Floats:
@@ -144,8 +166,6 @@ class ScalarProcess(Process):
             return self.time_of_noise_level(np.exp(-u))
         if name == "noise-level":
             return self.time_of_noise_level(-u)
-        if name == "angle":
-            return self.time_of_noise_level(np.tan(-u) / 2)
         raise self.unknown_clock(name)
 
     def rate(self, name: str, t: Floats) -> Floats:
@@ -156,8 +176,6 @@ class ScalarProcess(Process):
             return 1 / log_s
         if name == "noise-level":
             return 1 / (s * log_s)
-        if name == "angle":
-            return (1 + 4 * s**2) / (2 * s * log_s)
         raise self.unknown_clock(name)
 
     def drift(self, t: Floats) -> Floats:
@@ -411,6 +429,23 @@ class PSLD(Process):
         noise = I0 * Q + I1 * (K @ Q + Q @ K.T) + I2 * (K @ Q @ K.T)
         start = self.gamma * mass * E[:, :, 1, None] * E[:, None, :, 1]
         return E[:, :, 0], noise + start
+
+    def time_of_level(self, s: Floats) -> Floats:
+        """By bisection in log t to the last digits: 60 kernels of the shape of s.
+
+        raises   InputError for a level not reached from t_min to T
+        """
+        low, high = (np.full(s.shape, np.log(end) + margin) for end, margin in ((self.t_min, -1e-9), (self.T, 1e-9)))
+        if not ((self.level(np.exp(low)) <= s) & (s <= self.level(np.exp(high)))).all():
+            raise InputError(
+                f"process {self.spec} reaches a noise level of the grid at no time; choose parameters nearer the "
+                "defaults."
+            )
+        for _ in range(60):
+            middle = (low + high) / 2
+            above = self.level(np.exp(middle)) > s
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return np.exp(high)
 
     def prior(self) -> Floats:
         return np.diag([1.0, 1 / self.inverse_mass])

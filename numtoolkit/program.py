@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.coefficients import Indices, Reader
+from numtoolkit.entries import ZERO
 from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats, Process
-from numtoolkit.scheme import Eval, Layout, Noise, Row, Scheme
+from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
 
+CONSTANT = "1"  # the source that is 1 everywhere
 Block = tuple[tuple[float, ...], ...]  # rows of a small matrix over state or output blocks
 
 
 @dataclass(frozen=True)
 class Affine:
-    """name = sum of block * source over earlier names."""
+    """name = sum of block * source over earlier names and the constant "1"."""
 
     name: str
     terms: tuple[tuple[str, Block], ...]
@@ -114,7 +116,8 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
         known = ", ".join(scheme.processes)
         raise InputError(f"scheme {scheme.name} is not defined on process {process.name!r}; it runs on {known}.")
     clock = process.natural_clock if scheme.clock == "natural" else scheme.clock
-    return Problem(process, scheme.frozen, clock, float(scheme.tau))
+    law = {name: float(value) for name, value in scheme.parameters().items() if name in ("sigma_data", "mean")}
+    return Problem(process, scheme.frozen, clock, float(scheme.tau_value), **law)
 
 
 def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
@@ -123,7 +126,7 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
     raises   InputError when the run is too short for the scheme's starting and final steps
     """
     last = scheme.last
-    if to_zero:
+    if to_zero and scheme.to_zero != scheme.step:
         if scheme.to_zero is None and not last:
             raise InputError(f"scheme {scheme.name} has no step to noise level 0; end the grid at a time above 0.")
         last = last or (scheme.to_zero,)  # type: ignore[assignment]
@@ -183,8 +186,8 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
     problem = problem_of(scheme, process)
     plan = layouts(scheme, len(times) - 1, to_zero=times[-1] == 0)
     steps: list[Step | None] = [None] * len(plan)
-    for layout in dict.fromkeys(plan):
-        index = np.array([n for n, own in enumerate(plan) if own == layout])
+    for layout in {id(own): own for own in plan}.values():
+        index = np.array([n for n, own in enumerate(plan) if own is layout])
         try:
             lowered = _lower_layout(scheme, layout, problem, times, index, network)
         except np.linalg.LinAlgError:
@@ -229,7 +232,7 @@ def _lower_layout(
     slot = 0
     for item in layout.items:
         if isinstance(item, Row):
-            columns.append(_affine(scheme, item.name, [(s, reader.block(e)) for s, e in item.terms], times, index))
+            columns.append(_affine(scheme, item.name, _row(item, layout, problem, reader), times, index))
         elif isinstance(item, Noise):
             factor = _root(reader.block(item.covariance))
             _check_finite(scheme, item.name, factor, times, index)
@@ -244,6 +247,16 @@ def _lower_layout(
     ]
 
 
+def _row(row: Row, layout: Layout, problem: Problem, reader: Reader) -> list[tuple[str, Floats]]:
+    """The terms of a row. A reference law with a mean moves the states: the row is one of z - e_t mean throughout."""
+    terms = [(source, reader.block(entry)) for source, entry in row.terms]
+    if problem.mean:
+        place = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
+        moved = [blocks @ problem.moved_mean(reader.time(place[s])) for s, blocks in terms if s in place]
+        terms.append((CONSTANT, problem.moved_mean(reader.time(row.at)) - sum(moved)))
+    return terms
+
+
 def _call(
     scheme: Scheme, item: Eval, problem: Problem, reader: Reader, network: str, times: Floats, index: Indices
 ) -> list[list[Instruction]]:
@@ -252,7 +265,8 @@ def _call(
     if not P.any() and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
         return [[Call(item.name, item.of, float(t)) for t in told]]
     raw = f"{item.name}.{network}"
-    conversion = _affine(scheme, item.name, [(item.of, P), (raw, Q)], times, index)
+    terms = [(item.of, P), (raw, Q)] + ([(CONSTANT, problem.offset(told))] if problem.mean else [])
+    conversion = _affine(scheme, item.name, terms, times, index)
     return [[Call(raw, item.of, float(t)) for t in told], conversion]
 
 

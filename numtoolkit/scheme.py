@@ -14,7 +14,9 @@ from typing import Any
 
 from numtoolkit.entries import (
     ZERO,
+    Const,
     Entry,
+    number,
     substitute,
     symbols,
 )
@@ -147,11 +149,13 @@ Rule = Callable[..., Any]  # (problem, grid times, step indices, parameter value
 class Scheme:
     """A declared scheme.
 
-    frozen     what is held over a step: a prediction of `numtoolkit.predictions`, or "drift"
+    frozen     what is held over a step: a prediction of `numtoolkit.predictions`, "residual" or "drift"
     clock      of the nodes and polynomial weights; "natural" is the process's own
-    tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE
+    tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE; a number or a parameter
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
-    start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at noise level 0
+    start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at noise level 0,
+               the inner layout itself where any step can end there
+    params     named scalars; sigma_data and mean are those of the Gaussian law that residual and angle refer to
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
     quantities rules for step quantities other than the ratios r0, r1, ...
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
@@ -167,7 +171,7 @@ class Scheme:
     start: tuple[Layout, ...] = ()
     last: tuple[Layout, ...] = ()
     to_zero: Layout | None = None
-    tau: int = 0
+    tau: int | Entry = 0
     reference: Entry = ZERO
     params: tuple[Param, ...] = ()
     quantities: tuple[tuple[str, Rule], ...] = ()
@@ -256,5 +260,18 @@ class Scheme:
 
     def exact(self, layout: Layout | None = None) -> Layout:
         """A layout (by default the inner step) as proofs read it: free parameters that are not bound stay symbols."""
+        return (layout or self.step).map(self.exact_scalar)
+
+    def exact_scalar(self, entry: Entry | int) -> Entry:
+        """An entry as proofs read it, for example `tau` or `reference`."""
         values = {p.name: p.default for p in self.params if not p.free} | dict(self.values)
-        return (layout or self.step).map(lambda entry: substitute(entry, values))
+        result: Entry = substitute(entry, values) if isinstance(entry, Entry) else number(entry)
+        return result
+
+    @property
+    def tau_value(self) -> Fraction:
+        """tau as runs read it."""
+        value = substitute(self.exact_scalar(self.tau), self.parameters())
+        if not isinstance(value, Const):
+            raise InputError(f"scheme {self.name}: tau = {value} is neither a number nor a parameter.")
+        return value.value

@@ -46,7 +46,10 @@ class Spec:
         return given  # type: ignore[return-value]
 
     def arguments(self, signature: inspect.Signature, owner: str) -> dict[str, object]:
-        """The values as keyword arguments of a function, converted to its annotated types (int, float, str, tuple)."""
+        """The values as keyword arguments of a function, converted to its annotated types.
+
+        They are int, float, Fraction (kept exact), str and tuple.
+        """
         names = list(signature.parameters)
         if len(self.positional) > len(names):
             raise InputError(f"{owner} takes {len(names)} parameters, got {len(self.positional)}.")
@@ -71,6 +74,8 @@ def _merge(given: dict[str, Value], named: tuple[tuple[str, Value], ...], owner:
 def _convert(value: Value, annotation: str, what: str) -> object:
     if "tuple" in annotation:
         return tuple(_convert(v, "float", what) for v in (value if isinstance(value, tuple) else (value,)))
+    if isinstance(value, Fraction) and "Fraction" in annotation:
+        return value
     if isinstance(value, Fraction) and ("int" in annotation or "float" in annotation):
         if "float" in annotation:
             return float(value)

@@ -18,8 +18,10 @@ TIMES = {"vp": 0.5, "vp-cosine": 0.5, "edm": 2.0, "flow": 0.6, "psld": 0.4, "cld
 
 def jets(problem, name, t, degree):
     """Taylor coefficients of an operator in the clock at time t, from a Chebyshev fit over a short window."""
-    width = 0.1 * max(abs(float(problem.u(np.array([t]))[0])), 0.5)
-    u0 = problem.u(np.array([t]))[0]
+    u0 = float(problem.u(np.array([t]))[0])
+    width = 0.1 * max(abs(u0), 0.5)
+    if problem.clock == "angle":  # it ends at a right angle
+        width = min(width, (np.pi / 2 - abs(u0)) / 2)
     nodes = np.cos(np.pi * (np.arange(25) + 0.5) / 25)
     values = problem.operator(name, problem.t(u0 + width * nodes))
     flat = values.reshape(len(nodes), -1)

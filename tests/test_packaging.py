@@ -20,9 +20,9 @@ PACKAGE = ROOT / "numtoolkit"
 # From low to high: a module may import its own room and the rooms before it. Only the package's front doors,
 # `__init__.py` and `__main__.py`, reach everywhere.
 ROOMS = (
-    "errors", "specs", "storage", "tables", "phi", "entries", "scheme", "processes", "predictions", "problem", "schemes", "grids",
-    "coefficients", "program", "laws", "measures", "symbolic", "printing", "sampling", "models", "exact", "fitting", "stability",
-    "plots", "runs", "experiments", "reproduce", "cli",
+    "errors", "specs", "storage", "tables", "phi", "entries", "scheme", "processes", "predictions", "problem",
+    "schemes", "grids", "coefficients", "program", "laws", "measures", "symbolic", "printing", "sampling", "models",
+    "exact", "fitting", "stability", "plots", "runs", "experiments", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 HEAVY = {"matplotlib", "scipy", "sklearn", "sympy", "torch"}

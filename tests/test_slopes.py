@@ -67,9 +67,8 @@ def exact_end(problem: Problem) -> Floats:
 
 
 IMAGE = {
-    "linear": Problem(
-        EDM(T=40, t_min=0.01), GAUSSIAN, "rho(7)"
-    ),  # with equal steps in log-SNR some leading errors integrate to zero
+    # with equal steps in log-SNR some leading errors integrate to zero
+    "linear": Problem(EDM(T=40, t_min=0.01), GAUSSIAN, "rho(7)"),
     "nonlinear": Problem(RectifiedFlow(T=0.98, t_min=0.02), MIXTURE, "log-snr"),
     "rising beta, uneven grid": Problem(VP(t_min=0.01), GAUSSIAN, "quadratic"),
 }
@@ -126,7 +125,8 @@ def starter(carry: tuple[tuple[str, str], ...]) -> Layout:
 
 def inner(each: Scheme) -> Scheme:
     """The scheme without what costs its run an order: first steps of low order, and a last one."""
-    if not each.start or not each.start[0].items[0].name == "E0" or each.name == "unipc":
+    at_predicted_states = any(old == "EP" for layout in each.start for _, old in layout.carry)
+    if at_predicted_states:
         return replace(each, last=())
     return replace(each, last=(), start=tuple(starter(layout.carry) for layout in each.start))
 

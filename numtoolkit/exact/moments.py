@@ -17,7 +17,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.predictions import convert
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Affine, Call, Draw, Program, Step
+from numtoolkit.program import CONSTANT, Affine, Call, Draw, Program, Step
 from numtoolkit.scheme import START
 
 
@@ -119,10 +119,12 @@ def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Flo
     The last step hands on the state alone.
     """
     networks = _networks(program, law)
-    d, k = _gaussian(law).variances.size, program.process.blocks
+    basis, variances, _ = _gaussian(law).eigen()
+    d, k = variances.size, program.process.blocks
+    ones = np.ones(d) if basis is None else basis.sum(axis=0)
     inherited = [(START, k)]
     for n, step in enumerate(program.steps):
-        names = _affine_names(step, inherited, networks, d, k)
+        names = _affine_names(step, inherited, networks, ones, k)
         carry = step.carry if n + 1 < len(program.steps) else ()
         handed = np.concatenate([names[old] for old in (step.out, *(old for _, old in carry))], axis=1)
         width = sum(size for _, size in inherited)
@@ -131,13 +133,18 @@ def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Flo
 
 
 def _affine_names(
-    step: Step, inherited: list[tuple[str, int]], networks: dict[float, tuple[Floats, Floats]], d: int, k: int
+    step: Step, inherited: list[tuple[str, int]], networks: dict[float, tuple[Floats, Floats]], ones: Floats, k: int
 ) -> dict[str, Floats]:
-    """Every name of a step as (d, rows, columns) over the columns (inherited blocks, normals, 1)."""
+    """Every name of a step as (d, rows, columns) over the columns (inherited blocks, normals, 1).
+
+    ones  (d,), the constant field in the eigenbasis of the law
+    """
+    d = len(ones)
     draws = [i for i in step.instructions if isinstance(i, Draw)]
     width = sum(size for _, size in inherited)
     columns = width + k * len(draws) + 1
-    names: dict[str, Floats] = {}
+    names: dict[str, Floats] = {CONSTANT: np.zeros((d, 1, columns))}
+    names[CONSTANT][:, 0, -1] = ones
     first = 0
     for name, size in inherited:
         names[name] = np.broadcast_to(np.eye(size, columns, first), (d, size, columns))

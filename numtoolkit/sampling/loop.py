@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numtoolkit.program import Affine, Block, Call, Draw, Program, Step
+from numtoolkit.program import CONSTANT, Affine, Block, Call, Draw, Program, Step
 from numtoolkit.scheme import START
 
 Blocks = list[Any]
@@ -46,7 +46,7 @@ def run(
     state: Blocks = list(start)
     carried: dict[str, Blocks] = {}
     for n, step in enumerate(program.steps):
-        names = advance(step, n, {START: state, **carried}, network, normals, update)
+        names = advance(step, n, {START: state, CONSTANT: [1.0], **carried}, network, normals, update)
         state = names[step.out]
         carried = {new: names[old] for new, old in step.carry}
         if watch is not None:

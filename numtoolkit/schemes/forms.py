@@ -2,6 +2,7 @@
 
 tableau             an exponential Runge-Kutta step from A, b, c
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
+noisy               a step of the probability flow turned into one of the reverse SDE
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
 churned, ancestral  noise added back before or after a step
@@ -99,6 +100,12 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
     ]
     carry = {"E0": "EP"} | {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(names)))}
     return written(items, "out", carry)
+
+
+def noisy(layout: Layout) -> Layout:
+    """One draw of the exact noise of the linear part added to every row; all of them end where the step does."""
+    items = [replace(i, terms=(*i.terms, ("xi", ONE))) if isinstance(i, Row) else i for i in layout.items]
+    return replace(layout, items=(Noise("xi", covariance()), *items))
 
 
 ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law

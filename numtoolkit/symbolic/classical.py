@@ -7,7 +7,9 @@ holds here holds for every process the scheme is declared on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from numtoolkit.entries import L, N
@@ -49,32 +51,41 @@ class Order:
         return [{"order": self.p + 1, "tree": tree, "value": value} for tree, value in rows]
 
 
-def order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = HIGHEST) -> Order:
+def order(
+    scheme: Scheme,
+    place: tuple[str, int] = ("step", 0),
+    highest: int = HIGHEST,
+    ratios: Mapping[str, Fraction] | None = None,
+) -> Order:
     """Exact classical order of a step of the scheme, unbound parameters and step ratios symbolic.
 
     scheme   a deterministic scheme; the history of a multistep one is what its own earlier steps make of exact states
     place    which step: the inner one, ("start", i), ("last", i) or ("to_zero", 0)
     highest  search bound; order 8 is taken to mean at least 8
+    ratios   values for some of the step ratios r0, r1, ...: an order above 4 of a scheme with history takes minutes
+             with symbols, seconds with numbers; of ratios drawn at random all but a null set have the symbolic order
     raises   InputError for schemes that draw noise
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
     frame = Frame(scheme, place=place)
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, highest), highest + 1):
-        field, found = residuals(frame, weight)
+        field, found = residuals(frame, weight, ratios=ratios)
         failing = [w for w in range(weight + 1) if found[w]]
         if failing:
             return Order(failing[0] - 1, found[failing[0]], field)
     return Order(highest, {}, field)
 
 
-def residuals(frame: Frame, highest: int, frame_of_flow: bool = True) -> tuple[Field, list[StateSeries]]:
+def residuals(
+    frame: Frame, highest: int, frame_of_flow: bool = True, ratios: Mapping[str, Fraction] | None = None
+) -> tuple[Field, list[StateSeries]]:
     """Numerical minus exact coefficients of one step, by weight 0..highest, and the field they lie in.
 
     frame_of_flow  take L = 0 where the step is covariant, which loses nothing (`unroll.covariant`)
     """
-    depth = _depth(frame, highest)
-    expansion = _Expansion(frame, depth, highest, frame_of_flow)
+    depth = _depth(frame, highest, ratios)
+    expansion = _Expansion(frame, depth, highest, frame_of_flow, ratios)
     difference: StateSeries = dict(expansion.names(frame, depth)[1][frame.layout.out])
     add(difference, {term: -value for term, value in expansion.exact.state(expansion.field.number(1)).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
@@ -83,7 +94,7 @@ def residuals(frame: Frame, highest: int, frame_of_flow: bool = True) -> tuple[F
     return expansion.field, graded
 
 
-def _depth(frame: Frame, highest: int) -> int:
+def _depth(frame: Frame, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
     """How many steps back evaluations at computed rows must be followed.
 
     A carried evaluation at a row of local order q is wrong by weight q + 1, enters the step with one h more, and
@@ -94,7 +105,7 @@ def _depth(frame: Frame, highest: int) -> int:
             if isinstance(item, Eval) and item.name == old and item.of != START}  # fmt: skip
     weakest = highest
     for source, name in rows:
-        expansion = _Expansion(source, 0, highest)
+        expansion = _Expansion(source, 0, highest, ratios=ratios)
         row = next(item for item in source.layout.items if item.name == name)
         difference = dict(expansion.names(source, 0)[1][name])
         exact = expansion.exact.state(expansion.field.scalar(row.at))  # type: ignore[union-attr]
@@ -106,17 +117,28 @@ def _depth(frame: Frame, highest: int) -> int:
 class _Expansion:
     """Series of the rows of a step and of what it carries."""
 
-    def __init__(self, frame: Frame, depth: int, order: int, frame_of_flow: bool = True) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        depth: int,
+        order: int,
+        frame_of_flow: bool = True,
+        ratios: Mapping[str, Fraction] | None = None,
+    ) -> None:
         self.scheme, self.order = frame.scheme, order
-        self.field = Field(frame_symbols(frame, depth))
+        self.field = Field(frame_symbols(frame, depth), values=ratios)
         self.reading = reading_of(self.scheme, self.field, order, frame_of_flow)
         self.exact = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
+        self._known: dict[tuple[Frame, int], tuple[dict[str, TreeSeries], dict[str, StateSeries]]] = {}
 
     def names(self, frame: Frame, depth: int) -> tuple[dict[str, TreeSeries], dict[str, StateSeries]]:
         """The evaluations and the states of a step, its own start exact."""
+        if (frame, depth) in self._known:
+            return self._known[frame, depth]
         layout: Layout = frame.layout
         states: dict[str, StateSeries] = {START: self.exact.state(self.field.scalar(frame.origin))}
         values: dict[str, TreeSeries] = {}
+        self._known[frame, depth] = values, states
         for name in layout.needs:
             source, old = frame.find(name)
             item = next(i for i in source.layout.items if i.name == old)

@@ -6,7 +6,7 @@ it is installed (the catalogue is proved about four times as fast), else sympy's
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -20,10 +20,15 @@ except ImportError:  # the accelerator is optional
 
 
 class Field:
-    """The field of a set of symbols. Elements support + - * / ** == bool hash with each other and with integers."""
+    """The field of a set of symbols. Elements support + - * / ** == bool hash with each other and with integers.
 
-    def __init__(self, symbols: Iterable[str] = (), accelerate: bool = True) -> None:
-        self.names = tuple(sorted(symbols))
+    values  symbols that stand for a number
+    """
+
+    def __init__(
+        self, symbols: Iterable[str] = (), accelerate: bool = True, values: Mapping[str, Fraction] | None = None
+    ) -> None:
+        self.names = tuple(sorted(set(symbols) - set(values or ())))
         self.symbols: dict[str, Any] = {}
         self._number: Any = Fraction
         self._texts: dict[Any, str] = {}
@@ -38,6 +43,7 @@ class Field:
             field = QQ.frac_field(*self.names)
             self.symbols = dict(zip(self.names, field.gens, strict=True))
             self._number = lambda q: field(QQ(q.numerator, q.denominator))
+        self.symbols |= {name: self.number(value) for name, value in (values or {}).items()}
 
     def number(self, value: Fraction | int) -> Any:
         """A rational as an element of the field."""

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 from numtoolkit.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
+from numtoolkit.scheme import START, Eval, Noise, Row, Scheme
 from numtoolkit.symbolic.fields import Field
 from numtoolkit.symbolic.series import CovarianceSeries, Jet, Letter, Reading, Series, Word, add, multiply, weight
 from numtoolkit.symbolic.unroll import Frame, frame_symbols, reading_of
@@ -42,8 +43,8 @@ class LawOrder:
 def law_order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = HIGHEST) -> LawOrder:
     """Weak and strong order of a step of a stochastic scheme, unbound parameters symbolic.
 
-    raises   InputError for deterministic schemes, and for history taken at predicted states
-    cost     0.01 to 0.5 s; no sampling, no network calls
+    raises   InputError for deterministic schemes
+    cost     0.01 to 0.5 s, some seconds with history taken at predicted states; no sampling, no network calls
     """
     if scheme.kind != "sde":
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
@@ -79,31 +80,34 @@ def defects(frame: Frame, order: int) -> tuple[Field, Series, CovarianceSeries, 
 
     Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
     """
-    field = Field(frame_symbols(frame, 0))
+    field = Field(frame_symbols(frame, order))
     reading = reading_of(frame.scheme, field, order)
     drift, forcing, rate = _exact_jets(frame.scheme, reading)
     one, zero = field.number(1), field.number(0)
     past = _Past(frame, reading, drift, forcing)
-    mean, noises = _numerical(frame.layout, reading, past)
+    noises = dict(past.names(frame, order)[frame.layout.out])
+    mean = dict(noises.pop(START, {}))
     covariance: CovarianceSeries = {}
     for noise in frame.layout.noises:
         if noise.name in noises:
             series = noises[noise.name]
             add(covariance, _sandwich(series, reading.covariance(noise.covariance), series, order))
-    for back, name in enumerate(past.names, 1):
-        # the noise of an earlier step is part of the state: it counts alone and twice with it
-        series = noises.get(name, {})
+    for back in range(1, len(past.frames)):
+        # the noise of an earlier step is part of the state: it counts beside it, not where the state meets itself
         a, b = past.window(back)
-        own = reading.spread(drift, rate, a, b)
         on = multiply(mean, reading.flow(drift, b, zero), order)
         state = {word: value for word, value in on.items() if not word or word[-1][0] != "j"}
-        add(covariance, _sandwich(series, own, series, order))
-        add(covariance, _sandwich(state, own, series, order))
-        add(covariance, _sandwich(series, own, state, order))
+        kernels = past.kernels(back)
+        acting: dict[str, Series] = {kind: dict(noises.get(f"{kind}{back}", {})) for kind in kernels}
+        add(acting["w"], state)
+        for left, right in product(kernels, repeat=2):
+            own = reading.spread(kernels[left], rate, a, b, kernels[right])
+            add(covariance, _sandwich(acting[left], own, acting[right], order))
+        add(covariance, _negative(_sandwich(state, reading.spread(drift, rate, a, b), state, order)))
     add(mean, _negative(reading.flow(drift, zero, one)))
     add(mean, _negative(reading.integral(drift, forcing, [one], zero, one)))
     add(covariance, _negative(reading.spread(drift, rate, zero, one)))
-    path = None if past.names else _path_defect(frame, reading, noises, drift)
+    path = None if past.frames[1:] else _path_defect(frame, reading, noises, drift)
     return field, mean, covariance, path
 
 
@@ -112,64 +116,75 @@ def _negative(series: dict[Any, Any]) -> dict[Any, Any]:
 
 
 class _Past:
-    """The states at which earlier steps evaluated, in terms of the state now and of the noise since then.
+    """What earlier steps hand on, in terms of the state now and of the noise since then.
 
     The exact affine SDE gives z_n = Flow z_{n-1} + forcing + w_1, hence z_{n-1} = Flow^-1 (z_n - w_1) + ..., and so on
-    back; w_m, the noise of the step m steps back, is a source like any other but is correlated with z_n.
+    back; w_m, the noise of the step m steps back, is a source like any other but is correlated with z_n. An evaluation
+    at a predicted state sees x_m beside it, what the scheme drew in that step: noise of the same path under the
+    scheme's linear operator. Beyond `depth` steps back predicted states are taken as exact.
     """
 
     def __init__(self, frame: Frame, reading: Reading, drift: list[Jet], forcing: list[Jet]) -> None:
         self.reading, self.drift, self.forcing = reading, drift, forcing
         self.frames = [frame]
-        self.found = {name: frame.find(name) for name in sorted(frame.layout.needs)}
-        for source, old in self.found.values():
-            item = next(i for i in source.layout.items if i.name == old)
-            if not isinstance(item, Eval) or item.of != START:
-                raise InputError(
-                    f"scheme {frame.scheme.name} carries {old}, taken at no state; its law is not analysed."
-                )
-            while len(self.frames) <= source.back:
-                self.frames.append(self.frames[-1].previous)
-
-    @property
-    def names(self) -> list[str]:
-        return [f"w{back}" for back in range(1, len(self.frames))]
+        self._known: dict[tuple[Frame, int], dict[str, dict[str, Series]]] = {}
 
     def window(self, back: int) -> tuple[Any, Any]:
         scalar = self.reading.field.scalar
         return scalar(self.frames[back].origin), scalar(self.frames[back - 1].origin)
 
-    def evaluation(self, name: str) -> dict[str, Series]:
-        """A carried evaluation as words on the state, on j and on the noises since."""
-        source, old = self.found[name]
-        item = next(i for i in source.layout.items if i.name == old)
+    def kernels(self, back: int) -> dict[str, list[Jet]]:
+        """The operator that carries each kind of noise of an earlier step to its end."""
+        kernels = {"w": self.drift}
+        for noise in self.frames[back].layout.noises:
+            whole = Cov(L, op("G"), self.frames[back].origin, self.frames[back - 1].origin)
+            if noise.covariance != whole:
+                raise InputError(f"the past noise {noise.name} is not that of the linear part; it has no order in law.")
+            kernels["x"] = self.reading.jets(L)
+        return kernels
+
+    def state(self, back: int) -> dict[str, Series]:
+        """The exact state at the start of the step `back` steps ago."""
         zero, one = self.reading.field.number(0), self.reading.field.number(1)
-        c = self.reading.field.scalar(source.origin)
+        while len(self.frames) <= back:
+            self.frames.append(self.frames[-1].previous)
+        c = self.reading.field.scalar(self.frames[back].origin)
         state = self.reading.flow(self.drift, zero, c)
         add(state, self.reading.integral(self.drift, self.forcing, [one], zero, c))
         sources = {START: state}
-        for back in range(1, source.back + 1):
-            flow = self.reading.flow(self.drift, self.window(back)[1], c)
-            sources[f"w{back}"] = {word: -value for word, value in flow.items()}
-        return _affine_network(sources, self.reading.field.scalar(item.told), self.reading)  # type: ignore[union-attr]
+        for m in range(1, back + 1):
+            flow = self.reading.flow(self.drift, self.window(m)[1], c)
+            sources[f"w{m}"] = {word: -value for word, value in flow.items()}
+        return sources
 
+    def names(self, frame: Frame, depth: int) -> dict[str, dict[str, Series]]:
+        """Every name of a step, each as words on the sources: the state now, j, and noises."""
+        if (frame, depth) in self._known:
+            return self._known[frame, depth]
+        values = self._known[frame, depth] = {START: self.state(frame.back)}
+        for name in sorted(frame.layout.needs):
+            values[name] = self._evaluation(*frame.find(name), depth)
+        for item in frame.layout.items:
+            if isinstance(item, Noise):
+                source = f"x{frame.back}" if frame.back else item.name
+                values[item.name] = {source: {(): self.reading.field.number(1)}}
+            elif isinstance(item, Row):
+                terms = [(self.reading.read(entry), values[source]) for source, entry in item.terms]
+                values[item.name] = _combine(terms, self.reading)
+            else:
+                values[item.name] = self._network(values[item.of], item)
+        return values
 
-def _numerical(layout: Layout, reading: Reading, past: _Past) -> tuple[Series, dict[str, Series]]:
-    """The new state as words on the old one and on j, and for each noise the words that act on it."""
-    one = reading.field.number(1)
-    values: dict[str, dict[str, Series]] = {START: {START: {(): one}}}
-    values |= {name: past.evaluation(name) for name in past.found}
-    for item in layout.items:
-        if isinstance(item, Noise):
-            values[item.name] = {item.name: {(): one}}
-        elif isinstance(item, Row):
-            values[item.name] = _combine(
-                [(reading.read(entry), values[source]) for source, entry in item.terms], reading
-            )
-        else:
-            values[item.name] = _affine_network(values[item.of], reading.field.scalar(item.told), reading)
-    final = values[layout.out]
-    return final.pop(START, {}), final
+    def _evaluation(self, frame: Frame, name: str, depth: int) -> dict[str, Series]:
+        item = next(i for i in frame.layout.items if i.name == name)
+        if not isinstance(item, Eval):
+            raise InputError(f"scheme {frame.scheme.name} carries {name}, no evaluation; its law is not analysed.")
+        if item.of != START and depth:
+            return self.names(frame, depth - 1)[name]
+        return self._network(self.state(frame.back - (item.of != START)), item)
+
+    def _network(self, state: dict[str, Series], item: Eval) -> dict[str, Series]:
+        return _affine_network(state, self.reading.field.scalar(item.told), self.reading)
 
 
 def _combine(terms: Sequence[tuple[Series, dict[str, Series]]], reading: Reading) -> dict[str, Series]:
@@ -204,10 +219,11 @@ def _affine_network(of: dict[str, Series], told: Any, reading: Reading) -> dict[
 def _exact_jets(scheme: Scheme, reading: Reading) -> tuple[list[Jet], list[Jet], list[Jet]]:
     """Jets of the exact drift L + q N J, forcing q N j and covariance rate, q = (1 + reference) / (1 + tau^2)."""
     field = reading.field
-    reference = field.scalar(scheme.reference)
-    if reference != field.number(scheme.tau**2) and scheme.frozen not in ("noise", "score"):
+    reference = field.scalar(scheme.exact_scalar(scheme.reference))
+    tau = field.scalar(scheme.exact_scalar(scheme.tau))
+    if reference != tau**2 and scheme.frozen not in ("noise", "score"):
         raise InputError(f"scheme {scheme.name}: a reference other than tau^2 needs frozen noise or score.")
-    q = (1 + reference) / field.number(1 + scheme.tau**2)
+    q = (1 + reference) / (1 + tau**2)
     drift, forcing = list(reading.jets(L)), []
     for jet in reading.jets(N):
         for k in range(reading.order - jet.power):
@@ -238,7 +254,8 @@ def _path_defect(frame: Frame, reading: Reading, noises: dict[str, Series], drif
     Each noise is read as int Flow(s, b) g(s) dW(s) over its own window, g g' the rate: None if it cannot be, because
     its rate is scaled, its operator is not that of the exact noise, or it runs against the clock.
     """
-    if frame.scheme.tau != 1 or frame.scheme.reference != ONE:
+    scheme = frame.scheme
+    if scheme.exact_scalar(scheme.tau) != ONE or scheme.exact_scalar(scheme.reference) != ONE:
         return None
     one = reading.field.number(1)
     roots = [Jet(jet.coefficient, (("g", row, j),), jet.power) for jet in reading.jets(op("Q"))

@@ -185,12 +185,14 @@ class Reading:
             return {((), jet[0], ()): c for jet, c in self.read(entry).items()}
         raise InputError(f"noise covariance {entry} must be a Cov or a frozen operator, times scalars.")
 
-    def spread(self, L: Sequence[Jet], G: Sequence[Jet], a: Any, b: Any) -> CovarianceSeries:
-        """int_a^b Flow(L, s, b) G(s) Flow(L, s, b)' ds."""
+    def spread(
+        self, L: Sequence[Jet], G: Sequence[Jet], a: Any, b: Any, R: Sequence[Jet] | None = None
+    ) -> CovarianceSeries:
+        """int_a^b Flow(L, s, b) G(s) Flow(R, s, b)' ds; R is L unless given."""
         found: CovarianceSeries = {}
         tails = self.tails(L, b)
         for left, p in tails:
-            for right, q in tails:
+            for right, q in tails if R is None else self.tails(R, b):
                 for jet in G:
                     if weight(left) + weight(right) + weight(jet.letters) <= self.order:
                         poly = [jet.coefficient * x for x in [*[self._zero] * jet.power, *_times(p, q)]]

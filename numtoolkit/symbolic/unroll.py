@@ -125,7 +125,7 @@ def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = F
         absent = ("L",)
     elif scheme.frozen == "score" and scheme.clock == "natural":
         steady = ("L", "N", "O", "R", "Q", "g")
-    rename = (("G", field.number(scheme.tau**2), "Q"),)
+    rename = (("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q"),)
     return Reading(field, order, ("x", "m") if cut else ("",), absent, steady, rename)
 
 
@@ -193,7 +193,7 @@ def _scalars(item: Item) -> Iterator[Entry]:
 
 def frame_symbols(start: Frame, depth: int) -> set[str]:
     """The scalars that an analysis of a step to that depth reads."""
-    found: set[str] = set()
+    found: set[str] = symbols(start.scheme.exact_scalar(start.scheme.tau))
     seen: set[tuple[Frame, int]] = set()
     todo = [(start, depth)]
     while todo:

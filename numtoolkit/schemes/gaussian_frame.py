@@ -1,0 +1,92 @@
+"""The Gaussian frame: Adams schemes for what a network knows beyond a Gaussian law N(mean, sigma_data^2 I) of the data.
+
+With D_g and c^2 the posterior mean and variance under that law, V its covariance at time t and u = (D - D_g) / c,
+
+    S = -V^-1 (z - e mean) + c a u,      a = Sigma^-1 e,
+
+so that L = F - (q/2) Q V^-1 and N = (q/2) Q a c. Where the data are that law u = 0 and every step is exact, whatever
+the grid. Nodes are polynomial in theta = arctan(s / sigma_data), s the effective noise level: the weights are smooth
+down to noise level 0, where a run may end. On a scalar process z / sqrt(V) moves by u alone, d(z / sqrt V) = -u dtheta,
+and u is the output of EDM's preconditioned network (arXiv:2206.00364 eq. 7).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+
+from numtoolkit.entries import adams, flow, symbol
+from numtoolkit.errors import InputError
+from numtoolkit.scheme import Claims, Layout, Param, Scheme
+from numtoolkit.schemes.forms import combine, history, noisy, past, predict_correct, written
+
+HIGHEST = 5
+tau = symbol("tau")
+SIGMA_DATA = Param(
+    "sigma_data", Fraction(1, 2), Fraction(0), open=True, meaning="deviation of a coordinate of the data"
+)
+MEAN = Param("mean", Fraction(0), meaning="mean of the data, one number for all coordinates")
+TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
+SOURCE = "new here; its first-order member is gDDIM (arXiv:2206.05564) as sigma_data tends to 0"
+
+
+@lru_cache
+def gframe_ab(
+    k: int = 2, sigma_data: Fraction = SIGMA_DATA.default, mean: Fraction = MEAN.default, tau: Fraction = Fraction(0)
+) -> Scheme:
+    """Adams-Bashforth of order k in theta, started with the orders below; tau > 0 is an SDE with its exact noise."""
+    steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
+    return _member("gframe-ab", k, steps, (), Claims(classical=k), sigma_data, mean, tau)
+
+
+@lru_cache
+def gframe_abm(
+    k: int = 2, sigma_data: Fraction = SIGMA_DATA.default, mean: Fraction = MEAN.default, tau: Fraction = Fraction(0)
+) -> Scheme:
+    """gframe-ab(k) corrected with the evaluation at the predicted state, which is kept: order k + 1 at the same cost.
+
+    Orders are raised at the start; the last step only predicts, so N steps take N evaluations.
+    """
+    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
+    if k == 1:
+        steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
+    final = written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(k)))})], "out")
+    return _member("gframe-abm", k, steps, (final,), Claims(classical=k + 1), sigma_data, mean, tau)
+
+
+def _member(
+    name: str,
+    k: int,
+    steps: list[Layout],
+    last: tuple[Layout, ...],
+    claims: Claims,
+    sigma_data: Fraction,
+    mean: Fraction,
+    noise: Fraction,
+) -> Scheme:
+    """The steps that raise the order and the inner one, as a scheme with its parameters bound."""
+    if not 1 <= k <= HIGHEST:
+        raise InputError(f"{name}({k}) is not declared; use k = 1 to {HIGHEST}.")
+    turn = noisy if noise else lambda layout: layout
+    *start, step = map(turn, steps)
+    scheme = Scheme(
+        name,
+        family="Gaussian frame",
+        source=SOURCE,
+        start=tuple(start),
+        step=step,
+        last=tuple(map(turn, last)),
+        to_zero=None if last else step,
+        frozen="residual",
+        clock="angle",
+        tau=tau if noise else 0,
+        reference=tau**2 if noise else Scheme.reference,
+        params=(SIGMA_DATA, MEAN, *((TAU,) if noise else ())),
+        claims=claims,
+    )
+    given = {"sigma_data": sigma_data, "mean": mean} | ({"tau": noise} if noise else {})
+    defaults = {p.name: p.default for p in (SIGMA_DATA, MEAN)}
+    return scheme.with_structure(str(k)).bind(**{n: v for n, v in given.items() if v != defaults.get(n)})
+
+
+GAUSSIAN_FRAME = (gframe_ab, gframe_abm)
