@@ -512,3 +512,27 @@ def test_lists_of_numbers():
     assert numbers("0-3", "--seeds") == [0, 1, 2, 3]
     assert numbers(" 5, 1-2 ,5", "--seeds") == [5, 1, 2]
     assert scheme("ddim").name == "ddim"
+
+
+def test_curve_with_no_budget_that_can_be_spent_is_refused(capsys):
+    assert (
+        main(
+            [
+                "curve",
+                "--process",
+                "edm",
+                "--law",
+                "gaussian",
+                "--schemes",
+                "heun-edm",
+                "--grid",
+                "rho(7)",
+                "--nfe",
+                "5",
+            ]
+        )
+        == 2
+    )
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "cannot spend 5 evaluations; the nearest it can are 4, 6" in err

@@ -24,6 +24,7 @@ from numtoolkit.cli.output import (
     schemes,
     versions,
 )
+from numtoolkit.errors import InputError
 from numtoolkit.grids import GRIDS
 from numtoolkit.grids import grid as grid_of
 from numtoolkit.processes import PROCESSES
@@ -70,6 +71,8 @@ def _curve(arguments: argparse.Namespace) -> int:
     records: list[Record] = []
     for scheme in progress(chosen, "measuring"):
         records += error_curve(scheme, process, law, arguments.grid, budgets, seeds)
+    if all(record["error"] is None for record in records):
+        raise InputError(f"nothing was measured: {records[0]['why']}")
     for record in records:
         if "why" in record:
             note(f"{record['scheme']} at {record['nfe']}: {record['why']}")

@@ -1,7 +1,7 @@
 """Exact numbers: Q, and the rational functions over Q in the symbols of a scheme.
 
 Without symbols the numbers are Python fractions. With symbols they are quotients of polynomials: python-flint's where
-it is installed (about ten times faster), else sympy's. Both print alike.
+it is installed (the catalogue is proved about four times as fast), else sympy's. Both print alike.
 """
 
 from __future__ import annotations
