@@ -21,7 +21,7 @@ from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import anisotropic, law_of, mixture, ring
 from numtoolkit.phi import phi
-from numtoolkit.processes import EDM, VP, CosineVP, RectifiedFlow
+from numtoolkit.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
 from numtoolkit.program import Affine, Call, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
@@ -34,7 +34,7 @@ PROCESSES = [EDM(), VP(), CosineVP(), RectifiedFlow()]
 FAMILIES = ["iia-ddim(one)", "iia-ddim(two)", "iia-ddim(guided)", "biia-edm(0)", "biia-edm(2)", "iia-edm(0)",
             "iia-edm(1)", "iia-edm(2)", "iia-spndm", "iia-ipndm", "iia-dpmpp-2m"]  # fmt: skip
 WIDE = anisotropic(16)
-OFF_CENTRE = Gaussian([0.3, -0.5], [[0.25, 0.12], [0.12, 0.1]])
+OFF_CENTRE = Gaussian([3.0, -4.0], [[0.25, 0.12], [0.12, 0.1]])
 
 
 def table_of(declared, process, times, values):
@@ -360,7 +360,7 @@ def test_the_infinite_batch_of_a_gaussian_is_the_limit_of_large_ones(spec, large
     # exponential-iia.md 6.4 finds 3 % for 200 starts and 0.3 % for 20000, of the better conditioned coefficients. The
     # law in the plane has an eighth of the numbers, and is off centre and rotated.
     exact = fitted(spec, law, 7, seeds=None)
-    for count, tolerance in ((200, 0.04), (20_000, large)):
+    for count, tolerance in ((200, 0.04 if law is WIDE else 0.1), (20_000, large)):
         sampled = fitted(spec, law, 7, seeds=range(count))
         for found, step in zip(sampled.steps, exact.steps, strict=True):
             assert np.allclose(found.values, step.values, rtol=tolerance, atol=0)
@@ -706,20 +706,14 @@ def test_the_best_stage_of_res_2s_on_a_gaussian_is_the_closed_form(points, best)
 
 
 def test_the_exact_objective_is_the_sampled_one_of_many_starts():
-    for spec, process in (("dpmpp-2m", EDM()), ("res-2s", VP()), ("nvv", "psld")):
-        process = law_process = process if not isinstance(process, str) else processes_of(process)
-        times = grid("rho(7)", law_process, 8)
+    # a start as near as EDM(T=2) is not forgotten: the mean of the law shows in every part of the error
+    for spec, process in (("dpmpp-2m", EDM(T=2)), ("res-2s", VP()), ("nvv", PSLD())):
+        times = grid("rho(7)", process, 8)
         exact = gaussian_error(lower(scheme(spec), process, times), OFF_CENTRE)
         nfe = lower(scheme(spec), process, times).nfe
         (sampled,) = error_curve(scheme(spec), process, OFF_CENTRE, times, [nfe], range(20_000))
         # means of squares of 20000 normals in two dimensions: 1 % at three standard errors, twice
         assert sampled["error"] == pytest.approx(exact, rel=0.02)
-
-
-def processes_of(name):
-    from numtoolkit.processes import process
-
-    return process(name)
 
 
 def test_a_search_states_its_objective_and_never_loses():

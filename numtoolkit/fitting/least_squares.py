@@ -63,7 +63,7 @@ def fit(
     returns      a table; no residual in it is above that of the base
     raises       InputError for what cannot be used as given, NonFiniteError where a state leaves the finite numbers
     cost         batch * nfe * (1 + substeps) evaluations; memory for 2 + coefficients states of the batch, in float64
-    source       arXiv:2304.11328 section 4.1; the infinite batch by two points for each normal variable
+    source       arXiv:2304.11328; the infinite batch by two points for each normal variable
     """
     declared, on = replace(schemes.scheme(scheme), table=None), processes.process(process)
     if not declared.fitted:

@@ -123,13 +123,13 @@ def iia_ddim(variant: str = "two") -> Scheme:
     """IIA-DDIM: the data (variant one), the data and the noise (two) extrapolated, or the noise scaled (guided)."""
     if variant == "one":
         step = extrapolated_data(kappa_0)
-        own = fitted("iia-ddim", "ddim", [FIRST], step, ["kappa_0"], f"{IIA} section 4.1", "data")
+        own = fitted("iia-ddim", "ddim", [FIRST], step, ["kappa_0"], f"{IIA}, IIA-DDIM", "data")
     elif variant == "two":
         step = extrapolated({"E0": 1}, {"E1": 1}, keep=1)
-        own = fitted("iia-ddim", "ddim", [PLAIN], step, ["kappa_0", "kappa_1"], f"{IIA} section 4.1")
+        own = fitted("iia-ddim", "ddim", [PLAIN], step, ["kappa_0", "kappa_1"], f"{IIA}, IIA-DDIM")
     elif variant == "guided":
         step = written([evaluate("E0"), combine("out", 1, y=flow(), E0=(1 + symbol("beta")) * phi(1))], "out")
-        own = fitted("iia-ddim", "ddim", [], step, ["beta"], f"{IIA}, classifier-free guidance")
+        own = fitted("iia-ddim", "ddim", [], step, ["beta"], f"{IIA}, IIA-DDIM with classifier-free guidance")
     else:
         raise InputError(f"iia-ddim({variant}) is not declared; use one, two or guided.")
     return own.with_structure(variant)
@@ -159,7 +159,7 @@ IIA_SPNDM = fitted(
     ],
     extrapolated(adams_shares(2), adams_shares(2, 1), keep=2),
     ["kappa_0", "kappa_1"],
-    f"{IIA} section 4.2",
+    f"{IIA}, IIA-SPNDM",
 )
 IIA_IPNDM = fitted(
     "iia-ipndm",
@@ -167,7 +167,7 @@ IIA_IPNDM = fitted(
     [PLAIN, *(extrapolated(adams_shares(q), adams_shares(q - 1, 1), keep=q) for q in (2, 3, 4))],
     extrapolated(adams_shares(4), adams_shares(4, 1), keep=4),
     ["kappa_0", "kappa_1"],
-    f"{IIA} section 4.2",
+    f"{IIA}, IIA-IPNDM",
 )
 
 # On EDM the first correction is -kappa_0 (1 - t/s) z, the second kappa_1 (1 - t/s) D.
@@ -190,7 +190,7 @@ IIA_DPMPP_2M = fitted(
         {"E1": "E0"},
     ),
     ["kappa_0", "kappa_1"],
-    f"{IIA}, classifier-free guidance",
+    f"{IIA}, IIA-DPM-Solver++",
     "data",
 )
 
@@ -233,13 +233,13 @@ def slope_parts(j: int) -> tuple[Entry, Entry]:
 @lru_cache
 def biia_edm(r: int = 1) -> Scheme:
     """BIIA-EDM(r): Heun with its mean slope and those of r earlier steps weighed anew; the first step is Heun's own."""
-    return heun_family("biia-edm", r, ["gamma_"], mean_slope, f"{IIA} Algorithm 2")
+    return heun_family("biia-edm", r, ["gamma_"], mean_slope, f"{IIA}, BIIA-EDM, Algorithm 2")
 
 
 @lru_cache
 def iia_edm(r: int = 1) -> Scheme:
     """IIA-EDM(r): Heun with both parts of its slope, and of r earlier ones, weighed anew; the first is Heun's own."""
-    return heun_family("iia-edm", r, ["beta_e", "beta_d"], slope_parts, f"{IIA} Lemma 1")
+    return heun_family("iia-edm", r, ["beta_e", "beta_d"], slope_parts, f"{IIA}, IIA-EDM, Lemma 1")
 
 
 # --- the two-step scheme that is exact on one Gaussian
