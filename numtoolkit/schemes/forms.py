@@ -175,8 +175,8 @@ def conjugate_euler(B: Op) -> Layout:
 def churned(layout: Layout, a: Entry, scale: Entry) -> Layout:
     """Noise is added back to abscissa -a by the forward law (covariance times `scale`), then the step runs."""
     prefix: list[Item] = [
-        Noise("xi", scale * covariance(0, -a, L, op("Q"))),
-        combine("up", -a, y=flow(0, -a), xi=1),
+        Noise("xi", scale * covariance(0, -a, op("F"), op("Q"))),
+        combine("up", -a, y=flow(0, -a, op("F")), xi=1),
     ]
     moved = layout.map(lambda entry: reframe(entry, -a, 1 + a))
 
@@ -201,6 +201,6 @@ def ancestral(layout: Layout, d: Entry) -> Layout:
             items.append(Row(new.name, d * old.at, new.terms))
         elif isinstance(old, Eval):
             items.append(Eval(old.name, old.of, d * old.at, d * old.told))
-    noise = Noise("xi", covariance(d, 1, L, op("Q")))
-    back: dict[str, Scalarlike] = {layout.out: flow(d, 1), "xi": 1}
+    noise = Noise("xi", covariance(d, 1, op("F"), op("Q")))
+    back: dict[str, Scalarlike] = {layout.out: flow(d, 1, op("F")), "xi": 1}
     return Layout((*items, noise, combine("down", 1, **back)), "down", layout.carry)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from numtoolkit.entries import phi, symbol
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.processes import ScalarProcess
-from numtoolkit.scheme import Claims, Param, Scheme
+from numtoolkit.scheme import Claims, Layout, Param, Scheme
 from numtoolkit.schemes.forms import churned, tableau
 
 IMAGE = ("vp", "vp-cosine", "edm", "flow")
@@ -73,37 +73,42 @@ def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
     import numpy as np
 
     process: ScalarProcess = problem.process
-    s = process.noise_level(t)
-    level, step = s[index], s[index] - s[index + 1]
+    level, u = process.noise_level(t)[index], problem.u(t)
     gain = min(float(values["churn"]) / (len(t) - 1), 2**0.5 - 1)
     inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
-    return np.where(inside, gain * level / step, 0.0)
+    raised = process.time_of_noise_level(np.where(inside, 1 + gain, 1.0) * level)
+    return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
 
 
-HEUN_EDM_CHURN = Scheme(
-    "heun-edm-churn",
-    family="sigma",
-    source="arXiv:2206.00364 Algorithm 2",
-    step=churned(HEUN_EDM_STEP, a, symbol("s_noise") ** 2),
-    frozen="noise",
-    clock="noise-level",
-    processes=IMAGE,
-    reference=a,
-    params=(
-        Param("churn", Fraction(40), Fraction(0), meaning="S_churn"),
-        Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level that is churned"),
-        Param("s_max", Fraction(50), Fraction(0), meaning="highest noise level that is churned"),
-        Param(
-            "s_noise",
-            Fraction(1),
-            Fraction(0),
-            free=False,
-            meaning="inflation of the added noise; the law is kept only at 1",
+def churned_scheme(
+    name: str, step: Layout, frozen: str, clock: str, source: str, own: tuple[Param, ...] = ()
+) -> Scheme:
+    """A one-step scheme of the flow after noise is added back, as EDM does it."""
+    return Scheme(
+        name,
+        family="churned",
+        source=source,
+        step=churned(step, a, symbol("s_noise") ** 2),
+        frozen=frozen,
+        clock=clock,
+        processes=IMAGE,
+        reference=a,
+        params=(
+            *own,
+            Param("churn", Fraction(40), Fraction(0), meaning="S_churn"),
+            Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level that is churned"),
+            Param("s_max", Fraction(50), Fraction(0), meaning="highest noise level that is churned"),
+            Param("s_noise", Fraction(1), Fraction(0), free=False, meaning="inflation of the noise; 1 keeps the law"),
         ),
-    ),
-    quantities=(("a", churn_abscissa),),
-    to_zero=EXPONENTIAL_EULER,
-    claims=Claims(sde_weak=1),
+        quantities=(("a", churn_abscissa),),
+        to_zero=EXPONENTIAL_EULER,
+        claims=Claims(sde_weak=1),
+    )
+
+
+HEUN_EDM_CHURN = churned_scheme("heun-edm-churn", HEUN_EDM_STEP, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2")
+RES_2S_CHURN = churned_scheme(
+    "res-2s-churn", RES_2S.step, "data", "log-snr", "arXiv:2308.02157 Algorithm 2, stochastic", RES_2S.params
 )
 
 EULER = Scheme(
@@ -128,4 +133,4 @@ HEUN = Scheme(
     claims=Claims(classical=2),
 )
 
-ONE_STEP = (EULER, HEUN, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, DPMPP_2S)
+ONE_STEP = (EULER, HEUN, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, RES_2S_CHURN, DPMPP_2S)

@@ -1,11 +1,13 @@
 """Stochastic schemes in image space: ancestral forms, and exponential integrators of the reverse SDE."""
 
 from fractions import Fraction
+from functools import lru_cache
 
-from numtoolkit.entries import covariance, flow, integral, number, phi, symbol
+from numtoolkit.entries import adams, covariance, flow, integral, number, phi, symbol
+from numtoolkit.errors import InputError
 from numtoolkit.processes import ScalarProcess
 from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme
-from numtoolkit.schemes.forms import ancestral, combine, evaluate, written
+from numtoolkit.schemes.forms import ancestral, combine, evaluate, history, noisy, past, predict_correct, written
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
 
 d = symbol("d")
@@ -25,13 +27,23 @@ def ancestral_abscissa(problem, t, index, values):  # type: ignore[no-untyped-de
     return (problem.u(down) - u[index]) / (u[index + 1] - u[index])
 
 
-def ancestral_scheme(name: str, step: Layout, clock: str, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def ancestral_scheme(
+    name: str,
+    step: Layout,
+    frozen: str,
+    clock: str,
+    source: str,
+    start: tuple[Layout, ...] = (),
+    aliases: tuple[str, ...] = (),
+) -> Scheme:
+    """A deterministic scheme with forward noise after each step; step ratios are those of the whole steps."""
     return Scheme(
         name,
         family="ancestral",
         source=source,
+        start=tuple(ancestral(layout, d) for layout in start),
         step=ancestral(step, d),
-        frozen="noise",
+        frozen=frozen,
         clock=clock,
         processes=IMAGE,
         reference=d - 1,
@@ -46,11 +58,22 @@ def ancestral_scheme(name: str, step: Layout, clock: str, source: str, aliases: 
 EULER_ANCESTRAL = ancestral_scheme(
     "euler-ancestral",
     EXPONENTIAL_EULER,
+    "noise",
     "noise-level",
     "arXiv:2006.11239 Algorithm 2; arXiv:2010.02502 eq. 16; k-diffusion",
-    ("ddpm", "ddim-eta"),
+    aliases=("ddpm", "ddim-eta"),
 )
-DPM2_ANCESTRAL = ancestral_scheme("dpm2-ancestral", DPMPP_2S.step, "log-snr", "k-diffusion, of arXiv:2206.00927")
+DPM2_ANCESTRAL = ancestral_scheme(
+    "dpm2-ancestral", DPMPP_2S.step, "noise", "log-snr", "k-diffusion, of arXiv:2206.00927"
+)
+RES_2M_ANCESTRAL = ancestral_scheme(
+    "res-2m-ancestral",
+    history(adams((0, -symbol("r0") / d)), keep=1),
+    "data",
+    "log-snr",
+    "arXiv:2308.02157 in multistep form; ComfyUI res_multistep_ancestral",
+    start=(history([phi(1)], keep=1),),
+)
 
 
 def reverse_sde(
@@ -99,4 +122,38 @@ SDE_DPMPP_2M = reverse_sde(
     start=(FIRST,),
 )
 
-STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, SDE_DPMPP_2M)
+
+@lru_cache
+def sa_solver(p: int = 2) -> Scheme:
+    """SA-Solver with p-step predictor and corrector (arXiv:2309.05019 Algorithm 1) for a constant tau.
+
+    The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
+    at the start, and the last step only predicts, so N steps take N evaluations.
+    """
+    if not 1 <= p <= 4:
+        raise InputError(f"sa-solver({p}) is not declared; use p = 1 to 4.")
+    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), p - 1, first=q == 1) for q in range(1, p + 1)]
+    if p == 1:
+        steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
+    final = written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(p)))})], "out")
+    *start, step = map(noisy, steps)
+    tau = symbol("tau")
+    scheme = Scheme(
+        "sa-solver",
+        family="exponential SDE",
+        source="arXiv:2309.05019 Algorithm 1",
+        start=tuple(start),
+        step=step,
+        last=(noisy(final),),
+        frozen="data",
+        clock="log-snr",
+        processes=IMAGE,
+        tau=tau,
+        reference=tau**2,
+        params=(Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE"),),
+        claims=Claims(sde_weak=2),
+    )
+    return scheme.with_structure(str(p))
+
+
+STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, RES_2M_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, SDE_DPMPP_2M, sa_solver)

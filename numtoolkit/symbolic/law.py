@@ -97,7 +97,7 @@ def defects(frame: Frame, order: int) -> tuple[Field, Series, CovarianceSeries, 
         a, b = past.window(back)
         on = multiply(mean, reading.flow(drift, b, zero), order)
         state = {word: value for word, value in on.items() if not word or word[-1][0] != "j"}
-        kernels = past.kernels(back)
+        kernels = past.kernels(back, drawn=f"x{back}" in noises)
         acting: dict[str, Series] = {kind: dict(noises.get(f"{kind}{back}", {})) for kind in kernels}
         add(acting["w"], state)
         for left, right in product(kernels, repeat=2):
@@ -133,10 +133,10 @@ class _Past:
         scalar = self.reading.field.scalar
         return scalar(self.frames[back].origin), scalar(self.frames[back - 1].origin)
 
-    def kernels(self, back: int) -> dict[str, list[Jet]]:
-        """The operator that carries each kind of noise of an earlier step to its end."""
+    def kernels(self, back: int, drawn: bool) -> dict[str, list[Jet]]:
+        """The operator that carries each kind of noise of an earlier step to its end, the drawn one if it acts."""
         kernels = {"w": self.drift}
-        for noise in self.frames[back].layout.noises:
+        for noise in self.frames[back].layout.noises if drawn else ():
             whole = Cov(L, op("G"), self.frames[back].origin, self.frames[back - 1].origin)
             if noise.covariance != whole:
                 raise InputError(f"the past noise {noise.name} is not that of the linear part; it has no order in law.")
@@ -217,14 +217,15 @@ def _affine_network(of: dict[str, Series], told: Any, reading: Reading) -> dict[
 
 
 def _exact_jets(scheme: Scheme, reading: Reading) -> tuple[list[Jet], list[Jet], list[Jet]]:
-    """Jets of the exact drift L + q N J, forcing q N j and covariance rate, q = (1 + reference) / (1 + tau^2)."""
+    """Jets of the exact drift F + q (L - F + N J), forcing q N j and rate, q = (1 + reference) / (1 + tau^2).
+
+    L - F and N are the two parts of the score term: what q multiplies when the reference is not the SDE of the steps.
+    """
     field = reading.field
-    reference = field.scalar(scheme.exact_scalar(scheme.reference))
-    tau = field.scalar(scheme.exact_scalar(scheme.tau))
-    if reference != tau**2 and scheme.frozen not in ("noise", "score"):
-        raise InputError(f"scheme {scheme.name}: a reference other than tau^2 needs frozen noise or score.")
-    q = (1 + reference) / (1 + tau**2)
-    drift, forcing = list(reading.jets(L)), []
+    own, tau = scheme.exact_scalar(scheme.reference), scheme.exact_scalar(scheme.tau)
+    ratio = (1 + own) / (1 + tau**2)
+    reference, q = field.scalar(own), field.scalar(ratio)
+    drift, forcing = reading.jets(ratio * L + (1 - ratio) * op("F")), []
     for jet in reading.jets(N):
         for k in range(reading.order - jet.power):
             power = jet.power + k

@@ -111,7 +111,7 @@ def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = F
     Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise level:
     there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
     integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that is no loss. G, the noise of the
-    dynamics, is tau^2 times the forward rate Q.
+    dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where noise or score is frozen.
     """
     blocks = [node for _, entry in scheme.step.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
@@ -125,8 +125,10 @@ def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = F
         absent = ("L",)
     elif scheme.frozen == "score" and scheme.clock == "natural":
         steady = ("L", "N", "O", "R", "Q", "g")
-    rename = (("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q"),)
-    return Reading(field, order, ("x", "m") if cut else ("",), absent, steady, rename)
+    rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
+    if scheme.frozen in ("noise", "score"):
+        rename.append(("F", field.number(1), "L"))
+    return Reading(field, order, ("x", "m") if cut else ("",), absent, steady, tuple(rename))
 
 
 def covariant(layout: Layout) -> bool:
