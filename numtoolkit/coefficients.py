@@ -252,7 +252,10 @@ class Reader:
             t, _, du = self._nodes(a, b)
             _, weights, B = _collocation()
             shape = (self.n, PANELS, NODES, self.k, self.k)
-            M = self._matrix(L, t.ravel(), t.shape[1]).reshape(shape) * (du.reshape(shape[:3]) / weights)[..., None, None]
+            M = (
+                self._matrix(L, t.ravel(), t.shape[1]).reshape(shape)
+                * (du.reshape(shape[:3]) / weights)[..., None, None]
+            )
             nodes, whole = np.empty(shape), np.broadcast_to(np.eye(self.k), (self.n, self.k, self.k))
             for panel in reversed(range(PANELS)):
                 own = M[:, panel]

@@ -101,14 +101,15 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[F
 
 
 def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
-    """c, the posterior deviation of a coordinate under the Gaussian law, (n,): sigma_data s / sqrt(sigma_data^2 + s^2)."""
+    """c = sigma_data s / sqrt(sigma_data^2 + s^2), the posterior deviation of a coordinate under the Gaussian law, (n,)."""
     s = process.level(t)
-    return sigma_data * s / np.hypot(sigma_data, s)
+    return np.asarray(sigma_data * s / np.hypot(sigma_data, s), dtype=np.float64)
 
 
 def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
-    return np.linalg.solve(sigma, e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
+    a: Floats = np.linalg.solve(sigma, e[:, :, None])[:, :, 0].astype(np.float64)
+    return a, deviation(process, t, sigma_data)
 
 
 def _root(sigma: Floats) -> Floats:

@@ -89,7 +89,7 @@ class Problem:
         return self.mean * self.process.kernel(t)[0][:, :, None]
 
     def offset(self, t: Floats) -> Floats:
-        """What the mean adds to P z + Q out of `freeze`, (n, 1, 1): the residual sees z - e_t mean at the same score."""
+        """What the mean adds to P z + Q out of `freeze`, (n, 1, 1): the residual is one of z - e_t mean, S is not."""
         return (-self.mean / self.sigma_data**2 * deviation(self.process, t, self.sigma_data))[:, None, None]
 
     def _to_score(self, t: Floats) -> tuple[Floats, Floats]:

@@ -4,10 +4,10 @@ With D_g and c^2 the posterior mean and variance under that law, V its covarianc
 
     S = -V^-1 (z - e mean) + c a u,      a = Sigma^-1 e,
 
-so that L = F - (q/2) Q V^-1 and N = (q/2) Q a c. Where the data are that law u = 0 and every step is exact, whatever the
-grid. Nodes are polynomial in theta = arctan(s / sigma_data), s the effective noise level: the weights are smooth down to
-noise level 0, where a run may end. On a scalar process z / sqrt(V) moves by u alone, d(z / sqrt V) = -u dtheta, and u is
-the output of EDM's preconditioned network (arXiv:2206.00364 eq. 7).
+so that L = F - (q/2) Q V^-1 and N = (q/2) Q a c. Where the data are that law u = 0 and every step is exact, on any grid.
+Weights interpolate in theta = arctan(s / sigma_data), s the effective noise level: they are smooth down to noise level 0,
+where a run may end. On a scalar process z / sqrt(V) moves by u alone, d(z / sqrt V) = -u dtheta, and u is the output of
+EDM's preconditioned network (arXiv:2206.00364 eq. 7).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from numtoolkit.schemes.forms import combine, history, noisy, past, predict_corr
 
 HIGHEST = 5
 tau = symbol("tau")
-SIGMA_DATA = Param("sigma_data", Fraction(1, 2), Fraction(0), open=True, meaning="deviation of a coordinate of the data")
+SIGMA_DATA = Param(
+    "sigma_data", Fraction(1, 2), Fraction(0), open=True, meaning="deviation of a coordinate of the data"
+)
 MEAN = Param("mean", Fraction(0), meaning="mean of the data, one number for all coordinates")
 TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
 SOURCE = "new here; its first-order member is gDDIM (arXiv:2206.05564) as sigma_data tends to 0"
@@ -32,9 +34,14 @@ SOURCE = "new here; its first-order member is gDDIM (arXiv:2206.05564) as sigma_
 def gframe_ab(
     k: int = 2, sigma_data: Fraction = SIGMA_DATA.default, mean: Fraction = MEAN.default, tau: Fraction = Fraction(0)
 ) -> Scheme:
-    """Adams-Bashforth of order k in theta, started with the orders below; tau > 0 is an SDE with its exact noise."""
+    """Adams-Bashforth of order k in theta, started with the orders below.
+
+    With tau > 0 it is an SDE with the exact noise of its linear part: of weak order 2, and for k >= 3 with no other
+    error of third order than one proportional to tau^2.
+    """
     steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
-    return _member("gframe-ab", k, steps, (), Claims(classical=k), sigma_data, mean, tau)
+    claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
+    return _member("gframe-ab", k, steps, (), claims, sigma_data, mean, tau)
 
 
 @lru_cache
@@ -43,13 +50,15 @@ def gframe_abm(
 ) -> Scheme:
     """gframe-ab(k) corrected with the evaluation at the predicted state, which is kept: order k + 1 at the same cost.
 
-    Orders are raised at the start; the last step only predicts, so N steps take N evaluations.
+    Orders are raised at the start; the last step only predicts, so N steps take N evaluations. On equal steps in theta
+    the predicted states are those of gframe-ab(k + 1).
     """
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
     if k == 1:
         steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
     final = written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(k)))})], "out")
-    return _member("gframe-abm", k, steps, (final,), Claims(classical=k + 1), sigma_data, mean, tau)
+    claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)
+    return _member("gframe-abm", k, steps, (final,), claims, sigma_data, mean, tau)
 
 
 def _member(

@@ -18,7 +18,7 @@ from typing import Any
 
 from numtoolkit.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
+from numtoolkit.scheme import START, Eval, Noise, Row, Scheme
 from numtoolkit.symbolic.fields import Field
 from numtoolkit.symbolic.series import CovarianceSeries, Jet, Letter, Reading, Series, Word, add, multiply, weight
 from numtoolkit.symbolic.unroll import Frame, frame_symbols, reading_of
@@ -98,11 +98,11 @@ def defects(frame: Frame, order: int) -> tuple[Field, Series, CovarianceSeries, 
         on = multiply(mean, reading.flow(drift, b, zero), order)
         state = {word: value for word, value in on.items() if not word or word[-1][0] != "j"}
         kernels = past.kernels(back)
-        series = {kind: dict(noises.get(f"{kind}{back}", {})) for kind in kernels}
-        add(series["w"], state)
+        parts = {kind: dict(noises.get(f"{kind}{back}", {})) for kind in kernels}
+        add(parts["w"], state)
         for left, right in product(kernels, repeat=2):
             own = reading.spread(kernels[left], rate, a, b, kernels[right])
-            add(covariance, _sandwich(series[left], own, series[right], order))
+            add(covariance, _sandwich(parts[left], own, parts[right], order))
         add(covariance, _negative(_sandwich(state, reading.spread(drift, rate, a, b), state, order)))
     add(mean, _negative(reading.flow(drift, zero, one)))
     add(mean, _negative(reading.integral(drift, forcing, [one], zero, one)))
@@ -139,7 +139,9 @@ class _Past:
         for noise in self.frames[back].layout.noises:
             whole = Cov(L, op("G"), self.frames[back].origin, self.frames[back - 1].origin)
             if noise.covariance != whole:
-                raise InputError(f"the past noise {noise.name} is not that of the linear part; its law is not analysed.")
+                raise InputError(
+                    f"the past noise {noise.name} is not that of the linear part; its law is not analysed."
+                )
             kernels["x"] = self.reading.jets(L)
         return kernels
 
