@@ -99,17 +99,15 @@ def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: i
         raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at noise level 0, or 0.")
     if zero and not isinstance(process, ScalarProcess):
         raise _above_zero(process, 0.0)
-    if reaches_zero:
-        t = rule(process, np.arange(steps + 1) / steps, **values)
-        t[0], t[-1] = process.T, 0.0 if zero else process.t_min
-        return _own(t, process, None)
-    values.pop("zero", None)
-    inner = steps - zero
+    apart = bool(zero) and not reaches_zero
+    inner = steps - 1 if apart else steps
     if inner < 1:
         raise InputError(f"grid {spec.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")
+    if not reaches_zero:
+        values.pop("zero", None)
     t = rule(process, np.arange(inner + 1) / inner, **values)
-    t[0], t[-1] = process.T, process.t_min
-    return _own(np.append(t, 0.0) if zero else t, process, None)
+    t[0], t[-1] = process.T, 0.0 if zero and not apart else process.t_min
+    return _own(np.append(t, 0.0) if apart else t, process, None)
 
 
 _ZERO = inspect.Parameter("zero", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=0, annotation="int")

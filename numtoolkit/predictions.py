@@ -108,7 +108,7 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[F
 def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
     """c, the posterior deviation of a coordinate under the Gaussian law, (n,): sigma_data s / hypot(sigma_data, s)."""
     s = process.level(t)
-    return sigma_data * s / np.hypot(sigma_data, s)
+    return np.asarray(sigma_data * s / np.hypot(sigma_data, s), dtype=np.float64)
 
 
 def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:

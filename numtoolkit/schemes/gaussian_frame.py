@@ -34,9 +34,14 @@ SOURCE = "new here; its first-order member is gDDIM (arXiv:2206.05564) as sigma_
 def gframe_ab(
     k: int = 2, sigma_data: Fraction = SIGMA_DATA.default, mean: Fraction = MEAN.default, tau: Fraction = Fraction(0)
 ) -> Scheme:
-    """Adams-Bashforth of order k in theta, started with the orders below; tau > 0 is an SDE with its exact noise."""
+    """Adams-Bashforth of order k in theta, started with the orders below.
+
+    With tau > 0 it is an SDE with the exact noise of its linear part: of weak order 2, and for k >= 3 with no other
+    error of third order than one proportional to tau^2.
+    """
     steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
-    return _member("gframe-ab", k, steps, (), Claims(classical=k), sigma_data, mean, tau)
+    claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
+    return _member("gframe-ab", k, steps, (), claims, sigma_data, mean, tau)
 
 
 @lru_cache
@@ -45,13 +50,15 @@ def gframe_abm(
 ) -> Scheme:
     """gframe-ab(k) corrected with the evaluation at the predicted state, which is kept: order k + 1 at the same cost.
 
-    Orders are raised at the start; the last step only predicts, so N steps take N evaluations.
+    Orders are raised at the start; the last step only predicts, so N steps take N evaluations. On equal steps in theta
+    the predicted states are those of gframe-ab(k + 1).
     """
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
     if k == 1:
         steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
     final = written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(k)))})], "out")
-    return _member("gframe-abm", k, steps, (final,), Claims(classical=k + 1), sigma_data, mean, tau)
+    claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)
+    return _member("gframe-abm", k, steps, (final,), claims, sigma_data, mean, tau)
 
 
 def _member(
