@@ -81,4 +81,6 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         free = [p.name for p in entry.params if p.name not in dict(entry.values)]
         return entry.bind(**spec.exact(free, entry.name))
     signature = inspect.signature(entry)
-    return entry(**spec.arguments(signature, entry().name))
+    shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
+    member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, entry().name))
+    return member.bind(**Spec(spec.name, (), tuple(v for v in spec.named if v not in shaping)).exact((), member.name))

@@ -10,7 +10,7 @@ churned, ancestral  noise added back before or after a step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -117,7 +117,7 @@ KICKS = {
 TOLD = {"S0": ZERO, "S1": ONE, "Sm": number("1/2")}
 
 
-def word(text: str, scale: Callable[[Op], Op] = lambda X: X, conjugation: Op | None = None) -> Layout:
+def word(text: str, conjugation: Op | None = None) -> Layout:
     """A splitting step from its word, letters applied from left to right.
 
     S0 S1 Sm   call the network now, told the time of the start, end or middle of the step
@@ -125,7 +125,6 @@ def word(text: str, scale: Callable[[Op], Op] = lambda X: X, conjugation: Op | N
     O L        exact in law: Ornstein-Uhlenbeck damping with its noise, the reverse drift at equilibrium with its noise
     X/2        the letter over its next half window
 
-    scale        maps the damping and diffusion that set the covariance of an analytic letter's noise, not its flow
     conjugation  None: kicks are Euler steps; an operator B: their rows of L + B flow exactly, B is taken back by Euler
     """
     tokens = text.split()
@@ -149,7 +148,7 @@ def word(text: str, scale: Callable[[Op], Op] = lambda X: X, conjugation: Op | N
         terms: dict[str, Scalarlike] = {}
         if letter in ANALYTIC:
             part = ANALYTIC[letter]
-            items.append(Noise(f"xi{i}", covariance(a, b, scale(part), scale(G))))
+            items.append(Noise(f"xi{i}", covariance(a, b, part, G)))
             terms = {state: flow(a, b, part), f"xi{i}": 1}
         else:
             row = KICKS[letter]

@@ -6,8 +6,10 @@ published algorithms with the score as the frozen quantity.
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
-from numtoolkit.entries import L, N, Op, at, covariance, flow, integral, number, op, symbol
+from numtoolkit.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
+from numtoolkit.errors import InputError
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import Claims, Eval, Item, Layout, Noise, Param, Scheme
 from numtoolkit.schemes.forms import combine, evaluate, word, written
@@ -30,9 +32,7 @@ def ode(name: str, text: str, source: str, aliases: tuple[str, ...] = ()) -> Sch
     )
 
 
-def sde(
-    name: str, layout: Layout, source: str, params: tuple[Param, ...] = (), aliases: tuple[str, ...] = ()
-) -> Scheme:
+def sde(name: str, layout: Layout, source: str) -> Scheme:
     """A stochastic splitting of the reverse SDE."""
     return Scheme(
         name,
@@ -43,9 +43,7 @@ def sde(
         processes=PHASE,
         tau=1,
         reference=number(1),
-        params=params,
         claims=Claims(sde_weak=1),
-        aliases=aliases,
     )
 
 
@@ -56,22 +54,67 @@ RVV = ode("rvv", "S0 B/2 A S1 B/2", "arXiv:2310.07894, reduced velocity Verlet",
 RVV_UNSHIFTED = ode("rvv-unshifted", "S0 B/2 A S0 B/2", "arXiv:2310.07894, reduced velocity Verlet without time shift")
 
 
-def scaled_position(X: Op) -> Op:
-    """The `rate` reading of lambda_s: position noise of variance 1 - exp(-lambda_s h beta Gamma)."""
-    return lambda_s * X.row("x") + X.row("m")
-
-
 LAMBDA_S = Param(
     "lambda_s",
     Fraction(1),
     Fraction(0),
     free=False,
-    meaning="rate of the position noise; the law is kept only at 1",
+    meaning="scale of the injected noise, 1 keeps the law",
 )
+
+
+def mean_time_over_step(problem, t, index, values):  # type: ignore[no-untyped-def]
+    """w = tbar / (t - t'), tbar the middle of the step: the window of the clock that the `tbar` reading damps over."""
+    return (t[index] + t[index + 1]) / 2 / (t[index] - t[index + 1])
+
+
+def injected(reading: str, part: str) -> Entry:
+    """The covariance of the noise of O with lambda_s in one part of the state, in each reading of the papers.
+
+    rate  1 - exp(-lambda_s h beta Gamma); amp  lambda_s^2 (1 - exp(-h beta Gamma))
+    tbar  1 - exp(-lambda_s tbar beta Gamma), tbar = (t + t')/2, with no factor h: not consistent for any lambda_s
+    """
+    own, rest = (part, "m") if part == "x" else (part, "x")
+    O, noise = op("O"), op("G")  # noqa: E741
+    kept = covariance(0, 1, O, noise.row(rest))
+    if reading == "rate":
+        return covariance(0, 1, lambda_s * O.row(own) + O.row(rest), lambda_s * noise.row(own) + noise.row(rest))
+    if reading == "amp":
+        return covariance(0, 1, O, lambda_s**2 * noise.row(own)) + kept
+    return covariance(1 - symbol("w"), 1, lambda_s * O.row(own), lambda_s * noise.row(own)) + kept
+
+
+@lru_cache
+def roba(reading: str = "rate", part: str = "x") -> Scheme:
+    """Reduced OBA (SPS-S) with lambda_s in the position noise, or, part = m, in that of the momentum.
+
+    The published formula of lambda_s could not be recovered; `injected` lists the readings of it.
+    """
+    if reading not in ("rate", "amp", "tbar") or part not in ("x", "m"):
+        raise InputError(f"roba({reading}, {part}) is not declared; use rate, amp or tbar, with part x or m.")
+    layout = word("O S0 B A")
+    noise, *rest = layout.items
+    items = (Noise(noise.name, injected(reading, part)), *rest)
+    scheme = Scheme(
+        "roba",
+        family="stochastic splitting",
+        source="arXiv:2402.07211, reduced OBA",
+        step=replace(layout, items=items),
+        frozen="score",
+        processes=PHASE,
+        tau=1,
+        reference=number(1),
+        params=(LAMBDA_S,),
+        quantities=(("w", mean_time_over_step),) if reading == "tbar" else (),
+        claims=Claims(sde_weak=1, refuted=("sde_weak",) if reading == "tbar" else ()),
+        aliases=("sps-s",),
+    )
+    named = {"part": part} if part != "x" else {}
+    return scheme.with_structure(*([reading] if reading != "rate" or named else []), **named)
+
 
 SSCS = sde("sscs", word("L/2 S0 K L/2"), "arXiv:2112.07068 Algorithm 1; arXiv:2303.01748")
 NOBA = sde("noba", word("O S0 B S0 A"), "arXiv:2402.07211, naive OBA")
-ROBA = sde("roba", word("O S0 B A", scaled_position), "arXiv:2402.07211, reduced OBA", (LAMBDA_S,), ("sps-s",))
 NBAO = sde("nbao", word("S0 B S0 A O"), "arXiv:2402.07211, naive BAO")
 RBAO = sde("rbao", word("S0 B A O"), "arXiv:2402.07211, reduced BAO")
 NOBAB = sde("nobab", word("O S0 B/2 S0 A S0 B/2"), "arXiv:2402.07211, naive OBAB")
@@ -144,5 +187,5 @@ EM = Scheme(
 
 PHASE_SPACE = (
     *(NSE, RSE, NVV, RVV, RVV_UNSHIFTED, CSE, CVV),
-    *(EM, SSCS, SSCS_MIDPOINT, NOBA, ROBA, NBAO, RBAO, NOBAB, ROBAB, COBA),
+    *(EM, SSCS, SSCS_MIDPOINT, NOBA, roba, NBAO, RBAO, NOBAB, ROBAB, COBA),
 )
