@@ -101,7 +101,7 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[F
 
 
 def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
-    """c = sigma_data s / sqrt(sigma_data^2 + s^2), the posterior deviation of a coordinate under the Gaussian law, (n,)."""
+    """c = sigma_data s / sqrt(sigma_data^2 + s^2), the posterior deviation under the Gaussian law, (n,)."""
     s = process.level(t)
     return np.asarray(sigma_data * s / np.hypot(sigma_data, s), dtype=np.float64)
 

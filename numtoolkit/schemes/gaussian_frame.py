@@ -4,10 +4,10 @@ With D_g and c^2 the posterior mean and variance under that law, V its covarianc
 
     S = -V^-1 (z - e mean) + c a u,      a = Sigma^-1 e,
 
-so that L = F - (q/2) Q V^-1 and N = (q/2) Q a c. Where the data are that law u = 0 and every step is exact, on any grid.
-Weights interpolate in theta = arctan(s / sigma_data), s the effective noise level: they are smooth down to noise level 0,
-where a run may end. On a scalar process z / sqrt(V) moves by u alone, d(z / sqrt V) = -u dtheta, and u is the output of
-EDM's preconditioned network (arXiv:2206.00364 eq. 7).
+so that L = F - (q/2) Q V^-1 and N = (q/2) Q a c. Where the data are that law u = 0 and every step is exact on any
+grid. Weights interpolate in theta = arctan(s / sigma_data), s the effective noise level: they are smooth down to noise
+level 0, where a run may end. On a scalar process z / sqrt(V) moves by u alone, d(z / sqrt V) = -u dtheta, and u is the
+output of EDM's preconditioned network (arXiv:2206.00364 eq. 7).
 """
 
 from __future__ import annotations
