@@ -128,7 +128,8 @@ def test_a_mean_shifts_the_run(process):
 
 @pytest.mark.parametrize("predicts", PREDICTIONS)
 def test_every_prediction_is_frozen_about_the_mean(predicts):
-    law, z = Gaussian([0.3, -0.5], [[0.25, 0.12], [0.12, 0.1]]), starts(VP(), (2,))
+    covariance = [[0.25, 0.12, 0.05], [0.12, 0.1, -0.02], [0.05, -0.02, 0.3]]  # eigenvectors in no symmetric matrix
+    law, z = Gaussian([0.3, -0.5, 0.1], covariance), starts(VP(), (3,))
     program = lower(member("abm(2)", mean="-0.3"), VP(), grid("angle", VP(), 6), network=predicts)
 
     def call(blocks, t):
