@@ -91,7 +91,9 @@ class LinearEquation:
         return True
 
     def operator(self, name: str, t: Floats) -> Floats:
-        values = {"L": 0.0 if self.frozen == FROZEN_DRIFT else self.linear, "N": 1.0, "unit": 1.0, "ones": 1.0}
+        linear = 0.0 if self.frozen == FROZEN_DRIFT else self.linear
+        forward = linear if self.frozen == "noise" else 0.0  # of z / alpha, whose linear part is that of the prediction
+        values = {"L": linear, "F": forward, "N": 1.0, "unit": 1.0, "ones": 1.0}
         if name not in values:
             raise InputError(f"operator {name} has no meaning on the test equation; name a process instead.")
         return np.full((len(t), 1, 1), values[name])

@@ -124,7 +124,7 @@ SDE_DPMPP_2M = reverse_sde(
 
 
 @lru_cache
-def sa_solver(p: int = 2) -> Scheme:
+def sa_solver(p: int = 1) -> Scheme:
     """SA-Solver with p-step predictor and corrector (arXiv:2309.05019 Algorithm 1) for a constant tau.
 
     The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
