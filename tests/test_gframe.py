@@ -76,8 +76,8 @@ def test_the_reference_law_flows_exactly_on_any_grid(inner, process, text, sigma
     R, r = affine_map(program, law)
     exact = gaussian_flow(process, law.variances, times[0], times[-1])
     first, last = process.kernel(times[[0, -1]])[0]
-    # A residual is rounding of size eps, which weights on past steps far shorter than this one multiply: by 1e6 and more
-    # at these ratios and orders. The reference in phase space is an integration to 1e-12 relative.
+    # A residual is rounding of size eps, which weights on past steps far shorter than this one multiply: by 1e6
+    # and more at these ratios and orders. The reference in phase space is an integration to 1e-12 relative.
     weights = (1e-12 if process.blocks == 1 else 1e-9) + 10 * 2.2e-16 * largest_weight(program)
     np.testing.assert_allclose(R, exact, rtol=0, atol=weights * max(1.0, np.abs(exact).max()))
     np.testing.assert_allclose(r, 0.3 * (last - exact @ first), rtol=0, atol=weights)
