@@ -1,0 +1,192 @@
+"""What every process provides, and what processes with one state block share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+class Process(ABC):
+    """What every process provides. T is where sampling starts, t_min where it ends unless a grid says otherwise."""
+
+    name: ClassVar[str]
+    blocks: ClassVar[int]
+    rows: ClassVar[tuple[str, ...]]
+    natural_clock: ClassVar[str]
+    T: float
+    t_min: float
+
+    @abstractmethod
+    def clock(self, name: str, t: Floats) -> Floats:
+        """The clock u(t) of that name; every clock increases while sampling, so it falls with t."""
+
+    @abstractmethod
+    def time(self, name: str, u: Floats) -> Floats:
+        """The inverse of `clock`."""
+
+    @abstractmethod
+    def rate(self, name: str, t: Floats) -> Floats:
+        """|dt/du| of a clock."""
+
+    @abstractmethod
+    def drift(self, t: Floats) -> Floats:
+        """F(t), (n, k, k)."""
+
+    @abstractmethod
+    def diffusion(self, t: Floats) -> Floats:
+        """G(t) G(t)', the covariance rate, (n, k, k)."""
+
+    @abstractmethod
+    def kernel(self, t: Floats) -> tuple[Floats, Floats]:
+        """(e_t (n, k), Sigma_t (n, k, k)) of the perturbation kernel."""
+
+    @abstractmethod
+    def prior(self) -> Floats:
+        """Covariance (k, k) per coordinate of the law that sampling starts from at T."""
+
+    @abstractmethod
+    def observe(self, z: Any, t: float) -> tuple[Any, float]:
+        """(y, s): all that z_t says about x_0 is the observation y = x_0 + s n (Gaussian n).
+
+        z: the k state blocks as a sequence of arrays or tensors of one shape; y has that shape, dtype and device.
+        """
+
+    @property
+    def spec(self) -> str:
+        """The name with the parameters that are not at their defaults, as `process` reads it."""
+        own = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in own)})" if own else self.name
+
+    def level(self, t: Floats) -> Floats:
+        """The effective noise level s: z_t is as informative about x_0 as x_0 + s n is, s = (e' Sigma^-1 e)^(-1/2)."""
+        e, sigma = self.kernel(t)
+        return np.einsum("ni,nij,nj->n", e, np.linalg.inv(sigma), e) ** -0.5
+
+    def level_rate(self, t: Floats) -> Floats:
+        """ds/dt of the effective noise level, s^3 (Sigma^-1 e)' G G' (Sigma^-1 e) / 2, never negative."""
+        e, sigma = self.kernel(t)
+        a = np.linalg.solve(sigma, e[:, :, None])[:, :, 0]
+        return self.level(t) ** 3 / 2 * np.einsum("ni,nij,nj->n", a, self.diffusion(t), a)
+
+    @abstractmethod
+    def time_of_level(self, s: Floats) -> Floats:
+        """The inverse of `level`."""
+
+    def _check_times(self) -> None:
+        """raises InputError unless 0 < t_min < T and float64 can tell data from noise, and invert it, on the way."""
+        in_range(self.name, "t_min", self.t_min, 0 < self.t_min < self.T, f"0 < t_min < T = {self.T}")
+        with np.errstate(all="ignore"):
+            e, sigma = self.kernel(np.geomspace(self.t_min, self.T, 16))
+        usable = np.isfinite(sigma).all() and (np.abs(e).max(axis=1) > 1e-150).all()
+        spread = np.linalg.eigvalsh(sigma) if usable else np.zeros((1, 1))
+        if not (spread[:, 0] > 1e-13 * spread[:, -1]).all():
+            raise InputError(
+                f"process {self.spec}: somewhere from t_min to T its noise covariance cannot be inverted, or no data "
+                "is left beside the noise; choose parameters nearer the defaults."
+            )
+
+    def clocks(self) -> tuple[str, ...]:
+        """The names `clock` knows."""
+        return ("time", self.natural_clock)
+
+    def unknown_clock(self, name: str) -> InputError:
+        return InputError(f"process {self.name} has no clock {name!r}; use one of {', '.join(self.clocks())}.")
+
+
+class ScalarProcess(Process):
+    """One state block: z = alpha x_0 + sigma n, s = sigma / alpha, lam = -log s."""
+
+    blocks = 1
+    rows = ("x",)
+    natural_clock = "log-snr"
+
+    @abstractmethod
+    def log_alpha(self, t: Floats) -> Floats: ...
+
+    @abstractmethod
+    def noise_level(self, t: Floats) -> Floats:
+        """s = sigma / alpha."""
+
+    @abstractmethod
+    def time_of_noise_level(self, s: Floats) -> Floats: ...
+
+    @abstractmethod
+    def log_rates(self, t: Floats) -> tuple[Floats, Floats]:
+        """d log(alpha)/dt and d log(s)/dt."""
+
+    def level(self, t: Floats) -> Floats:
+        return self.noise_level(t)
+
+    def level_rate(self, t: Floats) -> Floats:
+        return self.noise_level(t) * self.log_rates(t)[1]
+
+    def time_of_level(self, s: Floats) -> Floats:
+        return self.time_of_noise_level(s)
+
+    def alpha(self, t: Floats) -> Floats:
+        return np.exp(self.log_alpha(t))
+
+    def sigma(self, t: Floats) -> Floats:
+        return self.alpha(t) * self.noise_level(t)
+
+    def clocks(self) -> tuple[str, ...]:
+        return ("time", "log-snr", "noise-level")
+
+    def clock(self, name: str, t: Floats) -> Floats:
+        if name == "time":
+            return -t
+        s = self.noise_level(t)
+        if name == "log-snr":
+            with np.errstate(divide="ignore"):
+                return -np.log(s)
+        if name == "noise-level":
+            return -s
+        raise self.unknown_clock(name)
+
+    def time(self, name: str, u: Floats) -> Floats:
+        if name == "time":
+            return -u
+        if name == "log-snr":
+            return self.time_of_noise_level(np.exp(-u))
+        if name == "noise-level":
+            return self.time_of_noise_level(-u)
+        raise self.unknown_clock(name)
+
+    def rate(self, name: str, t: Floats) -> Floats:
+        if name == "time":
+            return np.ones_like(t)
+        s, log_s = self.noise_level(t), self.log_rates(t)[1]
+        if name == "log-snr":
+            return 1 / log_s
+        if name == "noise-level":
+            return 1 / (s * log_s)
+        raise self.unknown_clock(name)
+
+    def drift(self, t: Floats) -> Floats:
+        return self.log_rates(t)[0][:, None, None]
+
+    def diffusion(self, t: Floats) -> Floats:
+        return (2 * self.sigma(t) ** 2 * self.log_rates(t)[1])[:, None, None]
+
+    def kernel(self, t: Floats) -> tuple[Floats, Floats]:
+        return self.alpha(t)[:, None], (self.sigma(t) ** 2)[:, None, None]
+
+    def prior(self) -> Floats:
+        return self.kernel(np.array([self.T]))[1][0]
+
+    def observe(self, z: Any, t: float) -> tuple[Any, float]:
+        at = np.array([t])
+        return z[0] * float(np.exp(-self.log_alpha(at)[0])), float(self.noise_level(at)[0])
+
+
+def in_range(process: str, name: str, value: float, ok: bool, rule: str) -> None:
+    if not ok:
+        raise InputError(f"process {process}: {name} = {value} is out of range; it must satisfy {rule}.")

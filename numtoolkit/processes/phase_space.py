@@ -1,0 +1,158 @@
+"""Processes with two state blocks, position and momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.errors import InputError
+from numtoolkit.phi import phi
+from numtoolkit.processes.base import Floats, Process, in_range
+
+
+@dataclass(frozen=True)
+class PSLD(Process):
+    """Phase-space Langevin diffusion (arXiv:2303.01748) at critical damping, 1/M = (Gamma - nu)^2/4.
+
+    F = (beta/2) [[-Gamma, 1/M], [-1, -nu]], G = diag(sqrt(Gamma beta), sqrt(M nu beta)), m_0 ~ N(0, gamma M). beta
+    rises linearly from beta_min to beta_max over [0, 1]; the papers take it constant.
+    """
+
+    beta_min: float = 8.0
+    beta_max: float = 8.0
+    Gamma: float = 0.01
+    nu: float = 4.01
+    gamma: float = 0.04
+    T: float = 1.0
+    t_min: float = 1e-3
+    name = "psld"
+    blocks = 2
+    rows = ("x", "m")
+    natural_clock = "beta"
+
+    def __post_init__(self) -> None:
+        in_range(
+            self.name,
+            "beta_min",
+            self.beta_min,
+            0 < self.beta_min <= self.beta_max,
+            "0 < beta_min <= beta_max",
+        )
+        in_range(self.name, "Gamma", self.Gamma, 0 <= self.Gamma < self.nu, "0 <= Gamma < nu")
+        in_range(self.name, "gamma", self.gamma, self.gamma > 0, "gamma > 0")
+        self._check_times()
+
+    @cached_property
+    def inverse_mass(self) -> float:
+        return (self.Gamma - self.nu) ** 2 / 4
+
+    @property
+    def unit_drift(self) -> Floats:
+        """F / beta, (2, 2)."""
+        return np.array([[-self.Gamma, self.inverse_mass], [-1.0, -self.nu]]) / 2
+
+    @property
+    def unit_diffusion(self) -> Floats:
+        """G G' / beta, (2, 2)."""
+        return np.diag([self.Gamma, self.nu / self.inverse_mass])
+
+    def clock(self, name: str, t: Floats) -> Floats:
+        if name == "time":
+            return -t
+        if name == "beta":
+            return -(self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2)
+        raise self.unknown_clock(name)
+
+    def time(self, name: str, u: Floats) -> Floats:
+        if name == "time":
+            return -u
+        if name == "beta":
+            slope = self.beta_max - self.beta_min
+            return -2 * u / (self.beta_min + np.sqrt(self.beta_min**2 - 2 * slope * u))
+        raise self.unknown_clock(name)
+
+    def rate(self, name: str, t: Floats) -> Floats:
+        if name == "time":
+            return np.ones_like(t)
+        if name == "beta":
+            return 1 / (self.beta_min + (self.beta_max - self.beta_min) * t)
+        raise self.unknown_clock(name)
+
+    def drift(self, t: Floats) -> Floats:
+        return self.unit_drift / self.rate("beta", t)[:, None, None]
+
+    def diffusion(self, t: Floats) -> Floats:
+        return self.unit_diffusion / self.rate("beta", t)[:, None, None]
+
+    def propagator(self, t: Floats) -> Floats:
+        """E(t) = exp(F tau / beta) with tau the integral of beta over [0, t] (critical damping), (n, 2, 2)."""
+        tau = -self.clock("beta", t)
+        half = (self.Gamma + self.nu) / 4
+        nilpotent = self.unit_drift + half * np.eye(2)
+        return np.exp(-half * tau)[:, None, None] * (np.eye(2) + tau[:, None, None] * nilpotent)
+
+    def kernel(self, t: Floats) -> tuple[Floats, Floats]:
+        """Sigma_t = S - E (S - diag(0, gamma M)) E', S = diag(1, M), summed so that no digit is lost at small t.
+
+        The difference S - E S E' is the covariance of the pure noise, int E(s) G G' E(s)' ds, integrated in closed form
+        term by term: with E = exp(-a s)(I + s K) it is Q I_0 + (K Q + Q K') I_1 + K Q K' I_2,
+        I_j = int_0^tau s^j e^(-2 a s) ds.
+        """
+        tau, mass = -self.clock("beta", t), 1 / self.inverse_mass
+        E = self.propagator(t)
+        half = (self.Gamma + self.nu) / 4
+        K, Q = self.unit_drift + half * np.eye(2), self.unit_diffusion
+        I0, I1, I2 = _damped_moments(2 * half, tau)
+        noise = I0 * Q + I1 * (K @ Q + Q @ K.T) + I2 * (K @ Q @ K.T)
+        start = self.gamma * mass * E[:, :, 1, None] * E[:, None, :, 1]
+        return E[:, :, 0], noise + start
+
+    def time_of_level(self, s: Floats) -> Floats:
+        """By bisection in log t to the last digits: 60 kernels of the shape of s.
+
+        raises   InputError for a level not reached from t_min to T
+        """
+        low, high = (np.full(s.shape, np.log(end) + margin) for end, margin in ((self.t_min, -1e-9), (self.T, 1e-9)))
+        if not ((self.level(np.exp(low)) <= s) & (s <= self.level(np.exp(high)))).all():
+            raise InputError(
+                f"process {self.spec} reaches a noise level of the grid at no time; choose parameters nearer the "
+                "defaults."
+            )
+        for _ in range(60):
+            middle = (low + high) / 2
+            above = self.level(np.exp(middle)) > s
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return np.exp(high)
+
+    def prior(self) -> Floats:
+        return np.diag([1.0, 1 / self.inverse_mass])
+
+    def observe(self, z: Any, t: float) -> tuple[Any, float]:
+        e, sigma = self.kernel(np.array([t]))
+        gain = np.linalg.solve(sigma[0], e[0])
+        information = float(gain @ e[0])
+        y = z[0] * float(gain[0] / information) + z[1] * float(gain[1] / information)
+        return y, float(information**-0.5)
+
+
+def _damped_moments(a: float, tau: Floats) -> tuple[Floats, Floats, Floats]:
+    """int_0^tau s^j exp(-a s) ds for j = 0, 1, 2, each (n, 1, 1): reversed windows of the phi functions."""
+    z = -a * tau
+    p1, p2, p3 = phi(1, z), phi(2, z), phi(3, z)
+    return tuple((tau ** (j + 1) * value)[:, None, None] for j, value in enumerate((p1, p1 - p2, p1 - 2 * p2 + 2 * p3)))
+
+
+@dataclass(frozen=True)
+class CLD(PSLD):
+    """Critically damped Langevin diffusion (arXiv:2112.07068): PSLD without noise on the position, Gamma = 0."""
+
+    Gamma: float = 0.0
+    nu: float = 4.0
+    name = "cld"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        in_range(self.name, "Gamma", self.Gamma, self.Gamma == 0, "Gamma = 0 (with Gamma > 0 it is psld)")
