@@ -6,9 +6,10 @@ from fractions import Fraction as F
 import numpy as np
 import pytest
 
-from numtoolkit.entries import N, adams, at, flow, integral, number, phi, symbol
-from numtoolkit.scheme import Claims, Param, Scheme
+from numtoolkit.entries import N, adams, flow, integral, phi
+from numtoolkit.scheme import Claims, Scheme
 from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.schemes.exponential import filled
 from numtoolkit.schemes.forms import history, past, tableau
 from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.fields import Field
@@ -20,77 +21,25 @@ from numtoolkit.symbolic.unroll import Frame
 from numtoolkit.symbolic.verify import verify
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
-c2, c3, gamma, r0, r1 = (symbol(name) for name in ("c2", "c3", "gamma", "r0", "r1"))
 
 
 def exponential(name, c, A, b, claim=1):
     """A test declaration in log-SNR; the first column of each row fills up to c_i phi_1(c_i), b up to phi_1."""
-    rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=number(0)), *row] for i, row in enumerate(A, 1))]
-    weights = [phi(1) - sum(b, start=number(0)), *b]
-    params = tuple(Param(x, F(1, 2)) for x in ("c2", "c3"))
-    return Scheme(
-        name, "test", "test", tableau(c, rows, weights), "data", "log-snr", params=params, claims=Claims(claim)
-    )
+    return Scheme(name, "test", "test", filled(c, A, b), "data", "log-snr", claims=Claims(claim))
 
 
-def three_stage(c2, c3, g):
-    """RES-3S (`arXiv:2308.02157`, Hochbruck & Ostermann 2005 eq. 5.9)."""
-    a32 = g * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)
-    b3 = phi(2) / (g * c2 + c3)
-    return exponential("res-3s", [0, c2, c3], [[], [a32]], [g * b3, b3])
+def res_3s(c2, c3):
+    return scheme("res-3s").bind(c2=c2, c3=c3)
 
 
-def good_gamma(c2, c3):
-    return (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
-
-
-B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
-C4 = [0, HALF, HALF, 1]
-ETD3RK = exponential("etd3rk", [0, HALF, 1], [[], [2 * phi(1)]], [4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)])
-KROGSTAD = exponential("krogstad-4", C4, [[], [phi(2, HALF)], [number(0), 2 * phi(2)]], B4, 4)
-STREHMEL_WEINER = exponential(
-    "strehmel-weiner-4",
-    C4,
-    [[], [phi(2, HALF) / 2], [-2 * phi(2), 4 * phi(2)]],
-    [number(0), 4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)],
-    4,
+# RES-3S(1/3, 2/3) as public ports have it, with c3^3 for c3^2 in gamma (exponential-iia.md 3.8)
+WRONG = (3 * TWO_THIRDS**3 - 2 * TWO_THIRDS) / (THIRD * (2 - 3 * THIRD))
+WRONG_GAMMA = exponential(
+    "res-3s, wrong gamma",
+    [0, THIRD, TWO_THIRDS],
+    [[], [WRONG * THIRD * phi(2, THIRD) + TWO_THIRDS**2 / THIRD * phi(2, TWO_THIRDS)]],
+    [WRONG * phi(2) / (WRONG * THIRD + TWO_THIRDS), phi(2) / (WRONG * THIRD + TWO_THIRDS)],
 )
-A52 = phi(2, HALF) / 2 - phi(3) + phi(2) / 4 - phi(3, HALF) / 2
-HOCHBRUCK_OSTERMANN = exponential(
-    "hochbruck-ostermann-4",
-    [0, HALF, HALF, 1, HALF],
-    [[], [phi(2, HALF)], [phi(2), phi(2)], [A52, A52, phi(2, HALF) / 4 - A52]],
-    [number(0), number(0), 4 * phi(3) - phi(2), 4 * phi(2) - 8 * phi(3)],
-    4,
-)
-COX_MATTHEWS = Scheme(
-    "etd4rk",
-    "test",
-    "test",
-    tableau(
-        C4,
-        [[], [HALF * phi(1, HALF)], [number(0), HALF * phi(1, HALF)],
-         [flow(HALF, 1) * integral(0, HALF) - HALF * phi(1, HALF), number(0), phi(1, HALF)]],
-        [phi(1) - 3 * phi(2) + 4 * phi(3), *B4],
-    ),
-    "data",
-    "log-snr",
-    claims=Claims(classical=4),
-)  # fmt: skip
-LAWSON_4 = Scheme(
-    "lawson-4",
-    "test",
-    "test",
-    tableau(
-        C4,
-        [[], [flow(0, HALF) * at(N, 0) / 2], [number(0), at(N, HALF) / 2],
-         [number(0), number(0), flow(HALF, 1) * at(N, HALF)]],
-        [flow(0, 1) * at(N, 0) / 6, flow(HALF, 1) * at(N, HALF) / 3, flow(HALF, 1) * at(N, HALF) / 3, at(N, 1) / 6],
-    ),
-    "data",
-    "log-snr",
-    claims=Claims(classical=4),
-)  # fmt: skip
 EDM_HEUN = Scheme(  # in data form, from Lemma 1 of arXiv:2304.11328
     "edm-heun-data",
     "test",
@@ -104,14 +53,6 @@ EDM_HEUN = Scheme(  # in data form, from Lemma 1 of arXiv:2304.11328
 def multistep(name, weights):
     return Scheme(name, "test", "test", history(weights, len(weights) - 1), "data", "log-snr",
                   start=tuple(history(adams(past(k + 1)), k + 1) for k in range(len(weights) - 1)))  # fmt: skip
-
-
-def three_point(second_difference):
-    """DPM-Solver++(3M): the shipped code integrates the second difference with weight 1, the integral asks for 2."""
-    x2, x3 = -r0, -(r0 + r1)
-    b2 = (second_difference * phi(3) - x3 * phi(2)) / (x2 * (x2 - x3))
-    b3 = (second_difference * phi(3) - x2 * phi(2)) / (x3 * (x3 - x2))
-    return multistep("dpmpp-3m", [phi(1) - b2 - b3, b2, b3])
 
 
 def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
@@ -147,16 +88,19 @@ def test_number_of_conditions():
     [
         (scheme("res-2s(c2=1)"), 2, 2, 2),
         (scheme("dpmpp-2s"), 2, 1, 2),
-        (ETD3RK, 3, 2, 2),
-        (COX_MATTHEWS, 4, 2, 2),
-        (KROGSTAD, 4, 3, 3),
-        (STREHMEL_WEINER, 4, 3, 3),
-        (HOCHBRUCK_OSTERMANN, 4, 3, 4),
-        (LAWSON_4, 4, 0, 1),
-        (three_stage(THIRD, TWO_THIRDS, 0), 3, 2, 3),
-        (three_stage(THIRD, 1, 0), 2, 2, 2),
-        (three_stage(HALF, 1, 4), 3, 2, 3),
-        (three_stage(c2, c3, good_gamma(c2, c3)), 3, 2, 3),
+        (scheme("etd3rk"), 3, 2, 2),
+        (scheme("etd4rk"), 4, 2, 2),
+        (scheme("krogstad-4"), 4, 3, 3),
+        (scheme("strehmel-weiner-4"), 4, 3, 3),
+        (scheme("hochbruck-ostermann-4"), 4, 3, 4),
+        (scheme("lawson-4"), 4, 0, 1),
+        (scheme("lawson-2"), 2, 0, 1),
+        (res_3s(THIRD, TWO_THIRDS), 3, 2, 3),
+        (scheme("dpmpp-3s(1/3, 2/3)"), 3, 2, 3),
+        (scheme("dpmpp-3s(1/3, 1)"), 2, 2, 2),
+        (res_3s(HALF, F(1)), 3, 2, 3),
+        (scheme("res-3s"), 3, 2, 3),
+        (WRONG_GAMMA, 2, 2, 2),
     ],
     ids=lambda x: getattr(x, "name", None),
 )
@@ -169,9 +113,9 @@ def test_published_orders(member, classical, strong, weak):
 
 
 def test_the_shipped_dpmpp_3m_is_second_order_and_doubling_one_weight_makes_it_third():
-    assert order(three_point(1)).p == 2
-    assert order(three_point(2)).p == 3
-    assert Conditions(three_point(1)).psi_taylor(3)[0] == F(1, 12)
+    assert order(scheme("dpmpp-3m")).p == 2
+    assert order(scheme("dpmpp-3m-corrected")).p == 3
+    assert Conditions(scheme("dpmpp-3m")).psi_taylor(3)[0] == F(1, 12)
 
 
 PSI = {  # exponential-iia.md 2.4, at h = 1: psi_2, psi_3, psi_4, S2, S3, ba2, bc2
@@ -181,17 +125,14 @@ PSI = {  # exponential-iia.md 2.4, at h = 1: psi_2, psi_3, psi_4, S2, S3, ba2, b
     "dpmpp-2s 1": (scheme("dpmpp-2s(c2=1)"), (0.051819, -0.025910, -0.018131, 0.116272, 0.041758, 0, 0.116272)),
     "res-2s 1": (scheme("res-2s(c2=1)"), (0, -0.051819, -0.026767, 0.135335, 0.048604, 0, 0.135335)),
     "edm heun": (EDM_HEUN, (-0.491261, -0.297450, -0.108644, 0.316060, 0.113510, 0, 0.316060)),
-    "res-3s 1/3": (three_stage(THIRD, TWO_THIRDS, 0), (0, 0.009494, 0.007296, 0, 0.006691, 0.014866, 0)),
-    "res-3s 1/2": (three_stage(HALF, 1, 4), (0, 0.009494, 0.003889, 0, 0.000919, 0.020745, -0.026127)),
-    "wrong gamma": (
-        three_stage(THIRD, TWO_THIRDS, (3 * TWO_THIRDS**3 - 2 * TWO_THIRDS) / (THIRD * (2 - 3 * THIRD))),
-        (0, -0.113132, -0.033580, 0, 0.025854, 0.028132, 0.036688),
-    ),
-    "etd3rk": (ETD3RK, (0, 0, -0.000858, 0.001725, 0.003495, 0.021630, -0.020357)),
-    "etd4rk": (COX_MATTHEWS, (0, 0, -0.000858, -0.000726, 0.002883, -0.002712, -0.002418)),
-    "krogstad": (KROGSTAD, (0, 0, -0.000858, 0, 0.003064, -0.003179, 0)),
-    "strehmel-weiner": (STREHMEL_WEINER, (0, 0, -0.000858, 0, 0.003064, -0.003179, 0)),
-    "hochbruck-ostermann": (HOCHBRUCK_OSTERMANN, (0, 0, -0.000858, 0, 0.002287, 0, 0)),
+    "res-3s 1/3": (res_3s(THIRD, TWO_THIRDS), (0, 0.009494, 0.007296, 0, 0.006691, 0.014866, 0)),
+    "res-3s 1/2": (res_3s(HALF, F(1)), (0, 0.009494, 0.003889, 0, 0.000919, 0.020745, -0.026127)),
+    "wrong gamma": (WRONG_GAMMA, (0, -0.113132, -0.033580, 0, 0.025854, 0.028132, 0.036688)),
+    "etd3rk": (scheme("etd3rk"), (0, 0, -0.000858, 0.001725, 0.003495, 0.021630, -0.020357)),
+    "etd4rk": (scheme("etd4rk"), (0, 0, -0.000858, -0.000726, 0.002883, -0.002712, -0.002418)),
+    "krogstad": (scheme("krogstad-4"), (0, 0, -0.000858, 0, 0.003064, -0.003179, 0)),
+    "strehmel-weiner": (scheme("strehmel-weiner-4"), (0, 0, -0.000858, 0, 0.003064, -0.003179, 0)),
+    "hochbruck-ostermann": (scheme("hochbruck-ostermann-4"), (0, 0, -0.000858, 0, 0.002287, 0, 0)),
 }
 
 
