@@ -17,7 +17,8 @@ from numtoolkit.symbolic.unroll import Frame
 class Verdict:
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
-    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; or no claim
+    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; not analysed:
+               there is no claim to hold against what is derived
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted
     ends       orders of the steps that start and end a run, "to zero" being the one to noise level 0
@@ -29,7 +30,7 @@ class Verdict:
     scheme: str
     claimed: dict[str, int | None]
     derived: dict[str, int | None]
-    verdict: Literal["proved", "refuted", "higher", "no claim", "not analysed"]
+    verdict: Literal["proved", "refuted", "higher", "not analysed"]
     ok: bool
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
@@ -59,8 +60,8 @@ def verify(scheme: Scheme) -> Verdict:
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
-    verdict: Literal["proved", "refuted", "higher", "no claim"]
-    verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "no claim"
+    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "not analysed"
     ok = set(missed) <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
     run = None if inner is None else min([inner, *(p + 1 for name, p in ends.items() if name != "to zero")])
