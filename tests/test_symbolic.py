@@ -6,12 +6,13 @@ from fractions import Fraction as F
 import numpy as np
 import pytest
 
-from numtoolkit.entries import N, adams, flow, integral, phi
+from numtoolkit.entries import N, adams, phi
 from numtoolkit.scheme import Claims, Scheme
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.schemes.exponential import filled
-from numtoolkit.schemes.forms import history, past, tableau
+from numtoolkit.schemes.forms import history, past
 from numtoolkit.symbolic.classical import order, residuals
+from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.fields import Field
 from numtoolkit.symbolic.law import defects, law_order
 from numtoolkit.symbolic.series import Reading
@@ -39,14 +40,6 @@ WRONG_GAMMA = exponential(
     [0, THIRD, TWO_THIRDS],
     [[], [WRONG * THIRD * phi(2, THIRD) + TWO_THIRDS**2 / THIRD * phi(2, TWO_THIRDS)]],
     [WRONG * phi(2) / (WRONG * THIRD + TWO_THIRDS), phi(2) / (WRONG * THIRD + TWO_THIRDS)],
-)
-EDM_HEUN = Scheme(  # in data form, from Lemma 1 of arXiv:2304.11328
-    "edm-heun-data",
-    "test",
-    "test",
-    tableau([0, 1], [[], [phi(1)]], [phi(1) - flow(1, 0) * integral(0, 1) / 2, flow(1, 0) * integral(0, 1) / 2]),
-    "data",
-    "log-snr",
 )
 
 
@@ -124,7 +117,7 @@ PSI = {  # exponential-iia.md 2.4, at h = 1: psi_2, psi_3, psi_4, S2, S3, ba2, b
     "res-2s": (scheme("res-2s(c2=1/2)"), (0, 0.040151, 0.019218, 0.078381, 0.013589, 0, 0.039190)),
     "dpmpp-2s 1": (scheme("dpmpp-2s(c2=1)"), (0.051819, -0.025910, -0.018131, 0.116272, 0.041758, 0, 0.116272)),
     "res-2s 1": (scheme("res-2s(c2=1)"), (0, -0.051819, -0.026767, 0.135335, 0.048604, 0, 0.135335)),
-    "edm heun": (EDM_HEUN, (-0.491261, -0.297450, -0.108644, 0.316060, 0.113510, 0, 0.316060)),
+    "edm heun": (data_form(scheme("heun-edm")), (-0.491261, -0.297450, -0.108644, 0.316060, 0.113510, 0, 0.316060)),
     "res-3s 1/3": (res_3s(THIRD, TWO_THIRDS), (0, 0.009494, 0.007296, 0, 0.006691, 0.014866, 0)),
     "res-3s 1/2": (res_3s(HALF, F(1)), (0, 0.009494, 0.003889, 0, 0.000919, 0.020745, -0.026127)),
     "wrong gamma": (WRONG_GAMMA, (0, -0.113132, -0.033580, 0, 0.025854, 0.028132, 0.036688)),
@@ -152,7 +145,14 @@ def test_stiff_residuals_at_unit_step(name):
 
 
 def test_leading_stiff_residuals():
-    """exponential-iia.md 2.3 and 2.4, z = -h: DPM++2S psi_2 = h/12, DPM++2M psi_2 = h/12, psi_3 = 1/6 + r0/4."""
+    """exponential-iia.md 2.3 and 2.4, z = -h: DPM++2S psi_2 = h/12, DPM++2M psi_2 = h/12, psi_3 = 1/6 + r0/4.
+
+    EDM's Heun scheme, which freezes the noise in the noise level, has psi_2 = -5h/12, psi_3 = -1/12 in data form.
+    """
+    heun = Conditions(data_form(scheme("heun-edm")))
+    assert heun.psi_taylor(2, 1) == [0, F(5, 12)]
+    assert heun.psi_taylor(3) == [F(-1, 12)]
+    assert stiff_order(data_form(scheme("heun-edm"))).weak == 2
     for name in ("dpmpp-2s", "dpmpp-2m"):
         assert Conditions(scheme(name)).psi_taylor(2, 1) == [0, F(-1, 12)]
     for name in ("dpmpp-2m", "res-2m"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from numtoolkit.errors import InputError
 from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.symbolic.classical import order
+from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.fitted import step_defects
 from numtoolkit.symbolic.law import law_order
 from numtoolkit.symbolic.stiff import applies, stiff_order
@@ -17,6 +19,7 @@ from numtoolkit.symbolic.unroll import Frame
 class Verdict:
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
+    derived    the stiff orders of a scheme that freezes the noise in the noise level are those of its data form
     verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; not analysed:
                there is no claim to hold against what is derived
     residuals  order, tree and exact value of what fails first (numerical minus exact)
@@ -49,8 +52,9 @@ def verify(scheme: Scheme) -> Verdict:
     if scheme.kind == "ode":
         found = order(scheme)
         derived["classical"], residuals, holds = found.p, found.table(), "general"
-        if applies(scheme):
-            stiff = stiff_order(scheme)
+        form = _stiff_form(scheme)
+        if form is not None:
+            stiff = stiff_order(form)
             derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
     else:
         law = law_order(scheme)
@@ -66,6 +70,16 @@ def verify(scheme: Scheme) -> Verdict:
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
     run = None if inner is None else min([inner, *(p + 1 for name, p in ends.items() if name != "to zero")])
     return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, residuals, step_defects(scheme))
+
+
+def _stiff_form(scheme: Scheme) -> Scheme | None:
+    """The scheme itself, or in data form, where stiff order has a meaning."""
+    if applies(scheme):
+        return scheme
+    try:
+        return data_form(scheme)
+    except InputError:
+        return None
 
 
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:
