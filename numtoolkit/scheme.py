@@ -17,6 +17,7 @@ from numtoolkit.entries import (
     Const,
     Entry,
     number,
+    reframe,
     substitute,
     symbols,
 )
@@ -82,17 +83,22 @@ class Layout:
     def noises(self) -> tuple[Noise, ...]:
         return tuple(item for item in self.items if isinstance(item, Noise))
 
-    def map(self, change: Callable[[Entry], Entry]) -> Layout:
-        """The layout with `change` applied to every entry, abscissae included."""
+    def map(self, change: Callable[[Entry], Entry], place: Callable[[Entry], Entry] | None = None) -> Layout:
+        """The layout with `change` applied to every entry, and `place` (by default the same) to every abscissa."""
+        put = place or change
 
         def item(i: Item) -> Item:
             if isinstance(i, Row):
-                return Row(i.name, change(i.at), tuple((s, change(e)) for s, e in i.terms))
+                return Row(i.name, put(i.at), tuple((s, change(e)) for s, e in i.terms))
             if isinstance(i, Eval):
-                return Eval(i.name, i.of, change(i.at), change(i.told))
+                return Eval(i.name, i.of, put(i.at), put(i.told))
             return Noise(i.name, change(i.covariance))
 
         return replace(self, items=tuple(item(i) for i in self.items))
+
+    def moved(self, origin: Entry, scale: Entry) -> Layout:
+        """The step whose abscissa c lies at origin + scale c of another step."""
+        return self.map(lambda entry: reframe(entry, origin, scale), lambda c: origin + scale * c)
 
     def entries(self) -> list[tuple[str, Entry]]:
         """(where, entry) for every block entry, noise covariances included."""

@@ -2,6 +2,7 @@
 
 tableau             an exponential Runge-Kutta step from A, b, c
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
+adams_*             the steps of a whole Adams run, orders raised at the start
 noisy               a step of the probability flow turned into one of the reverse SDE
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
@@ -23,6 +24,7 @@ from numtoolkit.entries import (
     N,
     Op,
     Scalarlike,
+    adams,
     at,
     covariance,
     expand_phi,
@@ -30,7 +32,6 @@ from numtoolkit.entries import (
     integral,
     number,
     op,
-    reframe,
     symbol,
 )
 from numtoolkit.errors import InputError
@@ -100,6 +101,24 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
     ]
     carry = {"E0": "EP"} | {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(names)))}
     return written(items, "out", carry)
+
+
+def adams_bashforth(k: int) -> tuple[tuple[Layout, ...], Layout]:
+    """(starting steps of orders 1 to k - 1, inner step of order k), each with all the history there is by then."""
+    steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
+    return tuple(steps[:-1]), steps[-1]
+
+
+def adams_moulton(k: int) -> tuple[tuple[Layout, ...], Layout, Layout]:
+    """(starting steps, inner step, last step) of a k-step predictor corrected with its own evaluation, which is kept.
+
+    Orders are raised at the start; the last step only predicts, so N steps take N evaluations.
+    """
+    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
+    if k == 1:
+        steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
+    last = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(k)))})
+    return tuple(steps[:-1]), steps[-1], written([last], "out")
 
 
 def noisy(layout: Layout) -> Layout:
@@ -177,29 +196,17 @@ def churned(layout: Layout, a: Entry, scale: Entry) -> Layout:
         Noise("xi", scale * covariance(0, -a, op("F"), op("Q"))),
         combine("up", -a, y=flow(0, -a, op("F")), xi=1),
     ]
-    moved = layout.map(lambda entry: reframe(entry, -a, 1 + a))
 
-    def abscissa(c: Entry) -> Entry:
-        return (1 + a) * c - a
+    def lifted(item: Item) -> Item:
+        if isinstance(item, Row):
+            return replace(item, terms=tuple(("up" if s == START else s, e) for s, e in item.terms))
+        return replace(item, of="up") if isinstance(item, Eval) and item.of == START else item
 
-    items: list[Item] = []
-    for new, old in zip(moved.items, layout.items, strict=True):
-        if isinstance(new, Row) and isinstance(old, Row):
-            items.append(Row(new.name, abscissa(old.at), tuple(("up" if s == START else s, e) for s, e in new.terms)))
-        elif isinstance(old, Eval):
-            items.append(Eval(old.name, "up" if old.of == START else old.of, abscissa(old.at), abscissa(old.told)))
-    return Layout((*prefix, *items), layout.out)
+    return Layout((*prefix, *map(lifted, layout.moved(-a, 1 + a).items)), layout.out)
 
 
 def ancestral(layout: Layout, d: Entry) -> Layout:
     """The step run on to abscissa d >= 1, then noise of the forward law back to 1."""
-    reached = layout.map(lambda entry: reframe(entry, 0, d))
-    items: list[Item] = []
-    for new, old in zip(reached.items, layout.items, strict=True):
-        if isinstance(new, Row) and isinstance(old, Row):
-            items.append(Row(new.name, d * old.at, new.terms))
-        elif isinstance(old, Eval):
-            items.append(Eval(old.name, old.of, d * old.at, d * old.told))
     noise = Noise("xi", covariance(d, 1, op("F"), op("Q")))
     back: dict[str, Scalarlike] = {layout.out: flow(d, 1, op("F")), "xi": 1}
-    return Layout((*items, noise, combine("down", 1, **back)), "down", layout.carry)
+    return Layout((*layout.moved(ZERO, d).items, noise, combine("down", 1, **back)), "down", layout.carry)

@@ -15,10 +15,10 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import adams, flow, symbol
+from numtoolkit.entries import symbol
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Layout, Param, Scheme
-from numtoolkit.schemes.forms import combine, history, noisy, past, predict_correct, written
+from numtoolkit.schemes.forms import adams_bashforth, adams_moulton, noisy
 
 HIGHEST = 5
 tau = symbol("tau")
@@ -39,9 +39,9 @@ def gframe_ab(
     With tau > 0 it is an SDE with the exact noise of its linear part: of weak order 2, and for k >= 3 with no other
     error of third order than one proportional to tau^2.
     """
-    steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
+    _check("gframe-ab", k)
     claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
-    return _member("gframe-ab", k, steps, (), claims, sigma_data, mean, tau)
+    return _member("gframe-ab", k, *adams_bashforth(k), (), claims, sigma_data, mean, tau)
 
 
 @lru_cache
@@ -53,37 +53,38 @@ def gframe_abm(
     Orders are raised at the start; the last step only predicts, so N steps take N evaluations. On equal steps in theta
     the predicted states are those of gframe-ab(k + 1).
     """
-    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
-    if k == 1:
-        steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
-    final = written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(k)))})], "out")
+    _check("gframe-abm", k)
+    start, step, last = adams_moulton(k)
     claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)
-    return _member("gframe-abm", k, steps, (final,), claims, sigma_data, mean, tau)
+    return _member("gframe-abm", k, start, step, (last,), claims, sigma_data, mean, tau)
+
+
+def _check(name: str, k: int) -> None:
+    if not 1 <= k <= HIGHEST:
+        raise InputError(f"{name}({k}) is not declared; use k = 1 to {HIGHEST}.")
 
 
 def _member(
     name: str,
     k: int,
-    steps: list[Layout],
+    start: tuple[Layout, ...],
+    step: Layout,
     last: tuple[Layout, ...],
     claims: Claims,
     sigma_data: Fraction,
     mean: Fraction,
     noise: Fraction,
 ) -> Scheme:
-    """The steps that raise the order and the inner one, as a scheme with its parameters bound."""
-    if not 1 <= k <= HIGHEST:
-        raise InputError(f"{name}({k}) is not declared; use k = 1 to {HIGHEST}.")
+    """The steps of a run as a scheme with its parameters bound."""
     turn = noisy if noise else lambda layout: layout
-    *start, step = map(turn, steps)
     scheme = Scheme(
         name,
         family="Gaussian frame",
         source=SOURCE,
-        start=tuple(start),
-        step=step,
+        start=tuple(map(turn, start)),
+        step=turn(step),
         last=tuple(map(turn, last)),
-        to_zero=None if last else step,
+        to_zero=None if last else turn(step),
         frozen="residual",
         clock="angle",
         tau=tau if noise else 0,

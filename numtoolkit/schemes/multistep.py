@@ -5,7 +5,7 @@ from functools import lru_cache
 from numtoolkit.entries import Entry, N, adams, at, phi, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Layout, Scheme
-from numtoolkit.schemes.forms import history, past, predict_correct
+from numtoolkit.schemes.forms import adams_bashforth, history, past, predict_correct
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
 r0, r1 = symbol("r0"), symbol("r1")
@@ -43,24 +43,18 @@ def three_point(second_difference: int) -> Layout:
     return history([phi(1) - b2 - b3, b2, b3], keep=2)
 
 
-def raised(order: int) -> tuple[Layout, ...]:
-    """Exponential Adams steps of orders 1 to order - 1, each with all the history there is."""
-    return tuple(history(adams(past(k)), keep=k) for k in range(1, order))
-
-
 DPMPP_2M = multistep(
     "dpmpp-2m", (FIRST,), two_point(keep=1), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
 )
 RES_2M = multistep(
     "res-2m",
-    raised(2),
-    history(adams(past(2)), keep=1),
+    *adams_bashforth(2),
     Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
     "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4",
 )
 RES_3M = multistep(
     "res-3m",
-    raised(3),
+    adams_bashforth(3)[0],
     three_point(2),
     Claims(classical=3, stiff_strong=3, stiff_commuting=3, stiff_weak=3),
     "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011",
@@ -88,7 +82,7 @@ def exp_adams(k: int = 4) -> Scheme:
         raise InputError(f"exp-adams({k}) is not declared; use k = 1 to 6.")
     claims = Claims(k, k, k, k)
     source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
-    scheme = multistep("exp-adams", raised(k), history(adams(past(k)), keep=k - 1), claims, source)
+    scheme = multistep("exp-adams", *adams_bashforth(k), claims, source)
     return scheme.with_structure(str(k))
 
 

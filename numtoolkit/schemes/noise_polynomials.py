@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import ZERO, Entry, adams, flow, integral, phi
+from numtoolkit.entries import ZERO, Entry, flow, integral, phi
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Item, Layout, Scheme
-from numtoolkit.schemes.forms import combine, evaluate, history, past, tableau, written
+from numtoolkit.schemes.forms import adams_bashforth, combine, evaluate, history, tableau, written
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
 # Adams-Bashforth weights for equal steps, orders 1 to 4 (Hairer, Norsett & Wanner 1993, III.1)
@@ -34,8 +34,7 @@ def noise_multistep(
 def _polynomial(name: str, k: int, clock: str, source: str, highest: int = 5) -> Scheme:
     if not 0 <= k <= highest:
         raise InputError(f"{name}({k}) is not declared; use k = 0 to {highest}.")
-    start = [history(adams(past(q)), keep=q) for q in range(1, k + 1)]
-    step = history(adams(past(k + 1)), keep=k)
+    start, step = adams_bashforth(k + 1)
     return noise_multistep(name, start, step, Claims(classical=k + 1), source, clock).with_structure(str(k))
 
 

@@ -7,7 +7,7 @@ from numtoolkit.entries import adams, covariance, flow, integral, number, phi, s
 from numtoolkit.errors import InputError
 from numtoolkit.processes import ScalarProcess
 from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme
-from numtoolkit.schemes.forms import ancestral, combine, evaluate, history, noisy, past, predict_correct, written
+from numtoolkit.schemes.forms import adams_moulton, ancestral, combine, evaluate, history, noisy, written
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
 
 d = symbol("d")
@@ -132,19 +132,15 @@ def sa_solver(p: int = 1) -> Scheme:
     """
     if not 1 <= p <= 4:
         raise InputError(f"sa-solver({p}) is not declared; use p = 1 to 4.")
-    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), p - 1, first=q == 1) for q in range(1, p + 1)]
-    if p == 1:
-        steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
-    final = written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(p)))})], "out")
-    *start, step = map(noisy, steps)
+    start, step, last = adams_moulton(p)
     tau = symbol("tau")
     scheme = Scheme(
         "sa-solver",
         family="exponential SDE",
         source="arXiv:2309.05019 Algorithm 1",
-        start=tuple(start),
-        step=step,
-        last=(noisy(final),),
+        start=tuple(map(noisy, start)),
+        step=noisy(step),
+        last=(noisy(last),),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

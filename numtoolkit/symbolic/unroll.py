@@ -23,7 +23,6 @@ from numtoolkit.entries import (
     Product,
     Quotient,
     Sum,
-    reframe,
     substitute,
     symbol,
     symbols,
@@ -71,23 +70,7 @@ class Frame:
             return inner
         ratios = {name: symbol(f"r{int(name[1:]) + self.back}") / self.scale for name in _ratios(inner)}
         shifted = inner.map(lambda entry: substitute(entry, ratios))
-        blocks = shifted.map(lambda entry: reframe(entry, self.origin, self.scale))
-        return Layout(
-            tuple(self._item(block, own) for block, own in zip(blocks.items, shifted.items, strict=True)),
-            inner.out,
-            inner.carry,
-        )
-
-    def _item(self, block: Item, own: Item) -> Item:
-        """A row with its entries reframed, and its abscissae, which are plain scalars, moved."""
-        if isinstance(own, Row) and isinstance(block, Row):
-            return Row(own.name, self._move(own.at), block.terms)
-        if isinstance(own, Eval):
-            return Eval(own.name, own.of, self._move(own.at), self._move(own.told))
-        return block
-
-    def _move(self, c: Entry) -> Entry:
-        return self.origin + self.scale * c
+        return shifted.moved(self.origin, self.scale)
 
     @cached_property
     def previous(self) -> Frame:
