@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -78,14 +79,21 @@ class Program:
         return sum(isinstance(i, Call) for step in self.steps for i in step.instructions)
 
     @property
+    def plan(self) -> str:
+        """How the steps spend the evaluations: "2 steps of 2 evaluations, 1 of 1"."""
+        counts = [sum(isinstance(i, Call) for i in step.instructions) for step in self.steps]
+        runs = [(count, len(list(group))) for count, group in groupby(counts)]
+        count, steps = runs[0]
+        head = f"{steps} step{'s' * (steps > 1)} of {count} evaluation{'s' * (count != 1)}"
+        return ", ".join([head, *(f"{steps} of {count}" for count, steps in runs[1:])])
+
+    @property
     def times(self) -> Floats:
         return np.array([self.steps[0].start, *(step.end for step in self.steps)])
 
     def text(self) -> str:
         """The run as a person reads it: one line an instruction, blocks with six digits."""
-        lines = [
-            f"{self.scheme} on {self.process.name}: {len(self.steps)} steps, {self.nfe} evaluations of {self.network}"
-        ]
+        lines = [f"{self.scheme} on {self.process.name}, {self.nfe} evaluations of {self.network}: {self.plan}"]
         for n, step in enumerate(self.steps):
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
@@ -131,20 +139,23 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
             raise InputError(f"scheme {scheme.name} has no step to noise level 0; end the grid at a time above 0.")
         last = last or (scheme.to_zero,)  # type: ignore[assignment]
     inner = steps - len(scheme.start) - len(last)
-    if steps >= 1 and not scheme.last and inner < 0:  # a short run of a scheme without a special end is all start
+    if inner >= 0:
+        return [*scheme.start, *[scheme.step] * inner, *last]
+    if steps >= 1 and not scheme.last:  # a short run of a scheme without a special end is all start
         return [*scheme.start[: steps - len(last)], *last]
-    if inner < 0:
-        raise InputError(
-            f"scheme {scheme.name} needs at least {steps - inner} steps for its start and end, got {steps}; take more."
-        )
-    return [*scheme.start, *[scheme.step] * inner, *last]
+    for run in scheme.fill:
+        if len(run) == steps:
+            return list(run)
+    raise InputError(
+        f"scheme {scheme.name} needs at least {steps - inner} steps for its start and end, got {steps}; take more."
+    )
 
 
 def evaluations(scheme: Scheme, steps: int, to_zero: bool = False) -> int:
-    """Network evaluations of a run of that many steps, without lowering it."""
+    """Network evaluations of a run of that many whole steps, without lowering it."""
     further = max(steps - _shortest(scheme), 0)
-    plan = layouts(scheme, steps - further, to_zero)
-    return sum(layout.evaluations for layout in plan) + further * scheme.nfe_per_step
+    own = layouts(scheme, steps - further, to_zero)
+    return sum(layout.evaluations for layout in own) + further * scheme.nfe_per_step
 
 
 def _shortest(scheme: Scheme) -> int:
@@ -152,42 +163,53 @@ def _shortest(scheme: Scheme) -> int:
     return len(scheme.start) + max(len(scheme.last), 1) + 1
 
 
-def steps_for(scheme: Scheme, nfe: int, to_zero: bool = False) -> int:
-    """The number of steps that spends exactly `nfe` evaluations.
+def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
+    """The layout of each step of a run that spends exactly `nfe` evaluations.
 
-    raises   InputError naming the nearest budgets the scheme can spend
+    As many whole steps as the budget has room for; what they leave is spent by `fill`, at the end, on a grid that ends
+    at noise level 0 before the step that goes there.
+    raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
+    reachable = _reachable(scheme, nfe, to_zero)
+    spent = max((found for found in reachable if found <= nfe), default=0)
+    left = nfe - spent
+    if nfe < 1 or left > len(scheme.fill):
+        near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
+        raise InputError(
+            f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, near))}."
+        )
+    whole = layouts(scheme, reachable[spent], to_zero) if spent else []
+    end = len(whole) - (to_zero and not scheme.last and bool(whole))
+    return [*whole[:end], *(scheme.fill[left - 1] if left else ()), *whole[end:]]
+
+
+def _reachable(scheme: Scheme, nfe: int, to_zero: bool) -> dict[int, int]:
+    """The budgets of whole steps about `nfe`, with their steps."""
     base = _shortest(scheme)
-    spent = evaluations(scheme, base, to_zero)
-    near_steps = max(base, base + (nfe - spent) // max(scheme.nfe_per_step, 1))
-    reachable: dict[int, int] = {}
-    for steps in (*range(1, base + 1), near_steps, near_steps + 1):
+    near = base + max(nfe - evaluations(scheme, base, to_zero), 0) // max(scheme.nfe_per_step, 1)
+    found: dict[int, int] = {}
+    for steps in (*range(1, base + 1), near, near + 1):
         try:
-            reachable[evaluations(scheme, steps, to_zero)] = steps
+            found[evaluations(scheme, steps, to_zero)] = steps
         except InputError:  # too short for the scheme's start and end
             continue
-    if nfe in reachable:
-        return reachable[nfe]
-    near = sorted(reachable, key=lambda budget: abs(budget - nfe))[:2]
-    raise InputError(
-        f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are "
-        f"{', '.join(map(str, sorted(near)))}."
-    )
+    return found
 
 
-def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data") -> Program:
+def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data", nfe: int | None = None) -> Program:
     """Lower a scheme on a grid to a run program.
 
     times    N + 1 process times as `numtoolkit.grids.grid` returns them
     network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
+    nfe      None for whole steps; else the run is that of `planned`, which must have N steps
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
     cost     no evaluations; milliseconds for a thousand steps
     """
     problem = problem_of(scheme, process)
-    plan = layouts(scheme, len(times) - 1, to_zero=times[-1] == 0)
-    steps: list[Step | None] = [None] * len(plan)
-    for layout in {id(own): own for own in plan}.values():
-        index = np.array([n for n, own in enumerate(plan) if own is layout])
+    layout_of = plan(scheme, len(times) - 1, bool(times[-1] == 0), nfe)
+    steps: list[Step | None] = [None] * len(layout_of)
+    for layout in {id(own): own for own in layout_of}.values():
+        index = np.array([n for n, own in enumerate(layout_of) if own is layout])
         try:
             lowered = _lower_layout(scheme, layout, problem, times, index, network)
         except np.linalg.LinAlgError:
@@ -198,6 +220,22 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
         for n, step in zip(index, lowered, strict=True):
             steps[n] = step
     return Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
+
+
+def plan(scheme: Scheme, steps: int, to_zero: bool = False, nfe: int | None = None) -> list[Layout]:
+    """The layout of each of `steps` steps: whole steps, or those of a budget of evaluations.
+
+    raises   InputError for a budget that takes another number of steps
+    """
+    if nfe is None:
+        return layouts(scheme, steps, to_zero)
+    found = planned(scheme, nfe, to_zero)
+    if len(found) != steps:
+        raise InputError(
+            f"scheme {scheme.spec} spends {nfe} evaluations in {len(found)} steps, but the grid has {steps}; drop nfe "
+            f"or give {len(found) + 1} times."
+        )
+    return found
 
 
 def step_quantities(

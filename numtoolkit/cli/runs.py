@@ -11,6 +11,7 @@ import numpy as np
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report, versions
 from numtoolkit.errors import InputError
 from numtoolkit.processes import process as process_of
+from numtoolkit.program import lower
 from numtoolkit.runs import SampleFolder
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.storage import checksum, write_figure
@@ -47,7 +48,8 @@ def _sample(arguments: argparse.Namespace) -> int:
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
     nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
-    steps = len(times_of(scheme, process, arguments.grid, nfe=nfe)) - 1
+    times = times_of(scheme, process, arguments.grid, nfe=nfe)
+    program = lower(scheme, process, times, nfe=nfe)
     if arguments.image and len(law.shape) != 2:
         raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
     specification = {
@@ -65,7 +67,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     kept = SampleFolder.open(Path(arguments.out), specification, {"versions": versions()}, note)
     missing = kept.missing(seeds)
     run = {"process": process, "grid": arguments.grid, "nfe": nfe, "batch": BATCH, **where}
-    with bar(-(-len(missing) // BATCH) * steps, scheme.spec) as shown:
+    with bar(-(-len(missing) // BATCH) * len(program.steps), scheme.spec) as shown:
         for first in range(0, len(missing), SHARD):
             own = missing[first : first + SHARD]
             found = sample(
@@ -74,7 +76,7 @@ def _sample(arguments: argparse.Namespace) -> int:
             kept.add(own, np.asarray(found.samples if arguments.device is None else found.samples.cpu()))
     if arguments.image:
         _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
-    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "steps": steps}
+    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": program.plan}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
 
