@@ -94,7 +94,7 @@ def churned_scheme(
         family="churned",
         source=source,
         step=churned(step, a, inflation),
-        fill=((churned(EXPONENTIAL_EULER, a, inflation),),),
+        fill=((churned(EXPONENTIAL_EULER, a, inflation),),) if step.evaluations > 1 else (),
         frozen=frozen,
         clock=clock,
         processes=IMAGE,
@@ -112,6 +112,17 @@ def churned_scheme(
     )
 
 
+EULER_CHURN = churned_scheme(
+    "euler-churn", EXPONENTIAL_EULER, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2 without its correction"
+)
+DPM2_CHURN = churned_scheme(
+    "dpm2-churn",
+    DPMPP_2S.step,
+    "noise",
+    "log-snr",
+    "arXiv:2206.00927 Algorithm 1, noise added as in arXiv:2206.00364; k-diffusion",
+    DPMPP_2S.params,
+)
 HEUN_EDM_CHURN = churned_scheme("heun-edm-churn", HEUN_EDM_STEP, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2")
 RES_2S_CHURN = churned_scheme(
     "res-2s-churn", RES_2S.step, "data", "log-snr", "arXiv:2308.02157 Algorithm 2, stochastic", RES_2S.params
@@ -140,4 +151,4 @@ HEUN = Scheme(
     claims=Claims(classical=2),
 )
 
-ONE_STEP = (EULER, HEUN, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, RES_2S_CHURN, DPMPP_2S)
+ONE_STEP = (EULER, HEUN, DDIM, EULER_CHURN, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, RES_2S_CHURN, DPMPP_2S, DPM2_CHURN)
