@@ -286,6 +286,27 @@ def drawn(path):
     return found
 
 
+def test_sample_denoises_with_its_last_evaluation(result, tmp_path):
+    import numtoolkit
+
+    words = ["sample", "--law", "ring", "--scheme", "rvv", "--process", "psld", "--grid", "quadratic", "--nfe", "6"]
+    record = result(*words, "--denoise", "--seeds", "0-3", "--out", tmp_path)
+    assert record["plan"] == "2 steps of 2 evaluations, 1 of 1, 1 to denoise"
+    direct = numtoolkit.sample(
+        numtoolkit.Network.of(law_of("ring")),
+        "rvv",
+        process="psld",
+        grid="quadratic",
+        nfe=6,
+        seeds=range(4),
+        dtype=np.float64,
+        batch=64,
+        denoise=True,
+    )
+    assert direct.nfe == 6
+    np.testing.assert_array_equal(np.stack([drawn(tmp_path)[i] for i in range(4)]), direct.samples)
+
+
 def test_sample_writes_what_the_runner_returns(result, tmp_path):
     import numtoolkit
 
