@@ -9,8 +9,9 @@ from numtoolkit.errors import InputError
 from numtoolkit.exact import affine_map, gaussian_flow
 from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
+from numtoolkit.plans import evaluations, layouts, planned
 from numtoolkit.processes import EDM, process
-from numtoolkit.program import evaluations, layouts, lower, planned
+from numtoolkit.program import lower
 from numtoolkit.schemes import catalogue, scheme
 
 PARAMETERS = ["unipc(1)", "unipc(3)", "unipc(4, variant=bh1)", "gframe-abm(1)", "gframe-abm(5)", "gframe-abm(4, tau=1)"]

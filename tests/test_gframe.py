@@ -16,9 +16,10 @@ from numtoolkit.exact import affine_map, exact_flow, exact_marginal, gaussian_fl
 from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
+from numtoolkit.plans import evaluations, planned
 from numtoolkit.predictions import PREDICTIONS, convert
 from numtoolkit.processes import CLD, EDM, PROCESSES, PSLD, VP, CosineVP, RectifiedFlow
-from numtoolkit.program import Affine, Call, evaluations, lower, planned
+from numtoolkit.program import Affine, Call, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme

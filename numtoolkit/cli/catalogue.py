@@ -12,8 +12,9 @@ from numtoolkit import printing
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, progress, report, schemes, width
 from numtoolkit.errors import InputError
 from numtoolkit.grids import grid as grid_of
+from numtoolkit.plans import planned
 from numtoolkit.processes import process as process_of
-from numtoolkit.program import Program, lower, planned
+from numtoolkit.program import Program, lower
 from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.schemes import catalogue, table
 from numtoolkit.schemes import scheme as scheme_of

@@ -26,8 +26,9 @@ from numtoolkit.exact.moments import exact_marginal, moments, wasserstein2
 from numtoolkit.grids import grid as grid_of
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measures import relative_rms, sliced_wasserstein
+from numtoolkit.plans import evaluations, planned
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Program, evaluations, lower, planned, problem_of
+from numtoolkit.program import Program, lower, problem_of
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, STEP, normals
 from numtoolkit.scheme import Scheme

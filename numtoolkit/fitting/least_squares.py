@@ -16,8 +16,9 @@ from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.exact.flows import exact_flow
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.models.network import Network
+from numtoolkit.plans import plan
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Step, lower, plan
+from numtoolkit.program import Step, lower
 from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor

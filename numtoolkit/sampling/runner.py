@@ -14,9 +14,10 @@ import numpy as np
 
 from numtoolkit import __version__, grids, processes, schemes
 from numtoolkit.errors import InputError, unknown
+from numtoolkit.plans import plan, planned
 from numtoolkit.predictions import convert
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Affine, Block, Call, Instruction, Program, Step, lower, plan, planned
+from numtoolkit.program import Affine, Block, Call, Instruction, Program, Step, lower
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
@@ -167,7 +168,7 @@ def times_of(
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
 
-    Evaluations are spent as `numtoolkit.program.planned` says.
+    Evaluations are spent as `numtoolkit.plans.planned` says.
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
     budget = None if nfe is None else _whole("nfe", nfe) - denoise

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.plans import plan
 from numtoolkit.processes import process
-from numtoolkit.program import plan, problem_of, step_quantities
+from numtoolkit.program import problem_of, step_quantities
 from numtoolkit.scheme import Scheme
 from numtoolkit.symbolic.classical import residuals
 from numtoolkit.symbolic.trees import show_term
