@@ -121,6 +121,16 @@ def adams_moulton(k: int) -> tuple[tuple[Layout, ...], Layout, Layout]:
     return tuple(steps[:-1]), steps[-1], written([last], "out")
 
 
+def adams_moulton_again(k: int) -> tuple[tuple[Layout, ...], Layout, Layout]:
+    """The same with corrected states evaluated again as the history (PECE): N steps take 2 N - 1 evaluations.
+
+    So every step begins as the first one does, and hands on no value at a predicted state.
+    """
+    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=True) for q in range(1, k + 1)]
+    steps = [replace(own, carry=tuple(pair for pair in own.carry if pair[1] != "EP")) for own in steps]
+    return tuple(steps[:-1]), steps[-1], history(adams(past(k)), keep=0)
+
+
 def noisy(layout: Layout) -> Layout:
     """One draw of the exact noise of the linear part added to every row; all of them end where the step does."""
     items = [replace(i, terms=(*i.terms, ("xi", ONE))) if isinstance(i, Row) else i for i in layout.items]
