@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from numtoolkit.entries import flow, integral, op
 from numtoolkit.errors import InputError
 from numtoolkit.exact import affine_map, gaussian_flow
 from numtoolkit.grids import grid
@@ -20,6 +22,7 @@ from numtoolkit.program import Call, evaluations, lower, steps_for
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
+from numtoolkit.schemes.forms import combine, evaluate, written
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.verify import verify
 
@@ -233,6 +236,12 @@ def test_orders_are_proved_and_those_of_whole_runs_measured(text, inner, whole):
 
 def test_the_order_of_the_longest_corrector_is_proved():
     assert order(scheme("gddim-pc(4)"), ratios={"r0": 2, "r1": 3, "r2": 5}).p == 5
+
+
+def test_proofs_read_the_linear_part_as_the_forward_drift():
+    F = op("F")
+    row = combine("out", 1, y=flow(L=F), E0=integral(L=F))
+    assert order(replace(scheme("gddim(1)"), step=written([evaluate("E0"), row], "out"))).p == 1
 
 
 # what they cost, and what they refuse

@@ -1,7 +1,7 @@
 """gDDIM (arXiv:2206.05564): Adams schemes in process time for the noise of phase space, in the factor R of `noise-r`.
 
 R is the factor of the noise covariance that the flow of a point mass carries along, so that for such data the frozen
-eps = R^-1 (z - e x_0) is constant: the first member is exact on any grid. The Cholesky factor turns against R by some
+eps = R^-1 (z - e x_0) is constant and every step is exact. The Cholesky factor turns against R by some
 10 radians from t = 0.001 to 1.
 """
 
