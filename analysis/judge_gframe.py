@@ -5,8 +5,8 @@ smallest error are chosen on two laws; the chosen ones, and one member of each s
 laws they have not seen. A third side is the frame's default k = 2 with p = 1.4 throughout, for reference: it was not
 chosen blind. Everybody is told one mean and one standard deviation of the data; errors are those of the data part at
 the end of the grid against the exact flow from the same 64 starts. On image processes a grid of the rest may stop at
-t_min or go on to noise level 0, whichever is better; the frame goes to 0. In phase space the rest includes gDDIM, the
-frame's first-order member with a sigma_data near 0.
+t_min or go on to noise level 0, whichever is better; the frame goes to 0. In phase space the rest includes gDDIM
+with its predictor-corrector.
 
     python analysis/judge_gframe.py          some minutes on two slow cores
 """
@@ -37,12 +37,12 @@ POWERS = (1, 1.2, 1.4, 1.7)
 TUNING = ("mixture()", "mixture(low=0.05, spread=0.45)")
 SIDES = ("rest", "frame", "k = 2")
 TOLD = "sigma_data={s}, mean={m}"
-GDDIM = "gframe-ab(1, sigma_data=1/10000, mean={m})"
 # Families have more members than the catalogue's one; lambda-DDIM without a shift is DDIM.
 MEMBERS = (
     *(f"exp-adams({k})" for k in (2, 3, 5)),
     *("unipc(1)", "unipc(3)", "unipc(2, variant=bh1)", "unipc(3, variant=bh1)"),
     *("deis-tab(1)", "deis-tab(2)", "deis-rhoab(1)", "deis-rhoab(2)", "ipndm(2)", "ipndm(3)", "res-2s(1)"),
+    *("gddim(1)", "gddim(3)", "gddim(4)", "gddim-pc(1)", "gddim-pc(3)"),
 )
 LEFT_OUT = ("Gaussian frame", "conjugate")
 
@@ -55,7 +55,7 @@ class Member:
     grid: str
 
     def __str__(self) -> str:
-        short = "gddim" if self.scheme == GDDIM else self.scheme.replace(f", {TOLD}", "")
+        short = self.scheme.replace(f", {TOLD}", "")
         return f"{short} on {self.grid}".replace("{s}, ", "").replace("({s})", "")
 
 
@@ -113,7 +113,6 @@ def members_of_rest(process: Process) -> list[Member]:
     names = [name for name in (*names, *MEMBERS) if process.name in scheme(name).processes]
     grids = ["log-snr", "rho(7)", "rho(3)", "angle({s})", "angle({s}, power=1.4)"]
     if phase_space:
-        names.append(GDDIM)
         grids += ["uniform", "quadratic"]
     else:
         grids += [f"{g[:-1]}, zero=1)" if g.endswith(")") else f"{g}(zero=1)" for g in grids]

@@ -44,21 +44,27 @@ def _shortest(scheme: Scheme) -> int:
 def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
     """The layout of each step of a run that spends exactly `nfe` evaluations.
 
-    As many whole steps as the budget has room for; what they leave is spent by `fill`, at the end, on a grid that ends
-    at noise level 0 before the step that goes there.
+    As many whole steps as the budget has room for. What they leave makes the last step an inner one where that takes as
+    many evaluations more, or is spent by `fill` at the end, on a grid that ends at noise level 0 before the step that
+    goes there.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
     reachable = _reachable(scheme, nfe, to_zero)
-    spent = max((found for found in reachable if found <= nfe), default=0)
-    left = nfe - spent
-    if nfe < 1 or left > len(scheme.fill):
-        near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
-        raise InputError(
-            f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, near))}."
-        )
+    if nfe in reachable:
+        return layouts(scheme, reachable[nfe], to_zero)
+    spent = max((found for found in reachable if found < nfe), default=0)
     whole = layouts(scheme, reachable[spent], to_zero) if spent else []
-    end = len(whole) - (to_zero and not scheme.last and bool(whole))
-    return [*whole[:end], *(scheme.fill[left - 1] if left else ()), *whole[end:]]
+    if not scheme.last and 0 < nfe - spent <= len(scheme.fill):
+        end = len(whole) - (to_zero and bool(whole))
+        return [*whole[:end], *scheme.fill[nfe - spent - 1], *whole[end:]]
+    if scheme.last and len(whole) < len(scheme.start) + len(scheme.last) and 0 < nfe <= len(scheme.fill):
+        return list(scheme.fill[nfe - 1])
+    if scheme.last and nfe - spent == scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last):
+        return [*whole[: -len(scheme.last)], scheme.step]
+    near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
+    raise InputError(
+        f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, near))}."
+    )
 
 
 def _reachable(scheme: Scheme, nfe: int, to_zero: bool) -> dict[int, int]:

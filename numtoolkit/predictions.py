@@ -6,6 +6,7 @@ Every prediction is an affine function of the state z and the score S of the mar
 
     score     S, k outputs
     noise     S = -L^-T out, L L' = Sigma_t lower Cholesky (one block: out = -sigma S); k outputs
+    noise-r   the same with R_t for L, R R' = Sigma_t, R' = (F + G G' Sigma_t^-1 / 2) R (gDDIM); two blocks
     data      out = E[x_0 | z], S = -Sigma_t^-1 (z - e_t out); 1 output
     velocity  out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
     flow      out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
@@ -23,9 +24,10 @@ from __future__ import annotations
 import numpy as np
 
 from numtoolkit.errors import InputError, unknown
-from numtoolkit.processes import Floats, Process
+from numtoolkit.processes import PSLD, Floats, Process
 
-PREDICTIONS = ("data", "noise", "score", "velocity", "flow")
+PREDICTIONS = ("data", "noise", "noise-r", "score", "velocity", "flow")
+OF_SCORE = ("noise", "noise-r", "score")  # the score times a matrix: frozen, they leave the linear part F
 
 
 def outputs(prediction: str, process: Process) -> int:
@@ -36,6 +38,8 @@ def outputs(prediction: str, process: Process) -> int:
         raise InputError(
             f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow."
         )
+    if prediction == "noise-r" and process.blocks == 1:
+        raise InputError(f"prediction 'noise-r' is that of a phase space; on process {process.name} use noise.")
     return 1 if prediction == "data" else process.blocks
 
 
@@ -46,8 +50,8 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
     none, eye = np.zeros_like(sigma), np.broadcast_to(np.eye(process.blocks), sigma.shape)
     if prediction == "score":
         return none, eye
-    if prediction == "noise":
-        return none, -_inverse(np.swapaxes(_root(sigma), 1, 2))
+    if prediction in ("noise", "noise-r"):
+        return none, -_inverse(np.swapaxes(_root(prediction, process, t), 1, 2))
     if prediction == "data":
         return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
     if prediction == "velocity":
@@ -70,8 +74,8 @@ def from_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Fl
     none, eye = np.zeros_like(sigma), np.broadcast_to(np.eye(process.blocks), sigma.shape)
     if prediction == "score":
         return none, eye
-    if prediction == "noise":
-        return none, -np.swapaxes(_root(sigma), 1, 2)
+    if prediction in ("noise", "noise-r"):
+        return none, -np.swapaxes(_root(prediction, process, t), 1, 2)
     if prediction == "data":
         gain = np.linalg.solve(sigma, e[:, :, None])
         row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
@@ -116,8 +120,11 @@ def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, 
     return (_inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
 
 
-def _root(sigma: Floats) -> Floats:
-    return np.asarray(np.linalg.cholesky(sigma), dtype=np.float64)
+def _root(prediction: str, process: Process, t: Floats) -> Floats:
+    """The factor of Sigma_t that a noise refers to."""
+    if prediction == "noise-r" and isinstance(process, PSLD):
+        return process.moving_root(t)
+    return np.asarray(np.linalg.cholesky(process.kernel(t)[1]), dtype=np.float64)
 
 
 def _inverse(blocks: Floats) -> Floats:

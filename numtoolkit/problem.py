@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from numtoolkit.errors import InputError
-from numtoolkit.predictions import convert, deviation, outputs, residual, residual_to_score, to_score
+from numtoolkit.predictions import OF_SCORE, convert, deviation, outputs, residual, residual_to_score, to_score
 from numtoolkit.processes import Floats, Process, ScalarProcess
 
 FROZEN_DRIFT = "drift"  # the whole right-hand side dz/du is the frozen quantity: classical Runge-Kutta
@@ -143,7 +143,7 @@ class Problem:
         if name == "L" and self.frozen == FROZEN_DRIFT:
             return np.zeros_like(start)
         forward = process.log_alpha(end) - process.log_alpha(start)
-        if name == "F" or self.frozen in ("noise", "score"):
+        if name == "F" or self.frozen in OF_SCORE:
             return forward
         if name != "L":
             raise InputError(f"operator {name!r} has no closed scalar flow; use F, L, O, unit or ones.")
@@ -164,7 +164,7 @@ class Problem:
         fixed = (
             name in ("F", "Q", "G", "O", "R")
             or self.frozen in ("score", FROZEN_DRIFT)
-            or (name, self.frozen) == ("L", "noise")
+            or (name == "L" and self.frozen in OF_SCORE)
         )
         return fixed and (self.clock == "beta" or self._steady)
 

@@ -217,8 +217,8 @@ def regions(
     variance: float = 0.25,
     size: int = 400,
 ) -> tuple[Region, ...] | tuple[StepLimit]:
-    """Where a scheme is stable: on the test equation for schemes of scalar processes that are deterministic or carry
-    evaluations, else on a process.
+    """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
+    scalar processes, else on a process.
 
     linear    values of h L, one map each
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
@@ -227,7 +227,7 @@ def regions(
     raises    InputError for unknown schemes, and for a scheme with history on a process
     """
     declared = read(scheme)
-    if process is None and "vp" in declared.processes and (declared.kind == "ode" or declared.step.carry):
+    if process is None and (declared.step.carry or ("vp" in declared.processes and declared.kind == "ode")):
         return tuple(_linear_map(declared, x, size) for x in linear)
     process = process or (PSLD() if "psld" in declared.processes else EDM())
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))

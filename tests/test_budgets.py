@@ -15,7 +15,10 @@ from numtoolkit.program import lower
 from numtoolkit.schemes import catalogue, scheme
 
 PARAMETERS = ["unipc(1)", "unipc(3)", "unipc(4, variant=bh1)", "gframe-abm(1)", "gframe-abm(5)", "gframe-abm(4, tau=1)"]
-MEMBERS = [*catalogue(), *map(scheme, [*PARAMETERS, "sa-solver(3)", "exp-adams(6)", "iia-edm(3)", "lawson-4"])]
+MEMBERS = [
+    *catalogue(),
+    *map(scheme, [*PARAMETERS, "sa-solver(3)", "gddim-pc(1)", "gddim-pc(4)", "exp-adams(6)", "iia-edm(3)", "lawson-4"]),
+]
 LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 
 
@@ -25,14 +28,16 @@ def test_every_budget_is_spent(own):
         for nfe in range(1, 31):
             plan = planned(own, nfe, to_zero)
             assert sum(layout.evaluations for layout in plan) == nfe
-            if plan == (whole := whole_steps(own, len(plan), to_zero)):
-                continue
-            # what is filled is less than one more whole step would take
-            assert whole is None or evaluations(own, len(plan), to_zero) > nfe
+            if plan != whole_steps(own, len(plan), to_zero):  # then no number of whole steps would do
+                assert nfe not in {spent_by(own, steps, to_zero) for steps in range(1, nfe + 2)}
     on = process(own.processes[0])
     for nfe in (1, 2, 7):
         program = lower(own, on, grid("quadratic", on, len(planned(own, nfe))), nfe=nfe)
         assert program.nfe == nfe
+
+
+def spent_by(own, steps, to_zero):
+    return whole_steps(own, steps, to_zero) and evaluations(own, steps, to_zero)
 
 
 def whole_steps(own, steps, to_zero):
@@ -55,6 +60,9 @@ def whole_steps(own, steps, to_zero):
         ("pndm", 7, False, "1 step of 4 evaluations, 1 of 3"),
         ("pndm", 14, False, "3 steps of 4 evaluations, 2 of 1"),
         ("unipc(4)", 3, False, "1 step of 2 evaluations, 1 of 1, 1 of 0"),
+        ("gddim-pc(3)", 7, False, "3 steps of 2 evaluations, 1 of 1"),
+        ("gddim-pc(3)", 8, False, "4 steps of 2 evaluations"),
+        ("gddim-pc(3)", 2, False, "1 step of 2 evaluations"),
         ("nobab", 8, False, "2 steps of 3 evaluations, 1 of 2"),
     ],
 )
@@ -71,11 +79,13 @@ def test_a_plan_in_words(own, nfe, to_zero, plan):
     ("own", "lower_member", "steps"),
     [(f"gframe-abm(4{tau})", f"gframe-abm({n}{tau})", n) for tau in ("", ", tau=1") for n in (1, 2, 3)]
     + [("unipc(4)", f"unipc({p})", n) for p, n in ((2, 2), (2, 3), (3, 4), (3, 5))]
+    + [("gddim-pc(4)", f"gddim-pc({n})", n) for n in (1, 2, 3)]
     + [(f"sa-solver({k})", f"sa-solver({n})", n) for k, n in ((3, 2), (4, 3), (4, 1))],
 )
 def test_a_run_too_short_for_a_scheme_is_that_of_a_lower_member(own, lower_member, steps):
-    times = grid("rho(7)", EDM(), steps)
-    ours, theirs = (lower(scheme(name), EDM(), times).steps for name in (own, lower_member))
+    on = process(scheme(own).processes[-1] if "gddim" in own else "edm")
+    times = grid("rho(7)", on, steps)
+    ours, theirs = (lower(scheme(name), on, times).steps for name in (own, lower_member))
     for one, other in zip(ours, theirs, strict=True):
         assert one.instructions == other.instructions
 

@@ -39,13 +39,14 @@ def largest(sizes):
     return lambda n, step, state: sizes.append(max(float(np.abs(block).max()) for block in state))
 
 
-def rounding(law, sizes):
+def rounding(law, sizes, trips=1):
     """What a run may miss its own exact arithmetic by: at most 6 x 30 roundings of numbers as large as its largest
     state (1000 eps is 5 times that), magnified at most as the flow of z / alpha is on the way to the data, or, in a
-    phase space, as the noise is by the factor L_t of Sigma_t that turns it into a score and back."""
+    phase space, as the noise is by the factor L_t of Sigma_t that turns it into a score and back; `trips` times in a
+    step that corrects with the noise at its own prediction and is then evaluated again."""
     ends = np.array([law.t_min, law.T])
     gain = np.divide(*law.alpha(ends)) if law.blocks == 1 else np.sqrt(np.linalg.cond(law.kernel(ends)[1][0]))
-    return 1000 * EPS * max(sizes) * gain
+    return 1000 * EPS * max(sizes) * gain**trips
 
 
 @pytest.mark.parametrize(("own", "law"), cases())
@@ -71,7 +72,8 @@ def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
         turn=lambda blocks: [block @ Q.T for block in blocks],
     )
     for ours, theirs in zip(here, there, strict=True):
-        np.testing.assert_allclose(ours @ Q.T + d, theirs, rtol=0, atol=rounding(law, sizes))
+        within = rounding(law, sizes, trips=2 if own.name == "gddim-pc" else 1)
+        np.testing.assert_allclose(ours @ Q.T + d, theirs, rtol=0, atol=within)
 
 
 @pytest.mark.parametrize(("own", "law"), cases())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from numtoolkit.errors import InputError
 from numtoolkit.phi import phi
 from numtoolkit.processes.base import Floats, Process, in_range
+
+TERMS = 400  # of the series of theta: enough for every process that is not refused, 250 radians and t_min = 1e-6
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,19 @@ class PSLD(Process):
         start = self.gamma * mass * E[:, :, 1, None] * E[:, None, :, 1]
         return E[:, :, 0], noise + start
 
+    def moving_root(self, t: Floats) -> Floats:
+        """R_t, (n, 2, 2), with R R' = Sigma_t, which the flow of a point mass carries along (arXiv:2206.05564).
+
+        R solves R' = K R, K = F + G G' Sigma^-1 / 2, and is L rot(theta) with the lower Cholesky factor L. As L^-1 L'
+        has nothing above its diagonal, theta' = -(L^-1 K L)_xm: one integral. It starts with theta = 0 at t = 0, as
+        R does in the authors' code.
+        """
+        low = 1e-4 * self.t_min
+        theta = np.sqrt(np.minimum(t / low, 1)) * _turning(self, low)(np.log(np.maximum(t, low)))
+        turn = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+        root: Floats = np.linalg.cholesky(self.kernel(t)[1]) @ np.moveaxis(turn, 2, 0)
+        return root
+
     def time_of_level(self, s: Floats) -> Floats:
         """By bisection in log t to the last digits: 60 kernels of the shape of s.
 
@@ -143,6 +158,22 @@ def _damped_moments(a: float, tau: Floats) -> tuple[Floats, Floats, Floats]:
     z = -a * tau
     p1, p2, p3 = phi(1, z), phi(2, z), phi(3, z)
     return tuple((tau ** (j + 1) * value)[:, None, None] for j, value in enumerate((p1, p1 - p2, p1 - 2 * p2 + 2 * p3)))
+
+
+@lru_cache
+def _turning(process: PSLD, low: float) -> np.polynomial.Chebyshev:
+    """theta of `PSLD.moving_root` in log t over [low, T], to some 1e-15 of its size; on [0, low] it is as sqrt(t)."""
+
+    def per_log_time(log_t: Floats) -> Floats:
+        t = np.exp(log_t)
+        L = np.linalg.cholesky(process.kernel(t)[1])
+        a, b, c = L[:, 0, 0], L[:, 1, 0], L[:, 1, 1]
+        rate: Floats = t / a * (process.diffusion(t)[:, 0, 0] * b / (2 * a * c) - process.drift(t)[:, 0, 1] * c)
+        return rate
+
+    ends = np.log([low, process.T])
+    rate = np.polynomial.Chebyshev.interpolate(per_log_time, TERMS, ends)
+    return rate.integ(k=2 * rate(ends[0]), lbnd=ends[0])
 
 
 @dataclass(frozen=True)

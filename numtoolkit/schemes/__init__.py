@@ -15,6 +15,7 @@ from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
 from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
+from numtoolkit.schemes.gddim import GDDIM
 from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
@@ -26,7 +27,7 @@ from numtoolkit.tables import read_table
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *(*ONE_STEP, *EXPONENTIAL, *MULTISTEP, *NOISE_POLYNOMIALS),
-    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE, *GAUSSIAN_FRAME, *FITTED),
+    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE, *GDDIM, *GAUSSIAN_FRAME, *FITTED),
 )
 
 # Names in use for a scheme with its parameters fixed.

@@ -136,6 +136,18 @@ def adams_moulton(k: int) -> Run:
     return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short))
 
 
+def adams_moulton_again(k: int) -> Run:
+    """The same with corrected states evaluated again as the history (PECE): N steps take 2 N - 1 evaluations.
+
+    So every step begins as the first one does, and hands on no value at a predicted state.
+    """
+    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=True) for q in range(1, k + 1)]
+    steps = [replace(own, carry=tuple(pair for pair in own.carry if pair[1] != "EP")) for own in steps]
+    last = [history(adams(past(q)), keep=0) for q in range(1, k + 1)]
+    short = (run for q in range(1, k) for run in ((*steps[: q - 1], last[q - 1]), tuple(steps[:q])))
+    return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short))
+
+
 def noisy(run: Run) -> Run:
     """A run of the reverse SDE: each step draws the exact noise of the linear part once, for all its rows."""
     return Run(

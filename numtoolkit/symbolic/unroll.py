@@ -28,6 +28,7 @@ from numtoolkit.entries import (
     symbols,
     walk,
 )
+from numtoolkit.predictions import OF_SCORE
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import START, Eval, Item, Layout, Noise, Row, Scheme
 from numtoolkit.symbolic.fields import Field
@@ -94,7 +95,7 @@ def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = F
     Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise level:
     there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
     integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that is no loss. G, the noise of the
-    dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where noise or score is frozen.
+    dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen.
     """
     blocks = [node for _, entry in scheme.step.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
@@ -109,7 +110,7 @@ def reading_of(scheme: Scheme, field: Field, order: int, frame_of_flow: bool = F
     elif scheme.frozen == "score" and scheme.clock == "natural":
         steady = ("L", "N", "O", "R", "Q", "g")
     rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
-    if scheme.frozen in ("noise", "score"):
+    if scheme.frozen in OF_SCORE:
         rename.append(("F", field.number(1), "L"))
     return Reading(field, order, ("x", "m") if cut else ("",), absent, steady, tuple(rename))
 
