@@ -285,6 +285,14 @@ class Reader:
             alpha = process.alpha(self.time(entry.b))
             if (entry.L, entry.G) == (op("F"), op("Q")):  # alpha_b^2 |s_b^2 - s_a^2|
                 return (alpha**2 * np.abs(s1 - s0) * (s1 + s0))[:, None, None]
+            if (entry.L, entry.G, problem.frozen) == (
+                LINEAR,
+                op("G"),
+                "data",
+            ):  # alpha_b^2 s_b^2 (1 - (s_b/s_a)^(2 tau^2))
+                with np.errstate(divide="ignore"):
+                    fall = np.log(s1 / s0)
+                return ((alpha * s1) ** 2 * -np.expm1(2 * problem.tau**2 * fall))[:, None, None]
             if (entry.L, entry.G, problem.frozen) == (LINEAR, op("G"), RESIDUAL):  # W_b (1 - (W_b / W_a)^(tau^2))
                 width0, width1 = np.hypot(problem.sigma_data, s0), np.hypot(problem.sigma_data, s1)
                 return (alpha * width1)[:, None, None] ** 2 * np.abs(

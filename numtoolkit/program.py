@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from numtoolkit.coefficients import Indices, Reader
 from numtoolkit.entries import ZERO
 from numtoolkit.errors import InputError
+from numtoolkit.plans import plan
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats, Process
 from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
@@ -78,14 +80,21 @@ class Program:
         return sum(isinstance(i, Call) for step in self.steps for i in step.instructions)
 
     @property
+    def plan(self) -> str:
+        """How the steps spend the evaluations: "2 steps of 2 evaluations, 1 of 1"."""
+        counts = [sum(isinstance(i, Call) for i in step.instructions) for step in self.steps]
+        runs = [(count, len(list(group))) for count, group in groupby(counts)]
+        count, steps = runs[0]
+        head = f"{steps} step{'s' * (steps > 1)} of {count} evaluation{'s' * (count != 1)}"
+        return ", ".join([head, *(f"{steps} of {count}" for count, steps in runs[1:])])
+
+    @property
     def times(self) -> Floats:
         return np.array([self.steps[0].start, *(step.end for step in self.steps)])
 
     def text(self) -> str:
         """The run as a person reads it: one line an instruction, blocks with six digits."""
-        lines = [
-            f"{self.scheme} on {self.process.name}: {len(self.steps)} steps, {self.nfe} evaluations of {self.network}"
-        ]
+        lines = [f"{self.scheme} on {self.process.name}, {self.nfe} evaluations of {self.network}: {self.plan}"]
         for n, step in enumerate(self.steps):
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
@@ -120,74 +129,20 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
     return Problem(process, scheme.frozen, clock, float(scheme.tau_value), **law)
 
 
-def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
-    """The layout of each step of a run.
-
-    raises   InputError when the run is too short for the scheme's starting and final steps
-    """
-    last = scheme.last
-    if to_zero and scheme.to_zero != scheme.step:
-        if scheme.to_zero is None and not last:
-            raise InputError(f"scheme {scheme.name} has no step to noise level 0; end the grid at a time above 0.")
-        last = last or (scheme.to_zero,)  # type: ignore[assignment]
-    inner = steps - len(scheme.start) - len(last)
-    if steps >= 1 and not scheme.last and inner < 0:  # a short run of a scheme without a special end is all start
-        return [*scheme.start[: steps - len(last)], *last]
-    if inner < 0:
-        raise InputError(
-            f"scheme {scheme.name} needs at least {steps - inner} steps for its start and end, got {steps}; take more."
-        )
-    return [*scheme.start, *[scheme.step] * inner, *last]
-
-
-def evaluations(scheme: Scheme, steps: int, to_zero: bool = False) -> int:
-    """Network evaluations of a run of that many steps, without lowering it."""
-    further = max(steps - _shortest(scheme), 0)
-    plan = layouts(scheme, steps - further, to_zero)
-    return sum(layout.evaluations for layout in plan) + further * scheme.nfe_per_step
-
-
-def _shortest(scheme: Scheme) -> int:
-    """Steps beyond which every further one is an inner step."""
-    return len(scheme.start) + max(len(scheme.last), 1) + 1
-
-
-def steps_for(scheme: Scheme, nfe: int, to_zero: bool = False) -> int:
-    """The number of steps that spends exactly `nfe` evaluations.
-
-    raises   InputError naming the nearest budgets the scheme can spend
-    """
-    base = _shortest(scheme)
-    spent = evaluations(scheme, base, to_zero)
-    near_steps = max(base, base + (nfe - spent) // max(scheme.nfe_per_step, 1))
-    reachable: dict[int, int] = {}
-    for steps in (*range(1, base + 1), near_steps, near_steps + 1):
-        try:
-            reachable[evaluations(scheme, steps, to_zero)] = steps
-        except InputError:  # too short for the scheme's start and end
-            continue
-    if nfe in reachable:
-        return reachable[nfe]
-    near = sorted(reachable, key=lambda budget: abs(budget - nfe))[:2]
-    raise InputError(
-        f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are "
-        f"{', '.join(map(str, sorted(near)))}."
-    )
-
-
-def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data") -> Program:
+def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data", nfe: int | None = None) -> Program:
     """Lower a scheme on a grid to a run program.
 
     times    N + 1 process times as `numtoolkit.grids.grid` returns them
     network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
+    nfe      None for whole steps; else the run is that of `numtoolkit.plans.planned`, which must have N steps
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
     cost     no evaluations; milliseconds for a thousand steps
     """
     problem = problem_of(scheme, process)
-    plan = layouts(scheme, len(times) - 1, to_zero=times[-1] == 0)
-    steps: list[Step | None] = [None] * len(plan)
-    for layout in {id(own): own for own in plan}.values():
-        index = np.array([n for n, own in enumerate(plan) if own is layout])
+    run = plan(scheme, len(times) - 1, bool(times[-1] == 0), nfe)
+    steps: list[Step | None] = [None] * len(run)
+    for layout in {id(own): own for own in run}.values():
+        index = np.array([n for n, own in enumerate(run) if own is layout])
         try:
             lowered = _lower_layout(scheme, layout, problem, times, index, network)
         except np.linalg.LinAlgError:

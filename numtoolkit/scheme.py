@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from numtoolkit.entries import (
@@ -161,6 +162,8 @@ class Scheme:
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
     start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at noise level 0,
                the inner layout itself where any step can end there
+    fill       runs of 1, 2, ... evaluations that need no history: they end a run whose whole steps leave as many of the
+               budget, and stand for one too short for start and last
     params     named scalars; sigma_data and mean are those of the Gaussian law that residual and angle refer to
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
     quantities rules for step quantities other than the ratios r0, r1, ...
@@ -177,6 +180,7 @@ class Scheme:
     start: tuple[Layout, ...] = ()
     last: tuple[Layout, ...] = ()
     to_zero: Layout | None = None
+    fill: tuple[tuple[Layout, ...], ...] = ()
     tau: int | Entry = 0
     reference: Entry = ZERO
     params: tuple[Param, ...] = ()
@@ -196,8 +200,16 @@ class Scheme:
                 if not re.fullmatch(r"r\d", name):
                     raise InputError(f"scheme {self.name}: {name!r} is neither a parameter nor a step quantity.")
         final = () if self.to_zero is None else (self.to_zero,)
+        self._check_handing((*self.start, self.step, self.step, *(self.last or final)))
+        for count, run in enumerate(self.fill, 1):
+            self._check_handing(run)
+            spent = sum(layout.evaluations for layout in run)
+            if spent != count:
+                raise InputError(f"scheme {self.name}: fill {count} spends {spent} evaluations; give one of {count}.")
+
+    def _check_handing(self, run: tuple[Layout, ...]) -> None:
         handed: set[str] = set()
-        for layout in (*self.start, self.step, self.step, *(self.last or final)):
+        for layout in run:
             if layout.needs - handed:
                 lost = ", ".join(sorted(layout.needs - handed))
                 raise InputError(f"scheme {self.name}: a step uses {lost}, which the step before does not hand on.")
@@ -212,7 +224,9 @@ class Scheme:
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
-        return (*self.start, self.step, *self.last, *(() if self.to_zero is None else (self.to_zero,)))
+        """Every layout once, in the order of a run, those of `fill` at the end."""
+        final = () if self.to_zero is None else (self.to_zero,)
+        return tuple(dict.fromkeys((*self.start, self.step, *self.last, *final, *chain(*self.fill))))
 
     @property
     def nfe_per_step(self) -> int:

@@ -160,7 +160,7 @@ def test_show_prints_the_page_with_what_is_derived(run):
 
 def test_show_prints_latex(run, result):
     out = run("show", "res-2s", "--latex")[1]
-    assert out.startswith("% res-2s, inner step")
+    assert out.startswith("% res-2s, step")
     assert result("show", "res-2s", "--latex") == {"scheme": "res-2s", "latex": out.rstrip("\n")}
 
 
@@ -170,12 +170,12 @@ def test_show_gives_the_declaration_as_data(result):
     assert record["parameters"][0] | {"meaning": ""} == {
         "name": "c2", "value": "1/3", "low": "0", "high": "1", "meaning": "",
     }  # fmt: skip
-    assert [row["name"] for row in record["layouts"]["inner step"]] == ["E0", "Y1", "E1", "y'"]
+    assert [row["name"] for row in record["layouts"]["step"]] == ["E0", "Y1", "E1", "y'"]
 
 
 def test_show_prints_a_run_with_its_numbers(run, result):
     out = run("show", "heun-edm", "--nfe", 4, "--process", "edm", "--grid", "rho(7)")[1]
-    assert out.startswith("heun-edm on edm: 2 steps, 4 evaluations of data\nstep 0: t = 80 -> ")
+    assert out.startswith("heun-edm on edm, 4 evaluations of data: 2 steps of 2 evaluations\nstep 0: t = 80 -> ")
     record = result("show", "heun-edm", "--nfe", 4)
     assert (record["process"], record["nfe"], len(record["steps"])) == ("vp", 4, 2)
     assert {i["kind"] for i in record["steps"][0]["instructions"]} == {"call", "affine"}
@@ -246,15 +246,22 @@ def test_curve_gives_errors_that_fall(result):
     assert all(second["error"] < first / 10 for first, second in zip(ddim, records[3:], strict=True))
 
 
-def test_curve_says_why_a_budget_cannot_be_spent_and_goes_on(run, result):
+def test_curve_says_how_a_budget_is_spent(run, result):
     records = result(*CURVE, "--schemes", "heun-edm", "--nfe", "5,6")
-    assert records[0]["error"] is None
-    assert records[0]["why"] == "scheme heun-edm cannot spend 5 evaluations; the nearest it can are 4, 6."
-    assert records[1]["error"] > 0
-    code, out, err = run(*CURVE, "--schemes", "heun-edm", "--nfe", "5,6")
-    assert code == 0
-    assert "why" not in out
-    assert err == f"heun-edm at 5: {records[0]['why']}\n"
+    assert [record["plan"] for record in records] == ["2 steps of 2 evaluations, 1 of 1", None]
+    assert all(record["error"] > 0 for record in records)
+    assert "1 of 1" in run(*CURVE, "--schemes", "heun-edm", "--nfe", "5,6")[1]
+    assert "plan" not in run(*CURVE, "--schemes", "heun-edm", "--nfe", "6")[1]
+
+
+def test_curve_says_why_nothing_was_measured_and_goes_on(run, result):
+    chosen = ["--schemes", "sa-solver(2)", "--nfe", "5", "--grid", "rho(7, zero=1)"]
+    records = result(*CURVE, "--schemes", "ddim,sa-solver(2)", "--nfe", "5", "--grid", "rho(7, zero=1)")
+    assert (records[0]["error"] > 0, records[1]["error"]) == (True, None)
+    assert "end the grid at a time above 0" in records[1]["why"]
+    code, out, err = run(*CURVE, *chosen)
+    assert (code, out) == (2, "")
+    assert err.startswith("numtoolkit: nothing was measured: scheme sa-solver(2): coefficient")
 
 
 def test_curve_draws_the_seeds_it_is_told(result):
@@ -318,11 +325,32 @@ def drawn(path):
     return found
 
 
+def test_sample_denoises_with_its_last_evaluation(result, tmp_path):
+    import numtoolkit
+
+    words = ["sample", "--law", "ring", "--scheme", "rvv", "--process", "psld", "--grid", "quadratic", "--nfe", "6"]
+    record = result(*words, "--denoise", "--seeds", "0-3", "--out", tmp_path)
+    assert record["plan"] == "2 steps of 2 evaluations, 1 of 1, 1 to denoise"
+    direct = numtoolkit.sample(
+        numtoolkit.Network.of(law_of("ring")),
+        "rvv",
+        process="psld",
+        grid="quadratic",
+        nfe=6,
+        seeds=range(4),
+        dtype=np.float64,
+        batch=64,
+        denoise=True,
+    )
+    assert direct.nfe == 6
+    np.testing.assert_array_equal(np.stack([drawn(tmp_path)[i] for i in range(4)]), direct.samples)
+
+
 def test_sample_writes_what_the_runner_returns(result, tmp_path):
     import numtoolkit
 
     record = result(*SAMPLE, "--seeds", "0-9,40", "--out", tmp_path)
-    assert (record["samples"], record["new"], record["nfe"], record["steps"]) == (11, 11, 5, 5)
+    assert (record["samples"], record["new"], record["nfe"], record["plan"]) == (11, 11, 5, "5 steps of 1 evaluation")
     network = numtoolkit.Network.of(law_of("ring"))
     seeds = [*range(10), 40]
     direct = numtoolkit.sample(
@@ -434,7 +462,6 @@ BAD = [
     ("show ddim --nfe 1e3", "cannot read '1e3' in --nfe"),
     ("show ddim --nfe 5,6", "is more than one number"),
     ("show ddim --nfe 99999999999999999999999999", "is out of range"),
-    ("show heun-edm --nfe 5", "cannot spend 5 evaluations; the nearest it can are 4, 6"),
     ("show rvv --nfe 4 --process vp", "scheme rvv is not defined on process 'vp'; it runs on psld"),
     ("verify", "name schemes, or give --all alone"),
     ("verify ddim --all", "name schemes, or give --all alone"),
@@ -464,7 +491,6 @@ BAD = [
     ("sample {sample} --out {tmp}/d --nfe 0", "--nfe 0 is out of range"),
     ("sample {sample} --out {tmp}/d --device nonsense", "device 'nonsense'"),
     ("sample {sample} --out {tmp}/d --dtype float16", "invalid choice: 'float16'"),
-    ("sample {sample} --out {tmp}/d --scheme heun-edm --nfe 5", "cannot spend 5 evaluations"),
     ("reproduce --experiments {tmp}", "there are no experiments"),
 ]
 
@@ -551,27 +577,3 @@ def test_lists_of_numbers():
     assert numbers("0-3", "--seeds") == [0, 1, 2, 3]
     assert numbers(" 5, 1-2 ,5", "--seeds") == [5, 1, 2]
     assert scheme("ddim").name == "ddim"
-
-
-def test_curve_with_no_budget_that_can_be_spent_is_refused(capsys):
-    assert (
-        main(
-            [
-                "curve",
-                "--process",
-                "edm",
-                "--law",
-                "gaussian",
-                "--schemes",
-                "heun-edm",
-                "--grid",
-                "rho(7)",
-                "--nfe",
-                "5",
-            ]
-        )
-        == 2
-    )
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "cannot spend 5 evaluations; the nearest it can are 4, 6" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -330,11 +331,18 @@ def test_a_curve_of_an_sde_scheme_on_another_law_has_an_interval_and_a_floor(nam
 
 
 def test_budgets_that_cannot_be_spent_are_reported_and_the_others_run():
-    curve = error_curve(scheme("heun-edm"), EDM(), ROTATED, "rho(7, zero=1)", [10, 11, 0, 1], seeds=range(4))
-    assert [record["error"] is None for record in curve] == [True, False, True, True]
-    assert [record["steps"] for record in curve] == [None, 6, None, None]
-    assert "cannot spend 10" in curve[0]["why"]
+    bare = replace(scheme("heun-edm"), fill=())
+    curve = error_curve(bare, EDM(), ROTATED, "rho(7, zero=1)", [10, 11, 0], seeds=range(4))
+    assert [record["error"] is None for record in curve] == [True, False, True]
+    assert [record["steps"] for record in curve] == [None, 6, None]
+    assert curve[0]["why"] == "scheme heun-edm cannot spend 10 evaluations; the nearest it can are 9, 11."
     assert "why" not in curve[1]
+
+
+def test_curves_say_how_they_fill_a_budget():
+    curve = error_curve(scheme("heun-edm"), EDM(), ROTATED, "rho(7, zero=1)", [10, 11], seeds=range(4))
+    assert [record["plan"] for record in curve] == ["4 steps of 2 evaluations, 2 of 1", None]
+    assert [record["steps"] for record in curve] == [6, 6]
 
 
 def test_runs_and_coefficients_that_overflow_are_reported():

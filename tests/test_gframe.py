@@ -16,9 +16,10 @@ from numtoolkit.exact import affine_map, exact_flow, exact_marginal, gaussian_fl
 from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
+from numtoolkit.plans import evaluations, planned
 from numtoolkit.predictions import PREDICTIONS, convert
 from numtoolkit.processes import CLD, EDM, PROCESSES, PSLD, VP, CosineVP, RectifiedFlow
-from numtoolkit.program import Affine, Call, evaluations, lower, steps_for
+from numtoolkit.program import Affine, Call, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
@@ -320,7 +321,7 @@ def test_it_converges_to_the_exact_flow_in_phase_space():
 def test_n_steps_take_n_evaluations(text, to_zero):
     own = member(text)
     for n in (5, 8, 33):
-        assert evaluations(own, n, to_zero) == n == steps_for(own, n, to_zero)
+        assert evaluations(own, n, to_zero) == n == len(planned(own, n, to_zero))
         program = lower(own, EDM(), grid(f"angle(zero={int(to_zero)})", EDM(), n))
         assert program.nfe == n
         assert min(i.time for s in program.steps for i in s.instructions if isinstance(i, Call)) > 0

@@ -21,8 +21,8 @@ PACKAGE = ROOT / "numtoolkit"
 # `__init__.py` and `__main__.py`, reach everywhere.
 ROOMS = (
     "errors", "specs", "storage", "tables", "phi", "entries", "scheme", "processes", "predictions", "problem",
-    "schemes", "grids", "coefficients", "program", "laws", "measures", "symbolic", "printing", "sampling", "models",
-    "exact", "fitting", "stability", "plots", "runs", "experiments", "reproduce", "cli",
+    "schemes", "grids", "coefficients", "plans", "program", "laws", "measures", "symbolic", "printing", "sampling",
+    "models", "exact", "fitting", "stability", "plots", "runs", "experiments", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 HEAVY = {"matplotlib", "scipy", "sklearn", "sympy", "torch"}

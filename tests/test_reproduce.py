@@ -175,7 +175,7 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (CURVE + "show = ['mean']", "unknown quantity 'mean'"),
         (STABILITY.replace('["euler"]', "[]"), "there are no schemes"),
         (STABILITY + "variance = 'big'", "variance = 'big' is not a number"),
-        (SAMPLES.replace("nfe = 6", "nfe = 7"), "cannot spend 7"),
+        (SAMPLES.replace("nfe = 6", "nfe = 0"), "nfe = 0"),
         (SAMPLES.replace('grid = "uniform"', 'gird = "uniform"'), "unknown key 'gird'; did you mean grid"),
         (SAMPLES + "\n[[panels]]", "cannot read"),
         ("kind = curve", "cannot read .*x.toml"),

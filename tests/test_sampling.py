@@ -11,8 +11,9 @@ import torch
 
 from numtoolkit import Network, process, sample
 from numtoolkit.laws import NAMED
+from numtoolkit.plans import evaluations
 from numtoolkit.predictions import PREDICTIONS, convert
-from numtoolkit.program import Call, evaluations
+from numtoolkit.program import Call
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.runner import denoising
 from numtoolkit.sampling.state import join, origin, split

@@ -6,6 +6,7 @@ import io
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import NAMED
 from numtoolkit.sampling.locate import unrolled
 from numtoolkit.sampling.loop import run
+from numtoolkit.schemes import scheme
 from tests.sampling_cases import BATCH, GRIDS, Linear, cases, cubic, normal, program_of
 
 # --- what is not finite ----------------------------------------------------------------------------------------------
@@ -165,13 +167,13 @@ def given_start(start, **changes):
         (EYE, "nse", drawn(), ["nse", "'vp'", "psld"]),
         (EYE, "ddim", drawn(grid=[1.0, 0.5, 0.5], steps=None), ["point 2", "0.5"]),
         (EYE, "ddim", drawn(grid=[1.0], steps=None), ["at least 2"]),
-        (EYE, "ddim", drawn(grid=[1.0, 0.5], steps=None, nfe=3), ["1 evaluations", "3"]),
+        (EYE, "ddim", drawn(grid=[1.0, 0.5], steps=None, nfe=3), ["3 evaluations in 3 steps", "has 1"]),
         (EYE, "ddim", drawn(steps=None), ["steps or nfe"]),
         (EYE, "ddim", drawn(nfe=4), ["steps or nfe"]),
         (EYE, "ddim", drawn(steps=2.5), ["steps = 2.5"]),
         (EYE, "ddim", drawn(steps=0), ["steps = 0"]),
-        (EYE, "heun-edm", drawn(steps=None, nfe=7), ["heun-edm", "7", "6", "8"]),
-        (EYE, "heun-edm", drawn(steps=None, nfe=8, denoise=True), ["7", "nfe = 8", "denoising"]),
+        (EYE, replace(scheme("heun-edm"), fill=()), drawn(steps=None, nfe=7), ["heun-edm", "7", "6", "8"]),
+        (EYE, "heun-edm", drawn(steps=None, nfe=1, denoise=True), ["0", "nfe = 1", "denoising"]),
         (EYE, "ddim", drawn(grid="uniform(zero=1)", denoise=True), ["noise level 0", "denoise"]),
         (EYE, "ddim", drawn(seeds=None), ["seeds"]),
         (EYE, "ddim", drawn(seeds=[]), ["seeds is empty"]),

@@ -181,9 +181,9 @@ def test_a_wrong_weight_shows():
 # order in law
 
 # Churn goes up by the forward law and down by the flow, which both keep the marginals: from a marginal, only Heun's own
-# error (and DPM-Solver-2's, in its ancestral form) is left, though as a transition of the SDE the scheme is of order 1
-# (a Lie splitting).
-ON_MARGINALS = {"heun-edm-churn": 2, "res-2s-churn": 2, "dpm2-ancestral": 2}
+# error (and that of second-order exponential schemes) is left, though as a transition of the SDE the scheme is of
+# order 1 (a Lie splitting).
+ON_MARGINALS = {"heun-edm-churn": 2, "res-2s-churn": 2, "dpm2-churn": 2, "dpm2-ancestral": 2}
 
 
 def gaussian_cases() -> list[tuple[Scheme, str, Problem]]:

@@ -14,8 +14,9 @@ from numtoolkit import printing
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, progress, report, schemes, width
 from numtoolkit.errors import InputError
 from numtoolkit.grids import grid as grid_of
+from numtoolkit.plans import planned
 from numtoolkit.processes import process as process_of
-from numtoolkit.program import Program, lower, steps_for
+from numtoolkit.program import Program, lower
 from numtoolkit.scheme import ORDERS, Scheme
 from numtoolkit.schemes import catalogue, names_in_use, table
 from numtoolkit.schemes import scheme as scheme_of
@@ -187,8 +188,8 @@ def _show(arguments: argparse.Namespace) -> int:
         process, grid_name = process_of(arguments.process or scheme.processes[0]), arguments.grid or "log-snr"
         to_zero = grid_of(grid_name, process, 2)[-1] == 0
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
-        times = grid_of(grid_name, process, steps_for(scheme, nfe, to_zero))
-        program = lower(scheme, process, times)
+        times = grid_of(grid_name, process, len(planned(scheme, nfe, to_zero)))
+        program = lower(scheme, process, times, nfe=nfe)
         report(arguments, _run_record(program), program.text)
     elif arguments.latex:
         latex = printing.latex(scheme)
@@ -219,7 +220,7 @@ def _run_record(program: Program) -> dict[str, Any]:
         for step in program.steps
     ]
     named = {"scheme": program.scheme, "process": program.process.spec, "network": program.network}
-    return {**named, "nfe": program.nfe, "steps": steps}
+    return {**named, "nfe": program.nfe, "plan": program.plan, "steps": steps}
 
 
 # --- verify

@@ -11,6 +11,7 @@ import numpy as np
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report, versions
 from numtoolkit.errors import InputError
 from numtoolkit.processes import process as process_of
+from numtoolkit.program import lower
 from numtoolkit.runs import SampleFolder
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.storage import checksum, write_figure
@@ -35,6 +36,7 @@ def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="by default float64")
     parser.add_argument("--device", metavar="D", help="run in torch on this device; by default in numpy")
+    parser.add_argument("--denoise", action="store_true", help="the last evaluation gives the data prediction")
     parser.add_argument("--image", action="store_true", help=f"draw the first {SHOWN} samples, samples.png")
     add_json(parser)
 
@@ -47,7 +49,9 @@ def _sample(arguments: argparse.Namespace) -> int:
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
     nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
-    steps = len(times_of(scheme, process, arguments.grid, nfe=nfe)) - 1
+    denoise = arguments.denoise
+    times = times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
+    plan = lower(scheme, process, times, nfe=nfe - denoise).plan + (", 1 to denoise" if denoise else "")
     if arguments.image and len(law.shape) != 2:
         raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
     specification = {
@@ -57,6 +61,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         "process": process.spec,
         "grid": arguments.grid,
         "nfe": nfe,
+        "denoise": denoise,
         "dtype": arguments.dtype,
         "device": arguments.device or "numpy",
         "batch": BATCH,
@@ -64,8 +69,8 @@ def _sample(arguments: argparse.Namespace) -> int:
     where = _library(arguments.dtype, arguments.device)
     kept = SampleFolder.open(Path(arguments.out), specification, {"versions": versions()}, note)
     missing = kept.missing(seeds)
-    run = {"process": process, "grid": arguments.grid, "nfe": nfe, "batch": BATCH, **where}
-    with bar(-(-len(missing) // BATCH) * steps, scheme.spec) as shown:
+    run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": BATCH, **where}
+    with bar(-(-len(missing) // BATCH) * (len(times) - 1 + denoise), scheme.spec) as shown:
         for first in range(0, len(missing), SHARD):
             own = missing[first : first + SHARD]
             found = sample(
@@ -74,7 +79,7 @@ def _sample(arguments: argparse.Namespace) -> int:
             kept.add(own, np.asarray(found.samples if arguments.device is None else found.samples.cpu()))
     if arguments.image:
         _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
-    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "steps": steps}
+    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
 

@@ -26,8 +26,9 @@ from numtoolkit.exact.moments import exact_marginal, moments, wasserstein2
 from numtoolkit.grids import grid as grid_of
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measures import relative_rms, sliced_wasserstein
+from numtoolkit.plans import evaluations, planned
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Program, lower, problem_of, steps_for
+from numtoolkit.program import Program, lower, problem_of
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, STEP, normals
 from numtoolkit.scheme import Scheme
@@ -49,9 +50,9 @@ def error_curve(
 
     grid     as for `numtoolkit.grids.grid`; its last time may be 0
     seeds    one a sample; None is 0..63 against the exact flow, 0..1023 for sliced-wasserstein
-    returns  a record {scheme, nfe, steps, metric, error, median} a budget (median null but for relative-rms; the fields
-             of the interval beside it); a budget the scheme cannot spend, or whose run overflows, has error null and
-             says `why`
+    returns  a record {scheme, nfe, steps, plan, metric, error, median} a budget: `plan` says how the steps spend what
+             whole steps do not, else null; median is null but for relative-rms; the fields of the interval beside it. A
+             budget the scheme cannot spend, or whose run overflows, has error null and says `why`
     raises   InputError for a process the scheme is not declared on, and for a grid or law that cannot be used
     cost     the exact flow once for all schemes and budgets of one process, law, pair of grid ends and seeds
     """
@@ -61,17 +62,19 @@ def error_curve(
     drawn = tuple(range(count) if seeds is None else seeds)
     records = []
     for budget in nfe:
-        record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "metric": metric}
+        record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metric}
         record |= {"error": None, "median": None}
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
             try:
-                steps = steps_for(scheme, budget, to_zero)
-                program = lower(scheme, process, grid_of(grid, process, steps))
+                steps = len(planned(scheme, budget, to_zero))
+                program = lower(scheme, process, grid_of(grid, process, steps), nfe=budget)
             except InputError as refusal:
                 records.append(record | {"why": str(refusal)})
                 continue
             found = measure(program, law, drawn)
-        record |= {"steps": steps} | (found if np.isfinite(found["error"]) else {"why": OVERFLOW})
+        filled = evaluations(scheme, steps, to_zero) != budget
+        record |= {"steps": steps, "plan": program.plan if filled else None}
+        record |= found if np.isfinite(found["error"]) else {"why": OVERFLOW}
         records.append(record)
     return records
 

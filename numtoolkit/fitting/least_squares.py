@@ -16,8 +16,9 @@ from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.exact.flows import exact_flow
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.models.network import Network
+from numtoolkit.plans import plan
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Step, layouts, lower
+from numtoolkit.program import Step, lower
 from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor
@@ -79,12 +80,12 @@ def fit(
         begin = origin(on, float(times[0]), drawn, None, shape, dtype, device, called.shape)
     call = called.on(on)
     target = _target(declared.base, on, called.predicts, call, network, substeps)
-    program = lower(probe(declared), on, times, called.predicts)
-    plan = layouts(declared, len(times) - 1, times[-1] == 0)
+    program = lower(probe(declared), on, times, called.predicts, nfe)
+    layouts = plan(declared, len(times) - 1, bool(times[-1] == 0), nfe)
     found: list[FittedStep] = []
     with _quiet(begin.like):
         states: list[Names] = [{START: blocks} for blocks in _tiles(begin, tile)]
-        for n, (step, layout) in enumerate(zip(program.steps, plan, strict=True)):
+        for n, (step, layout) in enumerate(zip(program.steps, layouts, strict=True)):
             runs = [advance(step, n, state, call) for state in states]
             own = coefficients_of(layout, declared.fitted)
             goals = [target(state[START], step) for state in states] if own else []
@@ -99,6 +100,7 @@ def fit(
         "ridge": ridge,
         "cut": cut,
         "dtype": str(begin.like.dtype),
+        "nfe": program.nfe,
     }
     points = grid if isinstance(grid, str) else "own points"
     return Table(declared.spec, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about)

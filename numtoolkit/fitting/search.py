@@ -94,7 +94,7 @@ class _Objective:
         bound = self.scheme.bind(**{self.parameter: value})
         if self.exact:
             assert isinstance(self.law, Gaussian)
-            found = gaussian_error(lower(bound, self.process, self.times), self.law)
+            found = gaussian_error(lower(bound, self.process, self.times, nfe=self.nfe), self.law)
         else:
             (record,) = error_curve(bound, self.process, self.law, self.times, [self.nfe], self.seeds)
             found = math.inf if record["error"] is None else record["error"]

@@ -15,6 +15,8 @@ from numtoolkit.printing.styles import LATEX, TEXT, Text
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import ORDERS, START, Claims, Eval, Item, Layout, Noise, Param, Row, Scheme
 
+FILLING = "filling step"  # of `Scheme.fill`
+
 LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
     (r"\bz\b", "z = h*L"),
@@ -46,7 +48,7 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
     printed: list[str] = []
     for title, layout in sections(scheme):
         printed += ["", title, *_rows(layout, scheme, width)]
-        if layout is scheme.step and (table := tableau(scheme, layout)) is not None:
+        if layout == scheme.step and (table := tableau(scheme, layout)) is not None:
             printed += ["", "tableau", *_grid(table, scheme, width)]
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
@@ -66,21 +68,35 @@ def latex(scheme: Scheme) -> str:
 
 
 def sections(scheme: Scheme) -> Iterator[tuple[str, Layout]]:
-    """The layouts of a run with their titles, in order."""
+    """Every layout once, in the order of a run, titled with the places it stands in."""
+    titles: dict[Layout, list[str]] = {}
     for i, layout in enumerate(scheme.start, 1):
-        yield "first step" if len(scheme.start) == 1 else f"starting step {i}", layout
-    yield "step" if len(scheme.layouts) == 1 else "inner step", scheme.step
+        titles.setdefault(layout, []).append("first step" if len(scheme.start) == 1 else f"starting step {i}")
+    titles.setdefault(scheme.step, []).append("inner step" if scheme.start or scheme.last else "step")
     for i, layout in enumerate(scheme.last, 1):
-        yield "last step" if len(scheme.last) == 1 else f"final step {i}", layout
+        titles.setdefault(layout, []).append("last step" if len(scheme.last) == 1 else f"final step {i}")
     if scheme.to_zero is not None:
-        yield "last step to noise level 0", scheme.to_zero
+        titles.setdefault(scheme.to_zero, []).append("last step to noise level 0")
+    for count, run in enumerate(scheme.fill, 1):
+        evaluations = f"{count} evaluation{'s' * (count > 1)}"
+        if len(run) == 1:
+            titles.setdefault(run[0], []).append(f"{FILLING} of {evaluations}")
+        elif run[-1] not in titles:
+            titles[run[-1]] = [f"{FILLING} that ends a run of {evaluations}"]
+    for layout, places in titles.items():
+        yield ", ".join(places), layout
 
 
 def _facts(scheme: Scheme) -> list[tuple[str, str]]:
     values = dict(scheme.values)
     counts = [f"{scheme.nfe_per_step} a step"]
-    other = [(title, layout.evaluations) for title, layout in sections(scheme)]
-    counts += [f"{count} in the {title}" for title, count in other if count != scheme.nfe_per_step]
+    other = [(title.partition(f", {FILLING}")[0], layout.evaluations) for title, layout in sections(scheme)]
+    counts += [
+        f"{count} in the {title}"
+        for title, count in other
+        if count != scheme.nfe_per_step and not title.startswith(FILLING)
+    ]
+    counts += ["filling steps spend what whole steps leave of a budget"] if scheme.fill else []
     return [
         ("source", scheme.source),
         ("also called", ", ".join(scheme.aliases)),

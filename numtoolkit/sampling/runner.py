@@ -14,9 +14,10 @@ import numpy as np
 
 from numtoolkit import __version__, grids, processes, schemes
 from numtoolkit.errors import InputError, unknown
+from numtoolkit.plans import plan, planned
 from numtoolkit.predictions import convert
 from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Affine, Block, Call, Instruction, Program, Step, evaluations, lower, steps_for
+from numtoolkit.program import Affine, Block, Call, Instruction, Program, Step, lower
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
@@ -91,7 +92,8 @@ def sample(
     """Run a scheme on a network, from noise or from a given start to the end of the grid.
 
     network, scheme, process, grid   a `Network`; the others as objects or specifications, "res-2s(c2=1/3)", "rho(7)"
-    steps, nfe    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included
+    steps, nfe    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
+                  what whole steps leave of it is spent as the scheme declares (`fill`), and `provenance` says how
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
     start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
                   or from N(0, Sigma_t) where the grid begins at t < T
@@ -123,7 +125,7 @@ def sample(
         )
     if update == "fused" and library(begin.like) is np:
         raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
-    program = lower(chosen, law, times, network.predicts)
+    program = lower(chosen, law, times, network.predicts, None if nfe is None else nfe - denoise)
     if denoise:
         last = denoising(law, network.predicts, float(times[-1]))
         program = replace(program, steps=(*program.steps, last))
@@ -145,6 +147,7 @@ def sample(
         "process": law.spec,
         "grid": grid if isinstance(grid, str) else "own points",
         "times": times.tolist(),
+        "plan": program.plan,
         "network": network.name,
         "predicts": network.predicts,
         "seeds": None if begin.seeds is None else list(begin.seeds),
@@ -165,6 +168,7 @@ def times_of(
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
 
+    Evaluations are spent as `numtoolkit.plans.planned` says.
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
     budget = None if nfe is None else _whole("nfe", nfe) - denoise
@@ -176,7 +180,7 @@ def times_of(
         if budget is not None:
             to_zero = grids.grid(grid, process, 2)[-1] == 0
             try:
-                steps = steps_for(scheme, budget, to_zero)
+                steps = len(planned(scheme, budget, to_zero))
             except InputError as error:
                 raise InputError(
                     f"{error} (Of nfe = {nfe} one is the denoising one.)" if denoise else str(error)
@@ -184,11 +188,7 @@ def times_of(
         times = grids.grid(grid, process, steps)
     else:
         times = grids.grid(grid, process, steps)
-        spent = evaluations(scheme, len(times) - 1, times[-1] == 0)
-        if budget is not None and spent != budget:
-            raise InputError(
-                f"scheme {scheme.spec} spends {spent + denoise} evaluations on the given grid, not {nfe}; drop nfe."
-            )
+        plan(scheme, len(times) - 1, bool(times[-1] == 0), budget)
     if denoise and times[-1] == 0:
         raise InputError(
             "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."

@@ -5,7 +5,7 @@ from fractions import Fraction
 from numtoolkit.entries import Entry, N, Scalarlike, at, flow, integral, number, phi, symbol
 from numtoolkit.scheme import Claims, Layout, Param, Scheme
 from numtoolkit.schemes.forms import tableau
-from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
+from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE, RES_2S, SINGLE
 
 HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
 r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
@@ -16,6 +16,18 @@ def filled(c: list[Scalarlike], A: list[list[Entry]], b: list[Entry]) -> Layout:
     """A tableau whose first column fills each row up to c_i phi_1(c_i) and the weights up to phi_1."""
     rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=NONE), *row] for i, row in enumerate(A, 1))]
     return tableau(c, rows, [phi(1) - sum(b, start=NONE), *b])
+
+
+def three_stages(c2: Entry, c3: Entry) -> Layout:
+    gamma = (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
+    b3 = phi(2) / (gamma * c2 + c3)
+    return filled([0, c2, c3], [[], [gamma * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)]], [gamma * b3, b3])
+
+
+C4: list[Scalarlike] = [0, HALF, HALF, 1]
+B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
+KROGSTAD = filled(C4, [[], [phi(2, HALF)], [NONE, 2 * phi(2)]], B4)
+FILL = (*SINGLE, (RES_2S.bind(c2=HALF).exact(),), (three_stages(number("1/2"), number(1)),), (KROGSTAD,))
 
 
 def exponential(
@@ -31,15 +43,14 @@ def exponential(
         processes=IMAGE,
         params=params,
         to_zero=EXPONENTIAL_EULER,
+        fill=FILL[: step.evaluations - 1],
         claims=claims,
     )
 
 
-gamma = (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
-b3 = phi(2) / (gamma * c2 + c3)
 RES_3S = exponential(
     "res-3s",
-    filled([0, c2, c3], [[], [gamma * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)]], [gamma * b3, b3]),
+    three_stages(c2, c3),
     Claims(classical=3, stiff_weak=3),
     "arXiv:2308.02157 Table 3; Hochbruck & Ostermann 2005 eq. 5.9",
     (
@@ -61,8 +72,6 @@ DPM_SOLVER_2 = exponential(
     "dpm-solver-2", DPMPP_2S.step, Claims(classical=2), "arXiv:2206.00927 Algorithm 1", DPMPP_2S.params, "noise"
 )
 
-C4: list[Scalarlike] = [0, HALF, HALF, 1]
-B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
 COX_MATTHEWS = "Cox & Matthews 2002"
 ETD3RK = exponential(
     "etd3rk",
@@ -87,7 +96,7 @@ ETD4RK = exponential(
 )
 KROGSTAD_4 = exponential(
     "krogstad-4",
-    filled(C4, [[], [phi(2, HALF)], [NONE, 2 * phi(2)]], B4),
+    KROGSTAD,
     Claims(classical=4, stiff_strong=3),
     "Krogstad 2005 eq. 51; Hochbruck & Ostermann 2005 eq. 5.16",
 )

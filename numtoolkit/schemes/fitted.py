@@ -31,10 +31,10 @@ from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats
 from numtoolkit.scheme import Item, Layout, Param, Row, Scheme
-from numtoolkit.schemes.forms import combine, evaluate, history, written
+from numtoolkit.schemes.forms import Run, combine, evaluate, history, written
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
 
 r0, fall, kappa_0, kappa_1 = symbol("r0"), symbol("fall"), symbol("kappa_0"), symbol("kappa_1")
 HALF = Fraction(1, 2)
@@ -45,21 +45,12 @@ Indices = NDArray[np.signedinteger]
 Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
 
 
-def fitted(
-    name: str,
-    base: str,
-    start: Sequence[Layout],
-    step: Layout,
-    coefficients: Sequence[str],
-    source: str,
-    frozen: str = "noise",
-) -> Scheme:
+def fitted(name: str, base: str, run: Run, coefficients: Sequence[str], source: str, frozen: str = "noise") -> Scheme:
     return Scheme(
         name,
         family="fitted",
         source=source,
-        start=tuple(start),
-        step=step,
+        **run._asdict(),
         frozen=frozen,
         clock="noise-level" if frozen == "noise" else "log-snr",
         processes=IMAGE,
@@ -123,13 +114,13 @@ def iia_ddim(variant: str = "two") -> Scheme:
     """IIA-DDIM: the data (variant one), the data and the noise (two) extrapolated, or the noise scaled (guided)."""
     if variant == "one":
         step = extrapolated_data(kappa_0)
-        own = fitted("iia-ddim", "ddim", [FIRST], step, ["kappa_0"], f"{IIA}, IIA-DDIM", "data")
+        own = fitted("iia-ddim", "ddim", Run((FIRST,), step), ["kappa_0"], f"{IIA}, IIA-DDIM", "data")
     elif variant == "two":
         step = extrapolated({"E0": 1}, {"E1": 1}, keep=1)
-        own = fitted("iia-ddim", "ddim", [PLAIN], step, ["kappa_0", "kappa_1"], f"{IIA}, IIA-DDIM")
+        own = fitted("iia-ddim", "ddim", Run((PLAIN,), step), ["kappa_0", "kappa_1"], f"{IIA}, IIA-DDIM")
     elif variant == "guided":
         step = written([evaluate("E0"), combine("out", 1, y=flow(), E0=(1 + symbol("beta")) * phi(1))], "out")
-        own = fitted("iia-ddim", "ddim", [], step, ["beta"], f"{IIA}, IIA-DDIM with classifier-free guidance")
+        own = fitted("iia-ddim", "ddim", Run((), step), ["beta"], f"{IIA}, IIA-DDIM with classifier-free guidance")
     else:
         raise InputError(f"iia-ddim({variant}) is not declared; use one, two or guided.")
     return own.with_structure(variant)
@@ -149,46 +140,51 @@ def evaluated_ahead(state: str) -> tuple[Item, ...]:
 IIA_SPNDM = fitted(
     "iia-spndm",
     "spndm",
-    [
-        written(
-            [*HERE, *evaluated_ahead("Y0"), transfer("out", {"E0": HALF, "EP0": HALF})],
-            "out",
-            carried(1) | {"EP1": "EP0"},
+    Run(
+        (
+            written(
+                [*HERE, *evaluated_ahead("Y0"), transfer("out", {"E0": HALF, "EP0": HALF})],
+                "out",
+                carried(1) | {"EP1": "EP0"},
+            ),
+            extrapolated(adams_shares(2), {"E1": HALF, "EP1": HALF}, keep=2),
         ),
-        extrapolated(adams_shares(2), {"E1": HALF, "EP1": HALF}, keep=2),
-    ],
-    extrapolated(adams_shares(2), adams_shares(2, 1), keep=2),
+        extrapolated(adams_shares(2), adams_shares(2, 1), keep=2),
+        fill=SINGLE,
+    ),
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-SPNDM",
 )
 IIA_IPNDM = fitted(
     "iia-ipndm",
     "ipndm(4)",
-    [PLAIN, *(extrapolated(adams_shares(q), adams_shares(q - 1, 1), keep=q) for q in (2, 3, 4))],
-    extrapolated(adams_shares(4), adams_shares(4, 1), keep=4),
+    Run(
+        (PLAIN, *(extrapolated(adams_shares(q), adams_shares(q - 1, 1), keep=q) for q in (2, 3, 4))),
+        extrapolated(adams_shares(4), adams_shares(4, 1), keep=4),
+    ),
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-IPNDM",
 )
 
+TWO_POINT_FITTED = written(
+    [
+        evaluate("E0"),
+        combine(
+            "out",
+            1,
+            y=flow() + kappa_0 * (flow() - flow(L=op("F"))),
+            E0=(1 + 1 / (2 * r0) + kappa_1) * phi(1),
+            E1=-phi(1) / (2 * r0),
+        ),
+    ],
+    "out",
+    {"E1": "E0"},
+)
 # On EDM the first correction is -kappa_0 (1 - t/s) z, the second kappa_1 (1 - t/s) D.
 IIA_DPMPP_2M = fitted(
     "iia-dpmpp-2m",
     "dpmpp-2m",
-    [FIRST],
-    written(
-        [
-            evaluate("E0"),
-            combine(
-                "out",
-                1,
-                y=flow() + kappa_0 * (flow() - flow(L=op("F"))),
-                E0=(1 + 1 / (2 * r0) + kappa_1) * phi(1),
-                E1=-phi(1) / (2 * r0),
-            ),
-        ],
-        "out",
-        {"E1": "E0"},
-    ),
+    Run((FIRST,), TWO_POINT_FITTED),
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-DPM-Solver++",
     "data",
@@ -215,7 +211,8 @@ def heun_family(
     plain = weighed_heun([(ONE / 2, ONE / 2)], keep=min(1, r))
     steps = [weighed_heun([shares(j) for j in range(k + 1)], keep=min(k + 1, r)) for k in range(r + 1)]
     names = [f"{kind}{j}" for j in range(r + 1) for kind in kinds]
-    return fitted(name, "heun-edm", [plain, *steps[1:r]], steps[r], names, source).with_structure(str(r))
+    run = Run((plain, *steps[1:r]), steps[r], fill=SINGLE)
+    return fitted(name, "heun-edm", run, names, source).with_structure(str(r))
 
 
 def mean_slope(j: int) -> tuple[Entry, Entry]:

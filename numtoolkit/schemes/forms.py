@@ -3,7 +3,7 @@
 tableau             an exponential Runge-Kutta step from A, b, c
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
 adams_*             the steps of a whole Adams run, orders raised at the start
-noisy               a step of the probability flow turned into one of the reverse SDE
+noisy               a run of the probability flow turned into one of the reverse SDE
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
 churned, ancestral  noise added back before or after a step
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from numtoolkit.entries import (
     ONE,
@@ -103,26 +104,50 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
     return written(items, "out", carry)
 
 
-def adams_bashforth(k: int) -> tuple[tuple[Layout, ...], Layout]:
-    """(starting steps of orders 1 to k - 1, inner step of order k), each with all the history there is by then."""
+class Run(NamedTuple):
+    """The steps of a run, as `Scheme` names them."""
+
+    start: tuple[Layout, ...]
+    step: Layout
+    last: tuple[Layout, ...] = ()
+    fill: tuple[tuple[Layout, ...], ...] = ()
+
+
+def adams_bashforth(k: int) -> Run:
+    """The step of order k after those of orders 1 to k - 1, each with all the history there is by then."""
     steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
-    return tuple(steps[:-1]), steps[-1]
+    return Run(tuple(steps[:-1]), steps[-1])
 
 
-def adams_moulton(k: int) -> tuple[tuple[Layout, ...], Layout, Layout]:
-    """(starting steps, inner step, last step) of a k-step predictor corrected with its own evaluation, which is kept.
+def adams_moulton(k: int) -> Run:
+    """A k-step predictor corrected with its own evaluation, which is kept.
 
-    Orders are raised at the start; the last step only predicts, so N steps take N evaluations.
+    Orders are raised at the start; the last step only predicts, so N steps take N evaluations. A run of q < k + 1 steps
+    is that of the q-step scheme.
     """
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
     if k == 1:
         steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
-    last = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(k)))})
-    return tuple(steps[:-1]), steps[-1], written([last], "out")
+    last = [
+        written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(q)))})], "out")
+        for q in range(1, k + 1)
+    ]
+    short = [(history(adams(past(1)), keep=0),), *((*steps[: q - 1], last[q - 1]) for q in range(2, k))]
+    return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short))
 
 
-def noisy(layout: Layout) -> Layout:
-    """One draw of the exact noise of the linear part added to every row; all of them end where the step does."""
+def noisy(run: Run) -> Run:
+    """A run of the reverse SDE: each step draws the exact noise of the linear part once, for all its rows."""
+    return Run(
+        tuple(map(_noisy, run.start)),
+        _noisy(run.step),
+        tuple(map(_noisy, run.last)),
+        tuple(tuple(map(_noisy, steps)) for steps in run.fill),
+    )
+
+
+def _noisy(layout: Layout) -> Layout:
+    """Every row of a step gets the noise; all of them end where the step does."""
     items = [replace(i, terms=(*i.terms, ("xi", ONE))) if isinstance(i, Row) else i for i in layout.items]
     return replace(layout, items=(Noise("xi", covariance()), *items))
 

@@ -17,8 +17,8 @@ from functools import lru_cache
 
 from numtoolkit.entries import symbol
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import Claims, Layout, Param, Scheme
-from numtoolkit.schemes.forms import adams_bashforth, adams_moulton, noisy
+from numtoolkit.scheme import Claims, Param, Scheme
+from numtoolkit.schemes.forms import Run, adams_bashforth, adams_moulton, noisy
 
 HIGHEST = 5
 tau = symbol("tau")
@@ -41,7 +41,7 @@ def gframe_ab(
     """
     _check("gframe-ab", k)
     claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
-    return _member("gframe-ab", k, *adams_bashforth(k), (), claims, sigma_data, mean, tau)
+    return _member("gframe-ab", k, adams_bashforth(k), claims, sigma_data, mean, tau)
 
 
 @lru_cache
@@ -54,9 +54,8 @@ def gframe_abm(
     the predicted states are those of gframe-ab(k + 1).
     """
     _check("gframe-abm", k)
-    start, step, last = adams_moulton(k)
     claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)
-    return _member("gframe-abm", k, start, step, (last,), claims, sigma_data, mean, tau)
+    return _member("gframe-abm", k, adams_moulton(k), claims, sigma_data, mean, tau)
 
 
 def _check(name: str, k: int) -> None:
@@ -65,26 +64,16 @@ def _check(name: str, k: int) -> None:
 
 
 def _member(
-    name: str,
-    k: int,
-    start: tuple[Layout, ...],
-    step: Layout,
-    last: tuple[Layout, ...],
-    claims: Claims,
-    sigma_data: Fraction,
-    mean: Fraction,
-    noise: Fraction,
+    name: str, k: int, run: Run, claims: Claims, sigma_data: Fraction, mean: Fraction, noise: Fraction
 ) -> Scheme:
     """The steps of a run as a scheme with its parameters bound."""
-    turn = noisy if noise else lambda layout: layout
+    run = noisy(run) if noise else run
     scheme = Scheme(
         name,
         family="Gaussian frame",
         source=SOURCE,
-        start=tuple(map(turn, start)),
-        step=turn(step),
-        last=tuple(map(turn, last)),
-        to_zero=None if last else turn(step),
+        **run._asdict(),
+        to_zero=None if run.last else run.step,
         frozen="residual",
         clock="angle",
         tau=tau if noise else 0,

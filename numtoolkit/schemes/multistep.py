@@ -5,22 +5,19 @@ from functools import lru_cache
 from numtoolkit.entries import Entry, N, adams, at, phi, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Layout, Scheme
-from numtoolkit.schemes.forms import adams_bashforth, history, past, predict_correct
+from numtoolkit.schemes.forms import Run, adams_bashforth, history, past, predict_correct
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
 r0, r1 = symbol("r0"), symbol("r1")
 FIRST = history([phi(1)], keep=1)
 
 
-def multistep(
-    name: str, start: tuple[Layout, ...], step: Layout, claims: Claims, source: str, aliases: tuple[str, ...] = ()
-) -> Scheme:
+def multistep(name: str, run: Run, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
     return Scheme(
         name,
         family="exponential multistep",
         source=source,
-        start=start,
-        step=step,
+        **run._asdict(),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,
@@ -44,32 +41,29 @@ def three_point(second_difference: int) -> Layout:
 
 
 DPMPP_2M = multistep(
-    "dpmpp-2m", (FIRST,), two_point(keep=1), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
+    "dpmpp-2m", Run((FIRST,), two_point(keep=1)), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
 )
 RES_2M = multistep(
     "res-2m",
-    *adams_bashforth(2),
+    adams_bashforth(2),
     Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
     "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4",
 )
 RES_3M = multistep(
     "res-3m",
-    adams_bashforth(3)[0],
-    three_point(2),
+    Run(adams_bashforth(3).start, three_point(2)),
     Claims(classical=3, stiff_strong=3, stiff_commuting=3, stiff_weak=3),
     "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011",
 )
 DPMPP_3M = multistep(
     "dpmpp-3m",
-    (FIRST, two_point(keep=2)),
-    three_point(1),
+    Run((FIRST, two_point(keep=2)), three_point(1)),
     Claims(classical=3, refuted=("classical",)),
     "arXiv:2211.01095, multistep order 3 as its code and every port ship it",
 )
 DPMPP_3M_CORRECTED = multistep(
     "dpmpp-3m-corrected",
-    (FIRST, two_point(keep=2)),
-    three_point(2),
+    Run((FIRST, two_point(keep=2)), three_point(2)),
     Claims(classical=3),
     "arXiv:2211.01095 with the second difference at its full weight",
 )
@@ -82,7 +76,7 @@ def exp_adams(k: int = 4) -> Scheme:
         raise InputError(f"exp-adams({k}) is not declared; use k = 1 to 6.")
     claims = Claims(k, k, k, k)
     source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
-    scheme = multistep("exp-adams", *adams_bashforth(k), claims, source)
+    scheme = multistep("exp-adams", adams_bashforth(k), claims, source)
     return scheme.with_structure(str(k))
 
 
@@ -103,17 +97,23 @@ def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
     def corrector(q: int) -> tuple[Entry, ...]:
         return (phi(1) - half, half) if q == 1 else adams((*past(q), 1))
 
-    def step(q: int, first: bool = False) -> Layout:
-        return predict_correct(predictor(q), corrector(q), keep=p - 1, first=first)
-
+    steps = [predict_correct(predictor(q), corrector(q), keep=p - 1, first=q == 1) for q in range(1, p + 1)]
+    if p == 1:
+        steps.append(predict_correct(predictor(1), corrector(1), keep=0, first=False))
     final = Layout(EXPONENTIAL_EULER.items[1:], "out")
+
+    def short(count: int) -> tuple[Layout, ...]:
+        """A whole run, too short to reach order p."""
+        return (*(steps[min(n, count - 1 - n)] for n in range(count - 1)), final)
+
     scheme = Scheme(
         "unipc",
         family="exponential multistep",
         source="arXiv:2302.04867 Algorithms 5-8",
-        start=tuple(step(q, first=q == 1) for q in range(1, p)) or (step(1, first=True),),
-        step=step(p),
-        last=(*(step(q) for q in range(p - 1, 1, -1)), final),
+        start=tuple(steps[:-1]),
+        step=steps[-1],
+        last=(*steps[-2:0:-1], final),
+        fill=((EXPONENTIAL_EULER,), *(short(count) for count in range(2, 2 * p - 2))),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

@@ -1,14 +1,14 @@
 """Schemes that interpolate the noise prediction in time or in the noise level: DEIS, iPNDM, PNDM, LMS, Runge-Kutta."""
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.entries import ZERO, Entry, flow, integral, phi
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Item, Layout, Scheme
-from numtoolkit.schemes.forms import adams_bashforth, combine, evaluate, history, tableau, written
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
+from numtoolkit.schemes.exponential import FILL
+from numtoolkit.schemes.forms import Run, adams_bashforth, combine, evaluate, history, tableau, written
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
 
 HIGHEST_DEGREE = 5  # of DEIS
 
@@ -16,15 +16,12 @@ HIGHEST_DEGREE = 5  # of DEIS
 EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
 
 
-def noise_multistep(
-    name: str, start: Sequence[Layout], step: Layout, claims: Claims, source: str, clock: str = "noise-level"
-) -> Scheme:
+def noise_multistep(name: str, run: Run, claims: Claims, source: str, clock: str = "noise-level") -> Scheme:
     return Scheme(
         name,
         family="noise polynomial",
         source=source,
-        start=tuple(start),
-        step=step,
+        **run._asdict(),
         frozen="noise",
         clock=clock,
         processes=IMAGE,
@@ -36,8 +33,7 @@ def noise_multistep(
 def _polynomial(name: str, k: int, clock: str, source: str) -> Scheme:
     if not 0 <= k <= HIGHEST_DEGREE:
         raise InputError(f"{name}({k}) is not declared; use k = 0 to {HIGHEST_DEGREE}.")
-    start, step = adams_bashforth(k + 1)
-    return noise_multistep(name, start, step, Claims(classical=k + 1), source, clock).with_structure(str(k))
+    return noise_multistep(name, adams_bashforth(k + 1), Claims(classical=k + 1), source, clock).with_structure(str(k))
 
 
 @lru_cache
@@ -65,10 +61,10 @@ def ipndm(k: int = 4) -> Scheme:
     """
     if not 1 <= k <= 4:
         raise InputError(f"ipndm({k}) is not declared; use k = 1 to 4.")
-    start = [history(equal_step_weights(q), keep=q) for q in range(1, k)]
+    start = tuple(history(equal_step_weights(q), keep=q) for q in range(1, k))
     claims = Claims(classical=k, refuted=("classical",) if k > 1 else ())
-    step = history(equal_step_weights(k), keep=k - 1)
-    return noise_multistep("ipndm", start, step, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
+    run = Run(start, history(equal_step_weights(k), keep=k - 1))
+    return noise_multistep("ipndm", run, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
 
 
 def pseudo_runge_kutta(kept: int) -> Layout:
@@ -89,28 +85,26 @@ def pseudo_runge_kutta(kept: int) -> Layout:
 
 PNDM = noise_multistep(
     "pndm",
-    [pseudo_runge_kutta(kept) for kept in (1, 2, 3)],
-    history(equal_step_weights(4), keep=3),
+    Run(tuple(pseudo_runge_kutta(kept) for kept in (1, 2, 3)), history(equal_step_weights(4), keep=3), fill=FILL[:3]),
     Claims(classical=4, refuted=("classical",)),
     "arXiv:2202.09778 Algorithm 2",
     "time",
 )
 
+MEAN_OF_TWO = written(
+    [
+        evaluate("E0"),
+        combine("P", 1, y=flow(), E0=integral()),
+        evaluate("EP", "P", 1),
+        combine("out", 1, y=flow(), E0=integral() / 2, EP=integral() / 2),
+    ],
+    "out",
+    {"E1": "E0"},
+)
+
 SPNDM = noise_multistep(
     "spndm",
-    [
-        written(
-            [
-                evaluate("E0"),
-                combine("P", 1, y=flow(), E0=integral()),
-                evaluate("EP", "P", 1),
-                combine("out", 1, y=flow(), E0=integral() / 2, EP=integral() / 2),
-            ],
-            "out",
-            {"E1": "E0"},
-        )
-    ],
-    history(equal_step_weights(2), keep=1),
+    Run((MEAN_OF_TWO,), history(equal_step_weights(2), keep=1), fill=SINGLE),
     Claims(classical=2, refuted=("classical",)),
     "arXiv:2202.09778, S-PNDM",
 )
@@ -128,6 +122,7 @@ RK4 = Scheme(
     clock="noise-level",
     processes=IMAGE,
     to_zero=EXPONENTIAL_EULER,
+    fill=FILL[:3],
     claims=Claims(classical=4),
 )
 

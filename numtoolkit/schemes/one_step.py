@@ -13,6 +13,7 @@ c2, a = symbol("c2"), symbol("a")
 STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
 
 EXPONENTIAL_EULER = tableau([0], [[]], [phi(1)])
+SINGLE = ((EXPONENTIAL_EULER,),)  # what fills the budget of a scheme of two evaluations a step
 
 DDIM = Scheme(
     "ddim",
@@ -37,6 +38,7 @@ RES_2S = Scheme(
     params=(STAGE,),
     claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
     to_zero=EXPONENTIAL_EULER,
+    fill=SINGLE,
 )
 
 DPMPP_2S = Scheme(
@@ -50,6 +52,7 @@ DPMPP_2S = Scheme(
     params=(STAGE,),
     claims=Claims(classical=2, stiff_weak=2),
     to_zero=EXPONENTIAL_EULER,
+    fill=SINGLE,
     aliases=("dpm-solver-pp-2s",),
 )
 
@@ -65,6 +68,7 @@ HEUN_EDM = Scheme(
     processes=IMAGE,
     claims=Claims(classical=2),
     to_zero=EXPONENTIAL_EULER,
+    fill=SINGLE,
 )
 
 
@@ -84,11 +88,13 @@ def churned_scheme(
     name: str, step: Layout, frozen: str, clock: str, source: str, own: tuple[Param, ...] = ()
 ) -> Scheme:
     """A one-step scheme of the flow after noise is added back, as EDM does it."""
+    inflation = symbol("s_noise") ** 2
     return Scheme(
         name,
         family="churned",
         source=source,
-        step=churned(step, a, symbol("s_noise") ** 2),
+        step=churned(step, a, inflation),
+        fill=((churned(EXPONENTIAL_EULER, a, inflation),),) if step.evaluations > 1 else (),
         frozen=frozen,
         clock=clock,
         processes=IMAGE,
@@ -106,6 +112,17 @@ def churned_scheme(
     )
 
 
+EULER_CHURN = churned_scheme(
+    "euler-churn", EXPONENTIAL_EULER, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2 without its correction"
+)
+DPM2_CHURN = churned_scheme(
+    "dpm2-churn",
+    DPMPP_2S.step,
+    "noise",
+    "log-snr",
+    "arXiv:2206.00927 Algorithm 1, noise added as in arXiv:2206.00364; k-diffusion",
+    DPMPP_2S.params,
+)
 HEUN_EDM_CHURN = churned_scheme("heun-edm-churn", HEUN_EDM_STEP, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2")
 RES_2S_CHURN = churned_scheme(
     "res-2s-churn", RES_2S.step, "data", "log-snr", "arXiv:2308.02157 Algorithm 2, stochastic", RES_2S.params
@@ -130,7 +147,8 @@ HEUN = Scheme(
     frozen=FROZEN_DRIFT,
     clock="time",
     to_zero=EXPONENTIAL_EULER,
+    fill=SINGLE,
     claims=Claims(classical=2),
 )
 
-ONE_STEP = (EULER, HEUN, DDIM, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, RES_2S_CHURN, DPMPP_2S)
+ONE_STEP = (EULER, HEUN, DDIM, EULER_CHURN, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, RES_2S_CHURN, DPMPP_2S, DPM2_CHURN)

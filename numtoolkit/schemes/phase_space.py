@@ -18,13 +18,14 @@ PHASE = ("psld", "cld")
 lambda_s = symbol("lambda_s")
 
 
-def ode(name: str, text: str, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A deterministic splitting of the probability flow."""
+def ode(name: str, text: str, source: str, *fill: str, aliases: tuple[str, ...] = ()) -> Scheme:
+    """A deterministic splitting of the probability flow; words of 1, 2, ... evaluations fill its budget."""
     return Scheme(
         name,
         family="phase-space splitting",
         source=source,
         step=word(text),
+        fill=tuple((word(own),) for own in fill),
         frozen="score",
         processes=PHASE,
         claims=Claims(classical=1),
@@ -32,13 +33,14 @@ def ode(name: str, text: str, source: str, aliases: tuple[str, ...] = ()) -> Sch
     )
 
 
-def sde(name: str, layout: Layout, source: str) -> Scheme:
-    """A stochastic splitting of the reverse SDE."""
+def sde(name: str, layout: Layout, source: str, *fill: str) -> Scheme:
+    """A stochastic splitting of the reverse SDE; words of 1, 2, ... evaluations fill its budget."""
     return Scheme(
         name,
         family="stochastic splitting",
         source=source,
         step=layout,
+        fill=tuple((word(own),) for own in fill),
         frozen="score",
         processes=PHASE,
         tau=1,
@@ -47,11 +49,13 @@ def sde(name: str, layout: Layout, source: str) -> Scheme:
     )
 
 
-NSE = ode("nse", "S0 B S0 A", "arXiv:2310.07894, naive symplectic Euler")
-RSE = ode("rse", "S0 B A", "arXiv:2310.07894, reduced symplectic Euler")
-NVV = ode("nvv", "S0 B/2 S0 A S0 B/2", "arXiv:2310.07894, naive velocity Verlet")
-RVV = ode("rvv", "S0 B/2 A S1 B/2", "arXiv:2310.07894, reduced velocity Verlet", aliases=("sps-d",))
-RVV_UNSHIFTED = ode("rvv-unshifted", "S0 B/2 A S0 B/2", "arXiv:2310.07894, reduced velocity Verlet without time shift")
+EULER_WORD, VERLET_WORD = "S0 B A", "S0 B/2 A S1 B/2"
+P1 = "arXiv:2310.07894"
+NSE = ode("nse", "S0 B S0 A", f"{P1}, naive symplectic Euler", EULER_WORD)
+RSE = ode("rse", EULER_WORD, f"{P1}, reduced symplectic Euler")
+NVV = ode("nvv", "S0 B/2 S0 A S0 B/2", f"{P1}, naive velocity Verlet", EULER_WORD, VERLET_WORD)
+RVV = ode("rvv", VERLET_WORD, f"{P1}, reduced velocity Verlet", EULER_WORD, aliases=("sps-d",))
+RVV_UNSHIFTED = ode("rvv-unshifted", "S0 B/2 A S0 B/2", f"{P1}, reduced velocity Verlet without time shift", EULER_WORD)
 
 
 LAMBDA_S = Param(
@@ -92,7 +96,7 @@ def roba(reading: str = "rate", part: str = "x") -> Scheme:
     """
     if reading not in ("rate", "amp", "tbar") or part not in ("x", "m"):
         raise InputError(f"roba({reading}, {part}) is not declared; use rate, amp or tbar, with part x or m.")
-    layout = word("O S0 B A")
+    layout = word(OBA)
     noise, *rest = layout.items
     items = (Noise(noise.name, injected(reading, part)), *rest)
     scheme = Scheme(
@@ -113,12 +117,15 @@ def roba(reading: str = "rate", part: str = "x") -> Scheme:
     return scheme.with_structure(*([reading] if reading != "rate" or named else []), **named)
 
 
-SSCS = sde("sscs", word("L/2 S0 K L/2"), "arXiv:2112.07068 Algorithm 1; arXiv:2303.01748")
-NOBA = sde("noba", word("O S0 B S0 A"), "arXiv:2402.07211, naive OBA")
-NBAO = sde("nbao", word("S0 B S0 A O"), "arXiv:2402.07211, naive BAO")
-RBAO = sde("rbao", word("S0 B A O"), "arXiv:2402.07211, reduced BAO")
-NOBAB = sde("nobab", word("O S0 B/2 S0 A S0 B/2"), "arXiv:2402.07211, naive OBAB")
-ROBAB = sde("robab", word("O S0 B/2 A S1 B/2"), "arXiv:2402.07211, reduced OBAB")
+STRANG = "L/2 S0 K L/2"
+SSCS = sde("sscs", word(STRANG), "arXiv:2112.07068 Algorithm 1; arXiv:2303.01748")
+P2 = "arXiv:2402.07211"
+OBA, BAO, OBAB = "O S0 B A", "S0 B A O", "O S0 B/2 A S1 B/2"
+NOBA = sde("noba", word("O S0 B S0 A"), f"{P2}, naive OBA", OBA)
+NBAO = sde("nbao", word("S0 B S0 A O"), f"{P2}, naive BAO", BAO)
+RBAO = sde("rbao", word(BAO), f"{P2}, reduced BAO")
+NOBAB = sde("nobab", word("O S0 B/2 S0 A S0 B/2"), f"{P2}, naive OBAB", OBA, OBAB)
+ROBAB = sde("robab", word(OBAB), f"{P2}, reduced OBAB", OBA)
 
 
 def sscs_midpoint() -> Scheme:
@@ -136,7 +143,7 @@ def sscs_midpoint() -> Scheme:
         combine("Z3", 1, Z2=flow(half, 1, op("R")), xi2=1),
     ]
     source = "SSCS (arXiv:2112.07068) with a second-order score step; new here"
-    scheme = sde("sscs-midpoint", written(items, "Z3"), source)
+    scheme = sde("sscs-midpoint", written(items, "Z3"), source, STRANG)
     return replace(scheme, claims=Claims(sde_weak=2))
 
 
@@ -148,12 +155,13 @@ CONJUGATION = shift * op("unit")
 SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
 
 
-def conjugate_splitting(name: str, text: str, tau: int, aliases: tuple[str, ...] = ()) -> Scheme:
+def conjugate_splitting(name: str, text: str, tau: int, *fill: str, aliases: tuple[str, ...] = ()) -> Scheme:
     return Scheme(
         name,
         family="conjugate",
         source="arXiv:2310.07894, conjugate splitting",
         step=word(text, conjugation=CONJUGATION),
+        fill=tuple((word(own, conjugation=CONJUGATION),) for own in fill),
         frozen="noise",
         processes=PHASE,
         tau=tau,
@@ -164,9 +172,9 @@ def conjugate_splitting(name: str, text: str, tau: int, aliases: tuple[str, ...]
     )
 
 
-CSE = conjugate_splitting("cse", "S0 B A", 0)
-CVV = conjugate_splitting("cvv", "S0 B/2 A S1 B/2", 0, ("csps-d",))
-COBA = conjugate_splitting("coba", "O S0 B A", 1, ("csps-s",))
+CSE = conjugate_splitting("cse", EULER_WORD, 0)
+CVV = conjugate_splitting("cvv", VERLET_WORD, 0, EULER_WORD, aliases=("csps-d",))
+COBA = conjugate_splitting("coba", OBA, 1, aliases=("csps-s",))
 
 EULER_MARUYAMA = Layout(
     (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"

@@ -51,6 +51,7 @@ def ancestral_scheme(
         quantities=(("d", ancestral_abscissa),),
         claims=Claims(sde_weak=1),
         to_zero=EXPONENTIAL_EULER,
+        fill=((ancestral(EXPONENTIAL_EULER, d),),) if step.evaluations > 1 else (),
         aliases=aliases,
     )
 
@@ -145,15 +146,12 @@ def sa_solver(p: int = 1) -> Scheme:
     """
     if not 1 <= p <= 4:
         raise InputError(f"sa-solver({p}) is not declared; use p = 1 to 4.")
-    start, step, last = adams_moulton(p)
     tau = symbol("tau")
     scheme = Scheme(
         "sa-solver",
         family="exponential SDE",
         source="arXiv:2309.05019 Algorithm 1",
-        start=tuple(map(noisy, start)),
-        step=noisy(step),
-        last=(noisy(last),),
+        **noisy(adams_moulton(p))._asdict(),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

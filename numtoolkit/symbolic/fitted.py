@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.plans import plan
 from numtoolkit.processes import process
-from numtoolkit.program import layouts, problem_of, step_quantities
+from numtoolkit.program import problem_of, step_quantities
 from numtoolkit.scheme import Scheme
 from numtoolkit.symbolic.classical import residuals
 from numtoolkit.symbolic.trees import show_term
@@ -20,20 +21,24 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
     """For a scheme with a table: a record {step, t, to, its coefficients, its residuals by tree} a step of the table.
 
     A residual of weight w is the coefficient of h^w and of its tree in the local error, numerical minus exact, h the
-    length of the step in the scheme's clock; weights go to 2. The final step to noise level 0 has none.
+    length of the step in the scheme's clock; weights go to 2. The final step to noise level 0 has none, and neither
+    has a step that fills a budget.
     cost     0.01 to 0.3 s a layout
     """
     table = scheme.table
     if table is None:
         return []
     times = table.times
-    to_zero = times[-1] == 0
     problem, values = problem_of(scheme, process(table.process)), scheme.parameters()
-    plan = layouts(scheme, len(times) - 1, to_zero)
-    places = [("start", n) if n < len(scheme.start) else ("step", 0) for n in range(len(plan) - to_zero)]
+    nfe = table.about.get("nfe")
+    run = plan(scheme, len(times) - 1, bool(times[-1] == 0), None if nfe is None else int(nfe))
+    places = {id(scheme.step): ("step", 0)} | {id(own): ("start", i) for i, own in enumerate(scheme.start)}
     records: list[dict[str, Any]] = []
     known: dict[tuple[str, int], dict[str, Any]] = {}
-    for n, place in enumerate(places):
+    for n, layout in enumerate(run):
+        place = places.get(id(layout))
+        if place is None:
+            continue
         if place not in known:
             known[place] = _functions(scheme, place)
         numbers = step_quantities(scheme, problem, times, np.array([n]), values)

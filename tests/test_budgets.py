@@ -1,0 +1,113 @@
+"""A budget of evaluations is spent to the last one, by whole steps and by what a scheme declares to fill it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from numtoolkit.errors import InputError
+from numtoolkit.exact import affine_map, gaussian_flow
+from numtoolkit.grids import grid
+from numtoolkit.laws import Gaussian
+from numtoolkit.plans import evaluations, layouts, planned
+from numtoolkit.processes import EDM, process
+from numtoolkit.program import lower
+from numtoolkit.schemes import catalogue, scheme
+
+PARAMETERS = ["unipc(1)", "unipc(3)", "unipc(4, variant=bh1)", "gframe-abm(1)", "gframe-abm(5)", "gframe-abm(4, tau=1)"]
+MEMBERS = [*catalogue(), *map(scheme, [*PARAMETERS, "sa-solver(3)", "exp-adams(6)", "iia-edm(3)", "lawson-4"])]
+LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
+
+
+@pytest.mark.parametrize("own", MEMBERS, ids=lambda own: own.spec)
+def test_every_budget_is_spent(own):
+    for to_zero in {False, own.to_zero is not None or bool(own.last)}:
+        for nfe in range(1, 31):
+            plan = planned(own, nfe, to_zero)
+            assert sum(layout.evaluations for layout in plan) == nfe
+            if plan == (whole := whole_steps(own, len(plan), to_zero)):
+                continue
+            # what is filled is less than one more whole step would take
+            assert whole is None or evaluations(own, len(plan), to_zero) > nfe
+    on = process(own.processes[0])
+    for nfe in (1, 2, 7):
+        program = lower(own, on, grid("quadratic", on, len(planned(own, nfe))), nfe=nfe)
+        assert program.nfe == nfe
+
+
+def whole_steps(own, steps, to_zero):
+    try:
+        return layouts(own, steps, to_zero)
+    except InputError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("own", "nfe", "to_zero", "plan"),
+    [
+        ("heun-edm", 4, False, "2 steps of 2 evaluations"),
+        ("heun-edm", 5, False, "2 steps of 2 evaluations, 1 of 1"),
+        ("heun-edm", 5, True, "2 steps of 2 evaluations, 1 of 1"),  # the last one goes to noise level 0
+        ("heun-edm", 6, True, "2 steps of 2 evaluations, 2 of 1"),
+        ("heun-edm", 1, False, "1 step of 1 evaluation"),
+        ("res-3s", 8, False, "2 steps of 3 evaluations, 1 of 2"),
+        ("pndm", 3, False, "1 step of 3 evaluations"),
+        ("pndm", 7, False, "1 step of 4 evaluations, 1 of 3"),
+        ("pndm", 14, False, "3 steps of 4 evaluations, 2 of 1"),
+        ("unipc(4)", 3, False, "1 step of 2 evaluations, 1 of 1, 1 of 0"),
+        ("nobab", 8, False, "2 steps of 3 evaluations, 1 of 2"),
+    ],
+)
+def test_a_plan_in_words(own, nfe, to_zero, plan):
+    own = scheme(own)
+    on = process(own.processes[-1])
+    times = grid("uniform", on, len(planned(own, nfe, to_zero)))
+    if to_zero:
+        times[-1] = 0
+    assert lower(own, on, times, nfe=nfe).plan == plan
+
+
+@pytest.mark.parametrize(
+    ("own", "lower_member", "steps"),
+    [(f"gframe-abm(4{tau})", f"gframe-abm({n}{tau})", n) for tau in ("", ", tau=1") for n in (1, 2, 3)]
+    + [("unipc(4)", f"unipc({p})", n) for p, n in ((2, 2), (2, 3), (3, 4), (3, 5))]
+    + [(f"sa-solver({k})", f"sa-solver({n})", n) for k, n in ((3, 2), (4, 3), (4, 1))],
+)
+def test_a_run_too_short_for_a_scheme_is_that_of_a_lower_member(own, lower_member, steps):
+    times = grid("rho(7)", EDM(), steps)
+    ours, theirs = (lower(scheme(name), EDM(), times).steps for name in (own, lower_member))
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.instructions == other.instructions
+
+
+@pytest.mark.parametrize(("left", "order"), [(0, 4), (1, 2), (2, 3), (3, 4)])
+def test_a_filling_step_of_order_p_leaves_a_run_at_p_plus_one(left, order):
+    errors = []
+    for steps in (40, 80, 160):
+        nfe = 4 * steps + left
+        times = grid("rho(7)", EDM(T=5, t_min=0.2), steps + bool(left))
+        R, _ = affine_map(lower(scheme("krogstad-4"), EDM(T=5, t_min=0.2), times, nfe=nfe), LAW)
+        errors.append(np.abs(R - gaussian_flow(EDM(T=5, t_min=0.2), LAW.eigen()[1], 5.0, 0.2)).max())
+    slopes = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert slopes[-1] == pytest.approx(order, abs=0.15)  # the next order is a tenth of it at most
+
+
+def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
+    bare = replace(scheme("heun-edm"), fill=())
+    with pytest.raises(InputError, match=r"heun-edm cannot spend 5 evaluations; the nearest it can are 4, 6\."):
+        planned(bare, 5)
+    with pytest.raises(InputError, match=r"cannot spend 0 evaluations; the nearest it can are 2, 4\."):
+        planned(scheme("heun-edm"), 0)
+
+
+def test_a_budget_must_fit_its_grid():
+    with pytest.raises(InputError, match=r"heun-edm spends 5 evaluations in 3 steps, but the grid has 4"):
+        lower(scheme("heun-edm"), EDM(), grid("rho(7)", EDM(), 4), nfe=5)
+
+
+def test_a_fill_must_spend_what_it_stands_for_and_stand_alone():
+    own, inner = scheme("heun-edm"), scheme("res-2m").step
+    with pytest.raises(InputError, match="fill 1 spends 2 evaluations"):
+        replace(own, fill=((own.step,),))
+    with pytest.raises(InputError, match="a step uses E1, which the step before does not hand on"):
+        replace(own, fill=((inner,),))
