@@ -233,6 +233,12 @@ class Scheme:
         return self.step.evaluations
 
     @property
+    def of_grid(self) -> set[str]:
+        """Coefficients of the unfitted inner step that a grid alone gives, its step ratios apart: noise added back."""
+        used = set().union(*(symbols(entry) for _, entry in self.unfitted().step.entries()))
+        return used & {name for name, _ in self.quantities}
+
+    @property
     def spec(self) -> str:
         """The name with its bound parameters, as the command line reads it; a table is named by its digest."""
         given = [value if key == "" else f"{key}={value}" for key, value in self.structure]

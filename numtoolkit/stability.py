@@ -188,6 +188,24 @@ def stable_step(scheme: str | Scheme, process: Process, variance: float, t: Arra
     return _extent(radius, start - process.t_min).reshape(np.shape(t))[()]
 
 
+def extents(scheme: str | Scheme) -> dict[str, float]:
+    """How far a scheme is stable, where that has a meaning, by what it is measured on; inf where there is no bound.
+
+    "h L = 0", "h L = -1"  `real_interval`, for schemes of scalar processes
+    "PSLD step"             the longest from its T with data variance 1/4, for schemes without history
+    returns  nothing for a scheme with a coefficient that only a grid gives
+    cost     0.05 to 1 s
+    """
+    declared = read(scheme)
+    if declared.of_grid:
+        return {}
+    found = {f"h L = {x}": real_interval(declared, x) for x in (0, -1) if "vp" in declared.processes}
+    if "psld" in declared.processes and not declared.step.carry:
+        process = PSLD()
+        found["PSLD step"] = float(stable_step(declared, process, 0.25, process.T))
+    return found
+
+
 def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
     """Where `radius` first exceeds 1 on (0, top], each: found by a scan and halved to the last digits.
 

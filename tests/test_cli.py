@@ -65,6 +65,7 @@ def test_list_names_every_scheme_with_what_is_claimed_and_derived(run, result):
     assert [r["name"] for r in records] == [member.name for member in every_scheme()]
     for record, member in zip(records, every_scheme(), strict=True):
         assert {"name", "family", "kind", "processes", "nfe_per_step", "claimed", "reference"} <= record.keys()
+        assert {"error_constant", "stable", "frozen", "clock", "aliases", "names_in_use"} <= record.keys()
         assert record["kind"] in ("ode", "sde")
         assert record["reference"] == member.source
         assert record["nfe_per_step"] == member.step.evaluations
@@ -72,16 +73,53 @@ def test_list_names_every_scheme_with_what_is_claimed_and_derived(run, result):
         assert record["claimed"]["classical"] == member.claims.classical
     code, out, err = run("list")
     assert (code, err) == (0, "")
-    assert all(re.search(rf"^{re.escape(member.name)} ", out, re.MULTILINE) for member in every_scheme())
+    assert all(re.search(rf"^{re.escape(member.spec)} ", out, re.MULTILINE) for member in every_scheme())
 
 
-@pytest.mark.parametrize("columns", [80, 100, 250])
+def test_list_gives_what_schemes_are_chosen_by(run, result, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    records = {record["name"]: record for record in result("list")}
+    assert records["heun"]["error_constant"] == {"order": 3, "value": 0.3118, "square": "7/72"}
+    assert records["heun"]["stable"] == {"h L = 0": 2.0, "h L = -1": 1.0, "PSLD step": 0.005445}
+    assert records["sscs"]["stable"] == {"PSLD step": None}  # no bound
+    assert (records["euler-ancestral"]["error_constant"], records["euler-ancestral"]["stable"]) == (None, {})
+    out = run("list")[1]
+    for row in (
+        r"heun-edm +ode +2 +2, stiff 1 1 2 +0\.312 h\^3 +2\.00, 3\.16",
+        r"euler-ancestral +sde +1 +weak 1",
+        r"ipndm\(4\) +ode +1 +1 +0 +0\.30, 0\.32",
+        r"sscs +sde +1 +weak 1, strong 1 +1\.87 h\^2 +any",
+    ):
+        assert re.search(rf"^{row}$", out, re.MULTILINE), row
+
+
+def test_list_tells_other_names(run, result):
+    records = {record["name"]: record for record in result("list")}
+    assert records["deis-rhoab"]["names_in_use"] == {"lms(k)": "deis-rhoab(k-1)", "ipndm-v(k)": "deis-rhoab(k-1)"}
+    assert records["res-2s"]["names_in_use"] == {"etd2rk": "res-2s(c2=1)"}
+    out = " ".join(run("list")[1].split())
+    for words in ("etd2rk = res-2s(c2=1)", "lms(k) = deis-rhoab(k-1)", "ddpm = euler-ancestral", "sps-d = rvv"):
+        assert words in out
+
+
+def test_list_derives_nothing():
+    loaded = (
+        "import sys; from numtoolkit.cli import main; main(['list']); print([m for m in HEAVY if m in sys.modules])"
+    )
+    heavy = ("sympy", "scipy", "torch", "numtoolkit.stability", "numtoolkit.symbolic.verify")
+    done = subprocess.run([sys.executable, "-c", loaded.replace("HEAVY", repr(heavy))], cwd=ROOT, capture_output=True)
+    assert done.stdout.decode().endswith("\n[]\n"), done.stderr
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 200, 260])
 def test_list_keeps_to_the_terminal_and_says_more_where_there_is_room(run, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     out = run("list")[1]
     assert max(map(len, out.split("\n"))) <= columns
-    assert ("family" in out, "error term" in out) == (columns > 80, columns > 100)
-    assert re.search(r"^res-2s .* 2, stiff 2 2 2 +2, stiff 2 2 2", out, re.MULTILINE)
+    head = out.split("---")[0]
+    found = [word in head for word in ("kind", "reference", "freezes", "claimed", "error term")]
+    assert found == [columns >= wide for wide in (100, 120, 200, 200, 260)]
+    assert re.search(r"^res-2s .* 2, stiff 2 2 2 +0.26 h\^3 +2.00, 2.18", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("member", every_scheme(), ids=lambda member: member.name)
@@ -114,6 +152,7 @@ def test_show_prints_the_page_with_what_is_derived(run):
     code, out, err = run("show", "res-2s")
     assert (code, err) == (0, "")
     assert "derived      classical 2, stiff strong 2" in out
+    assert "error constant 0.26 h^3; stable to 2 (h L = 0), 2.184 (h L = -1)" in " ".join(out.split())
     assert "Y1 = exp(c2*z) y + c2*phi1(c2*z) E0" in out
     # What holds for every c2 need not be all that holds for one: nothing is said of a bound scheme.
     assert "derived" not in run("show", "res-2s(c2=1/3)")[1]

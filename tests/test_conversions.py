@@ -1,5 +1,7 @@
 """One scheme on VP, EDM and the straight path is one scheme in other variables; and schemes within schemes."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from numtoolkit.laws import Gaussian
 from numtoolkit.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
 from numtoolkit.program import lower
 from numtoolkit.schemes import catalogue, scheme
+from tests.unrolled import assert_same_run, clock_steps, unrolled
 
 LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 LEVELS = grid("rho(5)", EDM(T=50, t_min=0.02), 12)
@@ -68,3 +71,82 @@ def test_conjugation_by_zero_is_the_exponential_euler_step_in_phase_space(name):
     ours, theirs = (affine_map(lower(scheme(own), PSLD(), times), LAW) for own in (name, "ddim"))
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-11)
+
+
+# --- schemes as others write them (exponential-iia.md 2.3, 3.1, 8): the same coefficients, not only a close run
+
+SCALAR = [EDM(), VP(), CosineVP(T=0.99), RectifiedFlow()]
+
+
+@pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
+def test_res_3s_at_a_third_and_two_thirds_is_the_shipped_three_stage_scheme(process):
+    times = grid("log-snr", process, 7)
+    assert_same_run(*(lower(scheme(n), process, times) for n in ("res-3s(c2=1/3, c3=2/3)", "dpmpp-3s(1/3, 2/3)")))
+
+
+def noise_scales(process, t):
+    """alpha, sigma at times t."""
+    alpha = process.alpha(t)
+    return alpha, -alpha * process.clock("noise-level", t)
+
+
+def assert_states(program, states):
+    """What each call is given and the state after each step are these rows, call by call and step by step."""
+    _, rows = unrolled(program)
+    # a few hundred roundings of the largest coefficient
+    np.testing.assert_allclose(rows, states, rtol=0, atol=1e-13 * np.abs(rows).max())
+
+
+@pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
+@pytest.mark.parametrize("r1", [Fraction(1, 2), Fraction(1, 3)])
+def test_res_2s_is_the_taylor_branch_of_dpm_solver(r1, process):
+    # LuChengTHU/dpm-solver, singlestep_dpm_solver_second_update, dpmsolver++ with solver_type "taylor"
+    times = grid("rho(7)", process, 6)
+    program = lower(scheme(f"res-2s(c2={r1})"), process, times)
+    h, _ = clock_steps(process, times)
+    told, _ = unrolled(program)
+    (alpha, sigma), (alpha_1, sigma_1) = noise_scales(process, times), noise_scales(process, told[1::2])
+    x, *m = np.eye(1 + program.nfe)
+    states = []
+    for n in range(len(h)):
+        m_s, m_s1, phi_1 = m[2 * n], m[2 * n + 1], np.expm1(-h[n])
+        x_s1 = sigma_1[n] / sigma[n] * x - alpha_1[n] * np.expm1(-float(r1) * h[n]) * m_s
+        states += [x, x_s1]
+        x = sigma[n + 1] / sigma[n] * x - alpha[n + 1] * phi_1 * m_s
+        x = x + alpha[n + 1] / float(r1) * (phi_1 / h[n] + 1) * (m_s1 - m_s)
+        states.append(x)
+    assert_states(program, states)
+
+
+@pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
+def test_res_2m_is_the_taylor_branch_of_dpm_solver(process):
+    # the same file, multistep_dpm_solver_second_update, dpmsolver++ with solver_type "taylor"
+    times = grid("rho(7)", process, 6)
+    program = lower(scheme("res-2m"), process, times)
+    (h, _), (alpha, sigma) = clock_steps(process, times), noise_scales(process, times)
+    x, *m = np.eye(1 + program.nfe)
+    states = []
+    for n in range(len(h)):
+        phi_1, r0 = np.expm1(-h[n]), h[n - 1] / h[n]
+        slope = (m[n] - m[n - 1]) / r0 if n else 0 * x
+        states.append(x)
+        x = sigma[n + 1] / sigma[n] * x - alpha[n + 1] * (phi_1 * m[n] - (phi_1 / h[n] + 1) * slope)
+        states.append(x)
+    assert_states(program, states)
+
+
+@pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
+def test_heun_is_what_lemma_1_of_iia_says(process):
+    # in x = z / alpha from noise level s to t: x = (t/s) x + (1 - t/s) D + (s - t)/(2 t) (D' - D)
+    times = grid("rho(7)", process, 6)
+    program, alpha = lower(scheme("heun-edm"), process, times), process.alpha(times)
+    _, s = clock_steps(process, times)
+    z, *data = np.eye(1 + program.nfe)
+    states = []
+    for n in range(len(s) - 1):
+        D, ahead, fall = data[2 * n], data[2 * n + 1], s[n + 1] / s[n]
+        ddim = fall * z / alpha[n] + (1 - fall) * D
+        states += [z, alpha[n + 1] * ddim]
+        z = alpha[n + 1] * (ddim + (1 / fall - 1) / 2 * (ahead - D))
+        states.append(z)
+    assert_states(program, states)

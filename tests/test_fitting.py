@@ -22,13 +22,14 @@ from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import anisotropic, law_of, mixture, ring
 from numtoolkit.phi import phi
 from numtoolkit.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
-from numtoolkit.program import Affine, Call, lower
+from numtoolkit.program import Affine, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.storage import write_json
 from numtoolkit.symbolic.verify import verify
 from numtoolkit.tables import FittedStep
+from tests.unrolled import assert_same_run, clock_steps, ratios, unrolled
 
 PROCESSES = [EDM(), VP(), CosineVP(), RectifiedFlow()]
 FAMILIES = ["iia-ddim(one)", "iia-ddim(two)", "iia-ddim(guided)", "biia-edm(0)", "biia-edm(2)", "iia-edm(0)",
@@ -51,48 +52,6 @@ def lowered(spec, process, times, **values):
     declared = scheme(spec)
     table = table_of(declared, process, times, values) if values else None
     return lower(declared if table is None else declared.with_table(table), process, times)
-
-
-def unrolled(program, first=0):
-    """Every told time, and a row of coefficients for what each call is given and for the state after each step.
-
-    Columns are the state at the start and every value of the network. Two programs that agree here are the same map for
-    every network, whatever rows they compute it by.
-    """
-    size = 1 + program.nfe
-    told, rows = [], []
-    state, carried = np.eye(1, size)[0], {}
-    for step in program.steps[first:]:
-        names = {"y": state, **carried}
-        for i in step.instructions:
-            if isinstance(i, Call):
-                rows.append(names[i.of])
-                told.append(i.time)
-                names[i.name] = np.eye(1, size, len(told))[0]
-            else:
-                assert isinstance(i, Affine)
-                names[i.name] = sum((b[0][0] * names[source] for source, b in i.terms), np.zeros(size))
-        state, carried = names[step.out], {new: names[old] for new, old in step.carry}
-        rows.append(state)
-    return np.array(told), np.array(rows)
-
-
-def assert_same_run(one, other, first=0):
-    (told, rows), (expected_told, expected) = unrolled(one, first), unrolled(other, first)
-    assert np.array_equal(told, expected_told)
-    # a few hundred roundings of the largest coefficient
-    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
-
-
-def clock_steps(process, times):
-    """h of each step in log-SNR and the noise levels s of the grid."""
-    s = -process.clock("noise-level", times)
-    return np.log(s[:-1] / s[1:]), s
-
-
-def ratios(steps):
-    """Length of the step before over that of each step; 1 for the first, which has none before."""
-    return np.append(1.0, steps[:-1] / steps[1:])
 
 
 # --- what the families contain

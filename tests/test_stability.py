@@ -19,7 +19,16 @@ from numtoolkit.processes import EDM, PROCESSES, PSLD
 from numtoolkit.program import lower
 from numtoolkit.scheme import Eval, Scheme
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.stability import Region, StepLimit, linear_radius, process_radius, real_interval, regions, stable_step
+from numtoolkit.stability import (
+    Region,
+    StepLimit,
+    extents,
+    linear_radius,
+    process_radius,
+    real_interval,
+    regions,
+    stable_step,
+)
 
 GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
 VARIANCE = 0.25
@@ -78,6 +87,8 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
         ("unipc(2)", 0.0, 6 / 11),
         ("res-3m", 0.0, 6 / 11),
         ("exp-adams(4)", 0.0, 3 / 10),
+        ("exp-adams(5)", 0.0, 90 / 551),
+        ("exp-adams(6)", 0.0, 5 / 57),
         ("res-3s", 0.0, 2.512745326618329),
         ("rk4", 0.0, 2.785293563405282),
         ("lawson-4", 0.0, 2.785293563405282),
@@ -86,6 +97,23 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
 def test_real_intervals_are_the_known_ones(name: str, linear: float, length: float) -> None:
     # A radius up to ROUNDING = 1e-12 above 1 counts as stable; the boundary is crossed at a slope of order 1 or more.
     assert real_interval(name, linear) == pytest.approx(length, abs=1e-11)
+
+
+def test_the_imaginary_interval_of_rk4() -> None:
+    # reference-values 12: 2 sqrt 2, beyond which |R|^2 - 1 = y^6 (y^2 - 8)/576
+    edge = 2 * np.sqrt(2)
+    inside = linear_radius("rk4", 0.0, 1j * np.linspace(0, edge * (1 - 1e-9), 50))
+    assert inside.max() <= 1 + 1e-15
+    assert linear_radius("rk4", 0.0, np.array([1j * edge * (1 + 1e-6)]))[0] > 1
+
+
+def test_extents_are_those_of_every_test_that_has_a_meaning() -> None:
+    assert extents("dpmpp-2m") == {f"h L = {x}": real_interval("dpmpp-2m", x) for x in (0, -1)}
+    assert extents("nse") == {"PSLD step": stable_step("nse", PSLD(), VARIANCE, 1.0)}
+    assert list(extents("em")) == ["h L = 0", "h L = -1", "PSLD step"]
+    assert extents("sscs") == {"PSLD step": np.inf}
+    assert extents("iia-edm") == extents("heun-edm")
+    assert extents("heun-edm-churn") == extents("dpm2-ancestral") == {}
 
 
 @given(linear=st.floats(-3, 0), shift=st.fractions(-2, 2, max_denominator=9))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,11 +18,24 @@ from numtoolkit.plans import planned
 from numtoolkit.processes import process as process_of
 from numtoolkit.program import Program, lower
 from numtoolkit.scheme import ORDERS, Scheme
-from numtoolkit.schemes import catalogue, table
+from numtoolkit.schemes import catalogue, names_in_use, table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.storage import write_json
 
 SOME = 6  # residuals printed of each of several schemes
+LONGEST = 31  # characters of a reference in a row; `show` prints it in full
+
+TESTS = ("h L = 0", "h L = -1")  # the test equations of the column "stable"
+
+FOOT = """\
+NFE: evaluations a step.
+derived: the order of a step, proved; stiff: strong, commuting, weak order. Of an SDE the order in law.
+error constant: norm of the residuals of the first order missed, numerical minus exact, at equal steps and default \
+parameters, fitted coefficients 0; 0 where equal steps have a higher order. Of an SDE: that of mean and covariance on \
+affine scores. It compares schemes that freeze the same quantity in the same clock.
+stable: the r to which steps of u' = L u + (w/h) u are stable for all w in [-r, 0], at h L = 0 and at h L = -1.
+PSLD step: the longest stable one from T = 1 with data variance 1/4.
+Empty: it depends on the grid (noise added back, a closed form), or has no meaning for the scheme."""
 
 
 def orders(found: Mapping[str, int | None]) -> str:
@@ -51,6 +66,7 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
     known = table.derived(scheme)
     return {
         "name": scheme.name,
+        "scheme": scheme.spec,
         "family": scheme.family,
         "kind": scheme.kind,
         "processes": list(scheme.processes),
@@ -58,6 +74,9 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
         "claimed": {key: getattr(scheme.claims, key) for key in ORDERS},
         "reference": scheme.source,
         "aliases": list(scheme.aliases),
+        "names_in_use": {name: own for name, own in names_in_use().items() if own.split("(")[0] == scheme.name},
+        "frozen": scheme.frozen,
+        "clock": scheme.clock,
         "parameters": [p.name for p in scheme.params],
         **known,
     }
@@ -66,20 +85,48 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
 def _listing(records: list[dict[str, Any]]) -> str:
     rows = [
         {
-            "scheme": r["name"],
+            "scheme": r["scheme"],
             "kind": r["kind"],
             "family": r["family"],
             "processes": " ".join(r["processes"]),
+            "freezes": r["frozen"] + ("" if r["clock"] == "natural" else f" in {r['clock']}"),
             "NFE": r["nfe_per_step"],
             "claimed": orders(r["claimed"]),
             "derived": orders(r["derived"]),
+            "error\nconstant": constant(r["error_constant"]),
+            "stable": ", ".join(reach(r["stable"][on], ".2f") for on in TESTS if on in r["stable"]),
+            "PSLD\nstep": reach(r["stable"]["PSLD step"], ".2g") if "PSLD step" in r["stable"] else "",
             "error term": error_term(r["error_order"], r["error_term"]),
-            "reference": r["reference"],
+            "reference": textwrap.shorten(re.split("[;,]", r["reference"])[0], LONGEST, placeholder=" ..."),
         }
         for r in records
     ]
-    text = grid(rows, optional=("reference", "error term", "processes", "family"))
-    return f"{text}\n\nNFE: evaluations a step. stiff: strong, commuting, weak order."
+    text = grid(rows, optional=("error term", "processes", "family", "claimed", "freezes", "reference", "kind"))
+    also = {name: r["name"] for r in records for name in r["aliases"]}
+    names = ", ".join(f"{name} = {own}" for name, own in sorted({**also, **names_in_use()}.items()))
+    foot = [line for part in (*FOOT.split("\n"), f"Other names: {names}.") for line in wrapped(part)]
+    return "\n".join([text, "", *foot])
+
+
+def wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, width(), subsequent_indent="  ", break_on_hyphens=False)
+
+
+def constant(found: Mapping[str, Any] | None) -> str:
+    """An error constant in a cell: "0.312 h^3", its order left out where it is 0."""
+    return "" if found is None else f"{found['value']:.3g} h^{found['order']}" if found["value"] else "0"
+
+
+def reach(extent: float | None, digits: str) -> str:
+    return "any" if extent is None else format(extent, digits)
+
+
+def facts(known: Mapping[str, Any]) -> list[str]:
+    """What a record has of orders, error constant and stability, in words."""
+    stable = ", ".join(f"{reach(extent, '.4g')} ({on})" for on, extent in known["stable"].items())
+    error = constant(known["error_constant"])
+    found = [printing.claims(known["derived"]), error and f"error constant {error}", stable and f"stable to {stable}"]
+    return [fact for fact in found if fact]
 
 
 def error_term(order: int | None, residuals: Mapping[str, str]) -> str:
@@ -92,23 +139,32 @@ def error_term(order: int | None, residuals: Mapping[str, str]) -> str:
 
 
 def refresh() -> None:
-    """Derive every order of the catalogue and write `table.json`."""
+    """Derive what is known of every scheme of the catalogue and write `table.json`."""
     write_json(table.PATH, {scheme.name: derive(scheme) for scheme in progress(catalogue(), "proving")})
     table.table.cache_clear()
 
 
 def derive(scheme: Scheme) -> table.Record:
     """What the table keeps of a scheme, derived now."""
+    from numtoolkit.stability import extents
+    from numtoolkit.symbolic.constant import error_constant
     from numtoolkit.symbolic.verify import verify
 
-    found = verify(scheme)
+    found, known = verify(scheme), error_constant(scheme)
     return {
         "derived": found.derived,
         "verdict": found.verdict,
         "holds": found.holds,
         "error_order": found.residuals[0]["order"] if found.residuals else None,
         "error_term": {r["tree"]: r["value"] for r in found.residuals},
+        "error_constant": known and {"order": known.order, "value": rounded(known.value), "square": str(known.square)},
+        "stable": {on: rounded(extent) for on, extent in extents(scheme).items()},
     }
+
+
+def rounded(value: float) -> float | None:
+    """Four digits, which any machine computes alike; None for infinity."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 # --- show
@@ -140,7 +196,7 @@ def _show(arguments: argparse.Namespace) -> int:
         report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)
     else:
         known = table.derived(scheme)
-        line = printing.claims(known["derived"])
+        line = "; ".join(facts(known))
         report(arguments, _declaration(scheme), lambda: printing.text(scheme, line, width()))
     return 0
 
@@ -149,9 +205,6 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
     values = scheme.parameters()
     return {
         **_entry(scheme),
-        "scheme": scheme.spec,
-        "frozen": scheme.frozen,
-        "clock": scheme.clock,
         "parameters": [
             {"name": p.name, "value": values[p.name], "low": p.low, "high": p.high, "meaning": p.meaning}
             for p in scheme.params

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.scheme import Scheme
@@ -17,7 +18,7 @@ from numtoolkit.schemes.fitted import FITTED
 from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
 from numtoolkit.schemes.gddim import GDDIM
 from numtoolkit.schemes.multistep import MULTISTEP
-from numtoolkit.schemes.noise_polynomials import NOISE_POLYNOMIALS
+from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stochastic import STOCHASTIC
@@ -34,10 +35,10 @@ CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
 SPECIAL = {
     "etd2rk": "res-2s(c2=1)",
     "dpm2-karras": "dpm-solver-2(c2=1/2)",
-    "lms": "deis-rhoab(3)",
-    "ipndm-v": "deis-rhoab(3)",
     "exp-adams-2": "exp-adams(2)",
 }
+# Names in use for a family, with its order k (4 unless given) where the family has the degree k - 1.
+BY_ORDER = {"lms": "deis-rhoab", "ipndm-v": "deis-rhoab"}
 
 
 @cache
@@ -57,9 +58,15 @@ def _by_name() -> dict[str, int]:
     return names
 
 
+def names_in_use() -> dict[str, str]:
+    """What other names stand for, as `scheme` reads both: {"etd2rk": "res-2s(c2=1)", "lms(k)": "deis-rhoab(k-1)"}."""
+    return SPECIAL | {f"{name}(k)": f"{family}(k-1)" for name, family in BY_ORDER.items()}
+
+
 def scheme(text: str | Spec | Scheme) -> Scheme:
     """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
 
+    Names are read in either case, and those of `names_in_use` too.
     The path of a .json file that `numtoolkit fit` wrote is the scheme it was fitted for, with its coefficients.
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
              StorageError for a file that is no table of coefficients
@@ -70,14 +77,16 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         table = read_table(text)
         return scheme(parse(table.scheme)).with_table(table)
     spec = parse(text) if isinstance(text, str) else text
-    names = _by_name()
-    if spec.name in SPECIAL:
+    names, name = _by_name(), spec.name.lower()
+    if name in SPECIAL:
         if spec.positional or spec.named:
-            raise InputError(f"{spec.name} is {SPECIAL[spec.name]} and takes no parameters; write that with your own.")
-        return scheme(SPECIAL[spec.name])
-    if spec.name not in names:
-        raise unknown("scheme", spec.name, {**names, **SPECIAL})
-    entry = CATALOGUE[names[spec.name]]
+            raise InputError(f"{name} is {SPECIAL[name]} and takes no parameters; write that with your own.")
+        return scheme(SPECIAL[name])
+    if name in BY_ORDER:
+        return _of_order(spec)
+    if name not in names:
+        raise unknown("scheme", spec.name, {**names, **SPECIAL, **BY_ORDER})
+    entry = CATALOGUE[names[name]]
     if isinstance(entry, Scheme):
         free = [p.name for p in entry.params if p.name not in dict(entry.values)]
         return entry.bind(**spec.exact(free, entry.name))
@@ -85,3 +94,15 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
     member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, entry().name))
     return member.bind(**Spec(spec.name, (), tuple(v for v in spec.named if v not in shaping)).exact((), member.name))
+
+
+def _of_order(spec: Spec) -> Scheme:
+    """The member of a family that a name of `BY_ORDER` asks for."""
+
+    def degree(k: int = 4) -> int:
+        if not 1 <= k <= HIGHEST_DEGREE + 1:
+            raise InputError(f"{spec.name}({k}) is not declared; use k = 1 to {HIGHEST_DEGREE + 1}.")
+        return k - 1
+
+    given: dict[str, Any] = spec.arguments(inspect.signature(degree), spec.name)
+    return scheme(f"{BY_ORDER[spec.name.lower()]}({degree(**given)})")

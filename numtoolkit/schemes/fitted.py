@@ -261,7 +261,7 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Mapping[s
 GAUSS_FIT_2M = Scheme(
     "gauss-fit-2m",
     family="fitted",
-    source="exact on N(mean, sigma_data^2) from exact states; iia-ddim(one) in closed form",
+    source="new here: iia-ddim(one) in closed form, exact on N(mean, sigma_data^2) from exact states",
     start=(FIRST,),
     step=extrapolated_data(symbol("bend") / (2 * r0)),
     frozen="data",

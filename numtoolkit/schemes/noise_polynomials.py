@@ -10,6 +10,8 @@ from numtoolkit.schemes.exponential import FILL
 from numtoolkit.schemes.forms import Run, adams_bashforth, combine, evaluate, history, tableau, written
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
 
+HIGHEST_DEGREE = 5  # of DEIS
+
 # Adams-Bashforth weights for equal steps, orders 1 to 4 (Hairer, Norsett & Wanner 1993, III.1)
 EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
 
@@ -28,9 +30,9 @@ def noise_multistep(name: str, run: Run, claims: Claims, source: str, clock: str
     )
 
 
-def _polynomial(name: str, k: int, clock: str, source: str, highest: int = 5) -> Scheme:
-    if not 0 <= k <= highest:
-        raise InputError(f"{name}({k}) is not declared; use k = 0 to {highest}.")
+def _polynomial(name: str, k: int, clock: str, source: str) -> Scheme:
+    if not 0 <= k <= HIGHEST_DEGREE:
+        raise InputError(f"{name}({k}) is not declared; use k = 0 to {HIGHEST_DEGREE}.")
     return noise_multistep(name, adams_bashforth(k + 1), Claims(classical=k + 1), source, clock).with_structure(str(k))
 
 

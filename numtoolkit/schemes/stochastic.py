@@ -78,7 +78,13 @@ RES_2M_ANCESTRAL = ancestral_scheme(
 
 
 def reverse_sde(
-    name: str, step: Layout, frozen: str, order: int, source: str, start: tuple[Layout, ...] = ()
+    name: str,
+    step: Layout,
+    frozen: str,
+    order: int,
+    source: str,
+    start: tuple[Layout, ...] = (),
+    aliases: tuple[str, ...] = (),
 ) -> Scheme:
     """An exponential integrator of the reverse SDE with exact noise."""
     return Scheme(
@@ -94,6 +100,7 @@ def reverse_sde(
         reference=number(1),
         to_zero=EXPONENTIAL_EULER,
         claims=Claims(sde_weak=order),
+        aliases=aliases,
     )
 
 
@@ -102,7 +109,12 @@ EXPONENTIAL_EULER_SDE = written([evaluate("E0"), EXACT_NOISE, combine("out", 1, 
 FIRST = written(EXPONENTIAL_EULER_SDE.items, "out", {"E1": "E0"})
 
 SDE_DPMPP_1 = reverse_sde(
-    "sde-dpmpp-1", EXPONENTIAL_EULER_SDE, "data", 1, "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1"
+    "sde-dpmpp-1",
+    EXPONENTIAL_EULER_SDE,
+    "data",
+    1,
+    "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1",
+    aliases=("sde-dpm-solver++1",),
 )
 SEEDS_1 = reverse_sde("seeds-1", EXPONENTIAL_EULER_SDE, "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
 r0 = symbol("r0")
@@ -121,6 +133,7 @@ SDE_DPMPP_2M = reverse_sde(
     2,
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
     start=(FIRST,),
+    aliases=("sde-dpm-solver++2m",),
 )
 
 

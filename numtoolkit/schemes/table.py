@@ -1,4 +1,4 @@
-"""What the symbolic engine derived of each catalogued scheme, kept so that listing the catalogue proves nothing anew.
+"""What the engines derived of each catalogued scheme, kept so that listing the catalogue computes nothing anew.
 
 `table.json` is written by `numtoolkit list --refresh`, and a test holds it against a fresh derivation.
 """
@@ -22,12 +22,20 @@ UNKNOWN: Record = {
     "holds": "",
     "error_order": None,
     "error_term": {},
+    "error_constant": None,
+    "stable": {},
 }
 
 
 @cache
 def table() -> dict[str, Record]:
-    """By name: derived (orders), verdict, holds, error_order and error_term (tree -> exact value)."""
+    """By name, a record of
+
+    derived, verdict, holds     as `numtoolkit.symbolic.verify` finds them
+    error_order, error_term     the power of h of the first residuals, and these: tree -> exact value
+    error_constant              {order, value, square} of `numtoolkit.symbolic.constant`, or None
+    stable                      `numtoolkit.stability.extents`, None where there is no bound
+    """
     found: dict[str, Record] = read_json(PATH)
     return found
 
