@@ -34,7 +34,7 @@ error constant: norm of the residuals of the first order missed, numerical minus
 parameters, fitted coefficients 0; 0 where equal steps have a higher order. Of an SDE: that of mean and covariance on \
 affine scores. It compares schemes that freeze the same quantity in the same clock.
 stable: the r to which steps of u' = L u + (w/h) u are stable for all w in [-r, 0], at h L = 0 and at h L = -1.
-PSLD step: the longest stable one from T = 1 with data variance 1/4.
+PSLD step: the longest stable one from T = 1 with data variance 1/4, where the exact probability flow only turns.
 Empty: it depends on the grid (noise added back, a closed form), or has no meaning for the scheme."""
 
 
