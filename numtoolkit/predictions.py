@@ -9,6 +9,7 @@ Every prediction is an affine function of the state z and the score S of the mar
     data      out = E[x_0 | z], S = -Sigma_t^-1 (z - e_t out); 1 output
     velocity  out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
     flow      out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
+    noise-skip  S = -z / Sigma_mm - L^-T out, phase space only: what noise leaves of C_skip z, C_skip = -1 / Sigma_mm
 
 One more affine function of the state and the data prediction D is frozen by schemes, though no network predicts it:
 
@@ -25,7 +26,7 @@ import numpy as np
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.processes import Floats, Process
 
-PREDICTIONS = ("data", "noise", "score", "velocity", "flow")
+PREDICTIONS = ("data", "noise", "score", "velocity", "flow", "noise-skip")
 
 
 def outputs(prediction: str, process: Process) -> int:
@@ -35,6 +36,11 @@ def outputs(prediction: str, process: Process) -> int:
     if prediction == "velocity" and process.blocks > 1:
         raise InputError(
             f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow."
+        )
+    if prediction == "noise-skip" and process.blocks == 1:
+        raise InputError(
+            f"prediction 'noise-skip' is not defined on process {process.name}; use data, noise, score, velocity or "
+            "flow."
         )
     return 1 if prediction == "data" else process.blocks
 
@@ -48,6 +54,8 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
         return none, eye
     if prediction == "noise":
         return none, -_inverse(np.swapaxes(_root(sigma), 1, 2))
+    if prediction == "noise-skip":
+        return skip(sigma) * eye, -_inverse(np.swapaxes(_root(sigma), 1, 2))
     if prediction == "data":
         return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
     if prediction == "velocity":
@@ -72,6 +80,9 @@ def from_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Fl
         return none, eye
     if prediction == "noise":
         return none, -np.swapaxes(_root(sigma), 1, 2)
+    if prediction == "noise-skip":
+        root = np.swapaxes(_root(sigma), 1, 2)
+        return skip(sigma) * root, -root
     if prediction == "data":
         gain = np.linalg.solve(sigma, e[:, :, None])
         row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
@@ -114,6 +125,11 @@ def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
 def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
     return (_inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
+
+
+def skip(sigma: Floats) -> Floats:
+    """C_skip of `noise-skip`, -1 over the momentum variance of the kernel, (n, 1, 1) (PSLD's first mixed score)."""
+    return -1 / sigma[:, -1:, -1:]
 
 
 def _root(sigma: Floats) -> Floats:

@@ -148,7 +148,8 @@ class Claims:
 
 ORDERS = tuple(f.name for f in fields(Claims) if f.name != "refuted")
 
-Rule = Callable[..., Any]  # (problem, grid times, step indices, parameter values) -> float64 array, one value a step
+# (problem, grid times, step indices, parameter values and the `steps` of the run) -> float64 array, one value a step
+Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ class Scheme:
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
     start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at noise level 0,
                the inner layout itself where any step can end there
-    params     named scalars; sigma_data and mean are those of the Gaussian law that residual and angle refer to
+    params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
+               optimal conjugations refer to
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
     quantities rules for step quantities other than the ratios r0, r1, ...
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
