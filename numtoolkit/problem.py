@@ -30,7 +30,7 @@ ANGLE = "angle"  # the clock -arctan(s / sigma_data), s the effective noise leve
 class Problem:
     """process, frozen quantity ("drift", "residual" or a prediction), clock name, dynamics tau (0 flow, 1 reverse SDE).
 
-    sigma_data  of the Gaussian law that the residual and the clock "angle" refer to
+    sigma_data  of the Gaussian law that the residual, the clock "angle" and the best conjugations refer to
     mean        of that law, one number for all coordinates: the operators are those of z - e_t mean
     """
 
