@@ -4,12 +4,13 @@ Every prediction is an affine function of the state z and the score S of the mar
 
     S = P z + Q out        out = P' z + Q' S          (blocks over the k state parts)
 
-    score     S, k outputs
-    noise     S = -L^-T out, L L' = Sigma_t lower Cholesky (one block: out = -sigma S); k outputs
-    noise-r   the same with R_t for L, R R' = Sigma_t, R' = (F + G G' Sigma_t^-1 / 2) R (gDDIM); two blocks
-    data      out = E[x_0 | z], S = -Sigma_t^-1 (z - e_t out); 1 output
-    velocity  out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
-    flow      out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
+    score       S, k outputs
+    noise       S = -L^-T out, L L' = Sigma_t lower Cholesky (one block: out = -sigma S); k outputs
+    noise-r     the same with R_t for L, R R' = Sigma_t, R' = (F + G G' Sigma_t^-1 / 2) R (gDDIM); two blocks
+    noise-skip  S = C_skip z - L^-T out, C_skip = -1 / Sigma_mm, the noise that a skip leaves; two blocks
+    data        out = E[x_0 | z], S = -Sigma_t^-1 (z - e_t out); 1 output
+    velocity    out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
+    flow        out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
 
 One more affine function of the state and the data prediction D is frozen by schemes, though no network predicts it:
 
@@ -26,7 +27,7 @@ import numpy as np
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.processes import PSLD, Floats, Process
 
-PREDICTIONS = ("data", "noise", "noise-r", "score", "velocity", "flow")
+PREDICTIONS = ("data", "noise", "noise-r", "noise-skip", "score", "velocity", "flow")
 OF_SCORE = ("noise", "noise-r", "score")  # the score times a matrix: frozen, they leave the linear part F
 
 
@@ -38,8 +39,8 @@ def outputs(prediction: str, process: Process) -> int:
         raise InputError(
             f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow."
         )
-    if prediction == "noise-r" and process.blocks == 1:
-        raise InputError(f"prediction 'noise-r' is that of a phase space; on process {process.name} use noise.")
+    if prediction in ("noise-r", "noise-skip") and process.blocks == 1:
+        raise InputError(f"prediction {prediction!r} is that of a phase space; on process {process.name} use noise.")
     return 1 if prediction == "data" else process.blocks
 
 
@@ -52,6 +53,8 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
         return none, eye
     if prediction in ("noise", "noise-r"):
         return none, -_inverse(np.swapaxes(_root(prediction, process, t), 1, 2))
+    if prediction == "noise-skip":
+        return skip(sigma) * eye, -_inverse(np.swapaxes(_root(prediction, process, t), 1, 2))
     if prediction == "data":
         return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
     if prediction == "velocity":
@@ -76,6 +79,9 @@ def from_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Fl
         return none, eye
     if prediction in ("noise", "noise-r"):
         return none, -np.swapaxes(_root(prediction, process, t), 1, 2)
+    if prediction == "noise-skip":
+        root = np.swapaxes(_root(prediction, process, t), 1, 2)
+        return skip(sigma) * root, -root
     if prediction == "data":
         gain = np.linalg.solve(sigma, e[:, :, None])
         row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
@@ -118,6 +124,11 @@ def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
 def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
     return (_inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
+
+
+def skip(sigma: Floats) -> Floats:
+    """C_skip of `noise-skip`, -1 over the momentum variance of the kernel, (n, 1, 1) (PSLD's first mixed score)."""
+    return -1 / sigma[:, -1:, -1:]
 
 
 def _root(prediction: str, process: Process, t: Floats) -> Floats:

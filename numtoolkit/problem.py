@@ -22,6 +22,7 @@ from numtoolkit.processes import Floats, Process, ScalarProcess
 
 FROZEN_DRIFT = "drift"  # the whole right-hand side dz/du is the frozen quantity: classical Runge-Kutta
 RESIDUAL = "residual"  # what a network knows beyond a Gaussian law: see `numtoolkit.predictions`
+PLACES = ("xx", "xm", "mx", "mm")  # operators that are 1 in one place of a block, its row and column
 ANGLE = "angle"  # the clock -arctan(s / sigma_data), s the effective noise level
 
 
@@ -29,7 +30,7 @@ ANGLE = "angle"  # the clock -arctan(s / sigma_data), s the effective noise leve
 class Problem:
     """process, frozen quantity ("drift", "residual" or a prediction), clock name, dynamics tau (0 flow, 1 reverse SDE).
 
-    sigma_data  of the Gaussian law that the residual and the clock "angle" refer to
+    sigma_data  of the Gaussian law that the residual, the clock "angle" and the best conjugations refer to
     mean        of that law, one number for all coordinates: the operators are those of z - e_t mean
     """
 
@@ -89,8 +90,10 @@ class Problem:
         return self.mean * self.process.kernel(t)[0][:, :, None]
 
     def offset(self, t: Floats) -> Floats:
-        """What the mean adds to P z + Q out of `freeze`, (n, 1, 1): the residual sees z - e_t mean, at one score."""
-        return (-self.mean / self.sigma_data**2 * deviation(self.process, t, self.sigma_data))[:, None, None]
+        """What the mean adds to P z + Q out of `freeze`, (n, width, 1): z - e_t mean stands for z, at one score."""
+        if self.frozen == RESIDUAL:  # the formula below, without its cancellation
+            return (-self.mean / self.sigma_data**2 * deviation(self.process, t, self.sigma_data))[:, None, None]
+        return -self.freeze("score", t)[0] @ self.moved_mean(t)
 
     def _to_score(self, t: Floats) -> tuple[Floats, Floats]:
         if self.frozen == RESIDUAL:
@@ -102,7 +105,10 @@ class Problem:
 
         F  forward drift; Q  covariance rate of the forward noise; G  tau^2 Q, that of the dynamics
         L, N  linear part and coefficient of the frozen quantity; O  Ornstein-Uhlenbeck damping while sampling
-        R  reverse drift at the stationary law; unit, ones  identity and all-ones matrix per unit of process time
+        R  reverse drift at the stationary law
+        unit, ones  identity and all-ones matrix per unit of process time
+        unit_beta, ones_beta  the same per unit of the integral of beta, which -2 log(alpha) is on a scalar process
+        xx, xm, mx, mm  1 in that place and 0 elsewhere, per unit of process time; a scalar process has only xx
         """
         process, rate = self.process, self.rate(t)[:, None, None]
         k = process.blocks
@@ -129,15 +135,27 @@ class Problem:
             return rate * eye
         if name == "ones":
             return rate * np.ones((len(t), k, k))
-        raise InputError(f"operator {name!r} is not defined; use F, Q, G, L, N, O, R, unit or ones.")
+        if name in ("unit_beta", "ones_beta"):
+            beta = -2 * process.drift(t) if self.scalar else 1 / process.rate("beta", t)[:, None, None]
+            return beta * self.operator(name.removesuffix("_beta"), t)
+        if name in PLACES:
+            return rate * np.array([[float(row + column == name) for column in process.rows] for row in process.rows])
+        raise InputError(
+            f"operator {name!r} is not defined; use F, Q, G, L, N, O, R, unit, ones, unit_beta, ones_beta or "
+            f"{', '.join(PLACES)}."
+        )
 
     def log_flow(self, name: str, start: Floats, end: Floats) -> Floats:
         """int of a scalar operator over the clock from time `start` to time `end`, (n,), in closed form."""
         process = self.scalar
         if process is None:
             raise InputError(f"process {self.process.name} has no scalar flows.")
-        if name in ("unit", "ones"):
+        if name in ("unit", "ones", "xx"):
             return start - end
+        if name in PLACES:
+            return np.zeros_like(start)
+        if name in ("unit_beta", "ones_beta"):
+            return 2 * (process.log_alpha(end) - process.log_alpha(start))
         if name == "O":
             return process.log_alpha(start) - process.log_alpha(end)
         if name == "L" and self.frozen == FROZEN_DRIFT:
@@ -146,7 +164,7 @@ class Problem:
         if name == "F" or self.frozen in OF_SCORE:
             return forward
         if name != "L":
-            raise InputError(f"operator {name!r} has no closed scalar flow; use F, L, O, unit or ones.")
+            raise InputError(f"operator {name!r} has no closed scalar flow; use F, L, O, unit, ones or xx.")
         if self.frozen == RESIDUAL:
             width = [np.hypot(self.sigma_data, process.noise_level(t)) for t in (start, end)]
             return forward + self.q * np.log(width[1] / width[0])
@@ -159,10 +177,10 @@ class Problem:
         """Whether an operator is one fixed matrix in this clock (a phase space in the integral of beta)."""
         if self.scalar is not None:
             return False
-        if name in ("unit", "ones"):
+        if name in ("unit", "ones", *PLACES):
             return self.clock == "time" or self._steady
         fixed = (
-            name in ("F", "Q", "G", "O", "R")
+            name in ("F", "Q", "G", "O", "R", "unit_beta", "ones_beta")
             or self.frozen in ("score", FROZEN_DRIFT)
             or (name == "L" and self.frozen in OF_SCORE)
         )

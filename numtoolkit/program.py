@@ -6,7 +6,7 @@ read in float64 once, before a run starts, and kept as Python floats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -156,7 +156,7 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
 
 
 def step_quantities(
-    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Fraction]
+    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: dict[str, Fraction]
 ) -> dict[str, Any]:
     """Values of the step ratios r0, r1, ... and of the scheme's own step quantities at the given steps."""
     u = problem.u(times)
@@ -168,7 +168,7 @@ def step_quantities(
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for name, rule in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to noise level 0 may be infinitely long
-            found[name] = rule(problem, times, index, values)
+            found[name] = rule(problem, times, index, values | {"steps": len(times) - 1})
     for name in scheme.fitted:
         found[name] = (
             np.zeros(len(index))
@@ -217,10 +217,12 @@ def _call(
 ) -> list[list[Instruction]]:
     told = reader.time(item.told)
     P, Q = problem.freeze(network, told)
-    if not P.any() and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
+    offset = [(CONSTANT, problem.offset(told))] if problem.mean else []
+    moved = P.any() or any(blocks.any() for _, blocks in offset)
+    if not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
         return [[Call(item.name, item.of, float(t)) for t in told]]
     raw = f"{item.name}.{network}"
-    terms = [(item.of, P), (raw, Q)] + ([(CONSTANT, problem.offset(told))] if problem.mean else [])
+    terms = [(item.of, P), (raw, Q), *offset]
     conversion = _affine(scheme, item.name, terms, times, index)
     return [[Call(raw, item.of, float(t)) for t in told], conversion]
 

@@ -149,7 +149,8 @@ class Claims:
 
 ORDERS = tuple(f.name for f in fields(Claims) if f.name != "refuted")
 
-Rule = Callable[..., Any]  # (problem, grid times, step indices, parameter values) -> float64 array, one value a step
+# (problem, grid times, step indices, parameter values and the `steps` of the run) -> float64 array, one value a step
+Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,8 @@ class Scheme:
                the inner layout itself where any step can end there
     fill       runs of 1, 2, ... evaluations that need no history: they end a run whose whole steps leave as many of the
                budget, and stand for one too short for start and last
-    params     named scalars; sigma_data and mean are those of the Gaussian law that residual and angle refer to
+    params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
+               optimal conjugations refer to
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
     quantities rules for step quantities other than the ratios r0, r1, ...
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`

@@ -21,13 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from numtoolkit.coefficients import Reader
 from numtoolkit.errors import InputError
-from numtoolkit.problem import FROZEN_DRIFT, Problem
+from numtoolkit.problem import FROZEN_DRIFT, PLACES, Problem
 from numtoolkit.processes import EDM, PSLD, Floats, Process
 from numtoolkit.program import problem_of
 from numtoolkit.scheme import START, Eval, Layout, Row, Scheme
 from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
+IDENTITY = ("N", "unit", "ones", "unit_beta", "ones_beta", "xx")  # operators that are 1 on the test equation
 
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
 
@@ -93,7 +94,7 @@ class LinearEquation:
     def operator(self, name: str, t: Floats) -> Floats:
         linear = 0.0 if self.frozen == FROZEN_DRIFT else self.linear
         forward = linear if self.frozen == "noise" else 0.0  # of z / alpha, whose linear part is that of the prediction
-        values = {"L": linear, "F": forward, "N": 1.0, "unit": 1.0, "ones": 1.0}
+        values = {"L": linear, "F": forward} | dict.fromkeys(IDENTITY, 1.0) | dict.fromkeys(PLACES[1:], 0.0)
         if name not in values:
             raise InputError(f"operator {name} has no meaning on the test equation; name a process instead.")
         return np.full((len(t), 1, 1), values[name])
@@ -144,14 +145,9 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         raise InputError(f"scheme {declared.name} carries evaluations between steps; use its test equation.")
     problem = problem_of(declared, process)
     values = declared.parameters()
-    quantities: dict[str, Any] = {
-        name: np.array(
-            [rule(problem, np.array(ends), np.array([0]), values)[0] for ends in zip(start, end, strict=True)]
-        )
-        for name, rule in declared.quantities
-    }
-    pairs = np.stack([start, end], axis=1).ravel()
-    reader = Reader(problem, pairs, 2 * np.arange(len(start)), values | quantities)
+    pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
+    quantities = {name: rule(problem, pairs, index, values | {"steps": 1}) for name, rule in declared.quantities}
+    reader = Reader(problem, pairs, index, values | quantities)
 
     def slope(item: Eval) -> Floats:
         told = reader.time(item.told)
@@ -236,7 +232,7 @@ def regions(
     size: int = 400,
 ) -> tuple[Region, ...] | tuple[StepLimit]:
     """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
-    scalar processes, else on a process.
+    scalar processes that have no step quantities but ratios, else on a process.
 
     linear    values of h L, one map each
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
@@ -245,7 +241,8 @@ def regions(
     raises    InputError for unknown schemes, and for a scheme with history on a process
     """
     declared = read(scheme)
-    if process is None and (declared.step.carry or ("vp" in declared.processes and declared.kind == "ode")):
+    alike = declared.kind == "ode" and not declared.quantities
+    if process is None and (declared.step.carry or ("vp" in declared.processes and alike)):
         return tuple(_linear_map(declared, x, size) for x in linear)
     process = process or (PSLD() if "psld" in declared.processes else EDM())
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))

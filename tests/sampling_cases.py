@@ -29,7 +29,7 @@ EPS = np.finfo(float).eps
 def cases(keep=lambda own: True):
     """Every scheme of the catalogue on each of its processes, the conjugate ones also with a shift."""
     specs = [(own, own.spec) for own in catalogue() if keep(own)]
-    specs += [(own, f"{own.name}(shift=1/3)") for own, _ in specs if own.family == "conjugate"]
+    specs += [(own, f"{own.name}(shift=1/3)") for own, _ in specs if any(p.name == "shift" for p in own.params)]
     return [
         pytest.param(scheme(text), process(name), id=f"{text}-{name}") for own, text in specs for name in own.processes
     ]

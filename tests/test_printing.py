@@ -16,7 +16,7 @@ from numtoolkit.entries import Int, L, N, integral, number, phi, symbol, symbols
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
 from numtoolkit.printing.styles import LATEX, TEXT
-from numtoolkit.problem import FROZEN_DRIFT
+from numtoolkit.problem import FROZEN_DRIFT, PLACES
 from numtoolkit.scheme import Noise, Row, Scheme
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.schemes.forms import history, past
@@ -33,7 +33,7 @@ SPECS = [
 # Generic blocks that do not commute, constant over the step: every printed formula is then exact.
 BLOCKS = {
     name: np.random.Generator(np.random.Philox(seed)).normal(size=(2, 2))
-    for seed, name in enumerate(["L", "N", "O", "R", "G", "Q", "F", "unit", "ones"])
+    for seed, name in enumerate(["L", "N", "O", "R", "G", "Q", "F", "unit", "ones", *PLACES])
 }
 LENGTH = 0.7  # of the step
 

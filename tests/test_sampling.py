@@ -149,8 +149,9 @@ def test_a_denoiser_of_noisy_data_runs_on_every_process_as_its_law_does(law):
 
 
 # cld adds no noise to the position: its flow does not determine the score
-DEFINED = {"psld": {"data", "noise", "noise-r", "score", "flow"}, "cld": {"data", "noise", "noise-r", "score"}}
-SCALAR = {*PREDICTIONS} - {"noise-r"}
+PHASE = {"data", "noise", "noise-r", "noise-skip", "score"}
+DEFINED = {"psld": {*PHASE, "flow"}, "cld": PHASE}
+SCALAR = {*PREDICTIONS} - {"noise-r", "noise-skip"}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bexp\(", "exp(c*h*X) is the flow of X over the last part c of the row"),
     (r"\bphi\d", "phi_k(c*h*X) weighs an evaluation over it, h phi_k(c h X) N where X and N are constant"),
     (r"\bphi\d[^;]*; ", "phi_k(...; M) does so with M for N"),
-    (r"(\b[LNGFORQ]|unit|ones)(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c"),
+    (r"(\b[LNGFORQ]|unit|ones|beta|\b[xm]{2})(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c"),
     (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
     (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
     (r"\bQ\b", "Q is the covariance rate of the forward noise"),
@@ -31,6 +31,9 @@ LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bO\b", "O is the Ornstein-Uhlenbeck damping"),
     (r"\bunit\b", "unit is the identity per unit of process time"),
     (r"\bones\b", "ones is the all-ones matrix per unit of process time"),
+    (r"\bunit_beta\b", "unit_beta is the identity per unit of the integral of beta"),
+    (r"\bones_beta\b", "ones_beta is the all-ones matrix per unit of the integral of beta"),
+    (r"\bmm\b", "xx, xm, mx and mm are 1 in that place of x and m per unit of process time, 0 elsewhere"),
     (r"\br0\b", "r0 = h_(n-1) / h_n"),
     (r"\br1\b", "r1 = h_(n-2) / h_n and so on"),
 )

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from numtoolkit.entries import NONE, At, Cov, Entry, Flow, L, N, Op
 from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
+from numtoolkit.problem import PLACES
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
 Part = tuple[str, bool]  # a factor, and whether it is a sum
@@ -143,7 +144,9 @@ class Latex(Text):
     r"""Entries as LaTeX: c_{2}\,\varphi_{1}(c_{2}\,z), \frac{1}{2\,c_{2}}, h\,L_{m}(0)."""
 
     start, end, drawn = "y_{n}", "y_{n+1}", r"\sim"
-    letters: ClassVar = {"unit": "I", "ones": "J"}
+    letters: ClassVar = {"unit": "I", "ones": "J", "unit_beta": r"I_{\beta}", "ones_beta": r"J_{\beta}"} | {
+        place: f"I_{{{place}}}" for place in PLACES
+    }
 
     def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
         def line(parts: list[Part], alone: bool) -> str:

@@ -78,7 +78,7 @@ def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
 
     process: ScalarProcess = problem.process
     level, u = process.noise_level(t)[index], problem.u(t)
-    gain = min(float(values["churn"]) / (len(t) - 1), 2**0.5 - 1)
+    gain = min(float(values["churn"]) / values["steps"], 2**0.5 - 1)
     inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
     raised = process.time_of_noise_level(np.where(inside, 1 + gain, 1.0) * level)
     return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
