@@ -13,6 +13,7 @@ with its predictor-corrector.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from numtoolkit.laws.named import law_of
 from numtoolkit.plots import STYLE
 from numtoolkit.processes import Floats, Process, process
 from numtoolkit.reproduce import versions
+from numtoolkit.scheme import Scheme
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.storage import write, write_figure, write_json
 
@@ -37,14 +39,16 @@ POWERS = (1, 1.2, 1.4, 1.7)
 TUNING = ("mixture()", "mixture(low=0.05, spread=0.45)")
 SIDES = ("rest", "frame", "k = 2")
 TOLD = "sigma_data={s}, mean={m}"
-# Families have more members than the catalogue's one; lambda-DDIM without a shift is DDIM.
+# Families have more members than the catalogue's one.
 MEMBERS = (
     *(f"exp-adams({k})" for k in (2, 3, 5)),
     *("unipc(1)", "unipc(3)", "unipc(2, variant=bh1)", "unipc(3, variant=bh1)"),
     *("deis-tab(1)", "deis-tab(2)", "deis-rhoab(1)", "deis-rhoab(2)", "ipndm(2)", "ipndm(3)", "res-2s(1)"),
     *("gddim(1)", "gddim(3)", "gddim(4)", "gddim-pc(1)", "gddim-pc(3)"),
+    *("lambda-ddim-1(skip=mm)", f"lambda-ddim-1(B=optimal, {TOLD})", f"lambda-ddim-2(B=optimal, {TOLD})"),
+    f"lambda-ddim-1(B=optimal, skip=mm, {TOLD})",
 )
-LEFT_OUT = ("Gaussian frame", "conjugate")
+LEFT_OUT = ("Gaussian frame",)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class Member:
     grid: str
 
     def __str__(self) -> str:
-        short = self.scheme.replace(f", {TOLD}", "")
-        return f"{short} on {self.grid}".replace("{s}, ", "").replace("({s})", "")
+        first = re.sub(r"\((\w+=)?\{s\}, ", "(", f"{self.scheme} on {self.grid}")
+        return re.sub(r"(, )?(\w+=)?\{[sm]\}", "", first).replace("()", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +110,19 @@ def members_of_frame(phase_space: bool) -> list[Member]:
     return [frame(kind, k, p, phase_space) for kind in ("ab", "abm") for k in range(1, 6) for p in POWERS]
 
 
+def informed(own: Scheme) -> str:
+    """The specification of a scheme that is told what it asks for of the data."""
+    asked = {p.name for p in own.params}
+    told = [part for part in TOLD.split(", ") if part.split("=")[0] in asked]
+    return f"{own.spec}({', '.join(told)})" if told else own.spec
+
+
 def members_of_rest(process: Process) -> list[Member]:
     phase_space = process.blocks > 1
-    names = [s.spec for s in catalogue() if s.kind == "ode" and s.family not in LEFT_OUT]
-    names += [s.spec for s in catalogue() if s.kind == "ode" and s.family == "conjugate" and phase_space]
-    names = [name for name in (*names, *MEMBERS) if process.name in scheme(name).processes]
+    own = [s for s in catalogue() if s.kind == "ode" and s.family not in LEFT_OUT and not s.fitted]
+    names = [
+        name for name in (*map(informed, own), *MEMBERS) if process.name in scheme(name.format(s=1, m=0)).processes
+    ]
     grids = ["log-snr", "rho(7)", "rho(3)", "angle({s})", "angle({s}, power=1.4)"]
     if phase_space:
         grids += ["uniform", "quadratic"]

@@ -392,7 +392,7 @@ def test_what_is_not_declared_is_refused_in_one_sentence(text, says):
 
 
 def test_a_scalar_process_has_no_momentum_to_split():
-    with pytest.raises(InputError, match="not defined on process vp; use data"):
+    with pytest.raises(InputError, match="that of a phase space; on process vp use noise"):
         outputs("noise-skip", VP())
     with pytest.raises(InputError, match="it runs on psld, cld"):
         problem_of(scheme("lambda-ddim-1(skip=mm)"), VP())

@@ -122,8 +122,8 @@ def adams_bashforth(k: int) -> Run:
 def adams_moulton(k: int) -> Run:
     """A k-step predictor corrected with its own evaluation, which is kept.
 
-    Orders are raised at the start; the last step only predicts, so N steps take N evaluations. A run of q < k + 1 steps
-    is that of the q-step scheme.
+    Orders are raised at the start; the last step only predicts, so N steps take N evaluations. A run of q < k steps is
+    that of the q-step scheme.
     """
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
     if k == 1:
@@ -137,7 +137,7 @@ def adams_moulton(k: int) -> Run:
 
 
 def adams_moulton_again(k: int) -> Run:
-    """The same with corrected states evaluated again as the history (PECE): N steps take 2 N - 1 evaluations.
+    """`adams_moulton` with corrected states evaluated again as the history (PECE): N steps take 2 N - 1 evaluations.
 
     So every step begins as the first one does, and hands on no value at a predicted state.
     """
