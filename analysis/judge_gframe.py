@@ -252,6 +252,8 @@ def figure_of(records: Sequence[Mapping[str, Any]]) -> Any:
                     values = [np.nan if r[key] is None else r[key] for r in own]
                     ax.loglog(BUDGETS, values, line, color=f"C{i}", label=label if key == "error" else None)
             ax.set_title(name, fontsize=8)
+            ax.set_xlabel("network evaluations", fontsize=7)
+            ax.set_ylabel("relative error", fontsize=7)
         for ax in axes[len(names) :]:
             ax.set_visible(False)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
