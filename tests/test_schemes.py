@@ -13,13 +13,14 @@ ASKED = {
     "phase space, deterministic": "nse rse nvv rvv rvv-unshifted cse cvv euler heun SPS-D CSPS-D",
     "phase space, stochastic": "em sscs sscs-midpoint noba roba nbao rbao nobab robab coba SPS-S CSPS-S roba(rate) "
     "roba(amp) roba(tbar) roba(part=m) roba(lambda_s=2)",
-    "conjugate": "lambda-ddim-1 lambda-ddim-2",
+    "conjugate": "lambda-ddim-1 lambda-ddim-2 lambda-ddim-1(shift=1) lambda-ddim-2(B=beta,shift=1/4) "
+    "lambda-ddim-1(B=optimal) lambda-ddim-2(B=optimal) conjugate-optimal lambda-ddim-1(skip=mm) gddim gddim-pc(k=3)",
     "exponential, one step": "ddim res-2s res-3s dpmpp-2s dpmpp-3s dpm-solver-2 dpm-solver-3 etd3rk etd4rk krogstad-4 "
     "strehmel-weiner-4 hochbruck-ostermann-4 lawson-2 lawson-4 etd2rk",
     "exponential, multistep": "res-2m res-3m dpmpp-2m dpmpp-3m dpmpp-3m-corrected exp-adams(k=4) deis-tab(k=2) "
     "deis-rhoab(k=2) ipndm(k=3) ipndm-v(k=3) pndm spndm unipc(p=3,variant=bh1)",
-    "Runge-Kutta and multistep in sigma": "heun-edm dpm2-karras rk4 lms(k=3) heun-edm-churn euler-ancestral "
-    "dpm2-ancestral",
+    "Runge-Kutta and multistep in sigma": "heun-edm dpm2-karras rk4 lms(k=3) euler-churn heun-edm-churn dpm2-churn "
+    "euler-ancestral dpm2-ancestral",
     "stochastic, image space": "res-2s-churn res-2m-ancestral DDPM SDE-DPM-Solver++1 SDE-DPM-Solver++2M SEEDS-1 "
     "SA-Solver(tau=1/2)",
     "Gaussian frame": "gframe-ab(k=3) gframe-abm(k=3) gframe-ab(2,sigma_data=1,mean=1/3,tau=1)",
