@@ -22,9 +22,11 @@ class NonFiniteError(NumtoolkitError, FloatingPointError):
     """A run left the finite numbers; the message says at which step, stage, time and sample."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     """An InputError for a name that is not in `known`, quoting the nearest matches."""
     names = sorted(known)
+    if not isinstance(name, str):
+        return InputError(f"{name!r} is no {kind}; known: {', '.join(names)}.")
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
     shown = name if len(name) <= 60 else name[:57] + "..."

@@ -82,7 +82,7 @@ def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: i
     """
     if not isinstance(text, (str, Spec)):
         return _own(text, process, steps)
-    spec = parse(text) if isinstance(text, str) else text
+    spec = parse(text)
     name = ALIASES.get(spec.name, spec.name)
     if name not in GRIDS:
         raise unknown("grid", spec.name, [*GRIDS, *ALIASES])

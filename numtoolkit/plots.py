@@ -54,7 +54,9 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
     _check_count("stability figure", max(map(len, panels.values()), default=0))
     shared = len({tuple(r.scheme for r in members) for members in panels.values()}) == 1
     with _style():
-        figure = _figure(title, width=max(0.9 + 2.9 * len(panels), 5.0), height=4.0 if shared else 4.1)
+        height = 4.0 if shared else 3.7 + 0.2 * max(map(len, panels.values()))
+        figure = _figure(title, width=max(0.9 + 2.9 * len(panels), 5.0), height=height)
+        explained: list[tuple[str, ...]] = []
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
             ax.set_title("\n".join(name.rsplit(", ", 1)))
@@ -63,8 +65,10 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
                     _contour(ax, member, _look(i))
                 else:
                     _limit(ax, member, _look(i))
-            if not shared:
-                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
+            own = tuple(member.scheme for member in members)
+            if not shared and own not in explained:
+                ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17))
+            explained.append(own)
         if shared:
             figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=4)
     return figure
@@ -73,6 +77,8 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
 def _contour(ax: Any, region: Region, look: dict[str, Any]) -> None:
     ax.set(xlabel="Re w,  w = h de/dz", ylabel="Im w", aspect="equal")
     crossed = region.radius.min() <= 1 < region.radius.max()
+    if not ax.texts:
+        ax.text(0.04, 0.04, "stable inside", transform=ax.transAxes, color="0.35")
     ax.plot([], [], label=region.scheme if crossed else f"{region.scheme} (no bound)", **look)
     if crossed:
         ax.contour(region.x, region.y, region.radius, levels=[1.0], colors=[look["color"]],

@@ -94,7 +94,8 @@ class Program:
 
     def text(self) -> str:
         """The run as a person reads it: one line an instruction, blocks with six digits."""
-        lines = [f"{self.scheme} on {self.process.name}, {self.nfe} evaluations of {self.network}: {self.plan}"]
+        count = f"{self.nfe} evaluation{'s' * (self.nfe != 1)}"
+        lines = [f"{self.scheme} on {self.process.spec}, {count} of {self.network}: {self.plan}"]
         for n, step in enumerate(self.steps):
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
@@ -123,7 +124,7 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
     """
     if process.name not in scheme.processes:
         known = ", ".join(scheme.processes)
-        raise InputError(f"scheme {scheme.name} is not defined on process {process.name!r}; it runs on {known}.")
+        raise InputError(f"scheme {scheme.spec} is not defined on process {process.name!r}; it runs on {known}.")
     clock = process.natural_clock if scheme.clock == "natural" else scheme.clock
     law = {name: float(value) for name, value in scheme.parameters().items() if name in ("sigma_data", "mean")}
     return Problem(process, scheme.frozen, clock, float(scheme.tau_value), **law)

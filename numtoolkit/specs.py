@@ -35,7 +35,8 @@ class Spec:
     def exact(self, order: Sequence[str], owner: str) -> dict[str, Fraction]:
         """The values as exact numbers, positional ones matched to the names in `order`."""
         if len(self.positional) > len(order):
-            raise InputError(f"{owner} takes {len(order)} parameters, got {len(self.positional)}; see `show {owner}`.")
+            most = f"{len(order)} parameter{'s' * (len(order) != 1)}"
+            raise InputError(f"{owner} takes {most}, got {len(self.positional)}; see `show {owner}`.")
         given = dict(zip(order, self.positional, strict=False))
         _merge(given, self.named, owner)
         for key, value in given.items():
@@ -52,7 +53,8 @@ class Spec:
         """
         names = list(signature.parameters)
         if len(self.positional) > len(names):
-            raise InputError(f"{owner} takes {len(names)} parameters, got {len(self.positional)}.")
+            most = f"{len(names)} parameter{'s' * (len(names) != 1)}"
+            raise InputError(f"{owner} takes {most}, got {len(self.positional)}.")
         given = dict(zip(names, self.positional, strict=False))
         _merge(given, self.named, owner)
         result: dict[str, object] = {}
@@ -88,11 +90,15 @@ def _convert(value: Value, annotation: str, what: str) -> object:
     raise InputError(f"{what} = {show(value)} is not {wanted}; give one.")
 
 
-def parse(text: str) -> Spec:
-    """A Spec from text such as "mixture(dim=8, components=16, seed=0)".
+def parse(text: str | Spec) -> Spec:
+    """A Spec from text such as "mixture(dim=8, components=16, seed=0)", the name in either case; a Spec as it is.
 
     raises   InputError, quoting the text, for anything outside the grammar
     """
+    if isinstance(text, Spec):
+        return text
+    if not isinstance(text, str):
+        raise InputError(f"{text!r} is a {type(text).__name__}; write NAME or NAME(value, key=value, ...) as text.")
     match = _NAME.fullmatch(text) if len(text) <= LONGEST else None
     if match is None:
         raise InputError(f"cannot read {_quoted(text)}; write NAME or NAME(value, key=value, ...).")
@@ -108,7 +114,7 @@ def parse(text: str) -> Spec:
             raise InputError(f"in {_quoted(text)} the unnamed value {_quoted(part)} follows a named one; name it too.")
         else:
             positional.append(_value(part, text))
-    return Spec(match.group(1), tuple(positional), tuple(named))
+    return Spec(match.group(1).lower(), tuple(positional), tuple(named))
 
 
 def split(text: str) -> list[str]:

@@ -142,7 +142,9 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     """
     declared = read(scheme).unfitted()
     if declared.step.carry:
-        raise InputError(f"scheme {declared.name} carries evaluations between steps; use its test equation.")
+        raise InputError(
+            f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
+        )
     problem = problem_of(declared, process)
     values = declared.parameters()
     pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
@@ -187,7 +189,7 @@ def stable_step(scheme: str | Scheme, process: Process, variance: float, t: Arra
 def extents(scheme: str | Scheme) -> dict[str, float]:
     """How far a scheme is stable, where that has a meaning, by what it is measured on; inf where there is no bound.
 
-    "h L = 0", "h L = -1"  `real_interval`, for schemes of scalar processes
+    "h L = 0", "h L = -1"  `real_interval`, for schemes of scalar processes and those that carry evaluations
     "PSLD step"             the longest from its T with data variance 1/4, for schemes without history
     returns  nothing for a scheme with a coefficient that only a grid gives
     cost     0.05 to 1 s
@@ -195,7 +197,9 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
     declared = read(scheme)
     if declared.of_grid:
         return {}
-    found = {f"h L = {x}": real_interval(declared, x) for x in (0, -1) if "vp" in declared.processes}
+    found = {
+        f"h L = {x}": real_interval(declared, x) for x in (0, -1) if declared.step.carry or "vp" in declared.processes
+    }
     if "psld" in declared.processes and not declared.step.carry:
         process = PSLD()
         found["PSLD step"] = float(stable_step(declared, process, 0.25, process.T))

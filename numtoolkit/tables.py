@@ -114,6 +114,15 @@ def read_table(path: Where) -> Table:
     return table
 
 
+def is_table(path: Where) -> bool:
+    """Whether a file holds fitted coefficients, in whatever state."""
+    try:
+        record = read_json(path)
+    except StorageError:
+        return False
+    return isinstance(record, dict) and record.get("format") == FORMAT
+
+
 def _file(table: Table) -> dict[str, Any]:
     return {"format": FORMAT, **_record(table), "sha256": table.digest}
 

@@ -325,6 +325,22 @@ def drawn(path):
     return found
 
 
+def test_results_never_replace_fitted_coefficients(run, tmp_path):
+    table, words = tmp_path / "t.json", ["--law", "gaussian", "--nfe", "3", "--grid", "rho(7)", "--process", "edm"]
+    assert run("fit", "--scheme", "iia-ddim", *words, "--out", table)[0] == 0
+    before = table.read_bytes()
+    for command in (
+        ["curve", *words, "--schemes", "ddim", "--out", tmp_path / "t.png"],
+        ["curve", *words, "--schemes", "ddim", "--out", table],
+        ["stability", "ddim", "--out", tmp_path / "t.svg"],
+    ):
+        code, out, err = run(*command)
+        assert (code, out) == (2, "")
+        assert "t.json' holds fitted coefficients" in err
+    assert table.read_bytes() == before
+    assert run("fit", "--scheme", "iia-ddim(one)", *words, "--out", table)[0] == 0
+
+
 def test_sample_denoises_with_its_last_evaluation(result, tmp_path):
     import numtoolkit
 
@@ -459,8 +475,8 @@ BAD = [
     ("show res-2s(c2=1+1)", "cannot read the value '1+1'"),
     ("show ddim --grid uniform", "add --nfe N"),
     ("show ddim --nfe 0", "--nfe 0 is out of range; give whole numbers from 1 to"),
-    ("show ddim --nfe 1e3", "cannot read '1e3' in --nfe"),
-    ("show ddim --nfe 5,6", "is more than one number"),
+    ("show ddim --nfe 1e3", "--nfe '1e3' is not one whole number; give one from 1 to"),
+    ("show ddim --nfe 5,6", "--nfe '5,6' is not one whole number"),
     ("show ddim --nfe 99999999999999999999999999", "is out of range"),
     ("show rvv --nfe 4 --process vp", "scheme rvv is not defined on process 'vp'; it runs on psld"),
     ("verify", "name schemes, or give --all alone"),

@@ -173,7 +173,7 @@ def given_start(start, **changes):
         (EYE, "ddim", drawn(steps=2.5), ["steps = 2.5"]),
         (EYE, "ddim", drawn(steps=0), ["steps = 0"]),
         (EYE, replace(scheme("heun-edm"), fill=()), drawn(steps=None, nfe=7), ["heun-edm", "7", "6", "8"]),
-        (EYE, "heun-edm", drawn(steps=None, nfe=1, denoise=True), ["0", "nfe = 1", "denoising"]),
+        (EYE, "heun-edm", drawn(steps=None, nfe=1, denoise=True), ["nfe = 1", "denoising", "at least 2"]),
         (EYE, "ddim", drawn(grid="uniform(zero=1)", denoise=True), ["noise level 0", "denoise"]),
         (EYE, "ddim", drawn(seeds=None), ["seeds"]),
         (EYE, "ddim", drawn(seeds=[]), ["seeds is empty"]),

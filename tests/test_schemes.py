@@ -72,7 +72,7 @@ def test_what_is_listed_of_names_in_use_is_what_they_are(name, other):
         ("ipndm-v(k=7)", r"ipndm-v\(7\) is not declared; use k = 1 to 6."),
         ("lms(order=3)", r"lms has no parameter 'order'; it has k."),
         ("lms(2.5)", r"lms: k = 5/2 is not an integer; give a whole number."),
-        ("lms(3, 4)", r"lms takes 1 parameters, got 2."),
+        ("lms(3, 4)", r"lms takes 1 parameter, got 2."),
         ("etd2rk(c2=1/2)", r"etd2rk is res-2s\(c2=1\) and takes no parameters; write that with your own."),
         ("lsm", r"unknown scheme 'lsm'; did you mean lms"),
     ],

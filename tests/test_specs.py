@@ -114,7 +114,7 @@ keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 @given(names, st.lists(values, max_size=3), st.dictionaries(keys, values, max_size=3))
 def test_what_the_grammar_writes_it_reads_back(name, positional, named):
     parts = [*map(show, positional), *(f"{key}={show(value)}" for key, value in named.items())]
-    assert parse(f"{name}({', '.join(parts)})") == Spec(name, tuple(positional), tuple(named.items()))
+    assert parse(f"{name}({', '.join(parts)})") == Spec(name.lower(), tuple(positional), tuple(named.items()))
 
 
 @pytest.mark.parametrize("member", catalogue(), ids=lambda member: member.name)

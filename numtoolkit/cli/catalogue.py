@@ -184,6 +184,8 @@ def _show(arguments: argparse.Namespace) -> int:
     scheme = scheme_of(arguments.scheme)
     if arguments.nfe is None and (arguments.process or arguments.grid):
         raise InputError("--process and --grid print a run, whose length is missing; add --nfe N.")
+    if arguments.nfe is not None and arguments.latex:
+        raise InputError("--latex prints the declaration, --nfe a run; give one of them.")
     if arguments.nfe is not None:
         process, grid_name = process_of(arguments.process or scheme.processes[0]), arguments.grid or "log-snr"
         to_zero = grid_of(grid_name, process, 2)[-1] == 0

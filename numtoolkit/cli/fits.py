@@ -9,6 +9,7 @@ from typing import Any
 from numtoolkit.cli.output import (
     MOST,
     MOST_NFE,
+    TABLES,
     Command,
     add_json,
     destination,
@@ -61,7 +62,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
     seeds = None if batch is None else range(CALIBRATION.start, CALIBRATION.start + batch)
     substeps = _unless(arguments.substeps, "exact", "--substeps", SUBSTEPS)
-    path = None if arguments.out is None else destination(arguments.out, (".json",))
+    path = None if arguments.out is None else destination(arguments.out, TABLES)
     cut = CUT if arguments.cut is None else arguments.cut
     ridge = 0.0 if arguments.ridge is None else arguments.ridge
     table = fit(scheme, law, process, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
@@ -69,7 +70,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         note(f"wrote {write_table(path, table)}")
     records = [
         {"t": step.start, "to": step.end, **dict(zip(table.names, step.values, strict=True)), "rank": step.rank,
-         "base residual": step.base_residual, "residual": step.residual}
+         "base residual": step.base_residual if step.rank else None, "residual": step.residual if step.rank else None}
         for step in table.steps
     ]  # fmt: skip
     named = {"scheme": table.scheme, "base": table.base, "process": table.process, "network": table.network}
@@ -94,7 +95,7 @@ def _search(arguments: argparse.Namespace) -> int:
     if (arguments.low is None) != (arguments.high is None):
         raise InputError("--low and --high bound a search together; give both or neither.")
     bounds = None if arguments.low is None else (arguments.low, arguments.high)
-    path = None if arguments.out is None else destination(arguments.out, (".json",))
+    path = None if arguments.out is None else destination(arguments.out, TABLES)
     records = search(scheme, arguments.search, law, process, arguments.grid, budgets, bounds=bounds)
     records = [{k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in r.items()} for r in records]
     if path is not None:

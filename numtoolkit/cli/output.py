@@ -18,8 +18,10 @@ from numtoolkit.scheme import Scheme
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.specs import split
 from numtoolkit.storage import folder, json_text
+from numtoolkit.tables import is_table
 
 PACKAGES = ("numpy", "scipy", "sympy", "python-flint", "torch", "matplotlib", "scikit-learn", "tabulate", "tqdm")
+TABLES = (".json",)  # endings of a file that `fit` writes
 MOST = 10_000_000  # numbers of one list
 MOST_NFE = 100_000  # evaluations of one run
 
@@ -142,18 +144,26 @@ def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list
 
 def number(text: str, option: str, low: int, high: int) -> int:
     """One whole number."""
-    found = numbers(text, option, low, high)
-    if len(found) > 1:
-        raise InputError(f"{option} {text!r} is more than one number; give one.")
-    return found[0]
+    if not re.fullmatch(r"\s*[0-9]{1,40}\s*", text):
+        raise InputError(f"{option} {text[:60]!r} is not one whole number; give one from {low} to {high}.")
+    return numbers(text, option, low, high)[0]
 
 
 def destination(text: str, endings: Sequence[str]) -> Path:
-    """A file to write, checked before anything is computed: its ending, and its folder, which is made."""
+    """A file to write, checked before anything is computed: its ending, and its folder, which is made.
+
+    A picture is written with its data beside it, in a .json file of its name.
+    raises   StorageError for a file of fitted coefficients, which only another fit may replace
+    """
     path = Path(text)
     if path.suffix.lower() not in endings:
         raise InputError(f"--out {text!r} ends in {path.suffix or 'nothing'}; end it in {', '.join(endings)}.")
     if path.is_dir():
         raise StorageError(f"--out {text!r} is a folder; name a file.")
     folder(path.parent)
+    beside = path.with_suffix(".json")
+    if endings != TABLES and path.suffix.lower() != ".csv" and is_table(beside):
+        raise StorageError(
+            f"{str(beside)!r} holds fitted coefficients, which --out {text!r} would replace; name another."
+        )
     return path

@@ -76,7 +76,7 @@ def _curve(arguments: argparse.Namespace) -> int:
     for record in records:
         if "why" in record:
             note(f"{record['scheme']} at {record['nfe']}: {record['why']}")
-    shown = [{key: value for key, value in record.items() if key != "why"} for record in records]
+    shown = [{key: value for key, value in record.items() if key != "why"} for record in _planned(records)]
     report(arguments, records, lambda: grid(_without_empty(shown), optional=("floor", "high", "low")))
     if path is not None:
         _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
@@ -87,6 +87,12 @@ def _seeds(arguments: argparse.Namespace) -> list[int] | None:
     if arguments.samples is not None:
         return list(range(number(arguments.samples, "--samples", 1, MOST)))
     return None if arguments.seeds is None else numbers(arguments.seeds, "--seeds")
+
+
+def _planned(records: list[Record]) -> list[Record]:
+    """The records with words for an ordinary plan beside others."""
+    filled = any(record["plan"] for record in records)
+    return [record | {"plan": record["plan"] or "whole steps" if filled else None} for record in records]
 
 
 def _without_empty(records: list[Record]) -> list[Record]:

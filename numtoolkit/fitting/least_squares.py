@@ -68,7 +68,8 @@ def fit(
     """
     declared, on = replace(schemes.scheme(scheme), table=None), processes.process(process)
     if not declared.fitted:
-        raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of the family 'fitted'.")
+        able = ", ".join(own.name for own in schemes.catalogue() if own.fitted)
+        raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of {able}.")
     _check(substeps, tile, ridge, cut)
     times = times_of(declared, on, grid, steps, nfe)
     drawn = None if seeds is None else list(seeds)
@@ -82,6 +83,10 @@ def fit(
     target = _target(declared.base, on, called.predicts, call, network, substeps)
     program = lower(probe(declared), on, times, called.predicts, nfe)
     layouts = plan(declared, len(times) - 1, bool(times[-1] == 0), nfe)
+    if not any(coefficients_of(layout, declared.fitted) for layout in layouts):
+        raise InputError(
+            f"none of the {len(layouts)} steps of this run has a coefficient of {declared.spec}; take more steps."
+        )
     found: list[FittedStep] = []
     with _quiet(begin.like):
         states: list[Names] = [{START: blocks} for blocks in _tiles(begin, tile)]

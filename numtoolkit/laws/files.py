@@ -41,6 +41,8 @@ def load(path: str | os.PathLike[str]) -> Law:
             return _law(_arrays(stream), f"file {path.name}")
     except Exception as error:  # the one boundary where foreign bytes are parsed: zipfile and numpy raise a dozen types
         reason = str(error).split("\n")[0].rstrip(". ") or type(error).__name__
+        if isinstance(error, zipfile.BadZipFile):
+            reason += "; give an archive that numpy.savez wrote"
         raise StorageError(f"cannot load a law from {str(path)!r}: {reason}.") from error
 
 

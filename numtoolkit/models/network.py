@@ -48,6 +48,10 @@ class Network:
             raise InputError(
                 f"a network is a function of (z, t), not a {type(self.function).__name__}; give a callable."
             )
+        if self.clock is not None and not callable(self.clock):
+            raise InputError(
+                f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
+            )
         if self.predicts not in PREDICTIONS:
             raise unknown("prediction", self.predicts, PREDICTIONS)
         if self.sees not in SIGHTS:

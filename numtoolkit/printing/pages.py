@@ -55,7 +55,8 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
             printed += ["", "tableau", *_grid(table, scheme, width)]
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
-    legend += [f"{name} is set by the grid" for name, _ in scheme.quantities]
+    own = [name for name, _ in scheme.quantities]
+    legend += [f"{', '.join(own)} {'are' if own[1:] else 'is'} computed for each step of the grid"] if own else []
     where = textwrap.wrap("where " + "; ".join(legend), width, subsequent_indent="  ") if legend else []
     return "\n".join([*lines, *printed, "", *where])
 

@@ -25,7 +25,7 @@ def process(text: str | Spec | Process) -> Process:
     """
     if isinstance(text, Process):
         return text
-    spec = parse(text) if isinstance(text, str) else text
+    spec = parse(text)
     if spec.name not in PROCESSES:
         raise unknown("process", spec.name, PROCESSES)
     kind = PROCESSES[spec.name]

@@ -171,12 +171,18 @@ def times_of(
     Evaluations are spent as `numtoolkit.plans.planned` says.
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
+    if not isinstance(denoise, bool):
+        raise InputError(f"denoise = {denoise!r} is neither True nor False; give one.")
+    if denoise and nfe == 1:
+        raise InputError("nfe = 1 leaves no evaluation but the denoising one; give at least 2.")
     budget = None if nfe is None else _whole("nfe", nfe) - denoise
     if steps is not None:
         _whole("steps", steps)
     if isinstance(grid, str):
-        if (steps is None) == (nfe is None):
+        if steps is None and nfe is None:
             raise InputError("a named grid needs to know its length; give either steps or nfe.")
+        if steps is not None and nfe is not None:
+            raise InputError(f"steps = {steps} and nfe = {nfe} both say how long the grid is; give steps or nfe.")
         if budget is not None:
             to_zero = grids.grid(grid, process, 2)[-1] == 0
             try:

@@ -76,8 +76,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if isinstance(text, str) and text.endswith(".json"):
         table = read_table(text)
         return scheme(parse(table.scheme)).with_table(table)
-    spec = parse(text) if isinstance(text, str) else text
-    names, name = _by_name(), spec.name.lower()
+    spec = parse(text)
+    names, name = _by_name(), spec.name
     if name in SPECIAL:
         if spec.positional or spec.named:
             raise InputError(f"{name} is {SPECIAL[name]} and takes no parameters; write that with your own.")
@@ -93,7 +93,12 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     signature = inspect.signature(entry)
     shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
     member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, entry().name))
-    return member.bind(**Spec(spec.name, (), tuple(v for v in spec.named if v not in shaping)).exact((), member.name))
+    others = tuple(v for v in spec.named if v not in shaping)
+    known = dict.fromkeys([*signature.parameters, *(p.name for p in member.params)])
+    for key, _ in others:
+        if key not in known:
+            raise InputError(f"{member.name} has no parameter {key!r}; it has {', '.join(known)}.")
+    return member.bind(**Spec(spec.name, (), others).exact((), member.name))
 
 
 def _of_order(spec: Spec) -> Scheme:
@@ -105,4 +110,4 @@ def _of_order(spec: Spec) -> Scheme:
         return k - 1
 
     given: dict[str, Any] = spec.arguments(inspect.signature(degree), spec.name)
-    return scheme(f"{BY_ORDER[spec.name.lower()]}({degree(**given)})")
+    return scheme(f"{BY_ORDER[spec.name]}({degree(**given)})")

@@ -74,7 +74,7 @@ def lambda_ddim_1(shift: Fraction | None = None, B: str = "constant", skip: str 
     """B = shift times the identity; shift = 0 is DDIM.
 
     B     constant: per unit of process time; beta: per unit of the integral of beta, shift beta(t) in time; optimal:
-          the shift of each step is the one that makes its error on N(mean, sigma_data^2 I) least
+          the shift of each step is the one that makes its error of order h^2 on N(mean, sigma_data^2 I) least
     skip  mm: C_skip = -1 / Sigma_mm is split off the score of a phase space; the network stays what it is
     """
     return lambda_ddim("lambda-ddim-1", "unit", "arXiv:2310.07894, lambda-DDIM-I", shift, B, skip)
@@ -88,11 +88,12 @@ def lambda_ddim_2(shift: Fraction | None = None, B: str = "constant", skip: str 
 
 # The full matrix that leaves a step on N(mean, sigma_data^2 I) no error of second order: a run is of order 2 there. On
 # a scalar process, where this is lambda-ddim-1(B=optimal), there is one at high noise only (on VP while SNR <= 1/4);
-# below, B makes that error least: runs of order 1, two thirds of the error of B = 0 on VP.
+# below, B makes that error least: runs of order 1, two thirds of the error of B = 0 on VP. At large steps in phase
+# space, where higher powers of h rule, B = 0 is better.
 CONJUGATE_OPTIMAL = conjugate(
     "conjugate-optimal",
     sum((symbol(f"b_{place}") * op(place) for place in PLACES), NONE),
-    "new here: arXiv:2310.07894 with the B that makes its error on a Gaussian law least",
+    "new here: arXiv:2310.07894 with the B that makes its error of order h^2 on a Gaussian law least",
     LAW,
     tuple((f"b_{place}", best_place(place)) for place in PLACES),
 )
