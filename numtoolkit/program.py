@@ -153,7 +153,14 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
             ) from None
         for n, step in zip(index, lowered, strict=True):
             steps[n] = step
-    return Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
+    program = Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
+    fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
+    if fitted != program.nfe:  # the same grid, but another end
+        raise InputError(
+            f"the table of {scheme.name} was fitted for runs of {fitted} evaluations, not of {program.nfe}; give "
+            f"nfe = {fitted} or fit anew."
+        )
+    return program
 
 
 def step_quantities(

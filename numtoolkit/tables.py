@@ -85,8 +85,11 @@ class Table:
             )
         if len(times) != len(own) or not np.allclose(times, own, rtol=CLOSE, atol=0):
             fitted, asked = (f"of {len(t) - 1} steps from t = {t[0]:g} to {t[-1]:g}" for t in (own, times))
+            if fitted == asked:
+                n = int(np.flatnonzero(~np.isclose(times, own, rtol=CLOSE, atol=0))[0])
+                fitted, asked = (f"whose point {n} is t = {t[n]:g}" for t in (own, times))
             raise InputError(
-                f"the table of {self.scheme} was fitted on grid {self.grid} {fitted}, not on this {asked}; fit anew."
+                f"the table of {self.scheme} was fitted on grid {self.grid} {fitted}, not on one {asked}; fit anew."
             )
         return np.array([step.values[self.names.index(name)] for step in self.steps])
 

@@ -20,6 +20,11 @@ def mutants(scheme: Scheme) -> Iterator[tuple[str, Scheme]]:
             for name, changed in layout_mutants(layout):
                 value = (*layouts[:i], changed, *layouts[i + 1 :]) if isinstance(found, tuple) else changed
                 yield f"{field} {i}: {name}", replace(scheme, **{field: value})
+    for i, (m, j) in enumerate((m, j) for m, run in enumerate(scheme.fill) for j in range(len(run))):
+        run = scheme.fill[m]
+        for name, changed in layout_mutants(run[j]):
+            fill = (*scheme.fill[:m], (*run[:j], changed, *run[j + 1 :]), *scheme.fill[m + 1 :])
+            yield f"fill {i}: {name}", replace(scheme, fill=fill)
 
 
 def layout_mutants(layout: Layout) -> Iterator[tuple[str, Layout]]:

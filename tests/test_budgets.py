@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, gaussian_flow
+from numtoolkit.exact import affine_map, exact_marginal, gaussian_flow, moments
 from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.plans import evaluations, layouts, planned
-from numtoolkit.processes import EDM, process
+from numtoolkit.processes import EDM, PSLD, process
 from numtoolkit.program import lower
 from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.symbolic.verify import verify
 
 PARAMETERS = ["unipc(1)", "unipc(3)", "unipc(4, variant=bh1)", "gframe-abm(1)", "gframe-abm(5)", "gframe-abm(4, tau=1)"]
 MEMBERS = [
@@ -121,3 +122,41 @@ def test_a_fill_must_spend_what_it_stands_for_and_stand_alone():
         replace(own, fill=((own.step,),))
     with pytest.raises(InputError, match="a step uses E1, which the step before does not hand on"):
         replace(own, fill=((inner,),))
+
+
+def test_fills_are_proved():
+    own = scheme("krogstad-4")
+    assert {name: p for name, p in verify(own).ends.items() if "fill" in name} == {
+        "fill 1": 1,
+        "fill 2": 2,
+        "fill 3": 3,
+    }
+    assert (verify(own).run, verify(own).filled) == (4, 2)
+    assert verify(scheme("nobab")).ends == {"fill 1": 1, "fill 2": 1}
+    assert verify(scheme("res-2m")).filled is None
+    (layout,) = scheme("heun-edm").fill[0]
+    out = layout.items[-1]
+    doubled = replace(out, terms=tuple((s, 2 * e if s == "E0" else e) for s, e in out.terms))
+    wrong = replace(scheme("heun-edm"), fill=((replace(layout, items=(layout.items[0], doubled)),),))
+    assert verify(scheme("heun-edm")).ok
+    assert not verify(wrong).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "order"),
+    [("nobab", 1, 1), ("nobab", 2, 1), ("sscs-midpoint", 1, 2), ("heun-edm-churn", 1, 2), ("dpm2-ancestral", 1, 2)],
+)
+def test_filled_runs_of_stochastic_schemes_keep_the_law(name, left, order):
+    own = scheme(name)
+    on = PSLD() if "psld" in own.processes else EDM(T=10, t_min=0.1)
+    exact = exact_marginal(on, LAW, on.t_min)
+    gaps = []
+    for steps in (400, 800):
+        times = grid("quadratic" if on.blocks > 1 else "rho(7)", on, steps + 1)
+        program = lower(own, on, times, nfe=own.nfe_per_step * steps + left)
+        found = moments(program, LAW, exact_marginal(on, LAW, on.T))
+        gaps.append(
+            np.hypot(np.linalg.norm(found.mean - exact.mean), np.linalg.norm(found.covariance - exact.covariance))
+        )
+    # churned and ancestral schemes keep marginals: what is left is the error of their flow, of order 2
+    assert np.log2(gaps[0] / gaps[1]) == pytest.approx(order, abs=0.15)

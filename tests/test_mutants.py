@@ -18,6 +18,7 @@ def equivalent(name):
 def places(scheme):
     starts, lasts = range(len(scheme.start)), range(len(scheme.last))
     found = [("step", 0), *(("start", i) for i in starts), *(("last", i) for i in lasts)]
+    found += [("fill", i) for i in range(sum(map(len, scheme.fill)))]
     return found + ([] if scheme.to_zero is None else [("to_zero", 0)])
 
 

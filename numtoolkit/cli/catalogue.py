@@ -25,6 +25,7 @@ from numtoolkit.storage import write_json
 SOME = 6  # residuals printed of each of several schemes
 LONGEST = 31  # characters of a reference in a row; `show` prints it in full
 
+HOLDS = {"general": "every law", "gaussian": "Gaussian laws", "sampled": "every law, some step ratios"}
 TESTS = ("h L = 0", "h L = -1")  # the test equations of the column "stable"
 
 FOOT = """\
@@ -32,7 +33,7 @@ NFE: evaluations a step.
 derived: the order of a step, proved; stiff: strong, commuting, weak order. Of an SDE the order in law.
 error constant: norm of the residuals of the first order missed, numerical minus exact, at equal steps and default \
 parameters, fitted coefficients 0; 0 where equal steps have a higher order. Of an SDE: that of mean and covariance on \
-affine scores. It compares schemes that freeze the same quantity in the same clock.
+affine scores. It compares schemes of one family that freeze the same quantity in the same clock.
 stable: the r to which steps of u' = L u + (w/h) u are stable for all w in [-r, 0], at h L = 0 and at h L = -1.
 PSLD step: the longest stable one from T = 1 with data variance 1/4, where the exact probability flow only turns.
 Empty: it depends on the grid (noise added back, a closed form), or has no meaning for the scheme."""
@@ -254,9 +255,9 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
             "scheme": r["scheme"],
             "claimed": orders(r["claimed"]),
             "derived": orders(r["derived"]),
-            "whole run": r["run"],
+            "whole run": r["run"] if r["filled"] in (None, r["run"]) else f"{r['run']}, filled {r['filled']}",
             "verdict": r["verdict"] + ("" if r["ok"] else ", NOT AS CLAIMED"),
-            "holds for": {"general": "every law", "gaussian": "Gaussian laws"}.get(r["holds"], ""),
+            "holds for": HOLDS.get(r["holds"], ""),
         }
         for r in records
     ]
@@ -264,7 +265,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
         grid(rows, optional=("holds for",)),
         "",
         "stiff: strong, commuting, weak order.",
-        "whole run: a step of order p at its start or end leaves it at p + 1.",
+        "whole run: a step of order p at its start or end leaves it at p + 1; filled: with steps that fill a budget.",
     ]
     for r in records:
         parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]

@@ -109,6 +109,7 @@ SPNDM = noise_multistep(
     "arXiv:2202.09778, S-PNDM",
 )
 
+MIDPOINT = tableau([0, Fraction(1, 2)], [[], [phi(1, Fraction(1, 2)) / 2]], [ZERO, phi(1)])
 RK4 = Scheme(
     "rk4",
     family="sigma",
@@ -122,7 +123,7 @@ RK4 = Scheme(
     clock="noise-level",
     processes=IMAGE,
     to_zero=EXPONENTIAL_EULER,
-    fill=FILL[:3],
+    fill=(FILL[0], (MIDPOINT,), FILL[2]),
     claims=Claims(classical=4),
 )
 

@@ -73,19 +73,26 @@ HEUN_EDM = Scheme(
 
 
 def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
-    """a >= 0 with the noise level at abscissa -a raised by 1 + min(S_churn/N, sqrt(2) - 1) inside [S_min, S_max]."""
+    """a >= 0 with the noise level at abscissa -a raised by 1 + min(S_churn/N, sqrt(cap) - 1) inside [S_min, S_max]."""
     import numpy as np
 
     process: ScalarProcess = problem.process
     level, u = process.noise_level(t)[index], problem.u(t)
-    gain = min(float(values["churn"]) / values["steps"], 2**0.5 - 1)
+    gain = min(float(values["churn"]) / values["steps"], float(values["cap"]) ** 0.5 - 1)
     inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
     raised = process.time_of_noise_level(np.where(inside, 1 + gain, 1.0) * level)
     return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
 
 
 def churned_scheme(
-    name: str, step: Layout, frozen: str, clock: str, source: str, own: tuple[Param, ...] = ()
+    name: str,
+    step: Layout,
+    frozen: str,
+    clock: str,
+    source: str,
+    own: tuple[Param, ...] = (),
+    cap: Fraction = Fraction(2),
+    window: tuple[Fraction, Fraction] = (Fraction(1, 20), Fraction(50)),
 ) -> Scheme:
     """A one-step scheme of the flow after noise is added back, as EDM does it."""
     inflation = symbol("s_noise") ** 2
@@ -102,8 +109,9 @@ def churned_scheme(
         params=(
             *own,
             Param("churn", Fraction(40), Fraction(0), meaning="S_churn"),
-            Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level that is churned"),
-            Param("s_max", Fraction(50), Fraction(0), meaning="highest noise level that is churned"),
+            Param("cap", cap, Fraction(1), meaning="most that churn may raise the squared noise level by"),
+            Param("s_min", window[0], Fraction(0), meaning="lowest noise level that is churned"),
+            Param("s_max", window[1], Fraction(0), meaning="highest noise level that is churned"),
             Param("s_noise", Fraction(1), Fraction(0), free=False, meaning="inflation of the noise; 1 keeps the law"),
         ),
         quantities=(("a", churn_abscissa),),
@@ -125,7 +133,14 @@ DPM2_CHURN = churned_scheme(
 )
 HEUN_EDM_CHURN = churned_scheme("heun-edm-churn", HEUN_EDM_STEP, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2")
 RES_2S_CHURN = churned_scheme(
-    "res-2s-churn", RES_2S.step, "data", "log-snr", "arXiv:2308.02157 Algorithm 2, stochastic", RES_2S.params
+    "res-2s-churn",
+    RES_2S.step,
+    "data",
+    "log-snr",
+    "arXiv:2308.02157 Algorithm 2, stochastic; cap and window as in its code",
+    RES_2S.params,
+    cap=Fraction(6, 5),
+    window=(Fraction(0), Fraction(1_000_000)),
 )
 
 EULER = Scheme(

@@ -88,33 +88,36 @@ def injected(reading: str, part: str) -> Entry:
     return covariance(1 - symbol("w"), 1, lambda_s * O.row(own), lambda_s * noise.row(own)) + kept
 
 
-@lru_cache
-def roba(reading: str = "rate", part: str = "x") -> Scheme:
-    """Reduced OBA (SPS-S) with lambda_s in the position noise, or, part = m, in that of the momentum.
+def oba(name: str, reading: str, part: str, layout: Layout, params: tuple[Param, ...]) -> Scheme:
+    """An OBA step, `layout`, with lambda_s in the noise of one part of the state.
 
     The published formula of lambda_s could not be recovered; `injected` lists the readings of it.
     """
     if reading not in ("rate", "amp", "tbar") or part not in ("x", "m"):
-        raise InputError(f"roba({reading}, {part}) is not declared; use rate, amp or tbar, with part x or m.")
-    layout = word(OBA)
+        raise InputError(f"{name}({reading}, {part}) is not declared; use rate, amp or tbar, with part x or m.")
     noise, *rest = layout.items
-    items = (Noise(noise.name, injected(reading, part)), *rest)
     scheme = Scheme(
-        "roba",
+        name,
         family="stochastic splitting",
-        source="arXiv:2402.07211, reduced OBA",
-        step=replace(layout, items=items),
+        source=f"{P2}, reduced OBA",
+        step=replace(layout, items=(Noise(noise.name, injected(reading, part)), *rest)),
         frozen="score",
         processes=PHASE,
         tau=1,
         reference=number(1),
-        params=(LAMBDA_S,),
+        params=params,
         quantities=(("w", mean_time_over_step),) if reading == "tbar" else (),
         claims=Claims(sde_weak=1, refuted=("sde_weak",) if reading == "tbar" else ()),
         aliases=("sps-s",),
     )
     named = {"part": part} if part != "x" else {}
     return scheme.with_structure(*([reading] if reading != "rate" or named else []), **named)
+
+
+@lru_cache
+def roba(reading: str = "rate", part: str = "x") -> Scheme:
+    """Reduced OBA (SPS-S) with lambda_s in the position noise, or, part = m, in that of the momentum."""
+    return oba("roba", reading, part, word(OBA), (LAMBDA_S,))
 
 
 STRANG = "L/2 S0 K L/2"
@@ -155,26 +158,36 @@ CONJUGATION = shift * op("unit")
 SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
 
 
-def conjugate_splitting(name: str, text: str, tau: int, *fill: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def conjugate_splitting(name: str, text: str, *fill: str, aliases: tuple[str, ...] = ()) -> Scheme:
     return Scheme(
         name,
         family="conjugate",
-        source="arXiv:2310.07894, conjugate splitting",
+        source=f"{P1}, conjugate splitting",
         step=word(text, conjugation=CONJUGATION),
         fill=tuple((word(own, conjugation=CONJUGATION),) for own in fill),
         frozen="noise",
         processes=PHASE,
-        tau=tau,
-        reference=number(tau),
         params=(SHIFT,),
-        claims=Claims(sde_weak=1) if tau else Claims(classical=1),
+        claims=Claims(classical=1),
         aliases=aliases,
     )
 
 
-CSE = conjugate_splitting("cse", EULER_WORD, 0)
-CVV = conjugate_splitting("cvv", VERLET_WORD, 0, EULER_WORD, aliases=("csps-d",))
-COBA = conjugate_splitting("coba", OBA, 1, aliases=("csps-s",))
+CSE = conjugate_splitting("cse", EULER_WORD)
+CVV = conjugate_splitting("cvv", VERLET_WORD, EULER_WORD, aliases=("csps-d",))
+
+
+@lru_cache
+def coba(reading: str = "rate", part: str = "x") -> Scheme:
+    """Conjugate OBA (CSPS-S): `roba` with conjugate flows for its kicks, and the Cholesky noise frozen."""
+    return replace(
+        oba("coba", reading, part, word(OBA, conjugation=CONJUGATION), (SHIFT, LAMBDA_S)),
+        family="conjugate",
+        source=f"{P1}, conjugate splitting",
+        frozen="noise",
+        aliases=("csps-s",),
+    )
+
 
 EULER_MARUYAMA = Layout(
     (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"
@@ -195,5 +208,5 @@ EM = Scheme(
 
 PHASE_SPACE = (
     *(NSE, RSE, NVV, RVV, RVV_UNSHIFTED, CSE, CVV),
-    *(EM, SSCS, SSCS_MIDPOINT, NOBA, roba, NBAO, RBAO, NOBAB, ROBAB, COBA),
+    *(EM, SSCS, SSCS_MIDPOINT, NOBA, roba, NBAO, RBAO, NOBAB, ROBAB, coba),
 )

@@ -60,7 +60,7 @@ def order(
     """Exact classical order of a step of the scheme, unbound parameters and step ratios symbolic.
 
     scheme   a deterministic scheme; the history of a multistep one is what its own earlier steps make of exact states
-    place    which step: the inner one, ("start", i), ("last", i) or ("to_zero", 0)
+    place    which step: the inner one, ("start", i), ("last", i), ("to_zero", 0) or ("fill", i)
     highest  search bound; order 8 is taken to mean at least 8
     ratios   values for some of the step ratios r0, r1, ...: an order above 4 of a scheme with history takes minutes
              with symbols, seconds with numbers; of ratios drawn at random all but a null set have the symbolic order

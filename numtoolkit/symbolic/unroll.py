@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from numtoolkit.entries import (
     ONE,
@@ -39,7 +40,8 @@ from numtoolkit.symbolic.series import Reading
 class Frame:
     """A step with its entries in the clock of the step that is analysed, which comes `back` steps after it.
 
-    place  which layout: ("step", 0) the inner step, ("start", i), ("last", i) or ("to_zero", 0)
+    place  which layout: ("step", 0) the inner step, ("start", i), ("last", i), ("to_zero", 0), or ("fill", i) of
+           those of all the runs of `fill`, one after the other
     """
 
     scheme: Scheme
@@ -51,7 +53,8 @@ class Frame:
         """The layout as declared."""
         kind, index = self.place
         found = getattr(self.scheme, kind)
-        return found[index] if isinstance(found, tuple) else found
+        layouts = tuple(chain(*found)) if kind == "fill" else found
+        return layouts[index] if isinstance(layouts, tuple) else layouts
 
     @cached_property
     def origin(self) -> Entry:
@@ -77,7 +80,7 @@ class Frame:
     def previous(self) -> Frame:
         """The step before: the inner step, but for a start, which follows the start before it."""
         kind, index = self.place
-        place = (kind, index - 1) if index and kind in ("start", "last") else ("step", 0)
+        place = (kind, index - 1) if index and kind in ("start", "last", "fill") else ("step", 0)
         return Frame(self.scheme, self.back + 1, place)
 
     def find(self, name: str) -> tuple[Frame, str]:
