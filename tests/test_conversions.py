@@ -15,6 +15,7 @@ from numtoolkit.schemes import catalogue, scheme
 from tests.unrolled import assert_same_run, clock_steps, unrolled
 
 LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
+# a start well inside the levels that are churned, whose upper end 50 a rounding would put on either side
 LEVELS = grid("rho(5)", EDM(T=40, t_min=0.02), 12)
 # in these clocks z / alpha obeys one equation whatever the process; process time is another polynomial variable on each
 SHARED = ("log-snr", "noise-level", "natural", "angle")
