@@ -109,21 +109,25 @@ SPNDM = noise_multistep(
     "arXiv:2202.09778, S-PNDM",
 )
 
-MIDPOINT = tableau([0, Fraction(1, 2)], [[], [phi(1, Fraction(1, 2)) / 2]], [ZERO, phi(1)])
+HALF_STEP = phi(1, Fraction(1, 2)) / 2
+MIDPOINT = tableau([0, Fraction(1, 2)], [[], [HALF_STEP]], [ZERO, phi(1)])
+KUTTA_3 = tableau(
+    [0, Fraction(1, 2), 1], [[], [HALF_STEP], [-phi(1), 2 * phi(1)]], [phi(1) / 6, 2 * phi(1) / 3, phi(1) / 6]
+)
 RK4 = Scheme(
     "rk4",
     family="sigma",
     source="Kutta 1901, in the noise level",
     step=tableau(
         [0, Fraction(1, 2), Fraction(1, 2), 1],
-        [[], [phi(1, Fraction(1, 2)) / 2], [ZERO, phi(1, Fraction(1, 2)) / 2], [ZERO, ZERO, phi(1)]],
+        [[], [HALF_STEP], [ZERO, HALF_STEP], [ZERO, ZERO, phi(1)]],
         [phi(1) / 6, phi(1) / 3, phi(1) / 3, phi(1) / 6],
     ),
     frozen="noise",
     clock="noise-level",
     processes=IMAGE,
     to_zero=EXPONENTIAL_EULER,
-    fill=(FILL[0], (MIDPOINT,), FILL[2]),
+    fill=(*SINGLE, (MIDPOINT,), (KUTTA_3,)),
     claims=Claims(classical=4),
 )
 
