@@ -213,7 +213,7 @@ def order_table(rows: Sequence[Record]) -> str:
 
 
 def error_table(records: Sequence[Record]) -> str:
-    """Errors as a Markdown table, a row a scheme and a column a budget, empty where the scheme cannot spend it.
+    """Errors as a Markdown table, a row a scheme and a column a budget, empty where a run overflows.
 
     records  as `numtoolkit.exact.error_curve` returns them
     """

@@ -108,6 +108,7 @@ class Problem:
         R  reverse drift at the stationary law
         unit, ones  identity and all-ones matrix per unit of process time
         unit_beta, ones_beta  the same per unit of the integral of beta, which -2 log(alpha) is on a scalar process
+        unit_time, ones_time  the same times the process time
         xx, xm, mx, mm  1 in that place and 0 elsewhere, per unit of process time; a scalar process has only xx
         """
         process, rate = self.process, self.rate(t)[:, None, None]
@@ -138,11 +139,13 @@ class Problem:
         if name in ("unit_beta", "ones_beta"):
             beta = -2 * process.drift(t) if self.scalar else 1 / process.rate("beta", t)[:, None, None]
             return beta * self.operator(name.removesuffix("_beta"), t)
+        if name in ("unit_time", "ones_time"):
+            return t[:, None, None] * self.operator(name.removesuffix("_time"), t)
         if name in PLACES:
             return rate * np.array([[float(row + column == name) for column in process.rows] for row in process.rows])
         raise InputError(
-            f"operator {name!r} is not defined; use F, Q, G, L, N, O, R, unit, ones, unit_beta, ones_beta or "
-            f"{', '.join(PLACES)}."
+            f"operator {name!r} is not defined; use F, Q, G, L, N, O, R, unit, ones, these with _beta or "
+            f"_time, or {', '.join(PLACES)}."
         )
 
     def log_flow(self, name: str, start: Floats, end: Floats) -> Floats:
@@ -156,6 +159,8 @@ class Problem:
             return np.zeros_like(start)
         if name in ("unit_beta", "ones_beta"):
             return 2 * (process.log_alpha(end) - process.log_alpha(start))
+        if name in ("unit_time", "ones_time"):
+            return (start - end) * (start + end) / 2
         if name == "O":
             return process.log_alpha(start) - process.log_alpha(end)
         if name == "L" and self.frozen == FROZEN_DRIFT:

@@ -28,7 +28,16 @@ from numtoolkit.scheme import START, Eval, Layout, Row, Scheme
 from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
-IDENTITY = ("N", "unit", "ones", "unit_beta", "ones_beta", "xx")  # operators that are 1 on the test equation
+IDENTITY = (
+    "N",
+    "unit",
+    "ones",
+    "unit_beta",
+    "ones_beta",
+    "unit_time",
+    "ones_time",
+    "xx",
+)  # operators that are 1 on the test equation
 
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import Chebyshev
 from numpy.polynomial.legendre import leggauss
+from scipy.integrate import solve_ivp
 
 from numtoolkit.errors import InputError
 from numtoolkit.exact import affine_map, gaussian_flow
@@ -106,6 +107,21 @@ def test_on_a_scalar_process_it_is_the_published_step_with_lambda_b(process):
     np.testing.assert_allclose(weight[0, 0], -Phi, rtol=1e-13)
 
 
+@pytest.mark.parametrize("process", ALL, ids=IDS)
+def test_b_that_falls_with_time_flows_as_its_equation_says(process):
+    """X' = X (F + lambda t 1) backwards in time from 1, by scipy; the step takes h lambda t back at its start."""
+    t, end, lam = 0.7, 0.6, 3.0
+    k = process.blocks
+    ones = np.ones((k, k))
+
+    def slope(time, x):
+        return (x.reshape(k, k) @ (lam * time * ones - process.drift(np.array([time]))[0])).ravel()
+
+    X = solve_ivp(slope, (end, t), np.eye(k).ravel(), rtol=1e-12, atol=1e-13).y[:, -1].reshape(k, k)
+    ((own, _),) = factors("lambda-ddim-2(B=time, shift=3)", process, [t, end])
+    np.testing.assert_allclose(own, X @ (np.eye(k) - (t - end) * lam * t * ones), rtol=0, atol=1e-10 * np.abs(X).max())
+
+
 @pytest.mark.parametrize(("B", "commutes"), [("beta", True), ("constant", False)])
 def test_the_flow_of_rising_beta_is_the_time_ordered_one(B, commutes):
     """With B = beta times a matrix the integrand commutes and the exponential of its integral is exact, else not."""
@@ -127,7 +143,9 @@ def test_the_flow_of_rising_beta_is_the_time_ordered_one(B, commutes):
     np.testing.assert_allclose(own, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("text", ["lambda-ddim-1(B=beta)", "lambda-ddim-2(B=beta)", "lambda-ddim-2(B=optimal)"])
+@pytest.mark.parametrize(
+    "text", ["lambda-ddim-1(B=beta)", "lambda-ddim-1(B=time)", "lambda-ddim-2(B=time)", "lambda-ddim-2(B=optimal)"]
+)
 def test_the_order_is_proved_for_every_shift(text):
     found = verify(scheme(text))
     assert (found.derived["classical"], found.verdict, found.holds) == (1, "proved", "general")
@@ -137,7 +155,9 @@ def test_the_order_is_proved_for_every_shift(text):
 @pytest.mark.parametrize(
     "process", [VP(t_min=0.02), CosineVP(T=0.95, t_min=0.02), PSLD(beta_min=4, beta_max=12, t_min=0.02)]
 )
-@pytest.mark.parametrize("text", ["lambda-ddim-1(B=beta, shift=1/8)", "lambda-ddim-2(B=beta, shift=-1/8)"])
+@pytest.mark.parametrize(
+    "text", ["lambda-ddim-1(B=beta, shift=1/8)", "lambda-ddim-2(B=beta, shift=-1/8)", "lambda-ddim-2(B=time, shift=1)"]
+)
 def test_the_order_is_measured_on_a_rising_beta(process, text):
     coarse, fine = (largest_error(text, process, OFF_CENTRE, steps) for steps in (512, 1024))
     assert abs(np.log2(coarse / fine) - 1) < 0.05  # 1.00 to 1.03 at these steps
@@ -378,7 +398,7 @@ def test_without_the_split_the_literal_form_is_the_scheme():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("lambda-ddim-1(B=alpha)", "use B = constant, beta or optimal"),
+        ("lambda-ddim-1(B=alpha)", "use B = constant, beta, time or optimal"),
         ("lambda-ddim-2(skip=xx)", "use skip = none or mm"),
         ("lambda-ddim-1(1, B=optimal)", "chooses its shift"),
         ("lambda-ddim-2(B=optimal, sigma_data=0)", "0 < sigma_data"),

@@ -23,7 +23,8 @@ from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.storage import write_json
 
 SOME = 6  # residuals printed of each of several schemes
-LONGEST = 31  # characters of a reference in a row; `show` prints it in full
+WIDE = 120  # columns, from which on references in rows are longer
+LONGEST = {True: (31, " ..."), False: (19, "")}  # characters of a reference, and its end; `show` prints it in full
 
 HOLDS = {"general": "every law", "gaussian": "Gaussian laws", "sampled": "every law, some step ratios"}
 TESTS = ("h L = 0", "h L = -1")  # the test equations of the column "stable"
@@ -84,6 +85,7 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
 
 
 def _listing(records: list[dict[str, Any]]) -> str:
+    longest, end = LONGEST[width() >= WIDE]
     rows = [
         {
             "scheme": r["scheme"],
@@ -98,11 +100,11 @@ def _listing(records: list[dict[str, Any]]) -> str:
             "stable": ", ".join(reach(r["stable"][on], ".2f") for on in TESTS if on in r["stable"]),
             "PSLD\nstep": reach(r["stable"]["PSLD step"], ".2g") if "PSLD step" in r["stable"] else "",
             "error term": error_term(r["error_order"], r["error_term"]),
-            "reference": textwrap.shorten(re.split("[;,]", r["reference"])[0], LONGEST, placeholder=" ..."),
+            "reference": textwrap.shorten(re.split("[;,]", r["reference"])[0], longest, placeholder=end),
         }
         for r in records
     ]
-    text = grid(rows, optional=("error term", "processes", "family", "claimed", "freezes", "reference", "kind"))
+    text = grid(rows, optional=("error term", "processes", "family", "claimed", "freezes", "kind", "reference"))
     also = {name: r["name"] for r in records for name in r["aliases"]}
     names = ", ".join(f"{name} = {own}" for name, own in sorted({**also, **names_in_use()}.items()))
     foot = [line for part in (*FOOT.split("\n"), f"Other names: {names}.") for line in wrapped(part)]

@@ -144,9 +144,14 @@ class Latex(Text):
     r"""Entries as LaTeX: c_{2}\,\varphi_{1}(c_{2}\,z), \frac{1}{2\,c_{2}}, h\,L_{m}(0)."""
 
     start, end, drawn = "y_{n}", "y_{n+1}", r"\sim"
-    letters: ClassVar = {"unit": "I", "ones": "J", "unit_beta": r"I_{\beta}", "ones_beta": r"J_{\beta}"} | {
-        place: f"I_{{{place}}}" for place in PLACES
-    }
+    letters: ClassVar = {
+        "unit": "I",
+        "ones": "J",
+        "unit_beta": r"I_{\beta}",
+        "ones_beta": r"J_{\beta}",
+        "unit_time": "tI",
+        "ones_time": "tJ",
+    } | {place: f"I_{{{place}}}" for place in PLACES}
 
     def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
         def line(parts: list[Part], alone: bool) -> str:

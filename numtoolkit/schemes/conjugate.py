@@ -18,10 +18,10 @@ from numtoolkit.schemes.conjugation import best_place, best_shift
 from numtoolkit.schemes.forms import conjugate_euler
 from numtoolkit.schemes.gaussian_frame import MEAN, SIGMA_DATA
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
-from numtoolkit.schemes.phase_space import PHASE
+from numtoolkit.schemes.phase_space import PHASE, SHIFT
 
-SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
 SHIFT_BETA = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of the integral of beta")
+SHIFT_TIME = Param("shift", Fraction(0), meaning="lambda of the conjugation at t = 1, per unit of process time")
 LAW = (SIGMA_DATA, MEAN)
 
 
@@ -58,8 +58,10 @@ def lambda_ddim(name: str, matrix: str, source: str, shift: Fraction | None, B: 
         scheme = conjugate(name, lam * op(matrix), source, (SHIFT,), skip=skip)
     elif B == "beta":
         scheme = conjugate(name, lam * op(f"{matrix}_beta"), source, (SHIFT_BETA,), skip=skip)
+    elif B == "time":
+        scheme = conjugate(name, lam * op(f"{matrix}_time"), source, (SHIFT_TIME,), skip=skip)
     elif B != "optimal":
-        raise InputError(f"{name}(B={B}) is not declared; use B = constant, beta or optimal.")
+        raise InputError(f"{name}(B={B}) is not declared; use B = constant, beta, time or optimal.")
     elif shift is not None:
         raise InputError(f"{name}(B=optimal) chooses its shift at each step; leave shift = {shift} out.")
     else:
@@ -73,8 +75,9 @@ def lambda_ddim(name: str, matrix: str, source: str, shift: Fraction | None, B: 
 def lambda_ddim_1(shift: Fraction | None = None, B: str = "constant", skip: str = "none") -> Scheme:
     """B = shift times the identity; shift = 0 is DDIM.
 
-    B     constant: per unit of process time; beta: per unit of the integral of beta, shift beta(t) in time; optimal:
-          the shift of each step is the one that makes its error of order h^2 on N(mean, sigma_data^2 I) least
+    B     constant: per unit of process time; beta: per unit of the integral of beta, shift beta(t) in time; time:
+          shift t, which falls to 0 at the data; optimal: the shift of each step is the one that makes its error of
+          order h^2 on N(mean, sigma_data^2 I) least
     skip  mm: C_skip = -1 / Sigma_mm is split off the score of a phase space; the network stays what it is
     """
     return lambda_ddim("lambda-ddim-1", "unit", "arXiv:2310.07894, lambda-DDIM-I", shift, B, skip)
