@@ -267,7 +267,8 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
         grid(rows, optional=("holds for",)),
         "",
         "stiff: strong, commuting, weak order.",
-        "whole run: a step of order p at its start or end leaves it at p + 1; filled: with steps that fill a budget.",
+        "whole run: a step of order p at its start or end leaves it at p + 1.",
+        "filled: of a run that ends with steps that fill its budget.",
     ]
     for r in records:
         parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
