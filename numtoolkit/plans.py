@@ -14,7 +14,7 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
     last = scheme.last
     if to_zero and scheme.to_zero != scheme.step:
         if scheme.to_zero is None and not last:
-            raise InputError(f"scheme {scheme.name} has no step to noise level 0; end the grid at a time above 0.")
+            raise InputError(f"scheme {scheme.name} has no step to t = 0; end the grid at a time above 0.")
         last = last or (scheme.to_zero,)  # type: ignore[assignment]
     inner = steps - len(scheme.start) - len(last)
     if inner >= 0:
@@ -45,8 +45,8 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
     """The layout of each step of a run that spends exactly `nfe` evaluations.
 
     As many whole steps as the budget has room for. What they leave makes the last step an inner one where that takes as
-    many evaluations more, or is spent by `fill` at the end, on a grid that ends at noise level 0 before the step that
-    goes there.
+    many evaluations more, or is spent by `fill` at the end, on a grid that ends at t = 0 before the step that goes
+    there.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
     reachable = _reachable(scheme, nfe, to_zero)
