@@ -45,8 +45,8 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
     """The layout of each step of a run that spends exactly `nfe` evaluations.
 
     As many whole steps as the budget has room for. What they leave makes the last step an inner one where that takes as
-    many evaluations more, or is spent by `fill` at the end, on a grid that ends at t = 0 before the step that goes
-    there.
+    many evaluations more and ends above t = 0, or is spent by `fill` at the end, on a grid that ends at t = 0 before the
+    step that goes there.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
     reachable = _reachable(scheme, nfe, to_zero)
@@ -59,7 +59,8 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
         return [*whole[:end], *scheme.fill[nfe - spent - 1], *whole[end:]]
     if scheme.last and len(whole) < len(scheme.start) + len(scheme.last) and 0 < nfe <= len(scheme.fill):
         return list(scheme.fill[nfe - 1])
-    if scheme.last and nfe - spent == scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last):
+    missing = scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last)
+    if scheme.last and nfe - spent == missing and not to_zero:  # at t = 0 there is nothing to evaluate
         return [*whole[: -len(scheme.last)], scheme.step]
     near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
     raise InputError(

@@ -191,7 +191,7 @@ EM = Scheme(
     family="classical",
     source="Maruyama 1955; Kloeden & Platen 1992 eq. 10.2.1",
     step=Layout((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
-    to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as in `DENOISE`: no step follows to remove it
+    to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as `DENOISE` is
     frozen=FROZEN_DRIFT,
     clock="time",
     tau=1,
