@@ -45,8 +45,7 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
     """The layout of each step of a run that spends exactly `nfe` evaluations.
 
     As many whole steps as the budget has room for. What they leave makes the last step an inner one where that takes as
-    many evaluations more and ends above t = 0, or is spent by `fill` at the end, on a grid that ends at t = 0 before the
-    step that goes there.
+    many evaluations more and ends above t = 0, or is spent by `fill` at the end, before the step that goes to t = 0.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
     reachable = _reachable(scheme, nfe, to_zero)
