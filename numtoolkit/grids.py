@@ -97,9 +97,8 @@ def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: i
     zero = int(str(values.get("zero", 0)))
     if zero not in (0, 1):
         raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at t = 0, or 0.")
-    reaches_zero = takes_zero and isinstance(
-        process, ScalarProcess
-    )  # a phase space knows its times of level from t_min on
+    # the times of a level are those from t_min on in phase space
+    reaches_zero = takes_zero and isinstance(process, ScalarProcess)
     apart = bool(zero) and not reaches_zero
     inner = steps - 1 if apart else steps
     if inner < 1:
