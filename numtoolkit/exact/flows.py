@@ -13,6 +13,7 @@ from numtoolkit.processes import PSLD, Floats, Process, ScalarProcess
 
 LOST = "the exact flow leaves the finite numbers; start from smaller states or check the law."
 NEAR_ZERO = 1e-7  # noise level, in deviations of the law, from which the denoiser finishes a flow to noise level 0
+NEAR_END = 1e-8  # the same in phase space, as a share of T: lower, CLD's inverse covariance has no digits left
 
 
 def exact_flow(
@@ -28,25 +29,20 @@ def exact_flow(
 
     law      Gaussian: the linear map of `gaussian_flow`; any other: Dormand-Prince 8(5,3) on the whole batch
     start    k arrays (batch, *law.shape) of float64, kept unchanged
-    t1       below t0; 0, in phase space for a Gaussian law only
+    t1       below t0, may be 0
     rtol, atol  of the integrator (RMS over the batch), in the frame below; unused for a Gaussian law
     returns  k arrays like `start`
-    raises   InputError for times out of order, 0 in phase space for another law, or a start that is not finite;
-             NonFiniteError for a denoiser that is not
+    raises   InputError for times out of order or a start that is not finite; NonFiniteError for a denoiser that is not
     cost     for a law that is not Gaussian some 500 to 2000 denoiser calls on the batch
 
     A scalar process is integrated in w = (z / alpha - m) / sqrt(v + s^2), m and v the law's mean and mean variance: for
     a Gaussian of that variance w is constant, so at high noise there is little to do. Its clock log s has the slope
     dw / d log s = (D_g - D) / sqrt(v + s^2), D_g the Gaussian's denoiser, which nothing divides by s. Phase space is
-    integrated in log t.
+    integrated in log t; at time 0 the position is good to some 1e-9 / v where the law is smooth with variance v, and to
+    rounding where it is points.
     """
     if not t0 > t1 >= 0:
         raise InputError(f"the flow runs from t0 = {t0:g} down to t1 = {t1:g}; give t0 > t1 >= 0.")
-    if t1 == 0 and not isinstance(process, ScalarProcess) and not isinstance(law, Gaussian):
-        raise InputError(
-            f"on process {process.name} the flow is followed to time 0 for a Gaussian law only, which {law.name} is "
-            f"not; end at t_min = {process.t_min:g}."
-        )
     if not all(np.isfinite(z).all() for z in start):
         raise InputError("the start of the flow holds NaN or infinity; give finite states.")
     if isinstance(law, Gaussian):
@@ -124,6 +120,7 @@ def _phase_space(
     process: Process, law: Law, start: Sequence[Floats], t0: float, t1: float, rtol: float, atol: float
 ) -> list[Floats]:
     shape = (len(start), *start[0].shape)
+    last = t1 if t1 > 0 else min(NEAR_END * process.T, t0 / 2)
 
     def slope(log_t: float, flat: Floats) -> Floats:
         t = np.exp(np.array([log_t]))
@@ -135,8 +132,12 @@ def _phase_space(
         rate = np.tensordot(F + kick, z, 1) - np.multiply.outer(kick @ e, D)
         return t * rate.ravel()
 
-    end = _solve(slope, np.log(t0), np.log(t1), np.stack(start).ravel(), rtol, atol)
-    return list(end.reshape(shape))
+    flat = _solve(slope, np.log(t0), np.log(last), np.stack(start).ravel(), rtol, atol)
+    z = flat.reshape(shape)
+    if t1 > 0:
+        return list(z)
+    kicked = flat - slope(float(np.log(last)), flat)  # Euler's step to 0, good for the momentum alone
+    return [law.denoise(*process.observe(z, last)), kicked.reshape(shape)[1]]
 
 
 def _solve(
