@@ -1,8 +1,8 @@
 """Time grids: float64 process times, strictly falling from where sampling starts to where it ends.
 
 A grid is a name with parameters (`uniform`, `quadratic`, `rho(7)`, `log-snr`, `angle(0.5)`) or the caller's own points.
-Every named grid takes `zero=1`: its last step then goes to noise level 0, the steps before it end at t_min; `angle`
-reaches 0 by its own rule, no step set apart.
+Every named grid takes `zero=1`: its last step then goes to t = 0, the steps before it end at t_min; on a scalar process
+`angle` reaches 0 by its own rule, no step set apart.
 """
 
 from __future__ import annotations
@@ -91,19 +91,19 @@ def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: i
     rule = GRIDS[name]
     signature = inspect.signature(rule)
     parameters = list(signature.parameters.values())[2:]
-    reaches_zero = "zero" in signature.parameters
-    own = signature.replace(parameters=parameters if reaches_zero else [*parameters, _ZERO])
+    takes_zero = "zero" in signature.parameters
+    own = signature.replace(parameters=parameters if takes_zero else [*parameters, _ZERO])
     values = spec.arguments(own, f"grid {spec.name}")
     zero = int(str(values.get("zero", 0)))
     if zero not in (0, 1):
-        raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at noise level 0, or 0.")
-    if zero and not isinstance(process, ScalarProcess):
-        raise _above_zero(process, 0.0)
+        raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at t = 0, or 0.")
+    # the times of a level are those from t_min on in phase space
+    reaches_zero = takes_zero and isinstance(process, ScalarProcess)
     apart = bool(zero) and not reaches_zero
     inner = steps - 1 if apart else steps
     if inner < 1:
         raise InputError(f"grid {spec.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")
-    if not reaches_zero:
+    if apart or not takes_zero:
         values.pop("zero", None)
     t = rule(process, np.arange(inner + 1) / inner, **values)
     t[0], t[-1] = process.T, 0.0 if zero and not apart else process.t_min
@@ -128,14 +128,12 @@ def _own(points: Sequence[float] | Floats, process: Process, steps: int | None) 
         raise InputError(
             f"grid times must fall strictly, but point {i + 1} is {t[i + 1]:g} after {t[i]:g}; sort or drop it."
         )
-    if t[-1] < 0 or (t[-1] == 0 and not isinstance(process, ScalarProcess)):
-        raise _above_zero(process, t[-1])
+    if t[-1] < 0:
+        raise InputError(
+            f"the grid ends at time {t[-1]:g}, but no time is below that of the data; end it at 0 or above."
+        )
     if t[0] > process.T * (1 + 1e-12):
         raise InputError(
             f"the grid starts at {t[0]:g}, beyond T = {process.T:g} of process {process.name}; start at or below T."
         )
     return t
-
-
-def _above_zero(process: Process, last: float) -> InputError:
-    return InputError(f"the grid ends at time {last:g}; process {process.name} needs a last time above 0.")

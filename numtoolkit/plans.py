@@ -14,7 +14,7 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
     last = scheme.last
     if to_zero and scheme.to_zero != scheme.step:
         if scheme.to_zero is None and not last:
-            raise InputError(f"scheme {scheme.name} has no step to noise level 0; end the grid at a time above 0.")
+            raise InputError(f"scheme {scheme.name} has no step to t = 0; end the grid at a time above 0.")
         last = last or (scheme.to_zero,)  # type: ignore[assignment]
     inner = steps - len(scheme.start) - len(last)
     if inner >= 0:
@@ -45,8 +45,7 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
     """The layout of each step of a run that spends exactly `nfe` evaluations.
 
     As many whole steps as the budget has room for. What they leave makes the last step an inner one where that takes as
-    many evaluations more, or is spent by `fill` at the end, on a grid that ends at noise level 0 before the step that
-    goes there.
+    many evaluations more and ends above t = 0, or is spent by `fill` at the end, before the step that goes to t = 0.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
     reachable = _reachable(scheme, nfe, to_zero)
@@ -59,7 +58,8 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
         return [*whole[:end], *scheme.fill[nfe - spent - 1], *whole[end:]]
     if scheme.last and len(whole) < len(scheme.start) + len(scheme.last) and 0 < nfe <= len(scheme.fill):
         return list(scheme.fill[nfe - 1])
-    if scheme.last and nfe - spent == scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last):
+    missing = scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last)
+    if scheme.last and nfe - spent == missing and not to_zero:  # at t = 0 there is nothing to evaluate
         return [*whole[: -len(scheme.last)], scheme.step]
     near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
     raise InputError(

@@ -147,6 +147,11 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
         try:
             lowered = _lower_layout(scheme, layout, problem, times, index, network)
         except np.linalg.LinAlgError:
+            if times[-1] == 0:
+                raise InputError(
+                    f"scheme {scheme.spec} has no step to t = 0 on process {process.spec}, whose noise is singular "
+                    "there; end the grid at a time above 0."
+                ) from None
             raise InputError(
                 f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
                 "choose parameters of the process nearer the defaults."
@@ -175,7 +180,7 @@ def step_quantities(
         with np.errstate(divide="ignore", invalid="ignore"):
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for name, rule in scheme.quantities:
-        with np.errstate(divide="ignore", invalid="ignore"):  # a final step to noise level 0 may be infinitely long
+        with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
             found[name] = rule(problem, times, index, values | {"steps": len(times) - 1})
     for name in scheme.fitted:
         found[name] = (

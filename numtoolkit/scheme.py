@@ -161,8 +161,8 @@ class Scheme:
     clock      of the nodes and polynomial weights; "natural" is the process's own
     tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE; a number or a parameter
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
-    start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at noise level 0,
-               the inner layout itself where any step can end there
+    start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at t = 0, where the
+               data have no noise; the inner layout itself where any step can end there
     fill       runs of 1, 2, ... evaluations that need no history: they end a run whose whole steps leave as many of the
                budget, and stand for one too short for start and last
     params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and

@@ -25,7 +25,8 @@ LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 
 @pytest.mark.parametrize("own", MEMBERS, ids=lambda own: own.spec)
 def test_every_budget_is_spent(own):
-    for to_zero in {False, own.to_zero is not None or bool(own.last)}:
+    evaluates_last = own.last and own.step.evaluations > own.last[-1].evaluations > 0  # where t = 0 allows none
+    for to_zero in {False, own.to_zero is not None or bool(own.last and not evaluates_last)}:
         for nfe in range(1, 31):
             plan = planned(own, nfe, to_zero)
             assert sum(layout.evaluations for layout in plan) == nfe
@@ -109,6 +110,11 @@ def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
         planned(bare, 5)
     with pytest.raises(InputError, match=r"cannot spend 0 evaluations; the nearest it can are 2, 4\."):
         planned(scheme("heun-edm"), 0)
+
+
+def test_no_evaluation_at_time_zero_fills_a_budget():
+    with pytest.raises(InputError, match=r"gddim-pc cannot spend 20 evaluations; the nearest it can are 19, 21\."):
+        planned(scheme("gddim-pc"), 20, to_zero=True)
 
 
 def test_a_budget_must_fit_its_grid():

@@ -267,8 +267,6 @@ def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
     for t0, t1 in [(0.1, 0.2), (0.1, 0.1), (0.1, -0.1), (0.1, np.nan)]:
         with pytest.raises(InputError, match="t0"):
             exact_flow(VP(), ROTATED, z[:1], t0, t1)
-    with pytest.raises(InputError, match="psld"):
-        exact_flow(PSLD(), ROTATED, z, 1.0, 0.0)
     with pytest.raises(InputError, match="NaN"):
         exact_flow(VP(), ROTATED, [np.full((1, 2), np.nan)], 1.0, 0.5)
     for process in (VP(), PSLD()):

@@ -82,7 +82,7 @@ def sections(scheme: Scheme) -> Iterator[tuple[str, Layout]]:
     for i, layout in enumerate(scheme.last, 1):
         titles.setdefault(layout, []).append("last step" if len(scheme.last) == 1 else f"final step {i}")
     if scheme.to_zero is not None:
-        titles.setdefault(scheme.to_zero, []).append("last step to noise level 0")
+        titles.setdefault(scheme.to_zero, []).append("last step to t = 0")
     for count, run in enumerate(scheme.fill, 1):
         evaluations = f"{count} evaluation{'s' * (count > 1)}"
         if len(run) == 1:

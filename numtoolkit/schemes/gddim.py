@@ -13,6 +13,7 @@ from functools import lru_cache
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Scheme
 from numtoolkit.schemes.forms import adams_bashforth, adams_moulton_again
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 from numtoolkit.schemes.phase_space import PHASE
 
 HIGHEST = 4
@@ -31,6 +32,7 @@ def gddim(k: int = 2) -> Scheme:
         frozen="noise-r",
         clock="time",
         processes=PHASE,
+        to_zero=EXPONENTIAL_EULER,
         claims=Claims(classical=k),
     )
     return scheme.with_structure(str(k))
@@ -48,6 +50,7 @@ def gddim_pc(k: int = 2) -> Scheme:
         name="gddim-pc",
         source=f"{SOURCE}, predictor-corrector",
         **adams_moulton_again(k)._asdict(),
+        to_zero=None,
         claims=Claims(classical=k + 1),
     )
 

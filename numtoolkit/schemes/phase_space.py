@@ -13,8 +13,14 @@ from numtoolkit.errors import InputError
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import Claims, Eval, Item, Layout, Noise, Param, Scheme
 from numtoolkit.schemes.forms import combine, evaluate, word, written
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 
 PHASE = ("psld", "cld")
+
+# The denoising step of the papers' code, from the last time to t = 0, one evaluation: an Euler step of the whole drift
+# without noise, z + t drift(z, t) where beta is constant. The scheme's own drift makes it the half score for the
+# probability flow and the full score for the reverse SDE, whose noise nothing would take out again.
+DENOISE = word("S0 K")
 lambda_s = symbol("lambda_s")
 
 
@@ -25,6 +31,7 @@ def ode(name: str, text: str, source: str, *fill: str, aliases: tuple[str, ...] 
         family="phase-space splitting",
         source=source,
         step=word(text),
+        to_zero=DENOISE,
         fill=tuple((word(own),) for own in fill),
         frozen="score",
         processes=PHASE,
@@ -40,6 +47,7 @@ def sde(name: str, layout: Layout, source: str, *fill: str) -> Scheme:
         family="stochastic splitting",
         source=source,
         step=layout,
+        to_zero=DENOISE,
         fill=tuple((word(own),) for own in fill),
         frozen="score",
         processes=PHASE,
@@ -101,6 +109,7 @@ def oba(name: str, reading: str, part: str, layout: Layout, params: tuple[Param,
         family="stochastic splitting",
         source=f"{P2}, reduced OBA",
         step=replace(layout, items=(Noise(noise.name, injected(reading, part)), *rest)),
+        to_zero=DENOISE,
         frozen="score",
         processes=PHASE,
         tau=1,
@@ -164,6 +173,7 @@ def conjugate_splitting(name: str, text: str, *fill: str, aliases: tuple[str, ..
         family="conjugate",
         source=f"{P1}, conjugate splitting",
         step=word(text, conjugation=CONJUGATION),
+        to_zero=DENOISE,
         fill=tuple((word(own, conjugation=CONJUGATION),) for own in fill),
         frozen="noise",
         processes=PHASE,
@@ -189,15 +199,12 @@ def coba(reading: str = "rate", part: str = "x") -> Scheme:
     )
 
 
-EULER_MARUYAMA = Layout(
-    (evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"
-)
 EM = Scheme(
     "em",
     family="classical",
     source="Maruyama 1955; Kloeden & Platen 1992 eq. 10.2.1",
-    step=EULER_MARUYAMA,
-    to_zero=EULER_MARUYAMA,
+    step=Layout((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
+    to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as `DENOISE` is
     frozen=FROZEN_DRIFT,
     clock="time",
     tau=1,

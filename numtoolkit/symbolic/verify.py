@@ -30,7 +30,7 @@ class Verdict:
                there is no claim to hold against what is derived
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted, and filling steps are consistent
-    ends       orders of the steps that start and end a run, "to zero" being the one to noise level 0, "fill m" one of
+    ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "fill m" one of
                m evaluations that fills a budget
     run        order of a whole run: one first-order step, an error of h^2, leaves it at 2 however good the others are
     filled     order of a run that ends with filling steps, the lowest of them; None where none do
