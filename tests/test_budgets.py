@@ -138,7 +138,7 @@ def test_fills_are_proved():
         "fill 3": 3,
     }
     assert (verify(own).run, verify(own).filled) == (4, 2)
-    assert verify(scheme("nobab")).ends == {"fill 1": 1, "fill 2": 1}
+    assert verify(scheme("nobab")).ends == {"to zero": 1, "fill 1": 1, "fill 2": 1}
     assert verify(scheme("res-2m")).filled is None
     (layout,) = scheme("heun-edm").fill[0]
     out = layout.items[-1]
