@@ -44,8 +44,9 @@ def _shortest(scheme: Scheme) -> int:
 def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
     """The layout of each step of a run that spends exactly `nfe` evaluations.
 
-    As many whole steps as the budget has room for. What they leave makes the last step an inner one where that takes as
-    many evaluations more and ends above t = 0, or is spent by `fill` at the end, before the step that goes to t = 0.
+    As many whole steps as the budget has room for. What they leave is spent by `fill` at the end, before the step that
+    goes to t = 0. Where a scheme has last steps, an inner one that takes as many evaluations more stands for them; on
+    the way to t = 0, where nothing can be evaluated, `fill` then comes before the first step.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
     """
     reachable = _reachable(scheme, nfe, to_zero)
@@ -53,14 +54,14 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Layout]:
         return layouts(scheme, reachable[nfe], to_zero)
     spent = max((found for found in reachable if found < nfe), default=0)
     whole = layouts(scheme, reachable[spent], to_zero) if spent else []
-    if not scheme.last and 0 < nfe - spent <= len(scheme.fill):
-        end = len(whole) - (to_zero and bool(whole))
+    if scheme.last and not to_zero:
+        if len(whole) < len(scheme.start) + len(scheme.last) and 0 < nfe <= len(scheme.fill):
+            return list(scheme.fill[nfe - 1])
+        if nfe - spent == scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last):
+            return [*whole[: -len(scheme.last)], scheme.step]
+    elif 0 < nfe - spent <= len(scheme.fill):
+        end = 0 if scheme.last else len(whole) - (to_zero and bool(whole))
         return [*whole[:end], *scheme.fill[nfe - spent - 1], *whole[end:]]
-    if scheme.last and len(whole) < len(scheme.start) + len(scheme.last) and 0 < nfe <= len(scheme.fill):
-        return list(scheme.fill[nfe - 1])
-    missing = scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last)
-    if scheme.last and nfe - spent == missing and not to_zero:  # at t = 0 there is nothing to evaluate
-        return [*whole[: -len(scheme.last)], scheme.step]
     near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
     raise InputError(
         f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, near))}."

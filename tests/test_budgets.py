@@ -11,7 +11,7 @@ from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.plans import evaluations, layouts, planned
 from numtoolkit.processes import EDM, PSLD, process
-from numtoolkit.program import lower
+from numtoolkit.program import Call, lower
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.verify import verify
 
@@ -25,8 +25,7 @@ LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 
 @pytest.mark.parametrize("own", MEMBERS, ids=lambda own: own.spec)
 def test_every_budget_is_spent(own):
-    evaluates_last = own.last and own.step.evaluations > own.last[-1].evaluations > 0  # where t = 0 allows none
-    for to_zero in {False, own.to_zero is not None or bool(own.last and not evaluates_last)}:
+    for to_zero in {False, own.to_zero is not None or bool(own.last)}:
         for nfe in range(1, 31):
             plan = planned(own, nfe, to_zero)
             assert sum(layout.evaluations for layout in plan) == nfe
@@ -112,9 +111,14 @@ def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
         planned(scheme("heun-edm"), 0)
 
 
-def test_no_evaluation_at_time_zero_fills_a_budget():
-    with pytest.raises(InputError, match=r"gddim-pc cannot spend 20 evaluations; the nearest it can are 19, 21\."):
-        planned(scheme("gddim-pc"), 20, to_zero=True)
+@pytest.mark.parametrize("nfe", [1, 2, 3, 4, 19, 20])
+def test_nothing_is_evaluated_at_time_zero(nfe):
+    for name in ("gddim-pc(1)", "gddim-pc(3)"):
+        steps = len(planned(scheme(name), nfe, to_zero=True))
+        times = np.append(np.geomspace(1, 1e-3, steps), 0.0)
+        program = lower(scheme(name), PSLD(), times, nfe=nfe)
+        assert program.nfe == nfe
+        assert min(i.time for step in program.steps for i in step.instructions if isinstance(i, Call)) > 0
 
 
 def test_a_budget_must_fit_its_grid():

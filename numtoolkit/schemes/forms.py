@@ -144,8 +144,8 @@ def adams_moulton_again(k: int) -> Run:
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=True) for q in range(1, k + 1)]
     steps = [replace(own, carry=tuple(pair for pair in own.carry if pair[1] != "EP")) for own in steps]
     last = [history(adams(past(q)), keep=0) for q in range(1, k + 1)]
-    short = (run for q in range(1, k) for run in ((*steps[: q - 1], last[q - 1]), tuple(steps[:q])))
-    return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short))
+    short = [run for q in range(1, k) for run in ((*steps[: q - 1], last[q - 1]), tuple(steps[:q]))]
+    return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short) or ((last[0],),))
 
 
 def noisy(run: Run) -> Run:
