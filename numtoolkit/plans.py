@@ -15,7 +15,7 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
     if to_zero and scheme.to_zero != scheme.step:
         if scheme.to_zero is None and not last:
             raise InputError(f"scheme {scheme.name} has no step to t = 0; end the grid at a time above 0.")
-        last = last or (scheme.to_zero,)  # type: ignore[assignment]
+        last = last if scheme.to_zero is None else (*last[:-1], scheme.to_zero)
     inner = steps - len(scheme.start) - len(last)
     if inner >= 0:
         return [*scheme.start, *[scheme.step] * inner, *last]
@@ -23,7 +23,8 @@ def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Layout]:
         return [*scheme.start[: steps - len(last)], *last]
     for run in scheme.fill:
         if len(run) == steps:
-            return list(run)
+            handed = bool(to_zero and scheme.to_zero and steps > 1)
+            return [*run[:-1], last[-1]] if handed else list(run)
     raise InputError(
         f"scheme {scheme.name} needs at least {steps - inner} steps for its start and end, got {steps}; take more."
     )

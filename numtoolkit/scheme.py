@@ -162,7 +162,7 @@ class Scheme:
     tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE; a number or a parameter
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
     start, last  layouts of the first and final steps; to_zero is the final step of a grid that ends at t = 0, where the
-               data have no noise; the inner layout itself where any step can end there
+               data have no noise: in place of the last one, the inner layout itself where any step can end there
     fill       runs of 1, 2, ... evaluations that need no history: they end a run whose whole steps leave as many of the
                budget, and stand for one too short for start and last
     params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
@@ -202,7 +202,8 @@ class Scheme:
                 if not re.fullmatch(r"r\d", name):
                     raise InputError(f"scheme {self.name}: {name!r} is neither a parameter nor a step quantity.")
         final = () if self.to_zero is None else (self.to_zero,)
-        self._check_handing((*self.start, self.step, self.step, *(self.last or final)))
+        for last in (self.last, (*self.last[:-1], *final) if final else self.last):
+            self._check_handing((*self.start, self.step, self.step, *last))
         for count, run in enumerate(self.fill, 1):
             self._check_handing(run)
             spent = sum(layout.evaluations for layout in run)

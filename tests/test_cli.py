@@ -255,13 +255,16 @@ def test_curve_says_how_a_budget_is_spent(run, result):
 
 
 def test_curve_says_why_nothing_was_measured_and_goes_on(run, result):
-    chosen = ["--schemes", "sa-solver(2)", "--nfe", "5", "--grid", "rho(7, zero=1)"]
-    records = result(*CURVE, "--schemes", "ddim,sa-solver(2)", "--nfe", "5", "--grid", "rho(7, zero=1)")
+    phase = [*CURVE, "--process", "psld", "--grid", "quadratic(zero=1)", "--nfe", "5"]
+    records = result(*phase, "--schemes", "ddim,gframe-ab")
     assert (records[0]["error"] > 0, records[1]["error"]) == (True, None)
-    assert "end the grid at a time above 0" in records[1]["why"]
-    code, out, err = run(*CURVE, *chosen)
+    assert records[1]["why"] == (
+        "scheme gframe-ab(2) has no step to t = 0 on process psld, whose noise is singular there; end the grid at a "
+        "time above 0."
+    )
+    code, out, err = run(*phase, "--schemes", "gframe-ab")
     assert (code, out) == (2, "")
-    assert err.startswith("numtoolkit: nothing was measured: scheme sa-solver(2): coefficient")
+    assert err == f"numtoolkit: nothing was measured: {records[1]['why']}\n"
 
 
 def test_curve_draws_the_seeds_it_is_told(result):

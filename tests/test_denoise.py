@@ -15,8 +15,8 @@ from numtoolkit.laws import Empirical, Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
 from numtoolkit.plans import planned
 from numtoolkit.printing import text
-from numtoolkit.processes import VP, process
-from numtoolkit.program import Program, lower
+from numtoolkit.processes import EDM, VP, process
+from numtoolkit.program import Affine, Draw, Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
 
@@ -199,3 +199,16 @@ def test_what_cannot_end_at_zero_says_so():
         lower(replace(scheme("nse"), to_zero=None), on, grid("quadratic(zero=1)", on, 6))
     with pytest.raises(InputError, match="ends at time -1, but no time is below that of the data"):
         grid([1.0, 0.0, -1.0], on)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 9])
+def test_sa_solver_ends_at_no_noise_with_its_last_data_prediction(p, steps):
+    """x' = E[x_0 | x]: the exponential step of order 1 to noise level 0, with nothing left to draw."""
+    on = EDM()
+    times = np.append(np.geomspace(80, 0.1, steps), 0.0)
+    step = lower(scheme(f"sa-solver({p})"), on, times).steps[-1]
+    rows = {i.name: dict(i.terms) for i in step.instructions if isinstance(i, Affine)}
+    draws = {i.name: i.factor for i in step.instructions if isinstance(i, Draw)}
+    assert {source: block for source, block in rows["out"].items() if source not in draws} == {"E0": ((1.0,),)}
+    assert set(draws.values()) <= {((0.0,),)}  # a run of one step draws, with no effect

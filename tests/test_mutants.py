@@ -19,7 +19,7 @@ def places(scheme):
     starts, lasts = range(len(scheme.start)), range(len(scheme.last))
     found = [("step", 0), *(("start", i) for i in starts), *(("last", i) for i in lasts)]
     found += [("fill", i) for i in range(sum(map(len, scheme.fill)))]
-    return found + ([] if scheme.to_zero is None else [("to_zero", 0)])
+    return found + ([] if scheme.to_zero is None or scheme.to_zero.needs else [("to_zero", 0)])
 
 
 def of_step(scheme, place):
@@ -46,6 +46,8 @@ def test_every_mutant_is_killed(scheme):
     survivors = []
     count = 0
     for name, mutant in mutants(scheme):
+        if name.startswith("to_zero") and ("to_zero", 0) not in original:
+            continue  # sa-solver's, measured in test_denoise.py
         count += 1
         kind, index = name.partition(":")[0].split()
         own = (kind, int(index))

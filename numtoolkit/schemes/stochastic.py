@@ -152,6 +152,7 @@ def sa_solver(p: int = 1) -> Scheme:
         family="exponential SDE",
         source="arXiv:2309.05019 Algorithm 1",
         **noisy(adams_moulton(p))._asdict(),
+        to_zero=Layout(EXPONENTIAL_EULER.items[1:], "out"),  # infinitely long, it ends without noise
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

@@ -103,7 +103,8 @@ def _stiff_form(scheme: Scheme) -> Scheme | None:
 def _ends(scheme: Scheme) -> list[tuple[str, int]]:
     """The places of a run's special steps."""
     places = [("start", i) for i in range(len(scheme.start))] + [("last", i) for i in range(len(scheme.last))]
-    places += [] if scheme.to_zero is None else [("to_zero", 0)]
+    # an SDE's step to t = 0 that takes over an evaluation has no order of its own: it ends without the noise it lacks
+    places += [] if scheme.to_zero is None or scheme.to_zero.needs else [("to_zero", 0)]
     single = (sum(map(len, scheme.fill[:i])) for i, run in enumerate(scheme.fill) if len(run) == 1 and not scheme.last)
     return [*places, *(("fill", i) for i in single)]
 
