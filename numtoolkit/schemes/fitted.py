@@ -30,8 +30,9 @@ from numtoolkit.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats
-from numtoolkit.scheme import Item, Layout, Param, Row, Scheme
+from numtoolkit.scheme import Item, Layout, Row, Scheme
 from numtoolkit.schemes.forms import Run, combine, evaluate, history, written
+from numtoolkit.schemes.gaussian_frame import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
@@ -268,7 +269,7 @@ GAUSS_FIT_2M = Scheme(
     clock="log-snr",
     processes=IMAGE,
     to_zero=EXPONENTIAL_EULER,
-    params=(Param("sigma_data", HALF, Fraction(0), open=True, meaning="standard deviation of the data"),),
+    params=(SIGMA_DATA,),
     quantities=(("bend", gaussian_bend),),
 )
 

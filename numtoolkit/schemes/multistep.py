@@ -51,7 +51,7 @@ RES_2M = multistep(
 )
 RES_3M = multistep(
     "res-3m",
-    Run(adams_bashforth(3).start, three_point(2)),
+    adams_bashforth(3),
     Claims(classical=3, stiff_strong=3, stiff_commuting=3, stiff_weak=3),
     "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011",
 )
