@@ -22,6 +22,11 @@ class NonFiniteError(NumtoolkitError, FloatingPointError):
     """A run left the finite numbers; the message says at which step, stage, time and sample."""
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: "1 step", "2 steps"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     """An InputError for a name that is not in `known`, quoting the nearest matches."""
     names = sorted(known)

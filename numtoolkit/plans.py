@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numtoolkit.errors import InputError
+from numtoolkit.processes import Floats
 from numtoolkit.scheme import Layout, Scheme
 
 
@@ -82,11 +83,12 @@ def _reachable(scheme: Scheme, nfe: int, to_zero: bool) -> dict[int, int]:
     return found
 
 
-def plan(scheme: Scheme, steps: int, to_zero: bool = False, nfe: int | None = None) -> list[Layout]:
-    """The layout of each of `steps` steps: whole steps, or those of a budget of evaluations.
+def plan(scheme: Scheme, times: Floats, nfe: int | None = None) -> list[Layout]:
+    """The layout of each step of a run on a grid: whole steps, or those of a budget of evaluations.
 
     raises   InputError for a budget that takes another number of steps
     """
+    steps, to_zero = len(times) - 1, bool(times[-1] == 0)
     if nfe is None:
         return layouts(scheme, steps, to_zero)
     found = planned(scheme, nfe, to_zero)

@@ -16,7 +16,7 @@ import numpy as np
 
 from numtoolkit.coefficients import Indices, Reader
 from numtoolkit.entries import ZERO
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.plans import plan
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats, Process
@@ -85,7 +85,7 @@ class Program:
         counts = [sum(isinstance(i, Call) for i in step.instructions) for step in self.steps]
         runs = [(count, len(list(group))) for count, group in groupby(counts)]
         count, steps = runs[0]
-        head = f"{steps} step{'s' * (steps > 1)} of {count} evaluation{'s' * (count != 1)}"
+        head = f"{counted(steps, 'step')} of {counted(count, 'evaluation')}"
         return ", ".join([head, *(f"{steps} of {count}" for count, steps in runs[1:])])
 
     @property
@@ -94,8 +94,8 @@ class Program:
 
     def text(self) -> str:
         """The run as a person reads it: one line an instruction, blocks with six digits."""
-        count = f"{self.nfe} evaluation{'s' * (self.nfe != 1)}"
-        lines = [f"{self.scheme} on {self.process.spec}, {count} of {self.network}: {self.plan}"]
+        spent = f"{counted(self.nfe, 'evaluation')} of {self.network}"
+        lines = [f"{self.scheme} on {self.process.spec}, {spent}: {self.plan}"]
         for n, step in enumerate(self.steps):
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
@@ -140,7 +140,7 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
     cost     no evaluations; milliseconds for a thousand steps
     """
     problem = problem_of(scheme, process)
-    run = plan(scheme, len(times) - 1, bool(times[-1] == 0), nfe)
+    run = plan(scheme, times, nfe)
     steps: list[Step | None] = [None] * len(run)
     for layout in {id(own): own for own in run}.values():
         index = np.array([n for n, own in enumerate(run) if own is layout])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 
 Value = Fraction | str | tuple["Value", ...]
 
@@ -35,7 +35,7 @@ class Spec:
     def exact(self, order: Sequence[str], owner: str) -> dict[str, Fraction]:
         """The values as exact numbers, positional ones matched to the names in `order`."""
         if len(self.positional) > len(order):
-            most = f"{len(order)} parameter{'s' * (len(order) != 1)}"
+            most = counted(len(order), "parameter")
             raise InputError(f"{owner} takes {most}, got {len(self.positional)}; see `show {owner}`.")
         given = dict(zip(order, self.positional, strict=False))
         _merge(given, self.named, owner)
@@ -53,8 +53,7 @@ class Spec:
         """
         names = list(signature.parameters)
         if len(self.positional) > len(names):
-            most = f"{len(names)} parameter{'s' * (len(names) != 1)}"
-            raise InputError(f"{owner} takes {most}, got {len(self.positional)}.")
+            raise InputError(f"{owner} takes {counted(len(names), 'parameter')}, got {len(self.positional)}.")
         given = dict(zip(names, self.positional, strict=False))
         _merge(given, self.named, owner)
         result: dict[str, object] = {}

@@ -13,8 +13,6 @@ from typing import Any
 from numtoolkit import printing
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, progress, report, schemes, width
 from numtoolkit.errors import InputError
-from numtoolkit.grids import grid as grid_of
-from numtoolkit.plans import planned
 from numtoolkit.processes import process as process_of
 from numtoolkit.program import Program, lower
 from numtoolkit.scheme import ORDERS, Scheme
@@ -190,10 +188,11 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.nfe is not None and arguments.latex:
         raise InputError("--latex prints the declaration, --nfe a run; give one of them.")
     if arguments.nfe is not None:
-        process, grid_name = process_of(arguments.process or scheme.processes[0]), arguments.grid or "log-snr"
-        to_zero = grid_of(grid_name, process, 2)[-1] == 0
+        from numtoolkit.sampling.runner import times_of
+
+        process = process_of(arguments.process or scheme.processes[0])
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
-        times = grid_of(grid_name, process, len(planned(scheme, nfe, to_zero)))
+        times = times_of(scheme, process, arguments.grid or "log-snr", nfe=nfe)
         program = lower(scheme, process, times, nfe=nfe)
         report(arguments, _run_record(program), program.text)
     elif arguments.latex:

@@ -82,7 +82,7 @@ def fit(
     call = called.on(on)
     target = _target(declared.base, on, called.predicts, call, network, substeps)
     program = lower(probe(declared), on, times, called.predicts, nfe)
-    layouts = plan(declared, len(times) - 1, bool(times[-1] == 0), nfe)
+    layouts = plan(declared, times, nfe)
     if not any(coefficients_of(layout, declared.fitted) for layout in layouts):
         raise InputError(
             f"none of the {len(layouts)} steps of this run has a coefficient of {declared.spec}; take more steps."

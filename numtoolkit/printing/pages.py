@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from numtoolkit.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.errors import counted
 from numtoolkit.printing.styles import LATEX, TEXT, Text
 from numtoolkit.problem import FROZEN_DRIFT
 from numtoolkit.scheme import ORDERS, START, Claims, Eval, Item, Layout, Noise, Param, Row, Scheme
@@ -84,7 +85,7 @@ def sections(scheme: Scheme) -> Iterator[tuple[str, Layout]]:
     if scheme.to_zero is not None:
         titles.setdefault(scheme.to_zero, []).append("last step to t = 0")
     for count, run in enumerate(scheme.fill, 1):
-        evaluations = f"{count} evaluation{'s' * (count > 1)}"
+        evaluations = counted(count, "evaluation")
         if len(run) == 1:
             titles.setdefault(run[0], []).append(f"{FILLING} of {evaluations}")
         elif run[-1] not in titles:

@@ -187,6 +187,29 @@ class ScalarProcess(Process):
         return z[0] * float(np.exp(-self.log_alpha(at)[0])), float(self.noise_level(at)[0])
 
 
+class LinearBeta:
+    """What processes share whose beta rises linearly from beta_min to beta_max over [0, 1]."""
+
+    name: ClassVar[str]
+    beta_min: float
+    beta_max: float
+
+    def beta(self, t: Floats) -> Floats:
+        return self.beta_min + (self.beta_max - self.beta_min) * t
+
+    def beta_integral(self, t: Floats) -> Floats:
+        """int_0^t beta."""
+        return self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2
+
+    def time_of_beta_integral(self, b: Floats) -> Floats:
+        slope = self.beta_max - self.beta_min
+        return 2 * b / (self.beta_min + np.sqrt(self.beta_min**2 + 2 * slope * b))
+
+    def _check_beta(self) -> None:
+        rising = 0 < self.beta_min <= self.beta_max
+        in_range(self.name, "beta_min", self.beta_min, rising, "0 < beta_min <= beta_max")
+
+
 def in_range(process: str, name: str, value: float, ok: bool, rule: str) -> None:
     if not ok:
         raise InputError(f"process {process}: {name} = {value} is out of range; it must satisfy {rule}.")

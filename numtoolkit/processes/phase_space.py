@@ -10,13 +10,13 @@ import numpy as np
 
 from numtoolkit.errors import InputError
 from numtoolkit.phi import phi
-from numtoolkit.processes.base import Floats, Process, in_range
+from numtoolkit.processes.base import Floats, LinearBeta, Process, in_range
 
 TERMS = 400  # of the series of theta: enough for every process that is not refused, 250 radians and t_min = 1e-6
 
 
 @dataclass(frozen=True)
-class PSLD(Process):
+class PSLD(LinearBeta, Process):
     """Phase-space Langevin diffusion (arXiv:2303.01748) at critical damping, 1/M = (Gamma - nu)^2/4.
 
     F = (beta/2) [[-Gamma, 1/M], [-1, -nu]], G = diag(sqrt(Gamma beta), sqrt(M nu beta)), m_0 ~ N(0, gamma M). beta
@@ -36,13 +36,7 @@ class PSLD(Process):
     natural_clock = "beta"
 
     def __post_init__(self) -> None:
-        in_range(
-            self.name,
-            "beta_min",
-            self.beta_min,
-            0 < self.beta_min <= self.beta_max,
-            "0 < beta_min <= beta_max",
-        )
+        self._check_beta()
         in_range(self.name, "Gamma", self.Gamma, 0 <= self.Gamma < self.nu, "0 <= Gamma < nu")
         in_range(self.name, "gamma", self.gamma, self.gamma > 0, "gamma > 0")
         self._check_times()
@@ -65,22 +59,21 @@ class PSLD(Process):
         if name == "time":
             return -t
         if name == "beta":
-            return -(self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2)
+            return -self.beta_integral(t)
         raise self.unknown_clock(name)
 
     def time(self, name: str, u: Floats) -> Floats:
         if name == "time":
             return -u
         if name == "beta":
-            slope = self.beta_max - self.beta_min
-            return -2 * u / (self.beta_min + np.sqrt(self.beta_min**2 - 2 * slope * u))
+            return self.time_of_beta_integral(-u)
         raise self.unknown_clock(name)
 
     def rate(self, name: str, t: Floats) -> Floats:
         if name == "time":
             return np.ones_like(t)
         if name == "beta":
-            return 1 / (self.beta_min + (self.beta_max - self.beta_min) * t)
+            return 1 / self.beta(t)
         raise self.unknown_clock(name)
 
     def drift(self, t: Floats) -> Floats:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numtoolkit.processes.base import Floats, ScalarProcess, in_range
+from numtoolkit.processes.base import Floats, LinearBeta, ScalarProcess, in_range
 
 
 @dataclass(frozen=True)
-class VP(ScalarProcess):
+class VP(LinearBeta, ScalarProcess):
     """Variance preserving, beta(t) = beta_min + (beta_max - beta_min) t (Song et al. 2021; `log_alpha` = -b(t)/2)."""
 
     beta_min: float = 0.1
@@ -20,32 +20,21 @@ class VP(ScalarProcess):
     name = "vp"
 
     def __post_init__(self) -> None:
-        in_range(
-            self.name,
-            "beta_min",
-            self.beta_min,
-            0 < self.beta_min <= self.beta_max,
-            "0 < beta_min <= beta_max",
-        )
+        self._check_beta()
         self._check_times()
 
-    def _b(self, t: Floats) -> Floats:
-        return self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2
-
     def log_alpha(self, t: Floats) -> Floats:
-        return -self._b(t) / 2
+        return -self.beta_integral(t) / 2
 
     def noise_level(self, t: Floats) -> Floats:
-        return np.sqrt(np.expm1(self._b(t)))
+        return np.sqrt(np.expm1(self.beta_integral(t)))
 
     def time_of_noise_level(self, s: Floats) -> Floats:
-        b = np.log1p(s**2)
-        slope = self.beta_max - self.beta_min
-        return 2 * b / (self.beta_min + np.sqrt(self.beta_min**2 + 2 * slope * b))
+        return self.time_of_beta_integral(np.log1p(s**2))
 
     def log_rates(self, t: Floats) -> tuple[Floats, Floats]:
-        beta = self.beta_min + (self.beta_max - self.beta_min) * t
-        return -beta / 2, -beta / (2 * np.expm1(-self._b(t)))
+        beta = self.beta(t)
+        return -beta / 2, -beta / (2 * np.expm1(-self.beta_integral(t)))
 
     def prior(self) -> Floats:
         return np.eye(1)

@@ -194,7 +194,7 @@ def times_of(
         times = grids.grid(grid, process, steps)
     else:
         times = grids.grid(grid, process, steps)
-        plan(scheme, len(times) - 1, bool(times[-1] == 0), budget)
+        plan(scheme, times, budget)
     if denoise and times[-1] == 0:
         raise InputError(
             "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."

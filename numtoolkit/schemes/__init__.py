@@ -15,6 +15,7 @@ from numtoolkit.scheme import Scheme
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
+from numtoolkit.schemes.forms import check_declared
 from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
 from numtoolkit.schemes.gddim import GDDIM
 from numtoolkit.schemes.multistep import MULTISTEP
@@ -105,8 +106,7 @@ def _of_order(spec: Spec) -> Scheme:
     """The member of a family that a name of `BY_ORDER` asks for."""
 
     def degree(k: int = 4) -> int:
-        if not 1 <= k <= HIGHEST_DEGREE + 1:
-            raise InputError(f"{spec.name}({k}) is not declared; use k = 1 to {HIGHEST_DEGREE + 1}.")
+        check_declared(spec.name, k, HIGHEST_DEGREE + 1)
         return k - 1
 
     given: dict[str, Any] = spec.arguments(inspect.signature(degree), spec.name)

@@ -31,7 +31,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.problem import Problem
 from numtoolkit.processes import Floats
 from numtoolkit.scheme import Item, Layout, Row, Scheme
-from numtoolkit.schemes.forms import Run, combine, evaluate, history, written
+from numtoolkit.schemes.forms import Run, check_declared, combine, evaluate, history, written
 from numtoolkit.schemes.gaussian_frame import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
@@ -207,8 +207,7 @@ def heun_family(
     name: str, r: int, kinds: Sequence[str], shares: Callable[[int], tuple[Entry, Entry]], source: str
 ) -> Scheme:
     """Heun's step, then steps with as much history as there is, up to r earlier steps."""
-    if not 0 <= r <= MOST:
-        raise InputError(f"{name}({r}) is not declared; use r = 0 to {MOST}.")
+    check_declared(name, r, MOST, low=0, letter="r")
     plain = weighed_heun([(ONE / 2, ONE / 2)], keep=min(1, r))
     steps = [weighed_heun([shares(j) for j in range(k + 1)], keep=min(k + 1, r)) for k in range(r + 1)]
     names = [f"{kind}{j}" for j in range(r + 1) for kind in kinds]

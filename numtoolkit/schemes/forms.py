@@ -74,6 +74,12 @@ def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Entry]], b: Sequence[E
     return written(items, "out")
 
 
+def check_declared(name: str, k: int, high: int, low: int = 1, letter: str = "k") -> None:
+    """raises   InputError for a member that a family, of low <= k <= high, does not have"""
+    if not low <= k <= high:
+        raise InputError(f"{name}({k}) is not declared; use {letter} = {low} to {high}.")
+
+
 def past(count: int) -> tuple[Entry, ...]:
     """Abscissae of the step start and count - 1 steps before it: 0, -r0, -(r0 + r1), ..."""
     nodes: list[Entry] = [ZERO]

@@ -16,9 +16,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.entries import symbol
-from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Param, Scheme
-from numtoolkit.schemes.forms import Run, adams_bashforth, adams_moulton, noisy
+from numtoolkit.schemes.forms import Run, adams_bashforth, adams_moulton, check_declared, noisy
 
 HIGHEST = 5
 tau = symbol("tau")
@@ -39,7 +38,7 @@ def gframe_ab(
     With tau > 0 it is an SDE with the exact noise of its linear part: of weak order 2, and for k >= 3 with no other
     error of third order than one proportional to tau^2.
     """
-    _check("gframe-ab", k)
+    check_declared("gframe-ab", k, HIGHEST)
     claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
     return _member("gframe-ab", k, adams_bashforth(k), claims, sigma_data, mean, tau)
 
@@ -53,14 +52,9 @@ def gframe_abm(
     Orders are raised at the start; the last step only predicts, so N steps take N evaluations. On equal steps in theta
     the predicted states are those of gframe-ab(k + 1).
     """
-    _check("gframe-abm", k)
+    check_declared("gframe-abm", k, HIGHEST)
     claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)
     return _member("gframe-abm", k, adams_moulton(k), claims, sigma_data, mean, tau)
-
-
-def _check(name: str, k: int) -> None:
-    if not 1 <= k <= HIGHEST:
-        raise InputError(f"{name}({k}) is not declared; use k = 1 to {HIGHEST}.")
 
 
 def _member(

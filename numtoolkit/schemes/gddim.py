@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Scheme
-from numtoolkit.schemes.forms import adams_bashforth, adams_moulton_again
+from numtoolkit.schemes.forms import adams_bashforth, adams_moulton_again, check_declared
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 from numtoolkit.schemes.phase_space import PHASE
 
@@ -23,7 +22,7 @@ SOURCE = "arXiv:2206.05564, deterministic gDDIM"
 @lru_cache
 def gddim(k: int = 2) -> Scheme:
     """Adams-Bashforth with k evaluations, started with the orders below."""
-    _check("gddim", k)
+    check_declared("gddim", k, HIGHEST)
     scheme = Scheme(
         "gddim",
         family="gDDIM",
@@ -44,7 +43,7 @@ def gddim_pc(k: int = 2) -> Scheme:
 
     Orders are raised at the start; the last step only predicts, so N steps take 2 N - 1 evaluations.
     """
-    _check("gddim-pc", k)
+    check_declared("gddim-pc", k, HIGHEST)
     return replace(
         gddim(k),
         name="gddim-pc",
@@ -53,11 +52,6 @@ def gddim_pc(k: int = 2) -> Scheme:
         to_zero=None,
         claims=Claims(classical=k + 1),
     )
-
-
-def _check(name: str, k: int) -> None:
-    if not 1 <= k <= HIGHEST:
-        raise InputError(f"{name}({k}) is not declared; use k = 1 to {HIGHEST}.")
 
 
 GDDIM = (gddim, gddim_pc)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from numtoolkit.entries import Entry, N, adams, at, phi, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Layout, Scheme
-from numtoolkit.schemes.forms import Run, adams_bashforth, history, past, predict_correct
+from numtoolkit.schemes.forms import Run, adams_bashforth, check_declared, history, past, predict_correct
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
 r0, r1 = symbol("r0"), symbol("r1")
@@ -72,8 +72,7 @@ DPMPP_3M_CORRECTED = multistep(
 @lru_cache
 def exp_adams(k: int = 4) -> Scheme:
     """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4), started with the orders below."""
-    if not 1 <= k <= 6:
-        raise InputError(f"exp-adams({k}) is not declared; use k = 1 to 6.")
+    check_declared("exp-adams", k, 6)
     claims = Claims(k, k, k, k)
     source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
     scheme = multistep("exp-adams", adams_bashforth(k), claims, source)

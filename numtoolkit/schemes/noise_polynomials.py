@@ -4,10 +4,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.entries import ZERO, Entry, flow, integral, phi
-from numtoolkit.errors import InputError
 from numtoolkit.scheme import Claims, Item, Layout, Scheme
 from numtoolkit.schemes.exponential import FILL
-from numtoolkit.schemes.forms import Run, adams_bashforth, combine, evaluate, history, tableau, written
+from numtoolkit.schemes.forms import Run, adams_bashforth, check_declared, combine, evaluate, history, tableau, written
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
 
 HIGHEST_DEGREE = 5  # of DEIS
@@ -31,8 +30,7 @@ def noise_multistep(name: str, run: Run, claims: Claims, source: str, clock: str
 
 
 def _polynomial(name: str, k: int, clock: str, source: str) -> Scheme:
-    if not 0 <= k <= HIGHEST_DEGREE:
-        raise InputError(f"{name}({k}) is not declared; use k = 0 to {HIGHEST_DEGREE}.")
+    check_declared(name, k, HIGHEST_DEGREE, low=0)
     return noise_multistep(name, adams_bashforth(k + 1), Claims(classical=k + 1), source, clock).with_structure(str(k))
 
 
@@ -59,8 +57,7 @@ def ipndm(k: int = 4) -> Scheme:
 
     Order 1 for arbitrary step ratios; 2, for every k >= 2, when they tend to 1 as the grid is refined.
     """
-    if not 1 <= k <= 4:
-        raise InputError(f"ipndm({k}) is not declared; use k = 1 to 4.")
+    check_declared("ipndm", k, 4)
     start = tuple(history(equal_step_weights(q), keep=q) for q in range(1, k))
     claims = Claims(classical=k, refuted=("classical",) if k > 1 else ())
     run = Run(start, history(equal_step_weights(k), keep=k - 1))

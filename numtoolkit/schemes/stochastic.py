@@ -3,11 +3,18 @@
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import adams, covariance, flow, integral, number, phi, symbol
-from numtoolkit.errors import InputError
+from numtoolkit.entries import adams, number, symbol
 from numtoolkit.processes import ScalarProcess
-from numtoolkit.scheme import Claims, Layout, Noise, Param, Scheme
-from numtoolkit.schemes.forms import adams_moulton, ancestral, combine, evaluate, history, noisy, written
+from numtoolkit.scheme import Claims, Layout, Param, Scheme
+from numtoolkit.schemes.forms import (
+    Run,
+    adams_moulton,
+    ancestral,
+    check_declared,
+    history,
+    noisy,
+)
+from numtoolkit.schemes.multistep import FIRST, two_point
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
 
 d = symbol("d")
@@ -73,26 +80,17 @@ RES_2M_ANCESTRAL = ancestral_scheme(
     "data",
     "log-snr",
     "arXiv:2308.02157 in multistep form; ComfyUI res_multistep_ancestral",
-    start=(history([phi(1)], keep=1),),
+    start=(FIRST,),
 )
 
 
-def reverse_sde(
-    name: str,
-    step: Layout,
-    frozen: str,
-    order: int,
-    source: str,
-    start: tuple[Layout, ...] = (),
-    aliases: tuple[str, ...] = (),
-) -> Scheme:
-    """An exponential integrator of the reverse SDE with exact noise."""
+def reverse_sde(name: str, flow: Run, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+    """A run of the flow made one of the reverse SDE, with exact noise."""
     return Scheme(
         name,
         family="exponential SDE",
         source=source,
-        start=start,
-        step=step,
+        **noisy(flow)._asdict(),
         frozen=frozen,
         clock="log-snr",
         processes=IMAGE,
@@ -104,35 +102,21 @@ def reverse_sde(
     )
 
 
-EXACT_NOISE = Noise("xi", covariance())
-EXPONENTIAL_EULER_SDE = written([evaluate("E0"), EXACT_NOISE, combine("out", 1, y=flow(), E0=integral(), xi=1)], "out")
-FIRST = written(EXPONENTIAL_EULER_SDE.items, "out", {"E1": "E0"})
-
 SDE_DPMPP_1 = reverse_sde(
     "sde-dpmpp-1",
-    EXPONENTIAL_EULER_SDE,
+    Run((), EXPONENTIAL_EULER),
     "data",
     1,
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1",
     aliases=("sde-dpm-solver++1",),
 )
-SEEDS_1 = reverse_sde("seeds-1", EXPONENTIAL_EULER_SDE, "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
-r0 = symbol("r0")
+SEEDS_1 = reverse_sde("seeds-1", Run((), EXPONENTIAL_EULER), "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
 SDE_DPMPP_2M = reverse_sde(
     "sde-dpmpp-2m",
-    written(
-        [
-            evaluate("E0"),
-            EXACT_NOISE,
-            combine("out", 1, y=flow(), E0=(1 + 1 / (2 * r0)) * phi(1), E1=-phi(1) / (2 * r0), xi=1),
-        ],
-        "out",
-        {"E1": "E0"},
-    ),
+    Run((FIRST,), two_point(keep=1)),
     "data",
     2,
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
-    start=(FIRST,),
     aliases=("sde-dpm-solver++2m",),
 )
 
@@ -144,8 +128,7 @@ def sa_solver(p: int = 1) -> Scheme:
     The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
     at the start, and the last step only predicts, so N steps take N evaluations.
     """
-    if not 1 <= p <= 4:
-        raise InputError(f"sa-solver({p}) is not declared; use p = 1 to 4.")
+    check_declared("sa-solver", p, 4, letter="p")
     tau = symbol("tau")
     scheme = Scheme(
         "sa-solver",

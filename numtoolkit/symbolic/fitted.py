@@ -31,7 +31,7 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
     times = table.times
     problem, values = problem_of(scheme, process(table.process)), scheme.parameters()
     nfe = table.about.get("nfe")
-    run = plan(scheme, len(times) - 1, bool(times[-1] == 0), None if nfe is None else int(nfe))
+    run = plan(scheme, times, None if nfe is None else int(nfe))
     places = {id(scheme.step): ("step", 0)} | {id(own): ("start", i) for i, own in enumerate(scheme.start)}
     records: list[dict[str, Any]] = []
     known: dict[tuple[str, int], dict[str, Any]] = {}
