@@ -252,7 +252,7 @@ def figure_of(records: Sequence[Mapping[str, Any]]) -> Any:
             for i, (side, label) in enumerate(zip(SIDES, labels, strict=True)):
                 own = [r for r in records if (r["case"], r["side"]) == (name, side)]
                 for key, line in (("error", "-"), ("median", "--")):
-                    values = [np.nan if r[key] is None else r[key] for r in own]
+                    values = [np.nan if r[key] is None else max(r[key], FLOOR) for r in own]
                     ax.loglog(BUDGETS, values, line, color=f"C{i}", label=label if key == "error" else None)
             ax.set_title(name, fontsize=8)
             ax.set_xlabel("network evaluations", fontsize=7)
