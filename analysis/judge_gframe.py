@@ -23,15 +23,15 @@ import numpy as np
 from tabulate import tabulate
 from tqdm import tqdm
 
-from numtoolkit.exact import error_curve
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.files.storage import write, write_figure, write_json
 from numtoolkit.laws import Law
 from numtoolkit.laws.named import law_of
+from numtoolkit.measure import error_curve
 from numtoolkit.plots import STYLE
-from numtoolkit.processes import Floats, Process, process
-from numtoolkit.reproduce import versions
-from numtoolkit.scheme import Scheme
+from numtoolkit.problem.processes import Floats, Process, process
+from numtoolkit.reproduce.job import versions
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.storage import write, write_figure, write_json
 
 FIGURES = Path(__file__).parents[1] / "figures"
 BUDGETS = (5, 8, 10, 15, 20, 30, 50, 100)
@@ -80,7 +80,11 @@ class Case:
         factor = self.factor if member.scheme.startswith("gframe") else 1
         told = {"s": f"{deviation * factor:.4f}", "m": f"{mean:.4f}"}
         return error_curve(
-            scheme(member.scheme.format(**told)), self.process, self.law, member.grid.format(**told), budgets
+            scheme(member.scheme.format(**told)),
+            self.process,
+            self.law,
+            member.grid.format(**told),
+            budgets,
         )
 
 

@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numtoolkit.grids import grid
     from numtoolkit.laws import law_of
     from numtoolkit.models.network import Network
-    from numtoolkit.processes import process
+    from numtoolkit.problem.grids import grid
+    from numtoolkit.problem.processes import process
     from numtoolkit.sampling.runner import Samples, sample
     from numtoolkit.schemes import catalogue
 
@@ -27,9 +27,9 @@ _HOMES = {
     "Network": "numtoolkit.models.network",
     "Samples": "numtoolkit.sampling.runner",
     "catalogue": "numtoolkit.schemes",
-    "grid": "numtoolkit.grids",
+    "grid": "numtoolkit.problem.grids",
     "law_of": "numtoolkit.laws",
-    "process": "numtoolkit.processes",
+    "process": "numtoolkit.problem.processes",
     "sample": "numtoolkit.sampling.runner",
 }
 

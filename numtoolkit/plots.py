@@ -1,7 +1,7 @@
 """Pictures of results: a figure answers the question in its title, and shows what it is given; it computes nothing.
 
 Figures are made without pyplot (no window, no global state) in the style of `numtoolkit.mplstyle`, and written by
-`numtoolkit.storage.write_figure`, the same bytes for the same figure. Needs the extra `plots`.
+`numtoolkit.files.storage.write_figure`, the same bytes for the same figure. Needs the extra `plots`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError
-from numtoolkit.stability import Region, StepLimit
+from numtoolkit.measure.stability import Region, StepLimit
 
 Record = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
 
     One panel for each thing held fixed (`panel` of the regions).
 
-    regions  as `numtoolkit.stability.regions` returns them, at most 8 schemes a panel
+    regions  as `numtoolkit.measure.stability.regions` returns them, at most 8 schemes a panel
     """
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
     _check_count("stability figure", max(map(len, panels.values()), default=0))
@@ -102,7 +102,7 @@ def curve_figure(
 ) -> Any:
     """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each metric and quantity.
 
-    records     as `numtoolkit.exact.error_curve` returns them; those without an error are left out
+    records     as `numtoolkit.measure.error_curve` returns them; those without an error are left out
     quantities  "error", "median" (of the samples), or both
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
@@ -215,7 +215,7 @@ def order_table(rows: Sequence[Record]) -> str:
 def error_table(records: Sequence[Record]) -> str:
     """Errors as a Markdown table, a row a scheme and a column a budget, empty where a run overflows.
 
-    records  as `numtoolkit.exact.error_curve` returns them
+    records  as `numtoolkit.measure.error_curve` returns them
     """
     from tabulate import tabulate
 

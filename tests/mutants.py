@@ -5,8 +5,8 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from numtoolkit.entries import Entry, Int, integral, number, rebuild, walk
-from numtoolkit.scheme import Eval, Item, Layout, Noise, Row, Scheme
+from numtoolkit.declare.entries import Entry, Int, integral, number, rebuild, walk
+from numtoolkit.declare.scheme import Eval, Item, Noise, Row, Scheme, Step
 
 NUDGE = number(Fraction(1_000_001, 1_000_000))
 
@@ -27,15 +27,15 @@ def mutants(scheme: Scheme) -> Iterator[tuple[str, Scheme]]:
             yield f"fill {i}: {name}", replace(scheme, fill=fill)
 
 
-def layout_mutants(layout: Layout) -> Iterator[tuple[str, Layout]]:
+def layout_mutants(layout: Step) -> Iterator[tuple[str, Step]]:
     for i, item in enumerate(layout.items):
         for name, changed in item_mutants(item, layout):
             yield f"{item.name} {name}", replace(layout, items=(*layout.items[:i], changed, *layout.items[i + 1 :]))
 
 
-def item_mutants(item: Item, layout: Layout) -> Iterator[tuple[str, Item]]:
+def item_mutants(item: Item, layout: Step) -> Iterator[tuple[str, Item]]:
     if isinstance(item, Eval):
-        yield "told half a step late", replace(item, told=item.told + number("1/2"))
+        yield "told half a step late", replace(item, network_time=item.network_time + number("1/2"))
         return
     if isinstance(item, Noise):
         for name, entry in (("scaled", NUDGE * item.covariance), ("doubled", 2 * item.covariance)):
@@ -59,7 +59,7 @@ def item_mutants(item: Item, layout: Layout) -> Iterator[tuple[str, Item]]:
         yield f"weight moved from {terms[k][0]} to {terms[j][0]}", replace(item, terms=tuple(shifted))
 
 
-def is_value(source: str, layout: Layout) -> bool:
+def is_value(source: str, layout: Step) -> bool:
     """Whether a source is an evaluation: of this step, or carried."""
     items = {item.name: item for item in layout.items}
     return source[0] == "E" and not isinstance(items.get(source), Row)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from numtoolkit import process
-from numtoolkit.grids import grid
-from numtoolkit.program import lower
+from numtoolkit.problem.grids import grid
+from numtoolkit.program.program import lower
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.loop import plain, run
 from numtoolkit.schemes import catalogue, scheme

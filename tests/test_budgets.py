@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, exact_marginal, gaussian_flow, moments
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
-from numtoolkit.plans import evaluations, layouts, planned
-from numtoolkit.processes import EDM, PSLD, process
-from numtoolkit.program import Call, lower
+from numtoolkit.measure import affine_map, exact_marginal, gaussian_flow, moments
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, PSLD, process
+from numtoolkit.program.budget import evaluations, layouts, planned
+from numtoolkit.program.program import Call, lower
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.symbolic.verify import verify
+from numtoolkit.symbolic.verdict import verify
 
 PARAMETERS = ["unipc(1)", "unipc(3)", "unipc(4, variant=bh1)", "gframe-abm(1)", "gframe-abm(5)", "gframe-abm(4, tau=1)"]
 MEMBERS = [

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from numtoolkit.cli import COMMANDS, catalogue, main
 from numtoolkit.cli.output import numbers
+from numtoolkit.files.storage import read_json, read_npz
 from numtoolkit.laws import law_of
 from numtoolkit.schemes import catalogue as every_scheme
-from numtoolkit.schemes import scheme, table
-from numtoolkit.storage import read_json, read_npz
+from numtoolkit.schemes import facts, scheme
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDERS = ["classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong"]
@@ -106,7 +106,7 @@ def test_list_derives_nothing():
     loaded = (
         "import sys; from numtoolkit.cli import main; main(['list']); print([m for m in HEAVY if m in sys.modules])"
     )
-    heavy = ("sympy", "scipy", "torch", "numtoolkit.stability", "numtoolkit.symbolic.verify")
+    heavy = ("sympy", "scipy", "torch", "numtoolkit.measure.stability", "numtoolkit.symbolic.verdict")
     done = subprocess.run([sys.executable, "-c", loaded.replace("HEAVY", repr(heavy))], cwd=ROOT, capture_output=True)
     assert done.stdout.decode().endswith("\n[]\n"), done.stderr
 
@@ -124,25 +124,25 @@ def test_list_keeps_to_the_terminal_and_says_more_where_there_is_room(run, monke
 
 @pytest.mark.parametrize("member", every_scheme(), ids=lambda member: member.name)
 def test_the_committed_table_is_what_is_derived_now(member):
-    assert table.table()[member.name] == json.loads(json.dumps(catalogue.derive(member))), (
+    assert facts.facts()[member.name] == json.loads(json.dumps(catalogue.derive(member))), (
         "numtoolkit/schemes/table.json is out of date; run `numtoolkit list --refresh`"
     )
 
 
 def test_the_committed_table_holds_the_catalogue_alone():
-    assert list(table.table()) == [member.name for member in every_scheme()]
+    assert list(facts.facts()) == [member.name for member in every_scheme()]
 
 
 def test_refresh_writes_the_table(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "PATH", tmp_path / "table.json")
-    monkeypatch.setattr(catalogue, "derive", lambda member: table.UNKNOWN | {"derived": {"classical": 7}})
+    monkeypatch.setattr(facts, "PATH", tmp_path / "facts.json")
+    monkeypatch.setattr(catalogue, "derive", lambda member: facts.UNKNOWN | {"derived": {"classical": 7}})
     try:
         code, out, _ = run("list", "--refresh")
         assert code == 0
         assert re.search(r"^ddim .* 7$", out, re.MULTILINE)
         assert read_json(tmp_path / "table.json")["ddim"]["derived"] == {"classical": 7}
     finally:
-        table.table.cache_clear()
+        facts.facts.cache_clear()
 
 
 # --- show
@@ -434,7 +434,7 @@ def test_sample_runs_in_torch_when_given_a_device(result, tmp_path):
 
 
 def test_reproduce_runs_the_experiments_of_a_folder(run, result, tmp_path, monkeypatch):
-    import numtoolkit.reproduce
+    import numtoolkit.reproduce.job
 
     asked = []
 
@@ -443,7 +443,7 @@ def test_reproduce_runs_the_experiments_of_a_folder(run, result, tmp_path, monke
         progress("1/1 x")
         return [out / "x.png"]
 
-    monkeypatch.setattr(numtoolkit.reproduce, "reproduce", reproduce)
+    monkeypatch.setattr(numtoolkit.reproduce.job, "reproduce", reproduce)
     assert run("reproduce") == (0, "figures/x.png\n", "1/1 x\n")
     assert result("reproduce", "--quick", "--experiments", "e", "--out", "o") == {"files": ["o/x.png"]}
     assert asked == [(Path("experiments"), Path("figures"), False), (Path("e"), Path("o"), True)]

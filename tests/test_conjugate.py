@@ -14,17 +14,17 @@ from numpy.polynomial.legendre import leggauss
 from scipy.integrate import solve_ivp
 
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, gaussian_flow
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
-from numtoolkit.phi import expm
-from numtoolkit.predictions import convert, outputs
-from numtoolkit.problem import Problem
-from numtoolkit.processes import CLD, PSLD, VP, CosineVP
-from numtoolkit.program import Affine, lower, problem_of
+from numtoolkit.measure import affine_map, gaussian_flow
+from numtoolkit.phi_functions import expm
+from numtoolkit.problem.conjugation import riccati, shift_of, terms
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.predictions import convert, outputs
+from numtoolkit.problem.problem import Problem
+from numtoolkit.problem.processes import CLD, PSLD, VP, CosineVP
+from numtoolkit.program.program import Affine, lower, problem_of
 from numtoolkit.schemes import scheme
-from numtoolkit.schemes.conjugation import riccati, shift_of, terms
-from numtoolkit.symbolic.verify import verify
+from numtoolkit.symbolic.verdict import verify
 from tests.test_reference_values import agrees_to_the_printed_digits
 
 RISING = PSLD(beta_min=4, beta_max=12)

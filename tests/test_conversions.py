@@ -5,12 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from numtoolkit.exact import affine_map, moments
-from numtoolkit.exact.moments import Normal
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
-from numtoolkit.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
-from numtoolkit.program import lower
+from numtoolkit.measure import affine_map, moments
+from numtoolkit.measure.gaussian_moments import Normal
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
+from numtoolkit.program.program import lower
 from numtoolkit.schemes import catalogue, scheme
 from tests.unrolled import assert_same_run, clock_steps, unrolled
 

@@ -9,14 +9,14 @@ import pytest
 
 from numtoolkit import Network, sample
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, error_curve, exact_flow, exact_marginal, gaussian_flow, moments
-from numtoolkit.grids import grid
 from numtoolkit.laws import Empirical, Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
-from numtoolkit.plans import planned
+from numtoolkit.measure import affine_map, error_curve, exact_flow, exact_marginal, gaussian_flow, moments
 from numtoolkit.printing import text
-from numtoolkit.processes import EDM, VP, process
-from numtoolkit.program import Affine, Draw, Program, lower
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, VP, process
+from numtoolkit.program.budget import planned
+from numtoolkit.program.program import Affine, Draw, Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
 

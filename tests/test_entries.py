@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from numtoolkit.coefficients import Reader
-from numtoolkit.entries import Const, integral, lagrange, number, reframe, substitute, symbol, symbols, walk
-from numtoolkit.processes import PROCESSES
-from numtoolkit.program import problem_of, step_quantities
+from numtoolkit.declare.entries import Const, integral, lagrange, number, rescale, substitute, symbol, symbols, walk
+from numtoolkit.problem.processes import PROCESSES
+from numtoolkit.program.evaluator import Evaluator
+from numtoolkit.program.program import problem_of, step_quantities
 from numtoolkit.schemes import catalogue
-from numtoolkit.symbolic.fields import Field
-from numtoolkit.symbolic.series import Reading
+from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.series import SeriesExpansion
 
 ORDER = 4
 CASES = [(scheme, name) for scheme in catalogue() for name in scheme.processes]
@@ -77,12 +77,12 @@ def test_exact_and_float_readers_agree_on_every_entry(scheme, name):
     for h in (0.02, 0.01):
         for layout in dict.fromkeys(scheme.layouts):
             problem, times, index, values = numbers(layout, scheme, process, TIMES[name], h)
-            reader = Reader(problem, times, index, values)
+            reader = Evaluator(problem, times, index, values)
             words = Words(problem, float(times[5]), float(reader.h[0]))
             exact = {key: Const(number(str(float(np.ravel(v)[0]))).value) for key, v in values.items()}
             for where, entry in layout.entries():
                 plain = substitute(entry, exact)
-                reading = Reading(Field(), ORDER)
+                reading = SeriesExpansion(Field(), ORDER)
                 value = reader.block(entry)[0]
                 if where.startswith("cov"):
                     series = sum(
@@ -120,10 +120,10 @@ def _power(node, power):
 
 def test_a_reframed_integral_is_the_integral_over_the_moved_window():
     entry = integral(0, 1, (1, 2, 3))
-    moved = reframe(entry, number("-1/2"), number("1/2"))
+    moved = rescale(entry, number("-1/2"), number("1/2"))
     field = Field()
     # with L = 0 and N constant: 1/2 int_0^1 (1 + 2c + 3c^2) dc, the half from the clock of the longer step
-    reading = Reading(field, 1, absent=("L",), steady=("N",))
+    reading = SeriesExpansion(field, 1, absent=("L",), steady=("N",))
     assert list(reading.read(entry).values()) == [3]
     assert list(reading.read(moved).values()) == [number("3/2").value]
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numtoolkit import measures
 from numtoolkit.errors import InputError, NonFiniteError
-from numtoolkit.exact import (
+from numtoolkit.laws import Empirical, Gaussian, GaussianMixture
+from numtoolkit.laws.named import digits, mixture
+from numtoolkit.measure import (
     Normal,
     affine_map,
     curves,
@@ -25,11 +26,10 @@ from numtoolkit.exact import (
     moments,
     wasserstein2,
 )
-from numtoolkit.grids import grid
-from numtoolkit.laws import Empirical, Gaussian, GaussianMixture
-from numtoolkit.laws.named import digits, mixture
-from numtoolkit.processes import EDM, PSLD, VP, Process, RectifiedFlow
-from numtoolkit.program import Program, lower
+from numtoolkit.measure import distances as measures
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, PSLD, VP, Process, RectifiedFlow
+from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, STEP, normals
 from numtoolkit.schemes import catalogue, scheme
@@ -42,7 +42,7 @@ ROTATED = Gaussian([0.3, -0.5, 0.1], [[0.25, 0.12, -0.02], [0.12, 0.1, 0.0], [-0
 
 def network(program: Program, law):
     """The law as the network the program calls, whatever that predicts."""
-    from numtoolkit.predictions import convert
+    from numtoolkit.problem.predictions import convert
 
     def call(z, t):
         data = law.denoise(*program.process.observe(z, t))

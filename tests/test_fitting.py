@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 from numtoolkit import Network, sample
 from numtoolkit.cli import main
 from numtoolkit.errors import InputError, NonFiniteError, StorageError
-from numtoolkit.exact import error_curve, exact_flow
-from numtoolkit.fitting import Table, fit, read_table, search, write_table
+from numtoolkit.files.fitted_coefficients import FittedStep
+from numtoolkit.files.storage import write_json
+from numtoolkit.fitting import FittedCoefficients, fit, read_fitted_coefficients, search, write_fitted_coefficients
 from numtoolkit.fitting.least_squares import CALIBRATION, coefficients_of, least_squares, probe
 from numtoolkit.fitting.search import gaussian_error
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import anisotropic, law_of, mixture, ring
-from numtoolkit.phi import phi
-from numtoolkit.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
-from numtoolkit.program import Affine, lower
+from numtoolkit.measure import error_curve, exact_flow
+from numtoolkit.phi_functions import phi
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
+from numtoolkit.program.program import Affine, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.storage import write_json
-from numtoolkit.symbolic.verify import verify
-from numtoolkit.tables import FittedStep
+from numtoolkit.symbolic.verdict import verify
 from tests.unrolled import assert_same_run, clock_steps, ratios, unrolled
 
 PROCESSES = [EDM(), VP(), CosineVP(), RectifiedFlow()]
@@ -45,7 +45,7 @@ def table_of(declared, process, times, values):
         FittedStep(float(times[n]), float(times[n + 1]), tuple(float(c[n]) for c in columns), 1, 0.0, 0.0)
         for n in range(len(times) - 1)
     )
-    return Table(declared.spec, declared.base, process.spec, "test", "test", declared.fitted, steps, {})
+    return FittedCoefficients(declared.spec, declared.base, process.spec, "test", "test", declared.fitted, steps, {})
 
 
 def lowered(spec, process, times, **values):
@@ -281,7 +281,7 @@ def test_no_other_coefficients_do_better_on_the_batch(spec):
         steps = tuple(
             FittedStep(s.start, s.end, values if i == n else s.values, 1, 0.0, 0.0) for i, s in enumerate(table.steps)
         )
-        changed = Table(table.scheme, table.base, table.process, "", "", table.names, steps, {})
+        changed = FittedCoefficients(table.scheme, table.base, table.process, "", "", table.names, steps, {})
         states.clear()
         run(lower(scheme(spec).with_table(changed), EDM(), table.times), call, [xi],
             watch=lambda i, step, state: states.append(state[0]))  # fmt: skip
@@ -482,10 +482,11 @@ def a_table():
 
 def test_a_table_is_the_same_after_writing_and_reading(tmp_path):
     table = a_table()
-    path = write_table(tmp_path / "t.json", table)
-    assert read_table(path) == table
-    assert read_table(path).digest == table.digest
-    assert write_table(tmp_path / "again.json", read_table(path)).read_bytes() == path.read_bytes()
+    path = write_fitted_coefficients(tmp_path / "t.json", table)
+    assert read_fitted_coefficients(path) == table
+    assert read_fitted_coefficients(path).digest == table.digest
+    again = write_fitted_coefficients(tmp_path / "again.json", read_fitted_coefficients(path))
+    assert again.read_bytes() == path.read_bytes()
     assert scheme(str(path)) == scheme("iia-ddim").with_table(table)
     record = json.loads(path.read_text())
     assert record["scheme"] == "iia-ddim(two)"
@@ -536,7 +537,7 @@ def change(record, path, value):
     ],
 )
 def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path, path, value, reason):
-    file = write_table(tmp_path / "t.json", a_table())
+    file = write_fitted_coefficients(tmp_path / "t.json", a_table())
     record = json.loads(file.read_text())
     change(record, path, value)
     write_json(file, record)
@@ -715,7 +716,7 @@ def test_the_command_fits_and_its_file_is_a_scheme_everywhere(tmp_path, capsys, 
     line = ["fit", "--scheme", "iia-edm(1)", "--law", "ring", "--process", "edm", "--grid", "rho(7)", "--nfe", "8"]
     assert main([*line, "--batch", "50", "--substeps", "exact", "--out", path, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    table = read_table(path)
+    table = read_fitted_coefficients(path)
     assert shown["sha256"] == table.digest
     assert table.about["batch"] == 50
     assert table.about["target"] == "exact flow"

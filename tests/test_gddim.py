@@ -9,23 +9,23 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from numtoolkit.entries import flow, integral, op
+from numtoolkit.declare.entries import flow, integral, op
+from numtoolkit.declare.forms import combine, evaluate, written
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, gaussian_flow
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
-from numtoolkit.plans import evaluations, planned
-from numtoolkit.predictions import convert, from_score, to_score
-from numtoolkit.problem import Problem
-from numtoolkit.processes import CLD, PSLD, VP
-from numtoolkit.program import Call, lower
+from numtoolkit.measure import affine_map, gaussian_flow
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.predictions import convert, from_score, to_score
+from numtoolkit.problem.problem import Problem
+from numtoolkit.problem.processes import CLD, PSLD, VP
+from numtoolkit.program.budget import evaluations, planned
+from numtoolkit.program.program import Call, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
-from numtoolkit.schemes.forms import combine, evaluate, written
 from numtoolkit.symbolic.classical import order
-from numtoolkit.symbolic.verify import verify
+from numtoolkit.symbolic.verdict import verify
 
 PHASE = (PSLD(), PSLD(beta_min=4, beta_max=12), CLD())
 # theta over wide ranges of what the processes allow, where its series needs the most terms or turns the most

@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
-from numtoolkit.plans import evaluations, planned
-from numtoolkit.predictions import PREDICTIONS, convert
-from numtoolkit.processes import CLD, EDM, PROCESSES, PSLD, VP, CosineVP, RectifiedFlow
-from numtoolkit.program import Affine, Call, lower
+from numtoolkit.measure import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.predictions import PREDICTIONS, convert
+from numtoolkit.problem.processes import CLD, EDM, PROCESSES, PSLD, VP, CosineVP, RectifiedFlow
+from numtoolkit.program.budget import evaluations, planned
+from numtoolkit.program.program import Affine, Call, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order
-from numtoolkit.symbolic.law import law_order
+from numtoolkit.symbolic.weak import weak_order
 
 SCALAR = (VP(), CosineVP(), EDM(), RectifiedFlow())
 PHASE = (PSLD(), PSLD(beta_min=4, beta_max=12), CLD())
@@ -178,7 +178,7 @@ def test_the_order_of_abm_4_is_proved_for_all_ratios():
 @pytest.mark.parametrize(("text", "weak"), [("ab(1)", 1), ("ab(2)", 2), ("ab(3)", 2), ("abm(1)", 2), ("abm(2)", 2)])
 def test_the_order_in_law_is_proved_for_every_tau(text, weak):
     own = replace(member(text, tau=1), values=())
-    found = law_order(own)
+    found = weak_order(own)
     assert found.weak == weak == own.claims.sde_weak
     if text in ("ab(3)", "abm(2)"):  # of third order but for one term, of the size of the noise
         assert {row["tree"] for row in found.residuals} == {"N J Q J' N'"}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numtoolkit.errors import InputError
-from numtoolkit.measures import (
+from numtoolkit.measure.distances import (
     Moments,
     frechet,
     kl_gaussian,
@@ -183,7 +183,7 @@ def test_blocks_of_directions_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((50, 3)), rng.standard_normal((70, 3))
     whole = sliced_wasserstein(x, y, 41)
-    monkeypatch.setattr("numtoolkit.measures._BLOCK", 70 * 9)
+    monkeypatch.setattr("numtoolkit.measure.distances._BLOCK", 70 * 9)
     assert sliced_wasserstein(x, y, 41) == pytest.approx(whole, rel=1e3 * EPS, abs=0)
 
 

@@ -5,8 +5,8 @@ import pytest
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
 from numtoolkit.symbolic.classical import order
-from numtoolkit.symbolic.law import law_order
-from numtoolkit.symbolic.unroll import Frame
+from numtoolkit.symbolic.steps_back import StepInClock
+from numtoolkit.symbolic.weak import weak_order
 from tests.mutants import mutants
 
 
@@ -30,8 +30,8 @@ def of_step(scheme, place):
 def said(scheme, place):
     """Its order and exact residuals, or the reason why they refuse it."""
     try:
-        if Frame(scheme, place=place).declared.noises:
-            law = law_order(scheme, place)
+        if StepInClock(scheme, place=place).declared.noises:
+            law = weak_order(scheme, place)
             return law.weak, tuple((row["tree"], row["value"]) for row in law.residuals)
         found = order(scheme, place)
         # a hash of the exact value: equal values of different fields have equal hashes

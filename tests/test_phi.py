@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numtoolkit.errors import InputError
-from numtoolkit.phi import (
+from numtoolkit.phi_functions import (
     HIGHEST,
     covariance_integral,
     expm,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError
+from numtoolkit.files.storage import write_figure
+from numtoolkit.measure.stability import Region, regions
 from numtoolkit.plots import curve_figure, error_table, image_grid, order_table, stability_figure
-from numtoolkit.processes import PSLD
-from numtoolkit.stability import Region, regions
-from numtoolkit.storage import write_figure
+from numtoolkit.problem.processes import PSLD
 
 pytest.importorskip("matplotlib")
 

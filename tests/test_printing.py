@@ -11,15 +11,15 @@ import pytest
 from scipy.linalg import expm
 
 from numtoolkit import printing
-from numtoolkit.coefficients import Reader
-from numtoolkit.entries import Int, L, N, integral, number, phi, symbol, symbols
+from numtoolkit.declare.entries import Int, L, N, integral, number, phi, symbol, symbols
+from numtoolkit.declare.forms import history, past
+from numtoolkit.declare.scheme import Noise, Row, Scheme
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
 from numtoolkit.printing.styles import LATEX, TEXT
-from numtoolkit.problem import FROZEN_DRIFT, PLACES
-from numtoolkit.scheme import Noise, Row, Scheme
+from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES
+from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.schemes.forms import history, past
 
 SPECS = [
     *(member.spec for member in catalogue()),
@@ -144,7 +144,7 @@ def entries(item):
     """Every entry of a row, an evaluation or a noise."""
     if isinstance(item, Row):
         return [item.at, *(entry for _, entry in item.terms)]
-    return [item.covariance] if isinstance(item, Noise) else [item.at, item.told]
+    return [item.covariance] if isinstance(item, Noise) else [item.at, item.network_time]
 
 
 def computed(text, numbers):
@@ -155,7 +155,7 @@ def computed(text, numbers):
 
 
 def reader(member, numbers):
-    return Reader(_Problem(member.frozen), np.array([LENGTH, 0.0]), np.array([0]), numbers)
+    return Evaluator(_Problem(member.frozen), np.array([LENGTH, 0.0]), np.array([0]), numbers)
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -219,7 +219,7 @@ def test_a_told_time_that_differs_from_the_abscissa_is_printed():
     from dataclasses import replace
 
     member = scheme("ddim")
-    late = replace(member.step.items[0], told=number("1/2"))
+    late = replace(member.step.items[0], network_time=number("1/2"))
     told = replace(member, step=replace(member.step, items=(late, *member.step.items[1:])))
     assert "E0 = noise(y; told 1/2)" in printing.text(told)
     assert r"\mathrm{noise}(y_{n}; \mathrm{told} \frac{1}{2})" in printing.latex(told)

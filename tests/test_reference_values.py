@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from numtoolkit.exact import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
-from numtoolkit.grids import grid
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
-from numtoolkit.phi import phi
-from numtoolkit.processes import EDM, PSLD, VP
-from numtoolkit.program import Affine, lower
+from numtoolkit.measure import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
+from numtoolkit.phi_functions import phi
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, PSLD, VP
+from numtoolkit.program.program import Affine, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme

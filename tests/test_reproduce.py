@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.experiments import Curve, Errors, Samples, Stability, read_experiments, rounded
-from numtoolkit.reproduce import reproduce
+from numtoolkit.files.storage import read_json
+from numtoolkit.reproduce.job import reproduce
+from numtoolkit.reproduce.kinds import Curve, Errors, Samples, Stability, read_experiments, rounded
 from numtoolkit.schemes import catalogue
-from numtoolkit.storage import read_json
 
 pytest.importorskip("matplotlib")
 
@@ -68,7 +68,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from numtoolkit.reproduce import reproduce; "
+    program = "import sys; from pathlib import Path; from numtoolkit.reproduce.job import reproduce; "
     program += "reproduce(Path(sys.argv[1]), Path(sys.argv[2]))"
     root = str(Path(__file__).parent.parent)
     for i, out in enumerate(("one", "two")):

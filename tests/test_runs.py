@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from numtoolkit.cli.output import numbers
 from numtoolkit.errors import StorageError
-from numtoolkit.runs import SampleFolder, spans
-from numtoolkit.storage import read_json, write_npz
+from numtoolkit.files.sample_folder import SampleFolder, spans
+from numtoolkit.files.storage import read_json, write_npz
 
 SPECIFICATION = {"scheme": "ddim", "nfe": 10}
 

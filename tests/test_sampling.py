@@ -11,9 +11,9 @@ import torch
 
 from numtoolkit import Network, process, sample
 from numtoolkit.laws import NAMED
-from numtoolkit.plans import evaluations
-from numtoolkit.predictions import PREDICTIONS, convert
-from numtoolkit.program import Call
+from numtoolkit.problem.predictions import PREDICTIONS, convert
+from numtoolkit.program.budget import evaluations
+from numtoolkit.program.program import Call
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.runner import denoising
 from numtoolkit.sampling.state import join, origin, split
@@ -242,7 +242,11 @@ def test_provenance_is_enough_to_run_again():
     keywords = {"process": "vp(beta_max=12)", "grid": "rho(5)", "nfe": 8, "seeds": range(4, 9), "batch": 2}
     first = sample(Network(cubic, "data"), "res-2s(c2=1/3)", shape=4, **keywords)
     told = json.loads(json.dumps(first.provenance, allow_nan=False))
-    assert (told["scheme"], told["process"], told["grid"]) == ("res-2s(c2=1/3)", "vp(beta_max=12.0)", "rho(5)")
+    assert (told["scheme"], told["process"], told["grid"]) == (
+        "res-2s(c2=1/3)",
+        "vp(beta_max=12.0)",
+        "rho(5)",
+    )
     again = sample(
         Network(cubic, told["predicts"]),
         told["scheme"],

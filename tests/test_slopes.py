@@ -13,19 +13,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from numtoolkit.entries import phi, symbol
-from numtoolkit.exact import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
-from numtoolkit.grids import grid
+from numtoolkit.declare.entries import phi, symbol
+from numtoolkit.declare.forms import tableau
+from numtoolkit.declare.scheme import Row, Scheme, Step
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.laws.named import mixture
-from numtoolkit.processes import EDM, PSLD, VP, Floats, Process, RectifiedFlow
-from numtoolkit.program import Program, lower
+from numtoolkit.measure import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
+from numtoolkit.problem.grids import grid
+from numtoolkit.problem.processes import EDM, PSLD, VP, Floats, Process, RectifiedFlow
+from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
-from numtoolkit.scheme import Layout, Row, Scheme
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.schemes.exponential import KROGSTAD_4
-from numtoolkit.schemes.forms import tableau
 
 GAUSSIAN = Gaussian([0.3, -0.5], [0.25, 0.02])
 MIXTURE = mixture(dim=2, components=4)
@@ -108,7 +108,7 @@ def measured_order(each: Scheme, problem: Problem) -> float:
     return settled_slope(lambda steps: float(np.linalg.norm(problem.end(problem.program(each, steps)) - exact)))
 
 
-def starter(carry: tuple[tuple[str, str], ...]) -> Layout:
+def starter(carry: tuple[tuple[str, str], ...]) -> Step:
     """A fourth-order step (for any blocks and clock) that hands on history, its stages named apart from it."""
 
     def apart(name: str) -> str:
@@ -120,7 +120,7 @@ def starter(carry: tuple[tuple[str, str], ...]) -> Layout:
         else replace(item, terms=tuple((apart(source), entry) for source, entry in item.terms))
         for item in KROGSTAD_4.step.items
     ]
-    return Layout(tuple(items), KROGSTAD_4.step.out, carry)
+    return Step(tuple(items), KROGSTAD_4.step.out, carry)
 
 
 def inner(each: Scheme) -> Scheme:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from numtoolkit import specs
+from numtoolkit import spec_text as specs
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.grids import GRIDS, grid
 from numtoolkit.laws import NAMED, law_of
-from numtoolkit.processes import PROCESSES, VP, process
+from numtoolkit.problem.grids import GRIDS, grid
+from numtoolkit.problem.processes import PROCESSES, VP, process
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.specs import Spec, parse, show, split
+from numtoolkit.spec_text import Spec, parse, show, split
 
 READERS = {
     "scheme": scheme,
@@ -179,7 +179,7 @@ any_scheme = st.sampled_from(catalogue()).flatmap(lambda own: drawn(own.name, [p
 @example("edm", "rho(1e-5)", "ddim")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of overflow: that the result is finite is what is tested
 def test_any_numbers_are_refused_in_one_sentence_or_give_a_finite_program(process_text, grid_text, scheme_text):
-    from numtoolkit.program import lower
+    from numtoolkit.program.program import lower
 
     try:
         law, member = process(process_text), scheme(scheme_text)

@@ -10,16 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numtoolkit.entries import number
+from numtoolkit.declare.entries import number
+from numtoolkit.declare.scheme import Eval, Scheme
 from numtoolkit.errors import InputError
-from numtoolkit.exact import Normal, moments
 from numtoolkit.laws import Gaussian
-from numtoolkit.phi import phi
-from numtoolkit.processes import EDM, PROCESSES, PSLD
-from numtoolkit.program import lower
-from numtoolkit.scheme import Eval, Scheme
-from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.stability import (
+from numtoolkit.measure import Normal, moments
+from numtoolkit.measure.stability import (
     Region,
     StepLimit,
     extents,
@@ -29,6 +25,10 @@ from numtoolkit.stability import (
     regions,
     stable_step,
 )
+from numtoolkit.phi_functions import phi
+from numtoolkit.problem.processes import EDM, PROCESSES, PSLD
+from numtoolkit.program.program import lower
+from numtoolkit.schemes import catalogue, scheme
 
 GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
 VARIANCE = 0.25
@@ -127,7 +127,7 @@ def test_conjugation_moves_linear_part_and_kick_together(linear: float, shift: F
 
 ONE_STEP = [(s, name) for s in catalogue() for name in s.processes if not s.step.carry and not s.quantities]
 # No scheme of the catalogue tells its network another time than that of the state; this one does.
-LATE = tuple(replace(i, told=number("1/2")) if isinstance(i, Eval) else i for i in scheme("nse").step.items)
+LATE = tuple(replace(i, network_time=number("1/2")) if isinstance(i, Eval) else i for i in scheme("nse").step.items)
 MISTOLD = replace(scheme("nse"), name="mistold", step=replace(scheme("nse").step, items=LATE))
 CASES = [*ONE_STEP, (MISTOLD, "psld")]
 

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numtoolkit import storage
 from numtoolkit.errors import InputError, StorageError
+from numtoolkit.files import storage
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,7 +71,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path, monkeypa
 
 WRITER = """
 import sys
-from numtoolkit.storage import write
+from numtoolkit.files.storage import write
 for i in range(10**9):
     write(sys.argv[1], bytes([i % 256]) * 2_000_000)
     if i == 0: print(flush=True)

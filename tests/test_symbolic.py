@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import sympy
 
-from numtoolkit.entries import N, adams, phi
-from numtoolkit.scheme import Claims, Scheme
+from numtoolkit.declare.entries import N, adams, phi
+from numtoolkit.declare.forms import history, past
+from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.schemes.exponential import filled
-from numtoolkit.schemes.forms import history, past
 from numtoolkit.symbolic.classical import order, residuals
-from numtoolkit.symbolic.constant import error_constant
 from numtoolkit.symbolic.data_form import data_form
-from numtoolkit.symbolic.fields import Field
-from numtoolkit.symbolic.law import defects, law_order
-from numtoolkit.symbolic.series import Reading
+from numtoolkit.symbolic.error_norm import error_constant
+from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.series import SeriesExpansion
+from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import Conditions, applies, conditions_of_order, stiff_order
 from numtoolkit.symbolic.trees import Exact
-from numtoolkit.symbolic.unroll import Frame
-from numtoolkit.symbolic.verify import verify
+from numtoolkit.symbolic.verdict import verify
+from numtoolkit.symbolic.weak import defects, weak_order
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
 
@@ -98,7 +98,7 @@ def test_the_order_of_a_whole_run_is_that_of_its_weakest_step():
 def test_number_of_conditions():
     """Exponential (and non-autonomous) trees: 1, 2, 5, 13, 37, 108 an order; stiff conditions: 1, 2, 4, 9, 20, 48."""
     field = Field()
-    reading = Reading(field, 6, absent=("L",), steady=("N",))
+    reading = SeriesExpansion(field, 6, absent=("L",), steady=("N",))
     exact = Exact(field, [], reading.jets(N), 6)
     assert [len(terms) for terms in exact.terms[1:]] == [1, 2, 5, 13, 37, 108]
     assert [conditions_of_order(p) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
@@ -437,7 +437,7 @@ def test_error_constants_where_the_declaration_alone_does_not_settle_them():
 
 
 def test_without_the_accelerator_the_proofs_are_the_same(monkeypatch):
-    import numtoolkit.symbolic.fields as fields
+    import numtoolkit.symbolic.numbers as fields
 
     fast = [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")]
     monkeypatch.setattr(fields, "flint", None)
@@ -446,9 +446,9 @@ def test_without_the_accelerator_the_proofs_are_the_same(monkeypatch):
 
 def test_the_frame_of_the_linear_flow_loses_nothing():
     for name in ("ddim", "heun-edm", "res-2s(c2=1/3)", "dpmpp-2s(c2=1/2)", "res-2m"):
-        frame = Frame(scheme(name))
-        full = residuals(frame, 3, frame_of_flow=False)[1]
-        short = residuals(frame, 3, frame_of_flow=True)[1]
+        frame = StepInClock(scheme(name))
+        full = residuals(frame, 3, absorb_linear_flow=False)[1]
+        short = residuals(frame, 3, absorb_linear_flow=True)[1]
         assert [bool(g) for g in full] == [bool(g) for g in short]
         # words without L keep their coefficient
         assert all(full[w].get(term) == value for w in range(4) for term, value in short[w].items())
@@ -622,13 +622,13 @@ def test_covariance_defects_of_the_stochastic_splittings(name, seed):
     expected = score.formula(name)
     if name == "em":
         score.freeze_the_drift()
-    _, mean, covariance, _ = defects(Frame(scheme(name)), 2)
+    _, mean, covariance, _ = defects(StepInClock(scheme(name)), 2)
     assert (score.defect(mean, covariance) == expected).all()
 
 
 def test_stochastic_residuals_name_the_defect():
     """psld.md 3.4: SSCS fails only through its score part, Euler and told the time of the start."""
-    found = law_order(scheme("sscs"))
+    found = weak_order(scheme("sscs"))
     assert (found.weak, found.strong, found.general) == (1, 1, True)
     words = {str(row["tree"]): str(row["value"]) for row in found.residuals}
     assert words["N j1"] == "-1/2"

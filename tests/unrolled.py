@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from numtoolkit.program import Affine, Call
+from numtoolkit.program.program import Affine, Call
 
 
 def unrolled(program, first=0):

@@ -12,13 +12,13 @@ from typing import Any
 
 from numtoolkit import printing
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, number, progress, report, schemes, width
+from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.errors import InputError
-from numtoolkit.processes import process as process_of
-from numtoolkit.program import Program, lower
-from numtoolkit.scheme import ORDERS, Scheme
-from numtoolkit.schemes import catalogue, names_in_use, table
+from numtoolkit.files.storage import write_json
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import Program, lower
+from numtoolkit.schemes import catalogue, facts, names_in_use
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.storage import write_json
 
 SOME = 6  # residuals printed of each of several schemes
 WIDE = 120  # columns, from which on references in rows are longer
@@ -63,7 +63,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _entry(scheme: Scheme) -> dict[str, Any]:
-    known = table.derived(scheme)
+    known = facts.derived(scheme)
     return {
         "name": scheme.name,
         "scheme": scheme.spec,
@@ -122,7 +122,7 @@ def reach(extent: float | None, digits: str) -> str:
     return "any" if extent is None else format(extent, digits)
 
 
-def facts(known: Mapping[str, Any]) -> list[str]:
+def derived_facts(known: Mapping[str, Any]) -> list[str]:
     """What a record has of orders, error constant and stability, in words."""
     stable = ", ".join(f"{reach(extent, '.4g')} ({on})" for on, extent in known["stable"].items())
     error = constant(known["error_constant"])
@@ -141,15 +141,15 @@ def error_term(order: int | None, residuals: Mapping[str, str]) -> str:
 
 def refresh() -> None:
     """Derive what is known of every scheme of the catalogue and write `table.json`."""
-    write_json(table.PATH, {scheme.name: derive(scheme) for scheme in progress(catalogue(), "proving")})
-    table.table.cache_clear()
+    write_json(facts.PATH, {scheme.name: derive(scheme) for scheme in progress(catalogue(), "proving")})
+    facts.facts.cache_clear()
 
 
-def derive(scheme: Scheme) -> table.Record:
+def derive(scheme: Scheme) -> facts.Record:
     """What the table keeps of a scheme, derived now."""
-    from numtoolkit.stability import extents
-    from numtoolkit.symbolic.constant import error_constant
-    from numtoolkit.symbolic.verify import verify
+    from numtoolkit.measure.stability import extents
+    from numtoolkit.symbolic.error_norm import error_constant
+    from numtoolkit.symbolic.verdict import verify
 
     found, known = verify(scheme), error_constant(scheme)
     return {
@@ -199,8 +199,8 @@ def _show(arguments: argparse.Namespace) -> int:
         latex = printing.latex(scheme)
         report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)
     else:
-        known = table.derived(scheme)
-        line = "; ".join(facts(known))
+        known = facts.derived(scheme)
+        line = "; ".join(derived_facts(known))
         report(arguments, _declaration(scheme), lambda: printing.text(scheme, line, width()))
     return 0
 
@@ -237,7 +237,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from numtoolkit.symbolic.verify import verify
+    from numtoolkit.symbolic.verdict import verify
 
     if bool(arguments.schemes) == arguments.all:
         raise InputError("verify needs to know what: name schemes, or give --all alone.")

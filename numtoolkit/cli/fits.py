@@ -21,9 +21,10 @@ from numtoolkit.cli.output import (
     versions,
 )
 from numtoolkit.errors import InputError
-from numtoolkit.processes import process as process_of
+from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
+from numtoolkit.files.storage import write_json
+from numtoolkit.problem.processes import process as process_of
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.storage import write_json
 
 BATCH, SUBSTEPS = 200, 10
 
@@ -52,7 +53,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         return _search(arguments)
     if arguments.low is not None or arguments.high is not None:
         raise InputError("--low and --high bound a search; name its parameter with --search, or drop them.")
-    from numtoolkit.fitting import fit, write_table
+    from numtoolkit.fitting import fit
     from numtoolkit.fitting.least_squares import CALIBRATION, CUT
     from numtoolkit.laws import law_of
 
@@ -67,7 +68,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     ridge = 0.0 if arguments.ridge is None else arguments.ridge
     table = fit(scheme, law, process, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
     if path is not None:
-        note(f"wrote {write_table(path, table)}")
+        note(f"wrote {write_fitted_coefficients(path, table)}")
     records = [
         {"t": step.start, "to": step.end, **dict(zip(table.names, step.values, strict=True)), "rank": step.rank,
          "base residual": step.base_residual if step.rank else None, "residual": step.residual if step.rank else None}

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from numtoolkit import __version__
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.scheme import Scheme
+from numtoolkit.files.fitted_coefficients import is_fitted_coefficients
+from numtoolkit.files.storage import folder, json_text
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.specs import split
-from numtoolkit.storage import folder, json_text
-from numtoolkit.tables import is_table
+from numtoolkit.spec_text import split
 
 PACKAGES = ("numpy", "scipy", "sympy", "python-flint", "torch", "matplotlib", "scikit-learn", "tabulate", "tqdm")
 TABLES = (".json",)  # endings of a file that `fit` writes
@@ -162,7 +162,7 @@ def destination(text: str, endings: Sequence[str]) -> Path:
         raise StorageError(f"--out {text!r} is a folder; name a file.")
     folder(path.parent)
     beside = path.with_suffix(".json")
-    if endings != TABLES and path.suffix.lower() != ".csv" and is_table(beside):
+    if endings != TABLES and path.suffix.lower() != ".csv" and is_fitted_coefficients(beside):
         raise StorageError(
             f"{str(beside)!r} holds fitted coefficients, which --out {text!r} would replace; name another."
         )

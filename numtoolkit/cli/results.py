@@ -25,14 +25,14 @@ from numtoolkit.cli.output import (
     versions,
 )
 from numtoolkit.errors import InputError
-from numtoolkit.grids import GRIDS
-from numtoolkit.grids import grid as grid_of
-from numtoolkit.processes import PROCESSES
-from numtoolkit.processes import process as process_of
-from numtoolkit.storage import PICTURES, csv_text, write, write_figure, write_json
+from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure, write_json
+from numtoolkit.problem.grids import GRIDS
+from numtoolkit.problem.grids import grid as grid_of
+from numtoolkit.problem.processes import PROCESSES
+from numtoolkit.problem.processes import process as process_of
 
 if TYPE_CHECKING:
-    from numtoolkit.stability import Region, StepLimit
+    from numtoolkit.measure.stability import Region, StepLimit
 
 LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
 TIMES = 6  # at which the longest stable steps on a process are listed
@@ -60,8 +60,8 @@ def _curve_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _curve(arguments: argparse.Namespace) -> int:
-    from numtoolkit.exact import error_curve
     from numtoolkit.laws import law_of
+    from numtoolkit.measure import error_curve
 
     process, law = process_of(arguments.process), law_of(arguments.law)
     chosen = schemes(listed(arguments.schemes, "--schemes"))
@@ -131,8 +131,8 @@ def _stability_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _stability(arguments: argparse.Namespace) -> int:
+    from numtoolkit.measure.stability import regions
     from numtoolkit.plots import stability_figure
-    from numtoolkit.stability import regions
 
     chosen = schemes(arguments.schemes)
     process = process_of(arguments.process) if arguments.process else None
@@ -151,7 +151,7 @@ def _stability(arguments: argparse.Namespace) -> int:
 
 def _extents(member: Region | StepLimit, linear: float) -> list[Record]:
     """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
-    from numtoolkit.stability import Region, real_interval
+    from numtoolkit.measure.stability import Region, real_interval
 
     if isinstance(member, Region):
         found = [("w in [-extent, 0]", real_interval(member.scheme, linear))]

@@ -10,11 +10,11 @@ import numpy as np
 
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report, versions
 from numtoolkit.errors import InputError
-from numtoolkit.processes import process as process_of
-from numtoolkit.program import lower
-from numtoolkit.runs import SampleFolder
+from numtoolkit.files.sample_folder import SampleFolder
+from numtoolkit.files.storage import checksum, write_figure
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.storage import checksum, write_figure
 
 BATCH = 64  # samples of a tile: samples are the same whatever else is drawn with them only if the tile is
 SHARD = 4 * BATCH  # samples of a file
@@ -117,7 +117,7 @@ def _reproduce_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from numtoolkit.reproduce import reproduce
+    from numtoolkit.reproduce.job import reproduce
 
     written = reproduce(Path(arguments.experiments), Path(arguments.out), arguments.quick, note)
     report(arguments, {"files": written}, lambda: "\n".join(map(str, written)))

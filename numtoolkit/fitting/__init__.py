@@ -1,7 +1,7 @@
 """Coefficients from data: tables of fitted schemes by least squares, and the best value of a scheme's parameter."""
 
+from numtoolkit.files.fitted_coefficients import FittedCoefficients, read_fitted_coefficients, write_fitted_coefficients
 from numtoolkit.fitting.least_squares import fit
 from numtoolkit.fitting.search import search
-from numtoolkit.tables import Table, read_table, write_table
 
-__all__ = ["Table", "fit", "read_table", "search", "write_table"]
+__all__ = ["FittedCoefficients", "fit", "read_fitted_coefficients", "search", "write_fitted_coefficients"]

@@ -10,26 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit import processes, schemes
-from numtoolkit.entries import substitute, symbols
+from numtoolkit import schemes
+from numtoolkit.declare.entries import substitute, symbols
+from numtoolkit.declare.scheme import START, Row, Scheme, Step
 from numtoolkit.errors import InputError, NonFiniteError
-from numtoolkit.exact.flows import exact_flow
+from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, FittedStep
 from numtoolkit.laws import Gaussian, Law
+from numtoolkit.measure.flows import exact_flow
 from numtoolkit.models.network import Network
-from numtoolkit.plans import plan
-from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Step, lower
+from numtoolkit.problem import processes
+from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.program.budget import plan
+from numtoolkit.program.program import ProgramStep, lower
 from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor
-from numtoolkit.scheme import START, Layout, Row, Scheme
-from numtoolkit.tables import Fact, FittedStep, Table
 
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
 CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network
 
 Names = dict[str, Blocks]  # of a step, as `advance` returns them
-Target = Callable[[Blocks, Step], Blocks]  # where a state at the start of a step should be at its end
+Target = Callable[[Blocks, ProgramStep], Blocks]  # where a state at the start of a step should be at its end
 
 
 def fit(
@@ -48,7 +49,7 @@ def fit(
     shape: tuple[int, ...] | None = None,
     dtype: Any = np.float64,
     device: Any = None,
-) -> Table:
+) -> FittedCoefficients:
     """The coefficients of a fitted scheme on one grid, by linear least squares over a batch, step after step.
 
     A step starts from the states that the coefficients found so far lead to. Its target is the base scheme over
@@ -108,7 +109,9 @@ def fit(
         "nfe": program.nfe,
     }
     points = grid if isinstance(grid, str) else "own points"
-    return Table(declared.spec, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about)
+    return FittedCoefficients(
+        declared.spec, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about
+    )
 
 
 def least_squares(Q: Floats, y: Floats, ridge: float = 0.0, cut: float = CUT) -> tuple[Floats, int]:
@@ -122,7 +125,7 @@ def least_squares(Q: Floats, y: Floats, ridge: float = 0.0, cut: float = CUT) ->
 
 
 def _solved(
-    own: Sequence[str], goals: list[Blocks], runs: list[Names], step: Step, ridge: float, cut: float
+    own: Sequence[str], goals: list[Blocks], runs: list[Names], step: ProgramStep, ridge: float, cut: float
 ) -> tuple[dict[str, float], int, float, float]:
     """(values by name, rank, residual of the base, residual) of a step with the coefficients `own`."""
     y = _column(goals) - _column([names[step.out] for names in runs])
@@ -139,7 +142,7 @@ def _solved(
     return dict(zip(own, c.tolist(), strict=True)), rank, before, after
 
 
-def _next(names: Names, step: Step, values: dict[str, float]) -> Names:
+def _next(names: Names, step: ProgramStep, values: dict[str, float]) -> Names:
     """What the next step starts from: the corrected state, and what is carried."""
     terms = [(1.0, names[step.out]), *((value, names[_of(name)]) for name, value in values.items() if value)]
     state = [plain([(c, blocks[j]) for c, blocks in terms]) for j in range(len(names[START]))]
@@ -155,13 +158,13 @@ def probe(scheme: Scheme) -> Scheme:
     return replace(scheme, start=start, step=_probed(scheme.step, scheme.fitted), last=last)
 
 
-def coefficients_of(layout: Layout, fitted: Sequence[str]) -> list[str]:
+def coefficients_of(layout: Step, fitted: Sequence[str]) -> list[str]:
     """Those of the fitted quantities that stand in a layout."""
     used = set().union(*(symbols(entry) for _, entry in layout.entries()))
     return [name for name in fitted if name in used]
 
 
-def _probed(layout: Layout, fitted: Sequence[str]) -> Layout:
+def _probed(layout: Step, fitted: Sequence[str]) -> Step:
     """The new state is affine in the coefficients: the slope in one is a difference of its own entries."""
     own = coefficients_of(layout, fitted)
     none = dict.fromkeys(own, 0)
@@ -206,7 +209,7 @@ def _target(
         return lambda state, step: exact_flow(process, law, state, step.start, step.end)
     finer, count = schemes.scheme(base), substeps + 1
 
-    def followed(state: Blocks, step: Step) -> Blocks:
+    def followed(state: Blocks, step: ProgramStep) -> Blocks:
         return run(lower(finer, process, np.linspace(step.start, step.end, count), predicts), call, state)
 
     return followed

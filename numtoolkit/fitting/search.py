@@ -2,7 +2,7 @@
 
 For a Gaussian law the error is exact: of a stochastic scheme the Wasserstein-2 distance of the final law, of another
 the root mean square of run minus exact flow over all normal starts, relative to that of the exact end points, both of
-the data part. For other laws it is that of `numtoolkit.exact.error_curve`, over seeds.
+the data part. For other laws it is that of `numtoolkit.measure.error_curve`, over seeds.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit import processes, schemes
+from numtoolkit import schemes
+from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.errors import InputError
-from numtoolkit.exact import affine_map, error_curve, gaussian_flow
 from numtoolkit.laws import Gaussian, Law
-from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Program, lower
+from numtoolkit.measure import affine_map, error_curve, gaussian_flow
+from numtoolkit.problem import processes
+from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import start_factor
-from numtoolkit.scheme import Param, Scheme
 
 DIGITS = 6  # of a found value, which is an exact number that a person can write
 

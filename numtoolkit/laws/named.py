@@ -16,7 +16,7 @@ from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
-from numtoolkit.specs import parse
+from numtoolkit.spec_text import parse
 
 
 def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:

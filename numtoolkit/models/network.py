@@ -8,8 +8,8 @@ from typing import Any
 
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.laws import Law
-from numtoolkit.predictions import PREDICTIONS, outputs
-from numtoolkit.processes import Process
+from numtoolkit.problem.predictions import PREDICTIONS, outputs
+from numtoolkit.problem.processes import Process
 from numtoolkit.sampling.loop import Blocks, NetworkCall
 from numtoolkit.sampling.state import Array, is_floating, join, library, split
 
@@ -22,7 +22,7 @@ class Network:
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
               z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it)
-    predicts  "data", "noise", "noise-r", "noise-skip", "score", "velocity" or "flow", as in `numtoolkit.predictions`
+    predicts  "data", "noise", "noise-r", "noise-skip", "score", "velocity" or "flow": `numtoolkit.problem.predictions`
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
     clock     host function of the process time (or of s) to the number the network wants, such as lambda t: 1000 * t

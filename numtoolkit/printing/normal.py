@@ -18,7 +18,7 @@ from functools import reduce
 from math import comb, factorial, gcd, lcm
 from typing import Union
 
-from numtoolkit.entries import NONE, At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
+from numtoolkit.declare.entries import NONE, At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
 
 Factor = Union[str, "Scalar"]  # the name of a scalar, or a sum with whole coprime coefficients
 Monomial = tuple[tuple[Factor, int], ...]  # (factor, power), in order of appearance

@@ -10,11 +10,11 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
-from numtoolkit.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.declare.scheme import ORDERS, START, Claims, Eval, Item, Noise, Param, Row, Scheme, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.styles import LATEX, TEXT, Text
-from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.scheme import ORDERS, START, Claims, Eval, Item, Layout, Noise, Param, Row, Scheme
+from numtoolkit.problem.problem import FROZEN_DRIFT
 
 FILLING = "filling step"  # of `Scheme.fill`
 
@@ -74,9 +74,9 @@ def latex(scheme: Scheme) -> str:
     return "\n".join(parts)
 
 
-def sections(scheme: Scheme) -> Iterator[tuple[str, Layout]]:
+def sections(scheme: Scheme) -> Iterator[tuple[str, Step]]:
     """Every layout once, in the order of a run, titled with the places it stands in."""
-    titles: dict[Layout, list[str]] = {}
+    titles: dict[Step, list[str]] = {}
     for i, layout in enumerate(scheme.start, 1):
         titles.setdefault(layout, []).append("first step" if len(scheme.start) == 1 else f"starting step {i}")
     titles.setdefault(scheme.step, []).append("inner step" if scheme.start or scheme.last else "step")
@@ -149,7 +149,7 @@ def _classical(entry: Any) -> Any:
     return rebuild(entry, _classical)
 
 
-def _statement(item: Item, layout: Layout, scheme: Scheme, style: Text) -> tuple[str, str, str, list[str]]:
+def _statement(item: Item, layout: Step, scheme: Scheme, style: Text) -> tuple[str, str, str, list[str]]:
     """(abscissa, left side, = or ~, right side in parts that may stand on separate lines)."""
 
     def name(own: str) -> str:
@@ -163,14 +163,14 @@ def _statement(item: Item, layout: Layout, scheme: Scheme, style: Text) -> tuple
         return "", name(item.name), style.drawn, [f"{style.word('normal')}({style.entry(covariance, ONE)})"]
     at = style.abscissa(entry(item.at))
     if isinstance(item, Eval):
-        told = style.abscissa(entry(item.told))
+        told = style.abscissa(entry(item.network_time))
         note = "" if told == at else f"; {style.word('told')} {told}"
         return at, name(item.name), "=", [f"{style.word(scheme.frozen)}({name(item.of)}{note})"]
     terms = [f"{style.factor(entry(e), entry(item.at))} {name(source)}".strip() for source, e in item.terms]
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 
 
-def rows(scheme: Scheme, layout: Layout) -> list[dict[str, str]]:
+def rows(scheme: Scheme, layout: Step) -> list[dict[str, str]]:
     """The layout as records: at (abscissa), name, is (what it is set to), and the whole line as latex."""
     found = []
     for item in layout.items:
@@ -180,7 +180,7 @@ def rows(scheme: Scheme, layout: Layout) -> list[dict[str, str]]:
     return found
 
 
-def _rows(layout: Layout, scheme: Scheme, width: int) -> list[str]:
+def _rows(layout: Step, scheme: Scheme, width: int) -> list[str]:
     statements = [_statement(item, layout, scheme, TEXT) for item in layout.items]
     first, second = (max(len(s[i]) for s in statements) for i in (0, 1))
     lines = []
@@ -217,7 +217,7 @@ def _held(text: str, depth: int) -> str:
     return "".join(held)
 
 
-def _aligned(layout: Layout, scheme: Scheme) -> list[str]:
+def _aligned(layout: Step, scheme: Scheme) -> list[str]:
     rows = [_statement(item, layout, scheme, LATEX)[1:] for item in layout.items]
     lines = [rf"  {left} &{relation} {' '.join(parts)}" for left, relation, parts in rows]
     return [r"\begin{aligned}", " \\\\\n".join(lines), r"\end{aligned}"]
@@ -237,7 +237,7 @@ class Tableau:
     lines: tuple[tuple[Entry | None, Row | None], ...]
 
 
-def tableau(scheme: Scheme, layout: Layout) -> Tableau | None:
+def tableau(scheme: Scheme, layout: Step) -> Tableau | None:
     """The layout as a tableau, or None.
 
     Every row must be the flow of the first state plus multiples of evaluations that are told the time they are at.
@@ -249,7 +249,7 @@ def tableau(scheme: Scheme, layout: Layout) -> Tableau | None:
         terms = dict(row.terms)
         if terms.pop(START, None) != Flow(L, ZERO, row.at) or not terms.keys() <= set(columns):
             return None
-    if layout.noises or layout.out not in rows or any(item.told != item.at for item in evaluations.values()):
+    if layout.noises or layout.out not in rows or any(item.network_time != item.at for item in evaluations.values()):
         return None
     own = {name: (item.at, rows.get(item.of)) for name, item in evaluations.items()}
     stages = [own[name] if name in own else (carried(scheme, name), None) for name in columns]

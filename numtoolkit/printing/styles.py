@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from numtoolkit.entries import NONE, At, Cov, Entry, Flow, L, N, Op
+from numtoolkit.declare.entries import NONE, At, Cov, Entry, Flow, L, N, Op
 from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
-from numtoolkit.problem import PLACES
+from numtoolkit.problem.problem import PLACES
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
 Part = tuple[str, bool]  # a factor, and whether it is a sum

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from numtoolkit.declare.scheme import START
 from numtoolkit.errors import NonFiniteError
-from numtoolkit.program import Call, Draw, Instruction, Program, Step
+from numtoolkit.program.program import Call, Draw, Instruction, Program, ProgramStep
 from numtoolkit.sampling.loop import Blocks, NetworkCall, Normals, Update, run
 from numtoolkit.sampling.state import finite_rows
-from numtoolkit.scheme import START
 
 
 def first_nonfinite(
@@ -30,7 +30,7 @@ def first_nonfinite(
         return NonFiniteError(f"{who} is not finite in its start; give finite start values.")
     single, where = unrolled(program)
 
-    def look(i: int, step: Step, value: Blocks) -> None:
+    def look(i: int, step: ProgramStep, value: Blocks) -> None:
         n, instruction = where[i]
         if not _finite(value, row):
             raise NonFiniteError(f"{who} leaves the finite numbers {_place(n, step, instruction)}.")
@@ -52,7 +52,7 @@ def unrolled(program: Program) -> tuple[Program, list[tuple[int, Instruction | N
 
     Each new step hands on every name so far, the state "y" included; one without an instruction ends each old step.
     """
-    steps: list[Step] = []
+    steps: list[ProgramStep] = []
     where: list[tuple[int, Instruction | None]] = []
     for n, step in enumerate(program.steps):
         known = [START, *(name for name, _ in (program.steps[n - 1].carry if n else ()))]
@@ -70,7 +70,7 @@ def _finite(blocks: Sequence[Any], row: int) -> bool:
     return all(bool(finite_rows(block[row : row + 1])[0]) for block in blocks)
 
 
-def _place(n: int, step: Step, instruction: Instruction | None) -> str:
+def _place(n: int, step: ProgramStep, instruction: Instruction | None) -> str:
     window = f"of step {n} (t = {step.start:.6g} to {step.end:.6g})"
     if isinstance(instruction, Call):
         return (

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numtoolkit.program import CONSTANT, Affine, Block, Call, Draw, Program, Step
-from numtoolkit.scheme import START
+from numtoolkit.declare.scheme import START
+from numtoolkit.program.program import CONSTANT, Affine, Block, Call, Draw, Program, ProgramStep
 
 Blocks = list[Any]
 NetworkCall = Callable[[Blocks, float], Blocks]  # (state blocks, process time) -> output blocks
 Normals = Callable[[int, int], Blocks]  # (step, slot) -> one standard normal array a state block
 Update = Callable[[Sequence[tuple[float, Any]]], Any]  # [(coefficient, array), ...] -> their combination
-Watch = Callable[[int, Step, Blocks], None]  # after each step: (step number, step, new state)
+Watch = Callable[[int, ProgramStep, Blocks], None]  # after each step: (step number, step, new state)
 
 
 def plain(terms: Sequence[tuple[float, Any]]) -> Any:
@@ -55,7 +55,7 @@ def run(
 
 
 def advance(
-    step: Step,
+    step: ProgramStep,
     n: int,
     names: dict[str, Blocks],
     network: NetworkCall,

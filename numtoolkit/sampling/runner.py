@@ -12,17 +12,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from numtoolkit import __version__, grids, processes, schemes
+from numtoolkit import __version__, schemes
+from numtoolkit.declare.scheme import START, Scheme
 from numtoolkit.errors import InputError, unknown
-from numtoolkit.plans import plan, planned
-from numtoolkit.predictions import convert
-from numtoolkit.processes import Floats, Process
-from numtoolkit.program import Affine, Block, Call, Instruction, Program, Step, lower
+from numtoolkit.problem import grids, processes
+from numtoolkit.problem.predictions import convert
+from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.program.budget import plan, planned
+from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
 from numtoolkit.sampling.state import Array, Origin, finite_rows, join, library, origin
-from numtoolkit.scheme import START, Scheme
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
@@ -30,12 +31,12 @@ NONFINITE = ("raise", "mark")
 Callback = Callable[[int, float, Array], None]  # after each step: (step from 0, its end time, state in public layout)
 
 
-class Evaluator(Protocol):
+class NetworkLike(Protocol):
     """What a run needs of a network: `numtoolkit.Network` provides it."""
 
     @property
     def predicts(self) -> str:
-        """A prediction of `numtoolkit.predictions`."""
+        """A prediction of `numtoolkit.problem.predictions`."""
 
     @property
     def shape(self) -> tuple[int, ...] | None:
@@ -70,7 +71,7 @@ class Samples:
 
 
 def sample(
-    network: Evaluator,
+    network: NetworkLike,
     scheme: str | Scheme,
     *,
     process: str | Process,
@@ -168,7 +169,7 @@ def times_of(
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
 
-    Evaluations are spent as `numtoolkit.plans.planned` says.
+    Evaluations are spent as `numtoolkit.program.budget.planned` says.
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
     if not isinstance(denoise, bool):
@@ -202,7 +203,7 @@ def times_of(
     return times
 
 
-def denoising(process: Process, predicts: str, t: float) -> Step:
+def denoising(process: Process, predicts: str, t: float) -> ProgramStep:
     """The step from time t to noise level 0 that returns the data prediction: one evaluation, one block."""
     P, Q = convert(predicts, "data", process, np.array([t]))
     raw = f"denoised.{predicts}"
@@ -210,7 +211,7 @@ def denoising(process: Process, predicts: str, t: float) -> Step:
     if predicts != "data":
         blocks: list[Block] = [tuple(map(tuple, X[0].tolist())) for X in (P, Q)]
         instructions = (Call(raw, START, t), Affine("denoised", ((START, blocks[0]), (raw, blocks[1]))))
-    return Step(t, 0.0, instructions, "denoised", ())
+    return ProgramStep(t, 0.0, instructions, "denoised", ())
 
 
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
@@ -223,7 +224,7 @@ def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
 def _watch(bar: Any, callback: Callback | None, count: int) -> Watch:
     """What follows a tile of which `count` samples count: the bar, and the callback with a copy it may keep."""
 
-    def watch(n: int, step: Step, state: Sequence[Array]) -> None:
+    def watch(n: int, step: ProgramStep, state: Sequence[Array]) -> None:
         bar.update()
         if callback is not None:
             callback(n, step.end, copy.deepcopy(join(state)[:count]))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.errors import InputError
-from numtoolkit.processes import Floats, Process
+from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.loop import Blocks, Normals, plain
 from numtoolkit.sampling.noise import Keys

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from numtoolkit.declare.forms import check_declared
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, unknown
-from numtoolkit.scheme import Scheme
+from numtoolkit.files.fitted_coefficients import read_fitted_coefficients
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
-from numtoolkit.schemes.forms import check_declared
 from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
 from numtoolkit.schemes.gddim import GDDIM
 from numtoolkit.schemes.multistep import MULTISTEP
@@ -23,8 +24,7 @@ from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIA
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stochastic import STOCHASTIC
-from numtoolkit.specs import Spec, parse
-from numtoolkit.tables import read_table
+from numtoolkit.spec_text import Spec, parse
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
@@ -75,7 +75,7 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if isinstance(text, Scheme):
         return text
     if isinstance(text, str) and text.endswith(".json"):
-        table = read_table(text)
+        table = read_fitted_coefficients(text)
         return scheme(parse(table.scheme)).with_table(table)
     spec = parse(text)
     names, name = _by_name(), spec.name

@@ -1,7 +1,7 @@
 """Conjugate integrators: the exponential Euler step with another linear operator (arXiv:2310.07894).
 
 B is a constant, a function of time, or chosen per step so that the step is best on a Gaussian law of the data
-(`numtoolkit.schemes.conjugation`). The frozen noise may be that which is left of C_skip z at sampling time; L + B then
+(`numtoolkit.problem.conjugation`). The frozen noise may be that which is left of C_skip z at sampling time; L + B then
 does not commute with itself, and its flow is the time-ordered one, not the exponential of an integral.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import NONE, Op, op, symbol
+from numtoolkit.declare.entries import NONE, Op, op, symbol
+from numtoolkit.declare.forms import conjugate_euler
+from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.errors import InputError
-from numtoolkit.problem import PLACES
-from numtoolkit.scheme import Claims, Param, Rule, Scheme
-from numtoolkit.schemes.conjugation import best_place, best_shift
-from numtoolkit.schemes.forms import conjugate_euler
+from numtoolkit.problem.conjugation import best_place, best_shift
+from numtoolkit.problem.problem import PLACES, Rule
 from numtoolkit.schemes.gaussian_frame import MEAN, SIGMA_DATA
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 from numtoolkit.schemes.phase_space import PHASE, SHIFT

@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
-from numtoolkit.entries import Entry, N, Scalarlike, at, flow, integral, number, phi, symbol
-from numtoolkit.scheme import Claims, Layout, Param, Scheme
-from numtoolkit.schemes.forms import tableau
+from numtoolkit.declare.entries import Entry, N, Scalarlike, at, flow, integral, number, phi, symbol
+from numtoolkit.declare.forms import tableau
+from numtoolkit.declare.scheme import Claims, Param, Scheme, Step
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE, RES_2S, SINGLE
 
 HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
@@ -12,13 +12,13 @@ r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
 NONE = number(0)
 
 
-def filled(c: list[Scalarlike], A: list[list[Entry]], b: list[Entry]) -> Layout:
+def filled(c: list[Scalarlike], A: list[list[Entry]], b: list[Entry]) -> Step:
     """A tableau whose first column fills each row up to c_i phi_1(c_i) and the weights up to phi_1."""
     rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=NONE), *row] for i, row in enumerate(A, 1))]
     return tableau(c, rows, [phi(1) - sum(b, start=NONE), *b])
 
 
-def three_stages(c2: Entry, c3: Entry) -> Layout:
+def three_stages(c2: Entry, c3: Entry) -> Step:
     gamma = (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
     b3 = phi(2) / (gamma * c2 + c3)
     return filled([0, c2, c3], [[], [gamma * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)]], [gamma * b3, b3])
@@ -31,7 +31,7 @@ FILL = (*SINGLE, (RES_2S.bind(c2=HALF).exact(),), (three_stages(number("1/2"), n
 
 
 def exponential(
-    name: str, step: Layout, claims: Claims, source: str, params: tuple[Param, ...] = (), frozen: str = "data"
+    name: str, step: Step, claims: Claims, source: str, params: tuple[Param, ...] = (), frozen: str = "data"
 ) -> Scheme:
     return Scheme(
         name,

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
+from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
+from numtoolkit.declare.forms import Run, check_declared, combine, evaluate, history, written
+from numtoolkit.declare.scheme import Item, Row, Scheme, Step
 from numtoolkit.errors import InputError
-from numtoolkit.problem import Problem
-from numtoolkit.processes import Floats
-from numtoolkit.scheme import Item, Layout, Row, Scheme
-from numtoolkit.schemes.forms import Run, check_declared, combine, evaluate, history, written
+from numtoolkit.problem.problem import Problem
+from numtoolkit.problem.processes import Floats
 from numtoolkit.schemes.gaussian_frame import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
@@ -80,7 +80,7 @@ def transfer(name: str, noise: Shares, state: str = "Y0", origin: Entry = ZERO) 
     return combine(name, 1, **{state: flow(origin, 1)}, **weights)
 
 
-def extrapolated(now: Shares, before: Shares, keep: int) -> Layout:
+def extrapolated(now: Shares, before: Shares, keep: int) -> Step:
     """The DDIM step with the noise e = `now`, its data x - s e and its noise extrapolated from those a step earlier.
 
     T0 and T1 are the transfers to the end of the step, at noise level t, from here and from the state Y1 a step earlier
@@ -105,7 +105,7 @@ def carried(keep: int) -> dict[str, str]:
 PLAIN = written([*HERE, transfer("out", {"E0": 1})], "out", carried(1))
 
 
-def extrapolated_data(kappa: Entry) -> Layout:
+def extrapolated_data(kappa: Entry) -> Step:
     """The DDIM step with the data D + kappa (D - D')."""
     return history([(1 + kappa) * phi(1), -kappa * phi(1)], keep=1)
 
@@ -195,7 +195,7 @@ IIA_DPMPP_2M = fitted(
 # --- Heun in the noise level, with its slopes and those of earlier steps weighed anew
 
 
-def weighed_heun(shares: Sequence[tuple[Entry, Entry]], keep: int) -> Layout:
+def weighed_heun(shares: Sequence[tuple[Entry, Entry]], keep: int) -> Step:
     """The Heun step with the given shares of the noises at the start and the end of this step, the one before, ..."""
     weights = {f"E{j}": first * phi(1) for j, (first, _) in enumerate(shares)}
     weights |= {f"EP{j}": second * phi(1) for j, (_, second) in enumerate(shares)}

@@ -15,9 +15,9 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import symbol
-from numtoolkit.scheme import Claims, Param, Scheme
-from numtoolkit.schemes.forms import Run, adams_bashforth, adams_moulton, check_declared, noisy
+from numtoolkit.declare.entries import symbol
+from numtoolkit.declare.forms import Run, adams_bashforth, adams_moulton, check_declared, noisy
+from numtoolkit.declare.scheme import Claims, Param, Scheme
 
 HIGHEST = 5
 tau = symbol("tau")

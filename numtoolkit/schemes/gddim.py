@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from numtoolkit.scheme import Claims, Scheme
-from numtoolkit.schemes.forms import adams_bashforth, adams_moulton_again, check_declared
+from numtoolkit.declare.forms import adams_bashforth, adams_moulton_again, check_declared
+from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 from numtoolkit.schemes.phase_space import PHASE
 

@@ -2,10 +2,10 @@
 
 from functools import lru_cache
 
-from numtoolkit.entries import Entry, N, adams, at, phi, symbol
+from numtoolkit.declare.entries import Entry, N, adams, at, phi, symbol
+from numtoolkit.declare.forms import Run, adams_bashforth, check_declared, history, past, predict_correct
+from numtoolkit.declare.scheme import Claims, Scheme, Step
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import Claims, Layout, Scheme
-from numtoolkit.schemes.forms import Run, adams_bashforth, check_declared, history, past, predict_correct
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
 r0, r1 = symbol("r0"), symbol("r1")
@@ -27,12 +27,12 @@ def multistep(name: str, run: Run, claims: Claims, source: str, aliases: tuple[s
     )
 
 
-def two_point(keep: int) -> Layout:
+def two_point(keep: int) -> Step:
     """The DPM-Solver++(2M) step: the difference quotient weighted phi_1 / 2."""
     return history([(1 + 1 / (2 * r0)) * phi(1), -phi(1) / (2 * r0)], keep)
 
 
-def three_point(second_difference: int) -> Layout:
+def three_point(second_difference: int) -> Step:
     """The three-point step; variation of constants asks for twice phi_3, the shipped DPM-Solver++(3M) takes it once."""
     x2, x3 = -r0, -(r0 + r1)
     b2 = (second_difference * phi(3) - x3 * phi(2)) / (x2 * (x2 - x3))
@@ -99,9 +99,9 @@ def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
     steps = [predict_correct(predictor(q), corrector(q), keep=p - 1, first=q == 1) for q in range(1, p + 1)]
     if p == 1:
         steps.append(predict_correct(predictor(1), corrector(1), keep=0, first=False))
-    final = Layout(EXPONENTIAL_EULER.items[1:], "out")
+    final = Step(EXPONENTIAL_EULER.items[1:], "out")
 
-    def short(count: int) -> tuple[Layout, ...]:
+    def short(count: int) -> tuple[Step, ...]:
         """A whole run, too short to reach order p."""
         return (*(steps[min(n, count - 1 - n)] for n in range(count - 1)), final)
 

@@ -3,10 +3,10 @@
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import ZERO, Entry, flow, integral, phi
-from numtoolkit.scheme import Claims, Item, Layout, Scheme
+from numtoolkit.declare.entries import ZERO, Entry, flow, integral, phi
+from numtoolkit.declare.forms import Run, adams_bashforth, check_declared, combine, evaluate, history, tableau, written
+from numtoolkit.declare.scheme import Claims, Item, Scheme, Step
 from numtoolkit.schemes.exponential import FILL
-from numtoolkit.schemes.forms import Run, adams_bashforth, check_declared, combine, evaluate, history, tableau, written
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
 
 HIGHEST_DEGREE = 5  # of DEIS
@@ -64,7 +64,7 @@ def ipndm(k: int = 4) -> Scheme:
     return noise_multistep("ipndm", run, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
 
 
-def pseudo_runge_kutta(kept: int) -> Layout:
+def pseudo_runge_kutta(kept: int) -> Step:
     """The warm-up step of PNDM: four evaluations, their Runge-Kutta mean transferred as one noise."""
     half = Fraction(1, 2)
     items: list[Item] = [

@@ -2,11 +2,11 @@
 
 from fractions import Fraction
 
-from numtoolkit.entries import phi, symbol
-from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.processes import ScalarProcess
-from numtoolkit.scheme import Claims, Layout, Param, Scheme
-from numtoolkit.schemes.forms import churned, tableau
+from numtoolkit.declare.entries import phi, symbol
+from numtoolkit.declare.forms import churned, tableau
+from numtoolkit.declare.scheme import Claims, Param, Scheme, Step
+from numtoolkit.problem.problem import FROZEN_DRIFT
+from numtoolkit.problem.processes import ScalarProcess
 
 IMAGE = ("vp", "vp-cosine", "edm", "flow")
 c2, a = symbol("c2"), symbol("a")
@@ -86,7 +86,7 @@ def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
 
 def churned_scheme(
     name: str,
-    step: Layout,
+    step: Step,
     frozen: str,
     clock: str,
     source: str,

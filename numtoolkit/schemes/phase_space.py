@@ -1,6 +1,6 @@
 """Phase-space splittings and stochastic schemes on PSLD (arXiv:2310.07894, arXiv:2402.07211), and Euler-Maruyama.
 
-Letters as in `numtoolkit.scheme.word`. The papers number their schemes in words; the updates are those of the
+Letters as in `numtoolkit.declare.scheme.word`. The papers number their schemes in words; the updates are those of the
 published algorithms with the score as the frozen quantity.
 """
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
+from numtoolkit.declare.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
+from numtoolkit.declare.forms import combine, evaluate, word, written
+from numtoolkit.declare.scheme import Claims, Eval, Item, Noise, Param, Scheme, Step
 from numtoolkit.errors import InputError
-from numtoolkit.problem import FROZEN_DRIFT
-from numtoolkit.scheme import Claims, Eval, Item, Layout, Noise, Param, Scheme
-from numtoolkit.schemes.forms import combine, evaluate, word, written
+from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 
 PHASE = ("psld", "cld")
@@ -40,7 +40,7 @@ def ode(name: str, text: str, source: str, *fill: str, aliases: tuple[str, ...] 
     )
 
 
-def sde(name: str, layout: Layout, source: str, *fill: str) -> Scheme:
+def sde(name: str, layout: Step, source: str, *fill: str) -> Scheme:
     """A stochastic splitting of the reverse SDE; words of 1, 2, ... evaluations fill its budget."""
     return Scheme(
         name,
@@ -96,7 +96,7 @@ def injected(reading: str, part: str) -> Entry:
     return covariance(1 - symbol("w"), 1, lambda_s * O.row(own), lambda_s * noise.row(own)) + kept
 
 
-def oba(name: str, reading: str, part: str, layout: Layout, params: tuple[Param, ...]) -> Scheme:
+def oba(name: str, reading: str, part: str, layout: Step, params: tuple[Param, ...]) -> Scheme:
     """An OBA step, `layout`, with lambda_s in the noise of one part of the state.
 
     The published formula of lambda_s could not be recovered; `injected` lists the readings of it.
@@ -203,7 +203,7 @@ EM = Scheme(
     "em",
     family="classical",
     source="Maruyama 1955; Kloeden & Platen 1992 eq. 10.2.1",
-    step=Layout((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
+    step=Step((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
     to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as `DENOISE` is
     frozen=FROZEN_DRIFT,
     clock="time",

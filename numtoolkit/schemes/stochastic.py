@@ -3,10 +3,8 @@
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.entries import adams, number, symbol
-from numtoolkit.processes import ScalarProcess
-from numtoolkit.scheme import Claims, Layout, Param, Scheme
-from numtoolkit.schemes.forms import (
+from numtoolkit.declare.entries import adams, number, symbol
+from numtoolkit.declare.forms import (
     Run,
     adams_moulton,
     ancestral,
@@ -14,6 +12,8 @@ from numtoolkit.schemes.forms import (
     history,
     noisy,
 )
+from numtoolkit.declare.scheme import Claims, Param, Scheme, Step
+from numtoolkit.problem.processes import ScalarProcess
 from numtoolkit.schemes.multistep import FIRST, two_point
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
 
@@ -36,11 +36,11 @@ def ancestral_abscissa(problem, t, index, values):  # type: ignore[no-untyped-de
 
 def ancestral_scheme(
     name: str,
-    step: Layout,
+    step: Step,
     frozen: str,
     clock: str,
     source: str,
-    start: tuple[Layout, ...] = (),
+    start: tuple[Step, ...] = (),
     aliases: tuple[str, ...] = (),
 ) -> Scheme:
     """A deterministic scheme with forward noise after each step; step ratios are those of the whole steps."""
@@ -135,7 +135,7 @@ def sa_solver(p: int = 1) -> Scheme:
         family="exponential SDE",
         source="arXiv:2309.05019 Algorithm 1",
         **noisy(adams_moulton(p))._asdict(),
-        to_zero=Layout(EXPONENTIAL_EULER.items[1:], "out"),  # infinitely long, it ends without noise
+        to_zero=Step(EXPONENTIAL_EULER.items[1:], "out"),  # infinitely long, it ends without noise
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from numtoolkit.entries import L, N
+from numtoolkit.declare.entries import L, N
+from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import START, Eval, Layout, Noise, Row, Scheme
-from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import add
+from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
 from numtoolkit.symbolic.trees import (
     STATE,
     Exact,
@@ -29,7 +30,6 @@ from numtoolkit.symbolic.trees import (
     show_term,
     term_weight,
 )
-from numtoolkit.symbolic.unroll import Frame, frame_symbols, reading_of
 
 HIGHEST = 8
 
@@ -67,7 +67,7 @@ def order(
     raises   InputError for schemes that draw noise
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
-    frame = Frame(scheme, place=place)
+    frame = StepInClock(scheme, place=place)
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, highest), highest + 1):
         field, found = residuals(frame, weight, ratios=ratios)
@@ -78,14 +78,14 @@ def order(
 
 
 def residuals(
-    frame: Frame, highest: int, frame_of_flow: bool = True, ratios: Mapping[str, Fraction] | None = None
+    frame: StepInClock, highest: int, absorb_linear_flow: bool = True, ratios: Mapping[str, Fraction] | None = None
 ) -> tuple[Field, list[StateSeries]]:
     """Numerical minus exact coefficients of one step, by weight 0..highest, and the field they lie in.
 
     frame_of_flow  take L = 0 where the step is covariant, which loses nothing (`unroll.covariant`)
     """
     depth = _depth(frame, highest, ratios)
-    expansion = _Expansion(frame, depth, highest, frame_of_flow, ratios)
+    expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
     difference: StateSeries = dict(expansion.names(frame, depth)[1][frame.layout.out])
     add(difference, {term: -value for term, value in expansion.exact.state(expansion.field.number(1)).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
@@ -94,7 +94,7 @@ def residuals(
     return expansion.field, graded
 
 
-def _depth(frame: Frame, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
+def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
     """How many steps back evaluations at computed rows must be followed.
 
     A carried evaluation at a row of local order q is wrong by weight q + 1, enters the step with one h more, and
@@ -119,23 +119,23 @@ class _Expansion:
 
     def __init__(
         self,
-        frame: Frame,
+        frame: StepInClock,
         depth: int,
         order: int,
-        frame_of_flow: bool = True,
+        absorb_linear_flow: bool = True,
         ratios: Mapping[str, Fraction] | None = None,
     ) -> None:
         self.scheme, self.order = frame.scheme, order
-        self.field = Field(frame_symbols(frame, depth), values=ratios)
-        self.reading = reading_of(self.scheme, self.field, order, frame_of_flow)
+        self.field = Field(scalars_of(frame, depth), values=ratios)
+        self.reading = expansion_of(self.scheme, self.field, order, absorb_linear_flow)
         self.exact = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
-        self._known: dict[tuple[Frame, int], tuple[dict[str, TreeSeries], dict[str, StateSeries]]] = {}
+        self._known: dict[tuple[StepInClock, int], tuple[dict[str, TreeSeries], dict[str, StateSeries]]] = {}
 
-    def names(self, frame: Frame, depth: int) -> tuple[dict[str, TreeSeries], dict[str, StateSeries]]:
+    def names(self, frame: StepInClock, depth: int) -> tuple[dict[str, TreeSeries], dict[str, StateSeries]]:
         """The evaluations and the states of a step, its own start exact."""
         if (frame, depth) in self._known:
             return self._known[frame, depth]
-        layout: Layout = frame.layout
+        layout: Step = frame.layout
         states: dict[str, StateSeries] = {START: self.exact.state(self.field.scalar(frame.origin))}
         values: dict[str, TreeSeries] = {}
         self._known[frame, depth] = values, states
@@ -155,7 +155,7 @@ class _Expansion:
                 values[item.name] = self._network(states[item.of], item)
         return values, states
 
-    def _evaluation(self, frame: Frame, item: Eval, depth: int) -> TreeSeries:
+    def _evaluation(self, frame: StepInClock, item: Eval, depth: int) -> TreeSeries:
         """A carried evaluation: at the row the scheme computed if that is within depth, else at the exact state."""
         if item.of != START and depth:
             return self.names(frame, depth - 1)[0][item.name]
@@ -167,7 +167,7 @@ class _Expansion:
                 f"row {item.of!r} of scheme {self.scheme.name} is not consistent: it does not tend to the state."
             )
         # a network value enters the state under an integral, which brings one more power of h
-        return network(state, self.field.scalar(item.told), self.order - 1, self.field)
+        return network(state, self.field.scalar(item.network_time), self.order - 1, self.field)
 
     def _row(self, row: Row, states: dict[str, StateSeries], values: dict[str, TreeSeries]) -> StateSeries:
         total: StateSeries = {}

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from numtoolkit.entries import ONE, ZERO, Entry, Flow, Int, Product, Quotient, Sum, flow, integral
+from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, Product, Quotient, Sum, flow, integral
+from numtoolkit.declare.scheme import START, Eval, Row, Scheme, Step
 from numtoolkit.errors import InputError
-from numtoolkit.scheme import START, Eval, Layout, Row, Scheme
 
 
 def data_form(scheme: Scheme) -> Scheme:
@@ -32,7 +32,7 @@ def data_form(scheme: Scheme) -> Scheme:
     if any(item.at not in (ZERO, ONE) for item in evaluations.values()):
         raise InputError(f"scheme {scheme.name} has no data form here; its stages must lie at the ends of the step.")
     items = tuple(_row(item, evaluations) if isinstance(item, Row) else item for item in layout.items)
-    step = Layout(items, layout.out)
+    step = Step(items, layout.out)
     return replace(scheme, step=step, frozen="data", clock="log-snr", to_zero=None)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numtoolkit.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
+from numtoolkit.declare.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.errors import InputError
-from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.numbers import Field
 
 Letter = tuple[str, str, int]  # operator, row ("" for all), jet
 Word = tuple[Letter, ...]
@@ -39,7 +39,7 @@ class Jet:
 
 
 @dataclass(frozen=True)
-class Reading:
+class SeriesExpansion:
     """How operator names become letters.
 
     field   the coefficients

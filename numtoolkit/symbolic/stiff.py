@@ -18,11 +18,11 @@ from fractions import Fraction
 from math import factorial
 from typing import Any
 
-from numtoolkit.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
-from numtoolkit.scheme import START, Eval, Row, Scheme
-from numtoolkit.symbolic.fields import Field
-from numtoolkit.symbolic.series import Reading
-from numtoolkit.symbolic.unroll import Frame, covariant, frame_symbols
+from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
+from numtoolkit.declare.scheme import START, Eval, Row, Scheme
+from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.series import SeriesExpansion
+from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
 
 HIGHEST = 5
 Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
@@ -81,16 +81,16 @@ class Conditions:
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.step.needs else 0
-        self.field = Field({*frame_symbols(Frame(scheme), depth), *VARIABLES})
+        self.field = Field({*scalars_of(StepInClock(scheme), depth), *VARIABLES})
         self.nodes: list[Node] = []
         self._index: dict[tuple[int, str, int], int] = {}
-        frame = Frame(scheme)
+        frame = StepInClock(scheme)
         self.b = self._row(frame, frame.layout.out, depth)
         self._cache: dict[Any, ExpPoly] = {}
 
     # stages
 
-    def _node(self, frame: Frame, item: Eval, depth: int) -> int:
+    def _node(self, frame: StepInClock, item: Eval, depth: int) -> int:
         key = (frame.back, item.name, depth)
         if key not in self._index:
             if item.of == START or depth == 0:
@@ -102,7 +102,7 @@ class Conditions:
             self.nodes.append(node)
         return self._index[key]
 
-    def _row(self, frame: Frame, name: str, depth: int) -> tuple[Entry, tuple[tuple[int, Entry], ...]]:
+    def _row(self, frame: StepInClock, name: str, depth: int) -> tuple[Entry, tuple[tuple[int, Entry], ...]]:
         """A row as (entry on the state at the frame's start, weights on nodes), rows in between multiplied out."""
         items = {item.name: item for item in frame.layout.items}
         if name == START:
@@ -248,7 +248,7 @@ class Conditions:
 
     def taylor(self, entry: Entry, degree: int = 0) -> list[Any]:
         """Taylor coefficients in z, to that degree, of a weight divided by h."""
-        series = Reading(self.field, degree + 1, steady=("L", "N")).read(entry)
+        series = SeriesExpansion(self.field, degree + 1, steady=("L", "N")).read(entry)
         forced = (("N", "", 0),)
         return [series.get((("L", "", 0),) * m + forced, self.field.number(0)) for m in range(degree + 1)]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from numtoolkit.symbolic.fields import Field
+from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import Jet, Series, Word, add, weight
 
 Tree = tuple[int, tuple[Any, ...]]  # (time, children)
@@ -34,7 +34,7 @@ def term_weight(term: Term) -> int:
     return weight(word) + (tree_weight(leaf) if leaf else 0)
 
 
-def network(state: StateSeries, told: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
+def network(state: StateSeries, network_time: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
     """e(u_n + told h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
 
     linear  drop second and higher derivatives in the state (networks that are affine in it)
@@ -57,7 +57,7 @@ def network(state: StateSeries, told: Any, order: int, field: Field, linear: boo
         clock = value
         for time in range(order - used + 1):
             if time:
-                clock = clock * told / field.number(time)
+                clock = clock * network_time / field.number(time)
             if not clock:
                 break
             found[time, children] = clock

@@ -3,7 +3,7 @@
 import pytest
 
 from numtoolkit.schemes import scheme
-from numtoolkit.symbolic.verify import verify
+from numtoolkit.symbolic.verdict import verify
 
 
 @pytest.mark.parametrize("name", ["ddim", "heun-edm", "res-2s", "dpmpp-2m", "unipc", "rvv", "robab", "krogstad-4"])

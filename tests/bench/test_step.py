@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from numtoolkit import Network, grid, process
-from numtoolkit.program import lower
+from numtoolkit.program.program import lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.runner import UPDATES
 from numtoolkit.schemes import scheme

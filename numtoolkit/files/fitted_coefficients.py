@@ -1,0 +1,185 @@
+"""Tables of fitted coefficients: one value a step, good for one scheme on one grid of one process.
+
+A table is a small JSON file, one record a step, that names what it was fitted for and carries its own digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.errors import InputError, StorageError
+from numtoolkit.files.storage import Where, read_json, write_json
+
+FORMAT = "numtoolkit fitted coefficients 1"
+CLOSE = 1e-9  # relative; grids made on different machines differ in the last digits only
+
+Fact = str | int | float
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FittedStep:
+    """A step from process time `start` to `end`.
+
+    values         of the table's names; 0 where the step has no such coefficient
+    rank           directions of the coefficients that the batch tells apart
+    base_residual  root mean square a coordinate of fine target minus base step, over the batch
+    residual       that of fine target minus fitted step
+    """
+
+    start: float
+    end: float
+    values: tuple[float, ...]
+    rank: int
+    base_residual: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class FittedCoefficients:
+    """Values of the fitted step quantities `names` of a scheme, and what they were fitted for.
+
+    scheme, base, process, grid  specifications; `grid` is for people, the times of the steps are what counts
+    network                      name of the network
+    about                        how it was fitted: batch, target, ridge, cut
+    """
+
+    scheme: str
+    base: str
+    process: str
+    grid: str
+    network: str
+    names: tuple[str, ...]
+    steps: tuple[FittedStep, ...]
+    about: Mapping[str, Fact]
+
+    @property
+    def times(self) -> Floats:
+        """The N + 1 process times of the grid."""
+        return np.array([self.steps[0].start, *(step.end for step in self.steps)])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of everything the table holds."""
+        return hashlib.sha256(json.dumps(_record(self), sort_keys=True).encode()).hexdigest()
+
+    def column(self, name: str, process: str, times: Floats) -> Floats:
+        """The values of one quantity at every step of a run at the process times `times`, (N,).
+
+        raises   InputError for a run on another process or grid than the table was fitted for
+        """
+        own = self.times
+        if process != self.process:
+            raise InputError(
+                f"the table of {self.scheme} was fitted on process {self.process}, not {process}; fit anew."
+            )
+        if len(times) != len(own) or not np.allclose(times, own, rtol=CLOSE, atol=0):
+            fitted, asked = (f"of {len(t) - 1} steps from t = {t[0]:g} to {t[-1]:g}" for t in (own, times))
+            if fitted == asked:
+                n = int(np.flatnonzero(~np.isclose(times, own, rtol=CLOSE, atol=0))[0])
+                fitted, asked = (f"whose point {n} is t = {t[n]:g}" for t in (own, times))
+            raise InputError(
+                f"the table of {self.scheme} was fitted on grid {self.grid} {fitted}, not on one {asked}; fit anew."
+            )
+        return np.array([step.values[self.names.index(name)] for step in self.steps])
+
+
+def write_fitted_coefficients(path: Where, table: FittedCoefficients) -> Path:
+    """The table as a JSON file, written whole or not at all."""
+    return write_json(path, _file(table))
+
+
+def read_fitted_coefficients(path: Where) -> FittedCoefficients:
+    """The table in a file.
+
+    raises   StorageError for a file that cannot be read, is no table, or was changed since it was written
+    """
+    record = read_json(path)
+    try:
+        table = _table(record)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise StorageError(
+            f"{str(path)!r} is no table of fitted coefficients: {reason}; give one that fit wrote."
+        ) from None
+    if record != _file(table):
+        raise StorageError(f"{str(path)!r} was changed since it was written: its sha256 does not match; fit it anew.")
+    return table
+
+
+def is_fitted_coefficients(path: Where) -> bool:
+    """Whether a file holds fitted coefficients, in whatever state."""
+    try:
+        record = read_json(path)
+    except StorageError:
+        return False
+    return isinstance(record, dict) and record.get("format") == FORMAT
+
+
+def _file(table: FittedCoefficients) -> dict[str, Any]:
+    return {"format": FORMAT, **_record(table), "sha256": table.digest}
+
+
+def _record(table: FittedCoefficients) -> dict[str, Any]:
+    """The table as plain data, the coefficients of a step beside its times."""
+    steps = []
+    for step in table.steps:
+        own = asdict(step)
+        values = dict(zip(table.names, own.pop("values"), strict=True))
+        steps.append({"start": own.pop("start"), "end": own.pop("end"), **values, **own})
+    texts = {key: getattr(table, key) for key in ("scheme", "base", "process", "grid", "network")}
+    return {**texts, "about": dict(table.about), "names": list(table.names), "steps": steps}
+
+
+def _table(record: Any) -> FittedCoefficients:
+    """What a file holds; KeyError, TypeError or ValueError where it is no table."""
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ValueError(f"it does not say {FORMAT!r}")
+    texts = {key: _text(record, key) for key in ("scheme", "base", "process", "grid", "network")}
+    about, names, rows = record["about"], record["names"], record["steps"]
+    if not (isinstance(about, dict) and all(isinstance(value, Fact) for value in about.values())):
+        raise ValueError("about holds more than facts")
+    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
+        raise ValueError("names is no list of names")
+    if not (isinstance(rows, list) and rows):
+        raise ValueError("steps is no list of steps")
+    steps = tuple(_step(row, names) for row in rows)
+    ends = [steps[0].start, *(step.end for step in steps)]
+    if any(a != step.start for a, step in zip(ends, steps, strict=False)) or not (np.diff(ends) < 0).all():
+        raise ValueError("its times do not fall from step to step")
+    return FittedCoefficients(**texts, names=tuple(names), steps=steps, about=about)
+
+
+def _step(row: Any, names: list[str]) -> FittedStep:
+    found = {key: _number(row, key) for key in ("start", "end", "rank", "base_residual", "residual")}
+    return FittedStep(
+        float(found["start"]),
+        float(found["end"]),
+        tuple(float(_number(row, name)) for name in names),
+        int(found["rank"]),
+        float(found["base_residual"]),
+        float(found["residual"]),
+    )
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    if not isinstance(record[key], str):
+        raise ValueError(f"{key} is no text")
+    return str(record[key])
+
+
+def _number(row: dict[str, Any], key: str) -> float:
+    value = row[key]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{key} = {value!r} is no number")
+    return value

@@ -1,0 +1,274 @@
+"""Linear stability, read numerically from a scheme's declaration: its rows, with a linear network substituted.
+
+Two kinds of maps, both of the spectral radius of the one-step matrix over (state, carried evaluations):
+
+    test equation   dz/du = L z + e, e = w z / h, on one scalar block with h L = x fixed and the complex w = h de/dz
+                    free; for a scheme that freezes the whole drift, e = (L + w / h) z, which is the same equation
+    process         the process itself with Gaussian data of a given variance: a step from time t of length h
+
+Additive noise does not move the matrix, so radius <= 1 is also mean-square stability. History is that of equal steps
+and carries evaluations of the same equation (the companion matrix), so the test equation serves multistep schemes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numtoolkit.declare.scheme import START, Eval, Row, Scheme, Step
+from numtoolkit.errors import InputError
+from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES, Problem
+from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
+from numtoolkit.program.evaluator import Evaluator
+from numtoolkit.program.program import problem_of
+from numtoolkit.schemes import scheme as read
+
+ROUNDING = 1e-12  # a radius this close to 1 counts as 1
+IDENTITY = (
+    "N",
+    "unit",
+    "ones",
+    "unit_beta",
+    "ones_beta",
+    "unit_time",
+    "ones_time",
+    "xx",
+)  # operators that are 1 on the test equation
+
+Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One scheme on the test equation with h L = linear: x, y (ny, nx) are Re w, Im w; stable where radius <= 1."""
+
+    scheme: str
+    linear: float
+    x: Floats
+    y: Floats
+    radius: Floats
+
+    @property
+    def panel(self) -> str:
+        """What is held fixed."""
+        return f"h L = {self.linear:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class StepLimit:
+    """The longest stable step h (n,) of one scheme from the times t (n,), inf where no step there is unstable.
+
+    panel    what is held fixed
+    longest  (n,), the longest step there is, t - t_min
+    """
+
+    scheme: str
+    panel: str
+    t: Floats
+    h: Floats
+    longest: Floats
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The scalar block of the test equation, as a reader of entries sees it."""
+
+    name: str = "test equation"
+    blocks: int = 1
+    rows: tuple[str, ...] = ("x",)
+
+
+@dataclass(frozen=True)
+class LinearEquation:
+    """dz/du = x z + e, steps of length 1 in u = -t: stands in for a `Problem` in a `Reader`."""
+
+    linear: float
+    frozen: str
+    process: _Line = _Line()
+    scalar: None = None  # blocks are read as constant matrices, not by the closed forms of a process
+
+    def u(self, t: Floats) -> Floats:
+        return -t
+
+    def t(self, u: Floats) -> Floats:
+        return -u
+
+    def constant(self, name: str) -> bool:
+        return True
+
+    def operator(self, name: str, t: Floats) -> Floats:
+        linear = 0.0 if self.frozen == FROZEN_DRIFT else self.linear
+        forward = linear if self.frozen == "noise" else 0.0  # of z / alpha, whose linear part is that of the prediction
+        values = {"L": linear, "F": forward} | dict.fromkeys(IDENTITY, 1.0) | dict.fromkeys(PLACES[1:], 0.0)
+        if name not in values:
+            raise InputError(f"operator {name} has no meaning on the test equation; name a process instead.")
+        return np.full((len(t), 1, 1), values[name])
+
+
+def one_step_matrix(layout: Step, reader: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
+    """The matrices (n, B, B) that take (state, carried evaluations) through a step whose network is linear.
+
+    Basis vectors are fed through the rows in order; noises contribute nothing.
+    """
+    k, carried = reader.k, [new for new, _ in layout.carry]
+    basis = np.eye(k + width * len(carried))[None]
+    names: dict[str, NDArray[Any]] = {START: basis[:, :k]}
+    for i, name in enumerate(carried):
+        names[name] = basis[:, k + i * width : k + (i + 1) * width]
+    for item in layout.items:
+        if isinstance(item, Row):
+            names[item.name] = sum(reader.block(e) @ names[s] for s, e in item.terms if s in names)
+        elif isinstance(item, Eval):
+            names[item.name] = slope(item) @ names[item.of]
+    rows = [names[layout.out], *(names[old] for _, old in layout.carry)]
+    n = max(map(len, rows))
+    return np.concatenate([np.broadcast_to(row, (n, *row.shape[1:])) for row in rows], axis=1)
+
+
+def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Floats:
+    """Spectral radius of one step on the test equation with h L = linear, for every w (n,), real or complex.
+
+    Step ratios and other step quantities are 1, fitted coefficients 0. The shift of a conjugate scheme is per h.
+    cost     (400 x 200) w: 10 ms a one-step scheme, 0.15 s with one carried evaluation, 0.5 s with two
+    """
+    declared = read(scheme).unfitted()
+    names = [f"r{j}" for j in range(len(declared.start))] + [name for name, _ in declared.quantities]
+    problem = cast(Problem, LinearEquation(linear, declared.frozen))
+    reader = Evaluator(problem, np.array([1.0, 0.0]), np.array([0]), declared.parameters() | dict.fromkeys(names, 1.0))
+    e = (linear + w if declared.frozen == FROZEN_DRIFT else w)[:, None, None]
+    return spectral_radius(one_step_matrix(declared.step, reader, 1, lambda item: e))
+
+
+def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
+    """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
+
+    Step quantities (churn) are those of a run of that one step, fitted coefficients are 0.
+    raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
+    """
+    declared = read(scheme).unfitted()
+    if declared.step.carry:
+        raise InputError(
+            f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
+        )
+    problem = problem_of(declared, process)
+    values = declared.parameters()
+    pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
+    quantities = {name: rule(problem, pairs, index, values | {"steps": 1}) for name, rule in declared.quantities}
+    reader = Evaluator(problem, pairs, index, values | quantities)
+
+    def slope(item: Eval) -> Floats:
+        network_time = reader.time(item.network_time)
+        e, sigma = process.kernel(network_time)
+        marginal = variance * e[:, :, None] * e[:, None, :] + sigma
+        posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
+        P, Q = problem.freeze("data", network_time)
+        return P + Q @ posterior
+
+    return spectral_radius(one_step_matrix(declared.step, reader, problem.width, slope))
+
+
+def spectral_radius(matrices: NDArray[Any]) -> Floats:
+    """Largest modulus of the eigenvalues of stacked matrices (n, B, B)."""
+    return cast(Floats, np.abs(np.linalg.eigvals(matrices)).max(axis=-1))
+
+
+def real_interval(scheme: str | Scheme, linear: float = 0.0) -> float:
+    """The largest r with the test equation stable for all w in [-r, 0] at h L = linear; inf beyond 1000."""
+    return float(_extent(lambda s: linear_radius(scheme, linear, -s), np.array([1e3]))[0])
+
+
+def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike) -> Any:
+    """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
+
+    cost     450 steps read for each time
+    """
+    start = np.atleast_1d(np.asarray(t, dtype=np.float64))
+
+    def radius(h: Floats) -> Floats:
+        begin = np.resize(start, h.shape)
+        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min))
+
+    return _extent(radius, start - process.t_min).reshape(np.shape(t))[()]
+
+
+def extents(scheme: str | Scheme) -> dict[str, float]:
+    """How far a scheme is stable, where that has a meaning, by what it is measured on; inf where there is no bound.
+
+    "h L = 0", "h L = -1"  `real_interval`, for schemes of scalar processes and those that carry evaluations
+    "PSLD step"             the longest from its T with data variance 1/4, for schemes without history
+    returns  nothing for a scheme with a coefficient that only a grid gives
+    cost     0.05 to 1 s
+    """
+    declared = read(scheme)
+    if declared.of_grid:
+        return {}
+    found = {
+        f"h L = {x}": real_interval(declared, x) for x in (0, -1) if declared.step.carry or "vp" in declared.processes
+    }
+    if "psld" in declared.processes and not declared.step.carry:
+        process = PSLD()
+        found["PSLD step"] = float(stable_step(declared, process, 0.25, process.T))
+    return found
+
+
+def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
+    """Where `radius` first exceeds 1 on (0, top], each: found by a scan and halved to the last digits.
+
+    radius   of m x n points in one row, n fastest
+    returns  (n,): 0 below a millionth of top, inf if the scan sees no excess
+    """
+    points = np.geomspace(1e-6, 1.0, 400)[:, None] * top
+
+    def unstable(at: Floats) -> NDArray[np.bool_]:
+        return radius(at.ravel()).reshape(at.shape) > 1 + ROUNDING
+
+    scan = unstable(points)
+    first = scan.argmax(axis=0)
+    column = np.arange(len(top))
+    low, high = points[np.maximum(first - 1, 0), column], points[first, column]
+    for _ in range(50):
+        middle = (low + high) / 2
+        beyond = unstable(middle[None])[0]
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.where(scan.any(axis=0), np.where(first == 0, 0.0, low), np.inf)
+
+
+def regions(
+    scheme: str | Scheme,
+    linear: Sequence[float] = (0.0, -1.0, -2.0),
+    process: Process | None = None,
+    variance: float = 0.25,
+    size: int = 400,
+) -> tuple[Region, ...] | tuple[StepLimit]:
+    """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
+    scalar processes that have no step quantities but ratios, else on a process.
+
+    linear    values of h L, one map each
+    process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
+    variance  of one coordinate of the data, on a process
+    size      points along each axis of a map; a fifth as many times on a process
+    raises    InputError for unknown schemes, and for a scheme with history on a process
+    """
+    declared = read(scheme)
+    alike = declared.kind == "ode" and not declared.quantities
+    if process is None and (declared.step.carry or ("vp" in declared.processes and alike)):
+        return tuple(_linear_map(declared, x, size) for x in linear)
+    process = process or (PSLD() if "psld" in declared.processes else EDM())
+    t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
+    dynamics = "probability flow" if declared.kind == "ode" else "reverse SDE"
+    panel = f"{process.name}, {dynamics}, data variance {variance:g}"
+    limit = stable_step(declared, process, variance, t)
+    return (StepLimit(declared.spec, panel, t, limit, t - process.t_min),)
+
+
+def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
+    """Computed for Im w >= 0 and mirrored: coefficients are real."""
+    half = np.linspace(0.0, 4.0, max(size // 2, 2))
+    x, upper = np.meshgrid(np.linspace(-5.0, 3.0, size), half)
+    radius = linear_radius(scheme, linear, (x + 1j * upper).ravel()).reshape(x.shape)
+    x, y, radius = (np.vstack([below[::-1], above]) for below, above in ((x, x), (-upper, upper), (radius, radius)))
+    return Region(scheme.spec, linear, x, y, radius)

@@ -1,0 +1,1 @@
+"""The problem a scheme is run on: process, dynamics, prediction, frozen quantity, clock, grid."""

@@ -1,0 +1,338 @@
+"""The float64 reader of the entry language: every entry of a layout, vectorised over the steps of a grid.
+
+Closed forms where there are any (scalar flows, phi functions, exponentials of fixed blocks), Gauss-Legendre
+quadrature of smooth integrands otherwise; the time-ordered flow of blocks that do not commute with themselves is
+collocated at the nodes of the quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.declare.entries import (
+    At,
+    Const,
+    Cov,
+    Entry,
+    Flow,
+    Int,
+    Op,
+    Product,
+    Quotient,
+    Sum,
+    Symbol,
+    op,
+)
+from numtoolkit.declare.entries import (
+    L as LINEAR,
+)
+from numtoolkit.declare.entries import (
+    N as FORCING,
+)
+from numtoolkit.errors import InputError
+from numtoolkit.phi_functions import (
+    covariance_integral,
+    expm,
+    matrix_window_integral,
+    scaled_window_integral,
+    window_integral,
+)
+from numtoolkit.problem.problem import ANGLE, FROZEN_DRIFT, RESIDUAL, Problem
+from numtoolkit.problem.processes import Floats
+
+Indices = NDArray[np.signedinteger]
+
+PANELS, NODES = 4, 20  # 1e-15 on every integrand of the catalogue over steps of up to 4 in log-SNR
+
+
+class Evaluator:
+    """Reads entries for the steps `index` of the grid `t` (N + 1 process times, falling).
+
+    symbols: values of the parameters (numbers) and step quantities (arrays (n,)). Blocks come back as (n, k, k) or
+    (n, k, width); `scalar` as (n,).
+    """
+
+    def __init__(self, problem: Problem, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
+        self.problem, self.symbols = problem, symbols
+        self.start, self.end = t[index], t[index + 1]
+        self.u0 = problem.u(self.start)
+        self.h = problem.u(self.end) - self.u0
+        self.n, self.k = len(index), problem.process.blocks
+        self._ordered: dict[tuple[Op, Entry, Entry], tuple[Floats, Floats]] = {}
+        self._weighed: dict[tuple[Op, Op, Entry, Entry], tuple[Floats, Floats]] = {}
+
+    def scalar(self, entry: Entry) -> Floats:
+        """A scalar entry, (n,)."""
+        value = self._value(entry)
+        if value.ndim != 1:
+            raise InputError(f"entry {entry} is a block where a scalar is needed.")
+        return value
+
+    def block(self, entry: Entry) -> Floats:
+        """An entry as blocks; a scalar stands for that multiple of the identity."""
+        return self._block(self._value(entry))
+
+    def time(self, c: Entry) -> Floats:
+        """Process times at abscissa c: the grid's own at 0 and 1."""
+        at = self.scalar(c)
+        times = np.where(at == 0, self.start, self.end)
+        inner = (at != 0) & (at != 1)
+        if inner.any():
+            times[inner] = self.problem.t((self.u0 + at * self.h)[inner])
+        return times
+
+    def _block(self, value: Floats) -> Floats:
+        return value[:, None, None] * np.eye(self.k) if value.ndim == 1 else value
+
+    def _value(self, entry: Entry) -> Floats:
+        if isinstance(entry, Const):
+            return np.full(self.n, float(entry.value))
+        if isinstance(entry, Symbol):
+            if entry.name not in self.symbols:
+                raise InputError(f"symbol {entry.name!r} has no value; give it as a parameter of the scheme.")
+            return np.broadcast_to(np.asarray(self.symbols[entry.name], dtype=np.float64), (self.n,))
+        if isinstance(entry, Sum):
+            return self._sum([self._value(arg) for arg in entry.args])
+        if isinstance(entry, Product):
+            return self._product([self._value(arg) for arg in entry.args])
+        if isinstance(entry, Quotient):
+            top = self._value(entry.top)
+            return top / self.scalar(entry.bottom).reshape((-1,) + (1,) * (top.ndim - 1))
+        if isinstance(entry, Flow):
+            return self._flow(entry)
+        if isinstance(entry, Int):
+            return self._int(entry)
+        if isinstance(entry, Cov):
+            return self._cov(entry)
+        if isinstance(entry, At):
+            return self.h[:, None, None] * self._matrix(entry.X, self.time(entry.c))
+        raise InputError(f"entry {entry} has no float64 reading here.")
+
+    def _sum(self, values: list[Floats]) -> Floats:
+        if any(v.ndim == 3 for v in values):
+            values = [self._block(v) for v in values]
+        return sum(values[1:], start=values[0])
+
+    def _product(self, values: list[Floats]) -> Floats:
+        result = values[0]
+        for value in values[1:]:
+            if result.ndim == value.ndim:
+                result = result * value if result.ndim == 1 else result @ value
+            else:
+                result = result[:, None, None] * value if result.ndim == 1 else result * value[:, None, None]
+        return result
+
+    # operators
+
+    def _matrix(self, X: Op, t: Floats, each: int = 1) -> Floats:
+        """An operator at the times t ((n * each,), `each` times a step) as blocks, rows cut."""
+        total: Any = 0.0
+        for coefficient, name, row in X.terms:
+            factor = np.repeat(self.scalar(coefficient), each)[:, None, None]
+            total = total + factor * self._cut(self.problem.operator(name, t), name, row)
+        if isinstance(total, float):
+            return np.zeros((len(t), self.k, self.k))
+        return total
+
+    def _cut(self, blocks: Floats, name: str, row: str) -> Floats:
+        if not row:
+            return blocks
+        rows = self.problem.process.rows
+        if row not in rows:
+            raise InputError(
+                f"process {self.problem.process.name} has no state part {row!r}; it has {', '.join(rows)}."
+            )
+        kept = np.zeros_like(blocks)
+        i = rows.index(row)
+        kept[:, i] = blocks[:, i]
+        return kept
+
+    def _constant(self, X: Op) -> bool:
+        return all(self.problem.constant(name) for _, name, _ in X.terms)
+
+    # flows
+
+    def _log_flow(self, X: Op, start: Floats, end: Floats, each: int = 1) -> Floats:
+        total = np.zeros_like(start)
+        for coefficient, name, _ in X.terms:
+            total += np.repeat(self.scalar(coefficient), each) * self.problem.log_flow(name, start, end)
+        return total
+
+    def _flow(self, entry: Flow) -> Floats:
+        if self.problem.scalar is not None:
+            with np.errstate(over="ignore"):
+                return np.exp(self._log_flow(entry.L, self.time(entry.a), self.time(entry.b)))[:, None, None]
+        width = (self.scalar(entry.b) - self.scalar(entry.a)) * self.h
+        if self._constant(entry.L):
+            return _exponential(width[:, None, None] * self._matrix(entry.L, self.start))
+        return self._ordered_flow(entry.L, entry.a, entry.b)[1]
+
+    # integrals
+
+    def _int(self, entry: Int) -> Floats:
+        a, b = self.scalar(entry.a), self.scalar(entry.b)
+        weight = [self.scalar(w) for w in entry.weight]
+        problem, process = self.problem, self.problem.scalar
+        if process is None:
+            if self._constant(entry.L) and self._constant(entry.N):
+                A = self.h[:, None, None] * self._matrix(entry.L, self.start)
+                return matrix_window_integral(A, a, b, weight) @ (
+                    self.h[:, None, None] * self._matrix(entry.N, self.start)
+                )
+            return self._quadrature(entry, weight)
+        if (entry.L, entry.N) == (LINEAR, FORCING):
+            scale = process.alpha(self.time(entry.b))
+            if (problem.frozen, problem.clock) == ("data", "log-snr"):
+                return (scale * scaled_window_integral(-problem.q * self.h, a, b, weight))[:, None, None]
+            if problem.frozen == "noise" and len(weight) == 1:  # in any clock, and down to noise level 0
+                fall = process.noise_level(self.time(entry.a)) - process.noise_level(self.time(entry.b))
+                return (-problem.q * scale * fall * weight[0])[:, None, None]
+            if (problem.frozen, problem.clock) == ("noise", "log-snr"):
+                sigma = scale * process.noise_level(self.time(entry.b))
+                return (-problem.q * sigma * self.h * window_integral(self.h, a, b, weight))[:, None, None]
+            if (problem.frozen, problem.clock) == ("noise", "noise-level"):
+                return (-problem.q * scale * self.h * window_integral(0.0, a, b, weight))[:, None, None]
+            if (problem.frozen, problem.clock, problem.q) == (RESIDUAL, ANGLE, 1):
+                width = np.hypot(problem.sigma_data, process.noise_level(self.time(entry.b)))
+                return (scale * width * self.h * window_integral(0.0, a, b, weight))[:, None, None]
+            if problem.frozen == FROZEN_DRIFT:
+                return (self.h * window_integral(0.0, a, b, weight))[:, None, None]
+        return self._quadrature(entry, weight)
+
+    def _nodes(self, a: Entry, b: Entry) -> tuple[Floats, Floats, Floats]:
+        """Times (n, m), their abscissae and the clock weights du of a quadrature over [a, b].
+
+        The variable x makes the operators smooth from the data to the prior: the log-SNR of a scalar process, or with a
+        Gaussian law at hand arsinh(s / sigma_data), which is finite at s = 0; the square root of time in phase space.
+        """
+        problem, process, start, end = self.problem, self.problem.scalar, self.time(a), self.time(b)
+        fraction = (np.add.outer(np.arange(PANELS), _collocation()[0]) / PANELS).ravel()
+        if process is None:
+            x0, x1 = np.sqrt(start), np.sqrt(end)
+        elif problem.frozen == RESIDUAL:
+            x0, x1 = (np.arcsinh(process.noise_level(t) / problem.sigma_data) for t in (start, end))
+        else:
+            x0, x1 = process.clock("log-snr", start), process.clock("log-snr", end)
+        x = x0[:, None] + np.outer(x1 - x0, fraction)
+        if process is None:
+            t, slope = x**2, -2 * x
+        elif problem.frozen == RESIDUAL:
+            t = process.time_of_noise_level(problem.sigma_data * np.sinh(x))
+            slope = -problem.sigma_data * np.cosh(x) / process.level_rate(t)
+        else:
+            t = process.time("log-snr", x)
+            slope = process.rate("log-snr", t)
+        c = (problem.u(t.ravel()).reshape(t.shape) - self.u0[:, None]) / self.h[:, None]
+        du = np.outer(x1 - x0, np.tile(_collocation()[1], PANELS) / PANELS) * slope
+        return t, c, du / problem.rate(t.ravel()).reshape(t.shape)
+
+    def _flow_to_end(self, L: Op, a: Entry, b: Entry, t: Floats) -> Floats:
+        """Flow from the nodes t (n, m) of the window [a, b] to its end, (n, m, k, k)."""
+        m, end = t.shape[1], self.time(b)
+        if self.problem.scalar is not None:
+            return np.exp(self._log_flow(L, t.ravel(), np.repeat(end, m), m)).reshape(self.n, m, 1, 1)
+        if not self._constant(L):
+            return self._ordered_flow(L, a, b)[0]
+        width = self.problem.u(np.repeat(end, m)) - self.problem.u(t.ravel())
+        fixed = np.repeat(self._matrix(L, self.start), m, axis=0)
+        return _exponential(width[:, None, None] * fixed).reshape(self.n, m, self.k, self.k)
+
+    def _ordered_flow(self, L: Op, a: Entry, b: Entry) -> tuple[Floats, Floats]:
+        """Time-ordered flow to the end of the window from each of its nodes (n, m, k, k) and from its start (n, k, k).
+
+        It solves dX/du = -X L backwards from X = 1. In each panel X is the polynomial that does so at the nodes: linear
+        equations for the values X_i = X_end + sum_j B_ij X_j M_j, B_ij the integral from node i of the Lagrange basis.
+        """
+        if (L, a, b) not in self._ordered:
+            t, _, du = self._nodes(a, b)
+            _, weights, B = _collocation()
+            shape = (self.n, PANELS, NODES, self.k, self.k)
+            M = (
+                self._matrix(L, t.ravel(), t.shape[1]).reshape(shape)
+                * (du.reshape(shape[:3]) / weights)[..., None, None]
+            )
+            nodes, whole = np.empty(shape), np.broadcast_to(np.eye(self.k), (self.n, self.k, self.k))
+            for panel in reversed(range(PANELS)):
+                own = M[:, panel]
+                coupling = np.einsum("ij,njab->nibja", B, own).reshape(self.n, NODES * self.k, NODES * self.k)
+                known = np.tile(np.swapaxes(whole, 1, 2), (1, NODES, 1))  # transposed: equations act from the left
+                solved = np.linalg.solve(np.eye(NODES * self.k) - coupling, known).reshape(shape[:1] + shape[2:])
+                nodes[:, panel] = np.swapaxes(solved, 2, 3)
+                whole = whole + np.einsum("j,njab,njbc->nac", weights, nodes[:, panel], own)
+            self._ordered[L, a, b] = nodes.reshape(self.n, -1, self.k, self.k), whole
+        return self._ordered[L, a, b]
+
+    def _quadrature(self, entry: Int, weight: list[Floats]) -> Floats:
+        key = entry.L, entry.N, entry.a, entry.b
+        if key not in self._weighed:
+            t, c, du = self._nodes(entry.a, entry.b)
+            forcing = self._matrix(entry.N, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, -1)
+            flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
+            self._weighed[key] = c, du[:, :, None, None] * (flow @ forcing)
+        c, moved = self._weighed[key]
+        return np.einsum("nm,nmiq->niq", sum(w[:, None] * c**j for j, w in enumerate(weight)), moved)
+
+    def _cov(self, entry: Cov) -> Floats:
+        problem, process = self.problem, self.problem.scalar
+        a, b = self.scalar(entry.a), self.scalar(entry.b)
+        if process is not None:
+            s0, s1 = process.noise_level(self.time(entry.a)), process.noise_level(self.time(entry.b))
+            alpha = process.alpha(self.time(entry.b))
+            if (entry.L, entry.G) == (op("F"), op("Q")):  # alpha_b^2 |s_b^2 - s_a^2|
+                return (alpha**2 * np.abs(s1 - s0) * (s1 + s0))[:, None, None]
+            if (entry.L, entry.G, problem.frozen) == (
+                LINEAR,
+                op("G"),
+                "data",
+            ):  # alpha_b^2 s_b^2 (1 - (s_b/s_a)^(2 tau^2))
+                with np.errstate(divide="ignore"):
+                    fall = np.log(s1 / s0)
+                return ((alpha * s1) ** 2 * -np.expm1(2 * problem.tau**2 * fall))[:, None, None]
+            if (entry.L, entry.G, problem.frozen) == (LINEAR, op("G"), RESIDUAL):  # W_b (1 - (W_b / W_a)^(tau^2))
+                width0, width1 = np.hypot(problem.sigma_data, s0), np.hypot(problem.sigma_data, s1)
+                return (alpha * width1)[:, None, None] ** 2 * np.abs(
+                    np.expm1(2 * problem.tau**2 * np.log(width1 / width0))
+                )[:, None, None]
+        elif self._constant(entry.L) and self._constant(entry.G):
+            h = self.h[:, None, None]
+            area = covariance_integral(
+                h * self._matrix(entry.L, self.start), h * self._matrix(entry.G, self.start), a, b
+            )
+            return np.sign(b - a)[:, None, None] * area
+        t, _, du = self._nodes(entry.a, entry.b)
+        flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
+        rate = self._matrix(entry.G, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, self.k)
+        return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(du), flow, rate, flow, optimize=True)
+
+
+@cache
+def _collocation() -> tuple[Floats, Floats, Floats]:
+    """Gauss-Legendre points and weights on [0, 1], and B_ij = int from point i to 1 of the Lagrange polynomial of j."""
+    legendre = np.polynomial.legendre
+    points, weights = legendre.leggauss(NODES)
+    primitives = [legendre.legint(row, lbnd=-1) for row in np.eye(NODES)]
+    tails = np.stack([legendre.legval(1.0, p) - legendre.legval(points, p) for p in primitives], axis=1)
+    return (points + 1) / 2, weights / 2, tails @ np.linalg.inv(legendre.legvander(points, NODES - 1)) / 2
+
+
+def _exponential(A: Floats) -> Floats:
+    """exp of stacked blocks; for 2 x 2 exp(m)(cosh(w) I + sinh(w)/w (A - m I)), m half the trace (Cayley-Hamilton)."""
+    if A.shape[-1] != 2:
+        return expm(A)
+    m = (A[..., 0, 0] + A[..., 1, 1]) / 2
+    rest = A - m[..., None, None] * np.eye(2)
+    square = rest[..., 0, 0] ** 2 + rest[..., 0, 1] * rest[..., 1, 0]
+    w = np.sqrt(np.abs(square))
+    real = square >= 0
+    even = np.where(real, np.cosh(np.where(real, w, 0)), np.cos(w))
+    odd = np.where(
+        w < 1e-4,
+        1 + square / 6,
+        np.where(real, np.sinh(np.where(real, w, 0)), np.sin(w)) / np.where(w == 0, 1, w),
+    )
+    return np.exp(m)[..., None, None] * (even[..., None, None] * np.eye(2) + odd[..., None, None] * rest)

@@ -1,0 +1,280 @@
+"""The run program: a scheme lowered on a grid to an ordered list of float64 instructions, the waist of the toolkit.
+
+Every engine that runs (numpy, torch, exact moments, stability) reads this one object. Coefficients are exact entries
+read in float64 once, before a run starts, and kept as Python floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.declare.entries import ZERO
+from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
+from numtoolkit.errors import InputError, counted
+from numtoolkit.problem.problem import Problem
+from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.program.budget import plan
+from numtoolkit.program.evaluator import Evaluator, Indices
+
+CONSTANT = "1"  # the source that is 1 everywhere
+Block = tuple[tuple[float, ...], ...]  # rows of a small matrix over state or output blocks
+
+
+@dataclass(frozen=True)
+class Affine:
+    """name = sum of block * source over earlier names and the constant "1"."""
+
+    name: str
+    terms: tuple[tuple[str, Block], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """name = network(row `of`, process time `time`)."""
+
+    name: str
+    of: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Draw:
+    """name = factor times standard normals, the noise of this slot of the step."""
+
+    name: str
+    slot: int
+    factor: Block
+
+
+Instruction = Affine | Call | Draw
+
+
+@dataclass(frozen=True)
+class ProgramStep:
+    """One step from process time `start` to `end`: instructions, the new state's name, (new, old) carried names."""
+
+    start: float
+    end: float
+    instructions: tuple[Instruction, ...]
+    out: str
+    carry: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A whole run. `network` is the prediction its calls expect; `nfe` counts them."""
+
+    scheme: str
+    process: Process
+    network: str
+    steps: tuple[ProgramStep, ...]
+
+    @property
+    def nfe(self) -> int:
+        return sum(isinstance(i, Call) for step in self.steps for i in step.instructions)
+
+    @property
+    def plan(self) -> str:
+        """How the steps spend the evaluations: "2 steps of 2 evaluations, 1 of 1"."""
+        counts = [sum(isinstance(i, Call) for i in step.instructions) for step in self.steps]
+        runs = [(count, len(list(group))) for count, group in groupby(counts)]
+        count, steps = runs[0]
+        head = f"{counted(steps, 'step')} of {counted(count, 'evaluation')}"
+        return ", ".join([head, *(f"{steps} of {count}" for count, steps in runs[1:])])
+
+    @property
+    def times(self) -> Floats:
+        return np.array([self.steps[0].start, *(step.end for step in self.steps)])
+
+    def text(self) -> str:
+        """The run as a person reads it: one line an instruction, blocks with six digits."""
+        spent = f"{counted(self.nfe, 'evaluation')} of {self.network}"
+        lines = [f"{self.scheme} on {self.process.spec}, {spent}: {self.plan}"]
+        for n, step in enumerate(self.steps):
+            lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
+            for i in step.instructions:
+                if isinstance(i, Affine):
+                    terms = " + ".join(f"{_show(block)} {source}" for source, block in i.terms).replace("+ -", "- ")
+                    lines.append(f"  {i.name} = {terms or '0'}")
+                elif isinstance(i, Call):
+                    lines.append(f"  {i.name} = network({i.of}, t = {i.time:.6g})")
+                else:
+                    lines.append(f"  {i.name} = {_show(i.factor)} normal({i.slot})")
+            kept = "".join(f", {new} <- {old}" for new, old in step.carry)
+            lines.append(f"  y <- {step.out}{kept}")
+        return "\n".join(lines)
+
+
+def _show(block: Block) -> str:
+    if len(block) == 1 and len(block[0]) == 1:
+        return f"{block[0][0]:.6g}"
+    return "[" + "; ".join(" ".join(f"{x:.6g}" for x in row) for row in block) + "]"
+
+
+def problem_of(scheme: Scheme, process: Process) -> Problem:
+    """The problem a scheme integrates on a process.
+
+    raises   InputError when the scheme is not declared for the process
+    """
+    if process.name not in scheme.processes:
+        known = ", ".join(scheme.processes)
+        raise InputError(f"scheme {scheme.spec} is not defined on process {process.name!r}; it runs on {known}.")
+    clock = process.natural_clock if scheme.clock == "natural" else scheme.clock
+    law = {name: float(value) for name, value in scheme.parameters().items() if name in ("sigma_data", "mean")}
+    return Problem(process, scheme.frozen, clock, float(scheme.tau_value), **law)
+
+
+def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data", nfe: int | None = None) -> Program:
+    """Lower a scheme on a grid to a run program.
+
+    times    N + 1 process times as `numtoolkit.problem.grids.grid` returns them
+    network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
+    nfe      None for whole steps; else the run is that of `numtoolkit.program.budget.planned`, which must have N steps
+    raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
+    cost     no evaluations; milliseconds for a thousand steps
+    """
+    problem = problem_of(scheme, process)
+    run = plan(scheme, times, nfe)
+    steps: list[ProgramStep | None] = [None] * len(run)
+    for layout in {id(own): own for own in run}.values():
+        index = np.array([n for n, own in enumerate(run) if own is layout])
+        try:
+            lowered = _lower_layout(scheme, layout, problem, times, index, network)
+        except np.linalg.LinAlgError:
+            if times[-1] == 0:
+                raise InputError(
+                    f"scheme {scheme.spec} has no step to t = 0 on process {process.spec}, whose noise is singular "
+                    "there; end the grid at a time above 0."
+                ) from None
+            raise InputError(
+                f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
+                "choose parameters of the process nearer the defaults."
+            ) from None
+        for n, step in zip(index, lowered, strict=True):
+            steps[n] = step
+    program = Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
+    fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
+    if fitted != program.nfe:  # the same grid, but another end
+        raise InputError(
+            f"the table of {scheme.name} was fitted for runs of {fitted} evaluations, not of {program.nfe}; give "
+            f"nfe = {fitted} or fit anew."
+        )
+    return program
+
+
+def step_quantities(
+    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: dict[str, Fraction]
+) -> dict[str, Any]:
+    """Values of the step ratios r0, r1, ... and of the scheme's own step quantities at the given steps."""
+    u = problem.u(times)
+    with np.errstate(invalid="ignore"):
+        h = np.diff(u)
+    found: dict[str, Any] = {}
+    for j in range(len(scheme.start)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
+    for name, rule in scheme.quantities:
+        with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
+            found[name] = rule(problem, times, index, values | {"steps": len(times) - 1})
+    for name in scheme.fitted:
+        found[name] = (
+            np.zeros(len(index))
+            if scheme.table is None
+            else scheme.table.column(name, problem.process.spec, times)[index]
+        )
+    return found
+
+
+def _lower_layout(
+    scheme: Scheme, layout: Step, problem: Problem, times: Floats, index: Indices, network: str
+) -> list[ProgramStep]:
+    values = scheme.parameters()
+    reader = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
+    columns: list[list[Instruction]] = []
+    slot = 0
+    for item in layout.items:
+        if isinstance(item, Row):
+            columns.append(_affine(scheme, item.name, _row(item, layout, problem, reader), times, index))
+        elif isinstance(item, Noise):
+            factor = _root(reader.block(item.covariance))
+            _check_finite(scheme, item.name, factor, times, index)
+            columns.append([Draw(item.name, slot, block) for block in _floats(factor)])
+            slot += 1
+        else:
+            columns += _call(scheme, item, problem, reader, network, times, index)
+    rows = zip(*columns, strict=True)
+    return [
+        ProgramStep(float(times[n]), float(times[n + 1]), tuple(row), layout.out, layout.carry)
+        for n, row in zip(index, rows, strict=True)
+    ]
+
+
+def _row(row: Row, layout: Step, problem: Problem, reader: Evaluator) -> list[tuple[str, Floats]]:
+    """The terms of a row. A reference law with a mean moves the states: the row is one of z - e_t mean throughout."""
+    terms = [(source, reader.block(entry)) for source, entry in row.terms]
+    if problem.mean:
+        place = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
+        moved = [blocks @ problem.moved_mean(reader.time(place[s])) for s, blocks in terms if s in place]
+        terms.append((CONSTANT, problem.moved_mean(reader.time(row.at)) - sum(moved)))
+    return terms
+
+
+def _call(
+    scheme: Scheme, item: Eval, problem: Problem, reader: Evaluator, network: str, times: Floats, index: Indices
+) -> list[list[Instruction]]:
+    network_time = reader.time(item.network_time)
+    P, Q = problem.freeze(network, network_time)
+    offset = [(CONSTANT, problem.offset(network_time))] if problem.mean else []
+    moved = P.any() or any(blocks.any() for _, blocks in offset)
+    if not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
+        return [[Call(item.name, item.of, float(t)) for t in network_time]]
+    raw = f"{item.name}.{network}"
+    terms = [(item.of, P), (raw, Q), *offset]
+    conversion = _affine(scheme, item.name, terms, times, index)
+    return [[Call(raw, item.of, float(t)) for t in network_time], conversion]
+
+
+def _affine(
+    scheme: Scheme, name: str, terms: Sequence[tuple[str, Floats]], times: Floats, index: Indices
+) -> list[Instruction]:
+    for source, blocks in terms:
+        _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
+    columns = [(source, _floats(blocks)) for source, blocks in terms]
+    return [
+        Affine(name, tuple((source, blocks[n]) for source, blocks in columns if any(map(any, blocks[n]))))
+        for n in range(len(index))
+    ]
+
+
+def _floats(blocks: Floats) -> list[Block]:
+    return [tuple(map(tuple, block)) for block in blocks.tolist()]
+
+
+def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, index: Indices) -> None:
+    bad = np.flatnonzero(~np.isfinite(blocks).all(axis=(1, 2)))
+    if len(bad):
+        n = int(index[bad[0]])
+        raise InputError(
+            f"scheme {scheme.spec}: coefficient {where} of step {n} (t = {times[n]:g} to {times[n + 1]:g}) is not "
+            "finite; take smaller steps there or end the grid at a time above 0."
+        )
+
+
+def _root(covariance: Floats) -> Floats:
+    """A lower-triangular factor of stacked positive semidefinite blocks, zero rows kept zero."""
+    factor = np.zeros_like(covariance)
+    k = covariance.shape[-1]
+    for i in range(k):
+        for j in range(i + 1):
+            rest = covariance[:, i, j] - np.einsum("nl,nl->n", factor[:, i, :j], factor[:, j, :j])
+            if i == j:
+                factor[:, i, i] = np.sqrt(np.maximum(rest, 0))
+            else:
+                factor[:, i, j] = np.divide(rest, factor[:, j, j], out=np.zeros_like(rest), where=factor[:, j, j] > 0)
+    return factor

@@ -1,0 +1,314 @@
+"""What an experiment is: a table of a few strict keys that says what to compute and which question the picture answers.
+
+A file NAME.toml holds `kind` and the fields of the class of that kind below, nothing else. All specifications in it are
+read when it is, so that a slip is found before anything runs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from numtoolkit import plots
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.errors import InputError, StorageError, unknown
+from numtoolkit.laws import Law, law_of
+from numtoolkit.measure import stability
+from numtoolkit.problem.grids import grid as grid_of
+from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import problem_of
+from numtoolkit.schemes import catalogue
+from numtoolkit.schemes import scheme as scheme_of
+
+DIGITS = 6  # of measured numbers: machines and thread counts differ in the last bits, not in these
+COLUMNS = 8  # of a panel of images
+QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down to
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment found: plain data, rounded, and a figure or a table in Markdown."""
+
+    data: list[dict[str, Any]]
+    figure: Any = None
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The order table of the whole catalogue, derived and claimed."""
+
+    title: str
+    caption: str = ""
+
+    def run(self, quick: bool) -> Result:
+        from numtoolkit.symbolic.verdict import verify
+
+        rows = []
+        for scheme in catalogue():
+            found = verify(scheme)
+            row = {"scheme": scheme.spec, "family": scheme.family, "nfe_per_step": scheme.nfe_per_step}
+            rows.append(
+                row | {name: getattr(found, name) for name in ("claimed", "derived", "run", "verdict", "holds", "ok")}
+            )
+        return Result(rows, table=plots.order_table(rows))
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Where schemes are stable: on the test equation at values of h L, or on a process with data of some variance."""
+
+    title: str
+    schemes: tuple[str, ...]
+    caption: str = ""
+    linear: tuple[float, ...] = (0.0, -1.0, -2.0)
+    process: str = ""
+    variance: float = 0.25
+
+    def __post_init__(self) -> None:
+        _check(self.schemes, self.process)
+        if not self.variance > 0:
+            raise InputError(f"variance = {self.variance} is out of range; give a positive number.")
+
+    def run(self, quick: bool) -> Result:
+        process = process_of(self.process) if self.process else None
+        size = QUICK_SIZE if quick else 400
+        maps = [m for name in self.schemes for m in stability.regions(name, self.linear, process, self.variance, size)]
+        rows: list[dict[str, Any]] = []
+        for found in maps:
+            row = {"scheme": found.scheme, "panel": found.panel}
+            if isinstance(found, stability.StepLimit):
+                rows.append(row | {"t": found.t.tolist(), "longest_stable_step": [_finite(h) for h in found.h]})
+            else:
+                rows.append(row | {"real_interval": _finite(stability.real_interval(found.scheme, found.linear))})
+        return Result(rounded(rows), plots.stability_figure(maps, self.title))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Error against evaluations. `samples` is the number of seeds, 0 for as many as the metric needs; `show` says what
+    is drawn, error, median or both; `slopes` are the orders drawn as guides.
+    """
+
+    title: str
+    process: str
+    law: str
+    schemes: tuple[str, ...]
+    grid: str
+    nfe: tuple[int, ...]
+    caption: str = ""
+    samples: int = 0
+    show: tuple[str, ...] = ("error",)
+    slopes: tuple[int, ...] = (1, 2, 3)
+
+    def __post_init__(self) -> None:
+        _check(self.schemes, self.process, self.law, self.grid)
+        _check_budgets(self.nfe)
+        for quantity in self.show:
+            if quantity not in ("error", "median"):
+                raise unknown("quantity", quantity, ("error", "median"))
+
+    def run(self, quick: bool) -> Result:
+        count = max(self.samples // 4, QUICK_SEEDS) if quick else self.samples
+        records = _errors([scheme_of(name) for name in self.schemes], self, quick, range(count) if count else None)
+        return Result(records, plots.curve_figure(records, self.title, self.show, self.slopes))
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as a table."""
+
+    title: str
+    process: str
+    law: str
+    grid: str
+    nfe: tuple[int, ...]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _check(("euler",), self.process, self.law, self.grid)
+        _check_budgets(self.nfe)
+
+    def run(self, quick: bool) -> Result:
+        name = process_of(self.process).name
+        records = _errors([scheme for scheme in catalogue() if name in scheme.processes], self, quick)
+        return Result(records, table=plots.error_table(records))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One way of sampling: a scheme on a grid."""
+
+    scheme: str
+    grid: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images drawn from the same starts at equal evaluations; with `exact`, beside the ends of the exact flow."""
+
+    title: str
+    process: str
+    law: str
+    nfe: int
+    panels: tuple[Panel, ...]
+    caption: str = ""
+    count: int = 64
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        from numtoolkit.sampling.runner import times_of
+
+        _check(tuple(panel.scheme for panel in self.panels), self.process, self.law)
+        for panel in self.panels:
+            times_of(scheme_of(panel.scheme), process_of(self.process), panel.grid, nfe=self.nfe)
+        if len(law_of(self.law).shape) != 2 or self.count < 1 or self.count % COLUMNS:
+            raise InputError(f"law {self.law}, count {self.count}: give a law of images and a multiple of {COLUMNS}.")
+
+    def run(self, quick: bool) -> Result:
+        from numtoolkit.measure import exact_flow
+        from numtoolkit.models.network import Network
+        from numtoolkit.sampling.runner import sample
+        from numtoolkit.sampling.state import join, origin, split
+
+        process, law, seeds = process_of(self.process), law_of(self.law), range(self.count)
+        start = origin(process, process.T, seeds, None, law.shape, np.float64, None).blocks(seeds)
+        truth = exact_flow(process, law, start, process.T, process.t_min)[0] if self.exact else None
+        pictures = {} if truth is None else {"exact flow": (truth, np.zeros(self.count, bool))}
+        rows = []
+        for panel in self.panels:
+            found = sample(Network.of(law), panel.scheme, process=process, grid=panel.grid, nfe=self.nfe, seeds=seeds,
+                           start=join(start), progress=False, on_nonfinite="mark")  # fmt: skip
+            blocks = split(found.samples, process.blocks)
+            left = _left_to_denoise(process, law, blocks, float(found.program.times[-1]))
+            row: dict[str, Any] = {"scheme": panel.scheme, "grid": panel.grid, "nfe": found.nfe, "noise_left": left}
+            text = f"{panel.scheme}, grid {panel.grid}\n" + (
+                "not finite" if left is None else f"RMS noise left {left:.2g}"
+            )
+            astray = np.zeros(self.count, bool)
+            if truth is not None:
+                distance = np.sqrt(np.mean((blocks[0] - truth).reshape(self.count, -1) ** 2, axis=1))
+                astray = ~(distance < np.sqrt(law.variance) / 2)
+                row["astray"] = int(astray.sum())
+                text = f"{text}; {astray.sum()} of {self.count} astray"
+            pictures[text] = blocks[0], astray
+            rows.append(row)
+        return Result(rounded(rows), plots.image_grid(pictures, self.title, COLUMNS))
+
+
+Experiment = Orders | Stability | Errors | Curve | Samples
+KINDS: dict[str, type[Experiment]] = {
+    "orders": Orders, "stability": Stability, "errors": Errors, "curve": Curve, "samples": Samples,
+}  # fmt: skip
+
+
+def read_experiments(folder: Path) -> dict[str, tuple[dict[str, Any], Experiment]]:
+    """name -> (the table of the file, the experiment) of every TOML file in a folder, by kind and then by name.
+
+    raises   InputError, naming the file and the key, for a folder without experiments and for one that cannot be used;
+             StorageError for a file that is not TOML
+    """
+    paths = sorted(folder.glob("*.toml"))
+    if not paths:
+        raise InputError(
+            f"there are no experiments (*.toml) in {str(folder)!r}; run from the root of the repository, or name one."
+        )
+    found = {path.stem: _read(path) for path in paths}
+    order = list(KINDS.values())
+    return dict(sorted(found.items(), key=lambda item: (order.index(type(item[1][1])), item[0])))
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise StorageError(f"cannot read {str(path)!r}: {error}; mend or remove it.") from None
+    try:
+        kind = str(raw.get("kind", ""))
+        if kind not in KINDS:
+            raise unknown("kind", kind, KINDS)
+        return raw, _build(KINDS[kind], {key: value for key, value in raw.items() if key != "kind"}, f"kind {kind}")
+    except InputError as error:
+        raise InputError(f"experiment {str(path)!r}: {error}") from None
+
+
+def _build(kind: type[Any], table: Any, what: str) -> Any:
+    hints = get_type_hints(kind)
+    if not isinstance(table, dict):
+        raise InputError(f"{what} = {table!r} is no table; give one with the keys {', '.join(hints)}.")
+    for key in table:
+        if key not in hints:
+            raise unknown("key", key, hints)
+    for needed in fields(kind):
+        if needed.default is MISSING and needed.name not in table:
+            raise InputError(f"{what} needs the key {needed.name!r}; add it.")
+    return kind(**{key: _value(value, hints[key], key) for key, value in table.items()})
+
+
+def _value(value: Any, kind: Any, what: str) -> Any:
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise InputError(f"{what} = {value!r} is no list; give one.")
+        return tuple(_value(item, get_args(kind)[0], what) for item in value)
+    if is_dataclass(kind):
+        return _build(kind, value, what)  # type: ignore[arg-type]
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise InputError(f"{what} = {value!r} is not {names[kind]}; give one.")
+    return value
+
+
+def _check(schemes: tuple[str, ...], process: str, law: str = "", grid: str = "") -> None:
+    """Read every specification once."""
+    if not schemes:
+        raise InputError("there are no schemes; name at least one.")
+    chosen = [scheme_of(text) for text in schemes]
+    if process:
+        for scheme in chosen:
+            problem_of(scheme, process_of(process))
+    if grid:
+        grid_of(grid, process_of(process), 8)
+    if law:
+        law_of(law)
+
+
+def _check_budgets(nfe: tuple[int, ...]) -> None:
+    if not nfe or min(nfe) < 1:
+        raise InputError(f"nfe = {list(nfe)} holds no budgets; give whole numbers from 1.")
+
+
+def _errors(schemes: list[Scheme], of: Curve | Errors, quick: bool, seeds: range | None = None) -> list[dict[str, Any]]:
+    from numtoolkit.measure import error_curve
+
+    process, law = process_of(of.process), law_of(of.law)
+    nfe = [n for n in of.nfe if n <= QUICK_NFE or n == min(of.nfe)] if quick else of.nfe
+    curves = (error_curve(scheme, process, law, of.grid, nfe, seeds) for scheme in schemes)
+    return rounded([record for curve in curves for record in curve])
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with every float at DIGITS significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _left_to_denoise(process: Process, law: Law, blocks: list[Floats], t: float) -> float | None:
+    """RMS over samples and coordinates of what the exact denoiser would still take away at time t."""
+    if t == 0:
+        return 0.0
+    return _finite(np.sqrt(np.mean((blocks[0] - law.denoise(*process.observe(blocks, t))) ** 2)))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

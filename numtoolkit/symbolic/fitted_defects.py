@@ -1,0 +1,61 @@
+"""What a table leaves of the local error: the residuals of a fitted family with the numbers of each step put in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.problem.processes import process
+from numtoolkit.program.budget import plan
+from numtoolkit.program.program import problem_of, step_quantities
+from numtoolkit.symbolic.classical import residuals
+from numtoolkit.symbolic.steps_back import StepInClock
+from numtoolkit.symbolic.trees import show_term
+
+WEIGHT = 2  # of the heaviest residuals: those that a fitted family leaves open
+
+
+def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
+    """For a scheme with a table: a record {step, t, to, its coefficients, its residuals by tree} a step of the table.
+
+    A residual of weight w is the coefficient of h^w and of its tree in the local error, numerical minus exact, h the
+    length of the step in the scheme's clock; weights go to 2. The final step to noise level 0 has none, and neither
+    has a step that fills a budget.
+    cost     0.01 to 0.3 s a layout
+    """
+    table = scheme.table
+    if table is None:
+        return []
+    times = table.times
+    problem, values = problem_of(scheme, process(table.process)), scheme.parameters()
+    nfe = table.about.get("nfe")
+    run = plan(scheme, times, None if nfe is None else int(nfe))
+    places = {id(scheme.step): ("step", 0)} | {id(own): ("start", i) for i, own in enumerate(scheme.start)}
+    records: list[dict[str, Any]] = []
+    known: dict[tuple[str, int], dict[str, Any]] = {}
+    for n, layout in enumerate(run):
+        place = places.get(id(layout))
+        if place is None:
+            continue
+        if place not in known:
+            known[place] = _functions(scheme, place)
+        numbers = step_quantities(scheme, problem, times, np.array([n]), values)
+        symbols = {name: float(value[0]) for name, value in numbers.items()}
+        own = {name: symbols[name] for name in scheme.fitted}
+        found = {tree: float(function(**symbols)) for tree, function in known[place].items()}
+        records.append({"step": n, "t": float(times[n]), "to": float(times[n + 1]), **own, **found})
+    return records
+
+
+def _functions(scheme: Scheme, place: tuple[str, int]) -> dict[str, Any]:
+    """The residuals of a step as functions of its symbols, by tree, lighter ones first."""
+    import sympy
+
+    field, graded = residuals(StepInClock(scheme, place=place), WEIGHT)
+    found = {}
+    for term, value in (pair for terms in graded for pair in terms.items()):
+        expression = sympy.lambdify([sympy.Symbol(name) for name in field.names], field.expression(value))
+        found[show_term(term)] = lambda expression=expression, **known: expression(*(known[x] for x in field.names))
+    return found

@@ -1,0 +1,200 @@
+"""One inner step of a scheme with its history: what a carried name stands for, in the clock of the step.
+
+The step m steps back runs from abscissa -(r0 + ... + r_{m-1}) with length r_{m-1}; its ratios are r_{k+m} / r_{m-1}.
+Engines start each such step from the exact state and take evaluations beyond `depth` at exact states too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+from numtoolkit.declare.entries import (
+    ONE,
+    ZERO,
+    At,
+    Entry,
+    Flow,
+    Int,
+    L,
+    N,
+    Op,
+    Product,
+    Quotient,
+    Sum,
+    substitute,
+    symbol,
+    symbols,
+    walk,
+)
+from numtoolkit.declare.scheme import START, Eval, Item, Noise, Row, Scheme, Step
+from numtoolkit.problem.predictions import OF_SCORE
+from numtoolkit.problem.problem import FROZEN_DRIFT
+from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.series import SeriesExpansion
+
+
+@dataclass(frozen=True)
+class StepInClock:
+    """A step with its entries in the clock of the step that is analysed, which comes `back` steps after it.
+
+    place  which layout: ("step", 0) the inner step, ("start", i), ("last", i), ("to_zero", 0), or ("fill", i) of
+           those of all the runs of `fill`, one after the other
+    """
+
+    scheme: Scheme
+    back: int = 0
+    place: tuple[str, int] = ("step", 0)
+
+    @property
+    def declared(self) -> Step:
+        """The layout as declared."""
+        kind, index = self.place
+        found = getattr(self.scheme, kind)
+        layouts = tuple(chain(*found)) if kind == "fill" else found
+        return layouts[index] if isinstance(layouts, tuple) else layouts
+
+    @cached_property
+    def origin(self) -> Entry:
+        total: Entry = ZERO
+        for j in range(self.back):
+            total = total - symbol(f"r{j}")
+        return total
+
+    @cached_property
+    def scale(self) -> Entry:
+        return symbol(f"r{self.back - 1}") if self.back else ONE
+
+    @cached_property
+    def layout(self) -> Step:
+        inner = self.scheme.exact(self.declared)
+        if not self.back:
+            return inner
+        ratios = {name: symbol(f"r{int(name[1:]) + self.back}") / self.scale for name in _ratios(inner)}
+        shifted = inner.map(lambda entry: substitute(entry, ratios))
+        return shifted.moved(self.origin, self.scale)
+
+    @cached_property
+    def previous(self) -> StepInClock:
+        """The step before: the inner step, but for a start, which follows the start before it."""
+        kind, index = self.place
+        place = (kind, index - 1) if index and kind in ("start", "last", "fill") else ("step", 0)
+        return StepInClock(self.scheme, self.back + 1, place)
+
+    def find(self, name: str) -> tuple[StepInClock, str]:
+        """The frame and name of the item that a name carried into this frame's step stands for."""
+        frame = self.previous
+        old = dict(frame.declared.carry)[name]
+        if any(item.name == old for item in frame.declared.items):
+            return frame, old
+        return frame.find(old)
+
+
+def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: bool = False) -> SeriesExpansion:
+    """How a scheme's operators become letters.
+
+    Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise level:
+    there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
+    integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that is no loss. G, the noise of the
+    dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen.
+    """
+    blocks = [node for _, entry in scheme.step.entries() for node in walk(entry) if isinstance(node, Op)]
+    cut = any(row for block in blocks for _, _, row in block.terms)
+    absent: tuple[str, ...] = ()
+    steady: tuple[str, ...] = ()
+    if scheme.frozen == FROZEN_DRIFT:
+        absent, steady = ("L",), ("N",)
+    elif scheme.clock == "noise-level":  # frozen noise: in the frame z / alpha the equation is dz = e ds
+        absent, steady = ("L",), ("N",)
+    elif absorb_linear_flow and all(covariant(scheme.exact(layout)) for layout in scheme.layouts):
+        absent = ("L",)
+    elif scheme.frozen == "score" and scheme.clock == "natural":
+        steady = ("L", "N", "O", "R", "Q", "g")
+    rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
+    if scheme.frozen in OF_SCORE:
+        rename.append(("F", field.number(1), "L"))
+    return SeriesExpansion(field, order, ("x", "m") if cut else ("",), absent, steady, tuple(rename))
+
+
+def covariant(layout: Step) -> bool:
+    """Whether a change of frame z -> S(u) z carries the step over into the same step.
+
+    True when a row at abscissa c takes states by the full flow to c, evaluations by integrals or kicks that end at c.
+    Then L = 0 is no loss of generality: N and the network absorb the linear flow.
+    """
+    if layout.noises:
+        return False
+    at = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
+    evaluations = {item.name for item in layout.items if isinstance(item, Eval)} | (layout.needs - at.keys())
+    return all(
+        _ends_at(entry, None if source in evaluations else at[source], row.at)
+        for row in layout.items
+        if isinstance(row, Row)
+        for source, entry in row.terms
+    )
+
+
+def _ends_at(entry: Entry, start: Entry | None, end: Entry) -> bool:
+    """Whether a block runs from `start` (None: from an evaluation) to `end` in the frame of L."""
+    if isinstance(entry, Sum):
+        return all(_ends_at(arg, start, end) for arg in entry.args)
+    if isinstance(entry, Product):
+        blocks = [arg for arg in entry.args if any(isinstance(n, (Flow, Int, At)) for n in walk(arg))]
+        if len(blocks) == 2 and isinstance(blocks[0], Flow):  # a later flow of something that ends where it starts
+            later = blocks[0]
+            return (later.L, later.b) == (L, end) and _ends_at(blocks[1], start, later.a)
+        return len(blocks) == 1 and _ends_at(blocks[0], start, end)
+    if isinstance(entry, Quotient):
+        return _ends_at(entry.top, start, end)
+    if isinstance(entry, Flow):
+        return start is not None and (entry.L, entry.a, entry.b) == (L, start, end)
+    if isinstance(entry, Int):
+        return start is None and (entry.L, entry.N, entry.b) == (L, N, end)
+    if isinstance(entry, At):
+        return start is None and (entry.X, entry.c) == (N, end)
+    return start == end
+
+
+def _ratios(layout: Step) -> set[str]:
+    return {name for name in step_symbols(layout) if name[0] == "r" and name[1:].isdigit()}
+
+
+def step_symbols(layout: Step) -> set[str]:
+    """Every scalar a layout depends on, in its entries and abscissae."""
+    found: set[str] = set()
+    for item in layout.items:
+        for entry in _scalars(item):
+            found |= symbols(entry)
+    return found
+
+
+def _scalars(item: Item) -> Iterator[Entry]:
+    if isinstance(item, Row):
+        yield item.at
+        yield from (entry for _, entry in item.terms)
+    elif isinstance(item, Eval):
+        yield from (item.at, item.network_time)
+    elif isinstance(item, Noise):
+        yield item.covariance
+
+
+def scalars_of(start: StepInClock, depth: int) -> set[str]:
+    """The scalars that an analysis of a step to that depth reads."""
+    found: set[str] = symbols(start.scheme.exact_scalar(start.scheme.tau))
+    seen: set[tuple[StepInClock, int]] = set()
+    todo = [(start, depth)]
+    while todo:
+        frame, left = todo.pop()
+        if (frame, left) in seen:
+            continue
+        seen.add((frame, left))
+        found |= step_symbols(frame.layout)
+        for name in frame.layout.needs:
+            source, old = frame.find(name)
+            item = next(i for i in source.layout.items if i.name == old)
+            found |= set().union(*(symbols(entry) for entry in _scalars(item)))
+            if left and isinstance(item, Eval) and item.of != START:
+                todo.append((source, left - 1))
+    return found

@@ -1,0 +1,321 @@
+"""Order in law and along paths of stochastic schemes, exact on affine scores.
+
+For a Gaussian law the frozen quantity is affine, e(u, z) = J(u) z + j(u), and a step is z' = R z + r + noise of
+covariance Q. R, r and Q are expanded in words of the jets of L, N, J, j and of the covariance rate and compared with
+the exact SDE (Milstein & Tretyakov 2004, section 2.2). Weak order p on Gaussian laws: R, r and Q agree to weight p.
+Strong order p: R, r to weight p, and the integrand of the noise along a path to weight p - 1 (Milstein's theorem: mean
+h^(p+1), root mean square h^(p+1/2)). Weak order 1 then holds for every smooth law, since the local conditions of
+order 1 see the score only by its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
+from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme
+from numtoolkit.errors import InputError
+from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.series import (
+    CovarianceSeries,
+    Jet,
+    Letter,
+    Series,
+    SeriesExpansion,
+    Word,
+    add,
+    multiply,
+    weight,
+)
+from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
+
+HIGHEST = 6
+Path = dict[tuple[Word, tuple[Fraction, Fraction]], Any]  # word on a window -> polynomial in the abscissa
+
+
+@dataclass(frozen=True)
+class WeakOrder:
+    """weak order on Gaussian laws, strong order (None if a noise is not tied to a path), first failing residuals.
+
+    general  whether the weak order holds for every smooth score, not only for affine ones
+    """
+
+    weak: int
+    strong: int | None
+    general: bool
+    residuals: list[dict[str, object]]
+
+
+def weak_order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = HIGHEST) -> WeakOrder:
+    """Weak and strong order of a step of a stochastic scheme, unbound parameters symbolic.
+
+    raises   InputError for deterministic schemes
+    cost     0.01 to 0.5 s, some seconds with history taken at predicted states; no sampling, no network calls
+    """
+    if scheme.kind != "sde":
+        raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
+    for p in range(1, highest + 1):
+        field, mean, noise, path = defects(StepInClock(scheme, place=place), p)
+        rows = [(_show_word(w), value) for w, value in mean.items()]
+        rows += [(_show_triple(key), value) for key, value in noise.items()]
+        if rows:
+            break
+    weak = p - 1 if rows else p
+    matched = min(map(weight, mean), default=p + 1) - 1
+    strong = None if path is None else min(matched, min((weight(word) for word, _ in path), default=p))
+    residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
+    return WeakOrder(weak, strong, weak <= 1, sorted(residuals, key=lambda r: (len(str(r["tree"])), str(r["tree"]))))
+
+
+def _show_word(word: Word) -> str:
+    return " ".join(map(_letter, word)) + ("" if word and word[-1][0] == "j" else " y")
+
+
+def _show_triple(key: tuple[Word, Letter, Word]) -> str:
+    left, rate, right = key
+    return " ".join([*map(_letter, left), _letter(rate), *(f"{_letter(x)}'" for x in reversed(right))])
+
+
+def _letter(letter: Letter) -> str:
+    name, row, jet = letter
+    return f"{name}{jet or ''}{'.' + row if row else ''}"
+
+
+def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
+    """Numerical minus exact one-step moments: their field, words, covariance words and path integrand.
+
+    Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
+    """
+    field = Field(scalars_of(frame, order))
+    reading = expansion_of(frame.scheme, field, order)
+    drift, forcing, rate = _exact_jets(frame.scheme, reading)
+    one, zero = field.number(1), field.number(0)
+    past = _Past(frame, reading, drift, forcing)
+    noises = dict(past.names(frame, order)[frame.layout.out])
+    mean = dict(noises.pop(START, {}))
+    covariance: CovarianceSeries = {}
+    for noise in frame.layout.noises:
+        if noise.name in noises:
+            series = noises[noise.name]
+            add(covariance, _sandwich(series, reading.covariance(noise.covariance), series, order))
+    for back in range(1, len(past.frames)):
+        # the noise of an earlier step is part of the state: it counts beside it, not where the state meets itself
+        a, b = past.window(back)
+        on = multiply(mean, reading.flow(drift, b, zero), order)
+        state = {word: value for word, value in on.items() if not word or word[-1][0] != "j"}
+        kernels = past.kernels(back, drawn=f"x{back}" in noises)
+        acting: dict[str, Series] = {kind: dict(noises.get(f"{kind}{back}", {})) for kind in kernels}
+        add(acting["w"], state)
+        for left, right in product(kernels, repeat=2):
+            own = reading.spread(kernels[left], rate, a, b, kernels[right])
+            add(covariance, _sandwich(acting[left], own, acting[right], order))
+        add(covariance, _negative(_sandwich(state, reading.spread(drift, rate, a, b), state, order)))
+    add(mean, _negative(reading.flow(drift, zero, one)))
+    add(mean, _negative(reading.integral(drift, forcing, [one], zero, one)))
+    add(covariance, _negative(reading.spread(drift, rate, zero, one)))
+    path = None if past.frames[1:] else _path_defect(frame, reading, noises, drift)
+    return field, mean, covariance, path
+
+
+def _negative(series: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: -value for key, value in series.items()}
+
+
+class _Past:
+    """What earlier steps hand on, in terms of the state now and of the noise since then.
+
+    The exact affine SDE gives z_n = Flow z_{n-1} + forcing + w_1, hence z_{n-1} = Flow^-1 (z_n - w_1) + ..., and so on
+    back; w_m, the noise of the step m steps back, is a source like any other but is correlated with z_n. An evaluation
+    at a predicted state sees x_m beside it, what the scheme drew in that step: noise of the same path under the
+    scheme's linear operator. Beyond `depth` steps back predicted states are taken as exact.
+    """
+
+    def __init__(self, frame: StepInClock, reading: SeriesExpansion, drift: list[Jet], forcing: list[Jet]) -> None:
+        self.reading, self.drift, self.forcing = reading, drift, forcing
+        self.frames = [frame]
+        self._known: dict[tuple[StepInClock, int], dict[str, dict[str, Series]]] = {}
+
+    def window(self, back: int) -> tuple[Any, Any]:
+        scalar = self.reading.field.scalar
+        return scalar(self.frames[back].origin), scalar(self.frames[back - 1].origin)
+
+    def kernels(self, back: int, drawn: bool) -> dict[str, list[Jet]]:
+        """The operator that carries each kind of noise of an earlier step to its end, the drawn one if it acts."""
+        kernels = {"w": self.drift}
+        for noise in self.frames[back].layout.noises if drawn else ():
+            whole = Cov(L, op("G"), self.frames[back].origin, self.frames[back - 1].origin)
+            if noise.covariance != whole:
+                raise InputError(f"the past noise {noise.name} is not that of the linear part; it has no order in law.")
+            kernels["x"] = self.reading.jets(L)
+        return kernels
+
+    def state(self, back: int) -> dict[str, Series]:
+        """The exact state at the start of the step `back` steps ago."""
+        zero, one = self.reading.field.number(0), self.reading.field.number(1)
+        while len(self.frames) <= back:
+            self.frames.append(self.frames[-1].previous)
+        c = self.reading.field.scalar(self.frames[back].origin)
+        state = self.reading.flow(self.drift, zero, c)
+        add(state, self.reading.integral(self.drift, self.forcing, [one], zero, c))
+        sources = {START: state}
+        for m in range(1, back + 1):
+            flow = self.reading.flow(self.drift, self.window(m)[1], c)
+            sources[f"w{m}"] = {word: -value for word, value in flow.items()}
+        return sources
+
+    def names(self, frame: StepInClock, depth: int) -> dict[str, dict[str, Series]]:
+        """Every name of a step, each as words on the sources: the state now, j, and noises."""
+        if (frame, depth) in self._known:
+            return self._known[frame, depth]
+        values = self._known[frame, depth] = {START: self.state(frame.back)}
+        for name in sorted(frame.layout.needs):
+            values[name] = self._evaluation(*frame.find(name), depth)
+        for item in frame.layout.items:
+            if isinstance(item, Noise):
+                source = f"x{frame.back}" if frame.back else item.name
+                values[item.name] = {source: {(): self.reading.field.number(1)}}
+            elif isinstance(item, Row):
+                terms = [(self.reading.read(entry), values[source]) for source, entry in item.terms]
+                values[item.name] = _combine(terms, self.reading)
+            else:
+                values[item.name] = self._network(values[item.of], item)
+        return values
+
+    def _evaluation(self, frame: StepInClock, name: str, depth: int) -> dict[str, Series]:
+        item = next(i for i in frame.layout.items if i.name == name)
+        if not isinstance(item, Eval):
+            raise InputError(f"scheme {frame.scheme.name} carries {name}, no evaluation; its law is not analysed.")
+        if item.of != START and depth:
+            return self.names(frame, depth - 1)[name]
+        return self._network(self.state(frame.back - (item.of != START)), item)
+
+    def _network(self, state: dict[str, Series], item: Eval) -> dict[str, Series]:
+        return _affine_network(state, self.reading.field.scalar(item.network_time), self.reading)
+
+
+def _combine(terms: Sequence[tuple[Series, dict[str, Series]]], reading: SeriesExpansion) -> dict[str, Series]:
+    total: dict[str, Series] = {}
+    for block, sources in terms:
+        for source, series in sources.items():
+            found = total.setdefault(source, {})
+            for u, a in block.items():
+                add(found, {u + v: a * b for v, b in series.items() if weight(u) + weight(v) <= reading.order})
+    return total
+
+
+def _affine_network(of: dict[str, Series], network_time: Any, reading: SeriesExpansion) -> dict[str, Series]:
+    """J(told) z + j(told), word by word in the jets of J and j."""
+    powers = [reading.field.number(1)]
+    for _ in range(reading.order):
+        powers.append(powers[-1] * network_time)
+    total: dict[str, Series] = {}
+    for source, series in of.items():
+        found = total.setdefault(source, {})
+        for k, power in enumerate(powers):
+            if power:
+                letter: Letter = ("J", "", k)
+                fits = {(letter, *v): power * b for v, b in series.items() if k + weight(v) <= reading.order}
+                add(found, fits)
+    for k, power in enumerate(powers):
+        if power:
+            add(total.setdefault(START, {}), {(("j", "", k),): power})
+    return total
+
+
+def _exact_jets(scheme: Scheme, reading: SeriesExpansion) -> tuple[list[Jet], list[Jet], list[Jet]]:
+    """Jets of the exact drift F + q (L - F + N J), forcing q N j and rate, q = (1 + reference) / (1 + tau^2).
+
+    L - F and N are the two parts of the score term: what q multiplies when the reference is not the SDE of the steps.
+    """
+    field = reading.field
+    own, tau = scheme.exact_scalar(scheme.reference), scheme.exact_scalar(scheme.tau)
+    ratio = (1 + own) / (1 + tau**2)
+    reference, q = field.scalar(own), field.scalar(ratio)
+    drift, forcing = reading.jets(ratio * L + (1 - ratio) * op("F")), []
+    for jet in reading.jets(N):
+        for k in range(reading.order - jet.power):
+            power = jet.power + k
+            drift.append(Jet(q * jet.coefficient, (*jet.letters, ("J", "", k)), power))
+            forcing.append(Jet(q * jet.coefficient, (*jet.letters, ("j", "", k)), power))
+    rate = [Jet(reference * jet.coefficient, jet.letters, jet.power) for jet in reading.jets(op("Q"))]
+    return drift, forcing, rate
+
+
+def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: Series, order: int) -> CovarianceSeries:
+    """S C T' of two operator series and a covariance."""
+    found: CovarianceSeries = {}
+    for u, a in left_series.items():
+        for v, b in right_series.items():
+            for (left, rate, right), c in covariance.items():
+                if weight(u) + weight(v) + weight(left) + weight((rate,)) + weight(right) <= order:
+                    add(found, {(u + left, rate, v + right): a * b * c})
+    return found
+
+
+# the noise along a path
+
+
+def _path_defect(
+    frame: StepInClock, reading: SeriesExpansion, noises: dict[str, Series], drift: list[Jet]
+) -> Path | None:
+    """Numerical minus exact integrand against dW as a function of the abscissa, on each half of the step.
+
+    Each noise is read as int Flow(s, b) g(s) dW(s) over its own window, g g' the rate: None if it cannot be, because
+    its rate is scaled, its operator is not that of the exact noise, or it runs against the clock.
+    """
+    scheme = frame.scheme
+    if scheme.exact_scalar(scheme.tau) != ONE or scheme.exact_scalar(scheme.reference) != ONE:
+        return None
+    one = reading.field.number(1)
+    roots = [Jet(jet.coefficient, (("g", row, j),), jet.power) for jet in reading.jets(op("Q"))
+             for (_, row, j) in jet.letters]  # fmt: skip
+    half = Fraction(1, 2)
+    halves = ((Fraction(0), half), (half, Fraction(1)))
+    total: Path = {}
+    for name, series in noises.items():
+        noise = next(item for item in frame.layout.noises if item.name == name)
+        kernel = _kernel(noise.covariance, reading, roots)
+        if kernel is None:
+            return None
+        (a, b), words = kernel
+        for window in halves:
+            if a <= window[0] and window[1] <= b:
+                for u, x in series.items():
+                    for v, poly in words:
+                        _accumulate(total, (u + v, window), [x * p for p in poly])
+    for window in halves:
+        for tail, poly in reading.tails(drift, one):
+            for root in roots:
+                shifted = [reading.field.number(0)] * root.power + list(poly)
+                _accumulate(total, (tail + root.letters, window), [-root.coefficient * p for p in shifted])
+    return {key: poly for key, poly in total.items() if any(poly) and weight(key[0]) < reading.order}
+
+
+def _accumulate(total: dict[Any, list[Any]], key: Any, poly: list[Any]) -> None:
+    old = total.get(key, [])
+    longer, shorter = (old, poly) if len(old) >= len(poly) else (poly, old)
+    total[key] = [x + shorter[i] if i < len(shorter) else x for i, x in enumerate(longer)]
+
+
+def _kernel(covariance: Entry, reading: SeriesExpansion, roots: list[Jet]) -> Any:
+    """(window, [(word, polynomial in s)]) of a noise, or None."""
+    if isinstance(covariance, At) and covariance.X == op("G") and isinstance(covariance.c, Const):
+        frozen = [r for r in roots if r.power == 0]
+        return (Fraction(0), Fraction(1)), [(r.letters, [r.coefficient]) for r in frozen]
+    if not isinstance(covariance, Cov) or reading.letters(covariance.G) != reading.letters(op("G")):
+        return None
+    if not (isinstance(covariance.a, Const) and isinstance(covariance.b, Const)):
+        return None
+    a, b = covariance.a.value, covariance.b.value
+    if not 0 <= a < b <= 1:
+        return None
+    words = []
+    for tail, poly in reading.tails(reading.jets(covariance.L), reading.field.number(b)):
+        for root in roots:
+            shifted = [reading.field.number(0)] * root.power + list(poly)
+            words.append((tail + root.letters, [root.coefficient * p for p in shifted]))
+    return (a, b), words
