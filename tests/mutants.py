@@ -6,34 +6,27 @@ from fractions import Fraction
 from itertools import pairwise
 
 from numtoolkit.declare.entries import Entry, Int, integral, number, rebuild, walk
-from numtoolkit.declare.scheme import Eval, Item, Noise, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Eval, Item, Noise, Place, Row, Step
 
 NUDGE = number(Fraction(1_000_001, 1_000_000))
 
 
-def mutants(scheme: Scheme) -> Iterator[tuple[str, Scheme]]:
-    """(name of the slip, scheme with it) for every layout, every entry and every kind of slip."""
-    for field in ("start", "step", "last", "to_zero"):
-        found = getattr(scheme, field)
-        layouts = found if isinstance(found, tuple) else () if found is None else (found,)
-        for i, layout in enumerate(layouts):
-            for name, changed in layout_mutants(layout):
-                value = (*layouts[:i], changed, *layouts[i + 1 :]) if isinstance(found, tuple) else changed
-                yield f"{field} {i}: {name}", replace(scheme, **{field: value})
-    for i, (m, j) in enumerate((m, j) for m, run in enumerate(scheme.fill) for j in range(len(run))):
-        run = scheme.fill[m]
-        for name, changed in layout_mutants(run[j]):
-            fill = (*scheme.fill[:m], (*run[:j], changed, *run[j + 1 :]), *scheme.fill[m + 1 :])
-            yield f"fill {i}: {name}", replace(scheme, fill=fill)
+def mutants(scheme: Scheme) -> Iterator[tuple[Place, str, Scheme]]:
+    """(place, name of the slip, scheme with it) for every step, every entry and every kind of slip."""
+    for place, step in scheme.steps.places():
+        for name, changed in step_mutants(step):
+            steps = scheme.steps.map(lambda at, own, place=place, changed=changed: changed if at == place else own)
+            yield place, f"{place[0]} {place[1]}: {name}", replace(scheme, steps=steps)
 
 
-def layout_mutants(layout: Step) -> Iterator[tuple[str, Step]]:
-    for i, item in enumerate(layout.items):
-        for name, changed in item_mutants(item, layout):
-            yield f"{item.name} {name}", replace(layout, items=(*layout.items[:i], changed, *layout.items[i + 1 :]))
+def step_mutants(step: Step) -> Iterator[tuple[str, Step]]:
+    for i, item in enumerate(step.items):
+        for name, changed in item_mutants(item, step):
+            yield f"{item.name} {name}", replace(step, items=(*step.items[:i], changed, *step.items[i + 1 :]))
 
 
-def item_mutants(item: Item, layout: Step) -> Iterator[tuple[str, Item]]:
+def item_mutants(item: Item, step: Step) -> Iterator[tuple[str, Item]]:
     if isinstance(item, Eval):
         yield "told half a step late", replace(item, network_time=item.network_time + number("1/2"))
         return
@@ -46,7 +39,7 @@ def item_mutants(item: Item, layout: Step) -> Iterator[tuple[str, Item]]:
         for name, changed in entry_mutants(entry):
             yield f"<- {source} {name}", with_terms(item, terms, j, (source, changed))
         yield f"<- {source} dropped", with_terms(item, terms, j, None)
-    values = [j for j, (source, _) in enumerate(terms) if is_value(source, layout)]
+    values = [j for j, (source, _) in enumerate(terms) if is_value(source, step)]
     for j, k in pairwise(values):
         if terms[j][1] != terms[k][1]:
             swapped = list(terms)
@@ -59,9 +52,9 @@ def item_mutants(item: Item, layout: Step) -> Iterator[tuple[str, Item]]:
         yield f"weight moved from {terms[k][0]} to {terms[j][0]}", replace(item, terms=tuple(shifted))
 
 
-def is_value(source: str, layout: Step) -> bool:
+def is_value(source: str, step: Step) -> bool:
     """Whether a source is an evaluation: of this step, or carried."""
-    items = {item.name: item for item in layout.items}
+    items = {item.name: item for item in step.items}
     return source[0] == "E" and not isinstance(items.get(source), Row)
 
 

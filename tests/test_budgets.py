@@ -10,7 +10,8 @@ from numtoolkit.laws import Gaussian
 from numtoolkit.measure import affine_map, exact_marginal, gaussian_flow, moments
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PSLD, process
-from numtoolkit.program.budget import evaluations, layouts, planned
+from numtoolkit.program import budget
+from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Call, lower
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.verdict import verify
@@ -25,7 +26,7 @@ LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 
 @pytest.mark.parametrize("own", MEMBERS, ids=lambda own: own.spec)
 def test_every_budget_is_spent(own):
-    for to_zero in {False, own.to_zero is not None or bool(own.last)}:
+    for to_zero in {False, own.steps.final_to_zero is not None or bool(own.steps.final)}:
         for nfe in range(1, 31):
             plan = planned(own, nfe, to_zero)
             assert sum(layout.evaluations for layout in plan) == nfe
@@ -37,13 +38,18 @@ def test_every_budget_is_spent(own):
         assert program.nfe == nfe
 
 
+def with_remainder(name, *runs):
+    own = scheme(name)
+    return replace(own, steps=replace(own.steps, remainder=runs))
+
+
 def spent_by(own, steps, to_zero):
     return whole_steps(own, steps, to_zero) and evaluations(own, steps, to_zero)
 
 
 def whole_steps(own, steps, to_zero):
     try:
-        return layouts(own, steps, to_zero)
+        return budget.whole_steps(own, steps, to_zero)
     except InputError:
         return None
 
@@ -104,7 +110,7 @@ def test_a_filling_step_of_order_p_leaves_a_run_at_p_plus_one(left, order):
 
 
 def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
-    bare = replace(scheme("heun-edm"), fill=())
+    bare = with_remainder("heun-edm")
     with pytest.raises(InputError, match=r"heun-edm cannot spend 5 evaluations; the nearest it can are 4, 6\."):
         planned(bare, 5)
     with pytest.raises(InputError, match=r"cannot spend 0 evaluations; the nearest it can are 2, 4\."):
@@ -127,27 +133,27 @@ def test_a_budget_must_fit_its_grid():
 
 
 def test_a_fill_must_spend_what_it_stands_for_and_stand_alone():
-    own, inner = scheme("heun-edm"), scheme("res-2m").step
-    with pytest.raises(InputError, match="fill 1 spends 2 evaluations"):
-        replace(own, fill=((own.step,),))
+    own, inner = scheme("heun-edm"), scheme("res-2m").steps.inner
+    with pytest.raises(InputError, match="remainder 1 spends 2 evaluations"):
+        with_remainder("heun-edm", (own.steps.inner,))
     with pytest.raises(InputError, match="a step uses E1, which the step before does not hand on"):
-        replace(own, fill=((inner,),))
+        with_remainder("heun-edm", (inner,))
 
 
 def test_fills_are_proved():
     own = scheme("krogstad-4")
-    assert {name: p for name, p in verify(own).ends.items() if "fill" in name} == {
-        "fill 1": 1,
-        "fill 2": 2,
-        "fill 3": 3,
+    assert {name: p for name, p in verify(own).ends.items() if "remainder" in name} == {
+        "remainder 1": 1,
+        "remainder 2": 2,
+        "remainder 3": 3,
     }
     assert (verify(own).run, verify(own).filled) == (4, 2)
-    assert verify(scheme("nobab")).ends == {"to zero": 1, "fill 1": 1, "fill 2": 1}
+    assert verify(scheme("nobab")).ends == {"to zero": 1, "remainder 1": 1, "remainder 2": 1}
     assert verify(scheme("res-2m")).filled is None
-    (layout,) = scheme("heun-edm").fill[0]
+    (layout,) = scheme("heun-edm").steps.remainder[0]
     out = layout.items[-1]
     doubled = replace(out, terms=tuple((s, 2 * e if s == "E0" else e) for s, e in out.terms))
-    wrong = replace(scheme("heun-edm"), fill=((replace(layout, items=(layout.items[0], doubled)),),))
+    wrong = with_remainder("heun-edm", (replace(layout, items=(layout.items[0], doubled)),))
     assert verify(scheme("heun-edm")).ok
     assert not verify(wrong).ok
 

@@ -68,7 +68,7 @@ def test_list_names_every_scheme_with_what_is_claimed_and_derived(run, result):
         assert {"error_constant", "stable", "frozen", "clock", "aliases", "names_in_use"} <= record.keys()
         assert record["kind"] in ("ode", "sde")
         assert record["reference"] == member.source
-        assert record["nfe_per_step"] == member.step.evaluations
+        assert record["nfe_per_step"] == member.steps.inner.evaluations
         assert list(record["claimed"]) == list(record["derived"]) == ORDERS
         assert record["claimed"]["classical"] == member.claims.classical
     code, out, err = run("list")

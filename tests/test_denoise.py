@@ -191,12 +191,12 @@ def test_the_law_at_time_zero_is_measured_by_samples_too():
 
 
 def test_what_cannot_end_at_zero_says_so():
-    on = process("psld")
+    on, nse = process("psld"), scheme("nse")
     for name in ("gframe-ab(2)", "gframe-abm(2)"):
         with pytest.raises(InputError, match="no step to t = 0 on process psld, whose noise is singular there; end"):
             lower(scheme(name), on, grid("angle(zero=1)", on, 6))
     with pytest.raises(InputError, match="scheme nse has no step to t = 0; end the grid at a time above 0"):
-        lower(replace(scheme("nse"), to_zero=None), on, grid("quadratic(zero=1)", on, 6))
+        lower(replace(nse, steps=replace(nse.steps, final_to_zero=None)), on, grid("quadratic(zero=1)", on, 6))
     with pytest.raises(InputError, match="ends at time -1, but no time is below that of the data"):
         grid([1.0, 0.0, -1.0], on)
 

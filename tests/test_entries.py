@@ -75,7 +75,7 @@ def test_exact_and_float_readers_agree_on_every_entry(scheme, name):
     process = PROCESSES[name]()
     errors = {}
     for h in (0.02, 0.01):
-        for layout in dict.fromkeys(scheme.layouts):
+        for layout in scheme.steps.distinct:
             problem, times, index, values = numbers(layout, scheme, process, TIMES[name], h)
             reader = Evaluator(problem, times, index, values)
             words = Words(problem, float(times[5]), float(reader.h[0]))

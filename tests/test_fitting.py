@@ -247,7 +247,7 @@ def test_no_residual_is_above_that_of_the_base(spec, law):
     for substeps in (3, None):
         for step in fitted(spec, law, 6, substeps=substeps).steps:
             assert step.residual <= step.base_residual
-    inner = fitted(spec, law, 6).steps[len(scheme(spec).start) :]
+    inner = fitted(spec, law, 6).steps[len(scheme(spec).steps.start) :]
     assert all(step.residual < step.base_residual for step in inner)
 
 
@@ -259,10 +259,11 @@ def test_residuals_are_those_of_the_bound_scheme_on_its_own_states(spec):
     table = fitted(spec, law, 5, substeps=None)
     xi = normals(CALIBRATION, START, 0, (1, *law.shape))[:, 0] * 80.0
     states = [xi]
+    own = scheme(spec).steps
     program = lower(scheme(spec).with_table(table), EDM(), table.times)
     run(program, Network.of(law).on(EDM()), [xi], watch=lambda n, step, state: states.append(state[0]))
     for n, step in enumerate(table.steps):
-        if coefficients_of(([*scheme(spec).start, scheme(spec).step])[min(n, len(scheme(spec).start))], table.names):
+        if coefficients_of(([*own.start, own.inner])[min(n, len(own.start))], table.names):
             goal = exact_flow(EDM(), law, [states[n]], step.start, step.end)[0]
             found = np.sqrt(np.mean((states[n + 1] - goal) ** 2))
             # the exact flow is known to 1e-10 of states of size 80 down to 1

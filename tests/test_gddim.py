@@ -242,7 +242,7 @@ def test_the_order_of_the_longest_corrector_is_proved():
 def test_proofs_read_the_linear_part_as_the_forward_drift():
     F = op("F")
     row = combine("out", 1, y=flow(L=F), E0=integral(L=F))
-    assert order(replace(scheme("gddim(1)"), step=written([evaluate("E0"), row], "out"))).p == 1
+    assert order(replace(scheme("gddim(1)"), steps=written([evaluate("E0"), row], "out"))).p == 1
 
 
 # what they cost, and what they refuse

@@ -13,7 +13,8 @@ from scipy.linalg import expm
 from numtoolkit import printing
 from numtoolkit.declare.entries import Int, L, N, integral, number, phi, symbol, symbols
 from numtoolkit.declare.forms import history, past
-from numtoolkit.declare.scheme import Noise, Row, Scheme
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Noise, Row, Steps
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
 from numtoolkit.printing.styles import LATEX, TEXT
@@ -135,7 +136,7 @@ MEANING = {
 def values(member):
     """A number for every scalar of a scheme: as bound, else some."""
     names = sorted(
-        set().union(*(symbols(e) for layout in member.layouts for item in layout.items for e in entries(item)))
+        set().union(*(symbols(e) for layout in member.steps.distinct for item in layout.items for e in entries(item)))
     )
     return {name: 0.3 + 0.17 * i for i, name in enumerate(names)} | {name: float(v) for name, v in member.values}
 
@@ -201,7 +202,7 @@ def test_the_page_states_the_facts_and_keeps_to_its_width(spec, width):
         assert fact in joined
     assert f"{member.nfe_per_step} a step" in joined
     assert "derived classical 1" in joined
-    for layout in member.layouts:
+    for layout in member.steps.distinct:
         for item in layout.items:
             name = "y'" if item.name == layout.out else item.name
             assert re.search(rf"{re.escape(name)} {'~' if isinstance(item, Noise) else '='} ", page)
@@ -219,8 +220,8 @@ def test_a_told_time_that_differs_from_the_abscissa_is_printed():
     from dataclasses import replace
 
     member = scheme("ddim")
-    late = replace(member.step.items[0], network_time=number("1/2"))
-    told = replace(member, step=replace(member.step, items=(late, *member.step.items[1:])))
+    late = replace(member.steps.inner.items[0], network_time=number("1/2"))
+    told = replace(member, steps=replace(member.steps.inner, items=(late, *member.steps.inner.items[1:])))
     assert "E0 = noise(y; told 1/2)" in printing.text(told)
     assert r"\mathrm{noise}(y_{n}; \mathrm{told} \frac{1}{2})" in printing.latex(told)
 
@@ -255,7 +256,7 @@ def test_a_tableau_too_wide_for_the_page_is_stacked():
 
 
 def test_records_give_each_row_its_abscissa():
-    records = printing.rows(scheme("rvv"), scheme("rvv").step)
+    records = printing.rows(scheme("rvv"), scheme("rvv").steps.inner)
     assert [(r["at"], r["name"]) for r in records] == [
         ("0", "E0"),
         ("1/2", "Z2"),
@@ -266,14 +267,17 @@ def test_records_give_each_row_its_abscissa():
 
 
 def test_classical_schemes_are_printed_without_a_linear_part():
-    assert [row["is"] for row in printing.rows(scheme("euler"), scheme("euler").step)] == ["drift(y)", "y + h E0"]
+    assert [row["is"] for row in printing.rows(scheme("euler"), scheme("euler").steps.inner)] == [
+        "drift(y)",
+        "y + h E0",
+    ]
 
 
 def test_carried_evaluations_stand_where_the_history_was():
     three = [phi(1), phi(1), phi(1)]
     first, second = history(three[:1], keep=1), history(three[:2], keep=2)
-    member = Scheme("three", "test", "test", history(three, keep=2), "data", "log-snr", start=(first, second))
-    table = pages.tableau(member, member.step)
+    member = Scheme("three", "test", "test", Steps(history(three, keep=2), (first, second)), "data", "log-snr")
+    table = pages.tableau(member, member.steps.inner)
     found = dict(zip(table.columns, (c for c, _ in table.lines), strict=False))
     expected = dict(zip(("E0", "E1", "E2"), past(3), strict=True))
     assert {name: scalar(c) for name, c in found.items()} == {name: scalar(c) for name, c in expected.items()}
@@ -350,7 +354,7 @@ def test_every_formula_is_latex_that_renders(spec):
 def test_arrays_are_closed_and_their_lines_are_of_one_length(spec):
     page = printing.latex(scheme(spec))
     assert page.count("{") == page.count("}")
-    assert page.count(r"\begin{") == page.count(r"\end{") == len(scheme(spec).layouts)
+    assert page.count(r"\begin{") == page.count(r"\end{") == len(scheme(spec).steps.distinct)
     for columns, body in re.findall(r"\\begin{array}{c\|(c+)}\n(.*?)\\end{array}", page, re.DOTALL):
         lines = [line for line in body.split("\n") if line.strip() and r"\hline" not in line]
         assert {line.count("&") for line in lines} == {len(columns)}

@@ -31,7 +31,7 @@ ASKED = {
 
 @pytest.mark.parametrize("name", " ".join(ASKED.values()).split())
 def test_every_scheme_that_is_asked_for_is_found(name):
-    assert scheme(name).layouts
+    assert scheme(name).steps.inner.evaluations
 
 
 @pytest.mark.parametrize("name", [name for member in catalogue() for name in (member.name, *member.aliases)])

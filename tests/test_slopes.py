@@ -15,7 +15,8 @@ import pytest
 
 from numtoolkit.declare.entries import phi, symbol
 from numtoolkit.declare.forms import tableau
-from numtoolkit.declare.scheme import Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Row, Step
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
@@ -118,17 +119,18 @@ def starter(carry: tuple[tuple[str, str], ...]) -> Step:
         replace(item, name=apart(item.name))
         if not isinstance(item, Row)
         else replace(item, terms=tuple((apart(source), entry) for source, entry in item.terms))
-        for item in KROGSTAD_4.step.items
+        for item in KROGSTAD_4.steps.inner.items
     ]
-    return Step(tuple(items), KROGSTAD_4.step.out, carry)
+    return Step(tuple(items), KROGSTAD_4.steps.inner.out, carry)
 
 
 def inner(each: Scheme) -> Scheme:
     """The scheme without what costs its run an order: first steps of low order, and a last one."""
-    at_predicted_states = any(old == "EP" for layout in each.start for _, old in layout.carry)
+    at_predicted_states = any(old == "EP" for layout in each.steps.start for _, old in layout.carry)
     if at_predicted_states:
-        return replace(each, last=())
-    return replace(each, last=(), start=tuple(starter(layout.carry) for layout in each.start))
+        return replace(each, steps=replace(each.steps, final=()))
+    start = tuple(starter(layout.carry) for layout in each.steps.start)
+    return replace(each, steps=replace(each.steps, start=start, final=()))
 
 
 def expected(each: Scheme) -> int:
@@ -168,13 +170,13 @@ def test_a_final_step_of_first_order_costs_unipc_an_order():
     # at the end of the grid, and hides where it no longer does (EDM at 0.002).
     moving = Problem(EDM(T=10, t_min=0.1), MIXTURE, "log-snr")
     assert abs(measured_order(scheme("unipc(2)"), moving) - 2) < 0.1
-    assert abs(measured_order(replace(scheme("unipc(2)"), last=()), moving) - 3) < 0.1
+    assert abs(measured_order(inner(scheme("unipc(2)")), moving) - 3) < 0.1
 
 
 def test_a_wrong_weight_shows():
     c2 = symbol("c2")
     weights = [phi(1) - 11 * phi(2) / (10 * c2), 11 * phi(2) / (10 * c2)]
-    wrong = replace(scheme("res-2s"), step=tableau([0, c2], [[], [c2 * phi(1, c2)]], weights))
+    wrong = replace(scheme("res-2s"), steps=tableau([0, c2], [[], [c2 * phi(1, c2)]], weights))
     assert abs(measured_order(wrong, IMAGE["rising beta, uneven grid"]) - 2) > 0.5
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numtoolkit.declare.entries import number
-from numtoolkit.declare.scheme import Eval, Scheme
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Eval
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import Normal, moments
@@ -125,10 +126,11 @@ def test_conjugation_moves_linear_part_and_kick_together(linear: float, shift: F
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
 
 
-ONE_STEP = [(s, name) for s in catalogue() for name in s.processes if not s.step.carry and not s.quantities]
+ONE_STEP = [(s, name) for s in catalogue() for name in s.processes if not s.steps.inner.carry and not s.quantities]
 # No scheme of the catalogue tells its network another time than that of the state; this one does.
-LATE = tuple(replace(i, network_time=number("1/2")) if isinstance(i, Eval) else i for i in scheme("nse").step.items)
-MISTOLD = replace(scheme("nse"), name="mistold", step=replace(scheme("nse").step, items=LATE))
+NSE = scheme("nse").steps.inner
+LATE = tuple(replace(i, network_time=number("1/2")) if isinstance(i, Eval) else i for i in NSE.items)
+MISTOLD = replace(scheme("nse"), name="mistold", steps=replace(NSE, items=LATE))
 CASES = [*ONE_STEP, (MISTOLD, "psld")]
 
 

@@ -12,6 +12,7 @@ import sympy
 from numtoolkit.declare.entries import N, adams, phi
 from numtoolkit.declare.forms import history, past
 from numtoolkit.declare.scheme import Claims, Scheme
+from numtoolkit.declare.steps import Steps
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.schemes.exponential import filled
 from numtoolkit.symbolic.classical import order, residuals
@@ -59,8 +60,8 @@ def dpmpp_3s_taylor(r1, r2):
 
 
 def multistep(name, weights):
-    return Scheme(name, "test", "test", history(weights, len(weights) - 1), "data", "log-snr",
-                  start=tuple(history(adams(past(k + 1)), k + 1) for k in range(len(weights) - 1)))  # fmt: skip
+    start = tuple(history(adams(past(k + 1)), k + 1) for k in range(len(weights) - 1))
+    return Scheme(name, "test", "test", Steps(history(weights, len(weights) - 1), start), "data", "log-snr")
 
 
 def res4lyf_3m(exponent):
@@ -73,7 +74,7 @@ def res4lyf_3m(exponent):
 def predictor(name):
     """The predictor of a scheme that corrects, on its own."""
     member = scheme(name)
-    return replace(member, step=replace(member.step, out="P"))
+    return replace(member, steps=replace(member.steps, inner=replace(member.steps.inner, out="P")))
 
 
 def test_every_claim_of_the_catalogue_is_what_the_engines_derive():

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
 
 from numtoolkit.declare.entries import (
     ONE,
@@ -35,7 +34,7 @@ from numtoolkit.declare.entries import (
     op,
     symbol,
 )
-from numtoolkit.declare.scheme import START, Eval, Item, Noise, Row, Step
+from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step, Steps
 from numtoolkit.errors import InputError
 
 
@@ -110,22 +109,13 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
     return written(items, "out", carry)
 
 
-class Run(NamedTuple):
-    """The steps of a run, as `Scheme` names them."""
-
-    start: tuple[Step, ...]
-    step: Step
-    last: tuple[Step, ...] = ()
-    fill: tuple[tuple[Step, ...], ...] = ()
-
-
-def adams_bashforth(k: int) -> Run:
+def adams_bashforth(k: int) -> Steps:
     """The step of order k after those of orders 1 to k - 1, each with all the history there is by then."""
     steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
-    return Run(tuple(steps[:-1]), steps[-1])
+    return Steps(steps[-1], tuple(steps[:-1]))
 
 
-def adams_moulton(k: int) -> Run:
+def adams_moulton(k: int) -> Steps:
     """A k-step predictor corrected with its own evaluation, which is kept.
 
     Orders are raised at the start; the last step only predicts, so N steps take N evaluations. A run of q < k steps is
@@ -139,10 +129,10 @@ def adams_moulton(k: int) -> Run:
         for q in range(1, k + 1)
     ]
     short = [(history(adams(past(1)), keep=0),), *((*steps[: q - 1], last[q - 1]) for q in range(2, k))]
-    return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short))
+    return Steps(steps[-1], tuple(steps[:-1]), (last[-1],), remainder=tuple(short))
 
 
-def adams_moulton_again(k: int) -> Run:
+def adams_moulton_again(k: int) -> Steps:
     """`adams_moulton` with corrected states evaluated again as the history (PECE): N steps take 2 N - 1 evaluations.
 
     So every step begins as the first one does, and hands on no value at a predicted state.
@@ -151,17 +141,12 @@ def adams_moulton_again(k: int) -> Run:
     steps = [replace(own, carry=tuple(pair for pair in own.carry if pair[1] != "EP")) for own in steps]
     last = [history(adams(past(q)), keep=0) for q in range(1, k + 1)]
     short = [run for q in range(1, k) for run in ((*steps[: q - 1], last[q - 1]), tuple(steps[:q]))]
-    return Run(tuple(steps[:-1]), steps[-1], (last[-1],), tuple(short) or ((last[0],),))
+    return Steps(steps[-1], tuple(steps[:-1]), (last[-1],), remainder=tuple(short) or ((last[0],),))
 
 
-def noisy(run: Run) -> Run:
+def noisy(run: Steps) -> Steps:
     """A run of the reverse SDE: each step draws the exact noise of the linear part once, for all its rows."""
-    return Run(
-        tuple(map(_noisy, run.start)),
-        _noisy(run.step),
-        tuple(map(_noisy, run.last)),
-        tuple(tuple(map(_noisy, steps)) for steps in run.fill),
-    )
+    return run.map(lambda _, step: _noisy(step))
 
 
 def _noisy(layout: Step) -> Step:

@@ -12,7 +12,8 @@ import numpy as np
 
 from numtoolkit import schemes
 from numtoolkit.declare.entries import substitute, symbols
-from numtoolkit.declare.scheme import START, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import START, Row, Step
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, FittedStep
 from numtoolkit.laws import Gaussian, Law
@@ -154,8 +155,7 @@ def _next(names: Names, step: ProgramStep, values: dict[str, float]) -> Names:
 
 def probe(scheme: Scheme) -> Scheme:
     """The scheme with its coefficients 0 and, in every step, a row for what each of them multiplies."""
-    start, last = (tuple(_probed(layout, scheme.fitted) for layout in own) for own in (scheme.start, scheme.last))
-    return replace(scheme, start=start, step=_probed(scheme.step, scheme.fitted), last=last)
+    return replace(scheme, steps=scheme.steps.map(lambda _, step: _probed(step, scheme.fitted)))
 
 
 def coefficients_of(layout: Step, fitted: Sequence[str]) -> list[str]:

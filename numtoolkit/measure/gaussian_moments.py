@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numtoolkit.declare.scheme import START
+from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.problem.predictions import convert

@@ -19,7 +19,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numtoolkit.declare.scheme import START, Eval, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import START, Eval, Row, Step
 from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES, Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
@@ -136,11 +137,11 @@ def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Float
     cost     (400 x 200) w: 10 ms a one-step scheme, 0.15 s with one carried evaluation, 0.5 s with two
     """
     declared = read(scheme).unfitted()
-    names = [f"r{j}" for j in range(len(declared.start))] + [name for name, _ in declared.quantities]
+    names = [f"r{j}" for j in range(len(declared.steps.start))] + [name for name, _ in declared.quantities]
     problem = cast(Problem, LinearEquation(linear, declared.frozen))
     reader = Evaluator(problem, np.array([1.0, 0.0]), np.array([0]), declared.parameters() | dict.fromkeys(names, 1.0))
     e = (linear + w if declared.frozen == FROZEN_DRIFT else w)[:, None, None]
-    return spectral_radius(one_step_matrix(declared.step, reader, 1, lambda item: e))
+    return spectral_radius(one_step_matrix(declared.steps.inner, reader, 1, lambda item: e))
 
 
 def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
@@ -150,7 +151,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
     declared = read(scheme).unfitted()
-    if declared.step.carry:
+    if declared.steps.inner.carry:
         raise InputError(
             f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
         )
@@ -168,7 +169,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         P, Q = problem.freeze("data", network_time)
         return P + Q @ posterior
 
-    return spectral_radius(one_step_matrix(declared.step, reader, problem.width, slope))
+    return spectral_radius(one_step_matrix(declared.steps.inner, reader, problem.width, slope))
 
 
 def spectral_radius(matrices: NDArray[Any]) -> Floats:
@@ -207,9 +208,11 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
     if declared.of_grid:
         return {}
     found = {
-        f"h L = {x}": real_interval(declared, x) for x in (0, -1) if declared.step.carry or "vp" in declared.processes
+        f"h L = {x}": real_interval(declared, x)
+        for x in (0, -1)
+        if declared.steps.inner.carry or "vp" in declared.processes
     }
-    if "psld" in declared.processes and not declared.step.carry:
+    if "psld" in declared.processes and not declared.steps.inner.carry:
         process = PSLD()
         found["PSLD step"] = float(stable_step(declared, process, 0.25, process.T))
     return found
@@ -255,7 +258,7 @@ def regions(
     """
     declared = read(scheme)
     alike = declared.kind == "ode" and not declared.quantities
-    if process is None and (declared.step.carry or ("vp" in declared.processes and alike)):
+    if process is None and (declared.steps.inner.carry or ("vp" in declared.processes and alike)):
         return tuple(_linear_map(declared, x, size) for x in linear)
     process = process or (PSLD() if "psld" in declared.processes else EDM())
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))

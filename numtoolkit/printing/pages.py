@@ -11,12 +11,13 @@ from itertools import zip_longest
 from typing import Any
 
 from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
-from numtoolkit.declare.scheme import ORDERS, START, Claims, Eval, Item, Noise, Param, Row, Scheme, Step
+from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
+from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.styles import LATEX, TEXT, Text
 from numtoolkit.problem.problem import FROZEN_DRIFT
 
-FILLING = "filling step"  # of `Scheme.fill`
+FILLING = "filling step"  # of `Steps.remainder`
 
 LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
@@ -54,7 +55,7 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
     printed: list[str] = []
     for title, layout in sections(scheme):
         printed += ["", title, *_rows(layout, scheme, width)]
-        if layout == scheme.step and (table := tableau(scheme, layout)) is not None:
+        if layout == scheme.steps.inner and (table := tableau(scheme, layout)) is not None:
             printed += ["", "tableau", *_grid(table, scheme, width)]
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
@@ -75,23 +76,24 @@ def latex(scheme: Scheme) -> str:
 
 
 def sections(scheme: Scheme) -> Iterator[tuple[str, Step]]:
-    """Every layout once, in the order of a run, titled with the places it stands in."""
+    """Every step once, in the order of a run, titled with the places it stands in."""
+    steps = scheme.steps
     titles: dict[Step, list[str]] = {}
-    for i, layout in enumerate(scheme.start, 1):
-        titles.setdefault(layout, []).append("first step" if len(scheme.start) == 1 else f"starting step {i}")
-    titles.setdefault(scheme.step, []).append("inner step" if scheme.start or scheme.last else "step")
-    for i, layout in enumerate(scheme.last, 1):
-        titles.setdefault(layout, []).append("last step" if len(scheme.last) == 1 else f"final step {i}")
-    if scheme.to_zero is not None:
-        titles.setdefault(scheme.to_zero, []).append("last step to t = 0")
-    for count, run in enumerate(scheme.fill, 1):
+    for i, step in enumerate(steps.start, 1):
+        titles.setdefault(step, []).append("first step" if len(steps.start) == 1 else f"starting step {i}")
+    titles.setdefault(steps.inner, []).append("inner step" if steps.start or steps.final else "step")
+    for i, step in enumerate(steps.final, 1):
+        titles.setdefault(step, []).append("last step" if len(steps.final) == 1 else f"final step {i}")
+    if steps.final_to_zero is not None:
+        titles.setdefault(steps.final_to_zero, []).append("last step to t = 0")
+    for count, run in enumerate(steps.remainder, 1):
         evaluations = counted(count, "evaluation")
         if len(run) == 1:
             titles.setdefault(run[0], []).append(f"{FILLING} of {evaluations}")
         elif run[-1] not in titles:
             titles[run[-1]] = [f"{FILLING} that ends a run of {evaluations}"]
-    for layout, places in titles.items():
-        yield ", ".join(places), layout
+    for step, places in titles.items():
+        yield ", ".join(places), step
 
 
 def _facts(scheme: Scheme) -> list[tuple[str, str]]:
@@ -103,7 +105,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         for title, count in other
         if count != scheme.nfe_per_step and not title.startswith(FILLING)
     ]
-    counts += ["filling steps spend what whole steps leave of a budget"] if scheme.fill else []
+    counts += ["filling steps spend what whole steps leave of a budget"] if scheme.steps.remainder else []
     return [
         ("source", scheme.source),
         ("also called", ", ".join(scheme.aliases)),
@@ -258,10 +260,10 @@ def tableau(scheme: Scheme, layout: Step) -> Tableau | None:
 
 def carried(scheme: Scheme, name: str) -> Entry:
     """The abscissa, in the step, of an evaluation that the steps before it hand on."""
-    old = dict(scheme.step.carry)[name]
-    own = next((item.at for item in scheme.step.items if isinstance(item, Eval) and item.name == old), None)
+    old = dict(scheme.steps.inner.carry)[name]
+    own = next((item.at for item in scheme.steps.inner.items if isinstance(item, Eval) and item.name == old), None)
     r0 = symbol("r0")
-    earlier: dict[str, Scalarlike] = {f"r{j}": symbol(f"r{j + 1}") / r0 for j in range(len(scheme.start))}
+    earlier: dict[str, Scalarlike] = {f"r{j}": symbol(f"r{j + 1}") / r0 for j in range(len(scheme.steps.start))}
     return -r0 + r0 * (substitute(carried(scheme, old), earlier) if own is None else own)
 
 

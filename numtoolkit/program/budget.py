@@ -1,70 +1,76 @@
-"""Which steps make a run: the layouts of a number of steps, or of a budget of evaluations."""
+"""Which steps make a run: those of a number of steps, or of a budget of evaluations."""
 
 from __future__ import annotations
 
-from numtoolkit.declare.scheme import Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Step
 from numtoolkit.errors import InputError
 from numtoolkit.problem.processes import Floats
 
 
-def layouts(scheme: Scheme, steps: int, to_zero: bool = False) -> list[Step]:
-    """The layout of each step of a run.
+def whole_steps(scheme: Scheme, count: int, to_zero: bool = False) -> list[Step]:
+    """The steps of a run of that many, by their places.
 
+    scheme   any
+    count    steps of the grid
+    to_zero  whether the grid ends at t = 0
     raises   InputError when the run is too short for the scheme's starting and final steps
     """
-    last = scheme.last
-    if to_zero and scheme.to_zero != scheme.step:
-        if scheme.to_zero is None and not last:
+    steps = scheme.steps
+    final = steps.final
+    if to_zero and steps.final_to_zero != steps.inner:
+        if steps.final_to_zero is None and not final:
             raise InputError(f"scheme {scheme.name} has no step to t = 0; end the grid at a time above 0.")
-        last = last if scheme.to_zero is None else (*last[:-1], scheme.to_zero)
-    inner = steps - len(scheme.start) - len(last)
+        final = final if steps.final_to_zero is None else (*final[:-1], steps.final_to_zero)
+    inner = count - len(steps.start) - len(final)
     if inner >= 0:
-        return [*scheme.start, *[scheme.step] * inner, *last]
-    if steps >= 1 and not scheme.last:  # a short run of a scheme without a special end is all start
-        return [*scheme.start[: steps - len(last)], *last]
-    for run in scheme.fill:
-        if len(run) == steps:
-            handed = bool(to_zero and scheme.to_zero and steps > 1)
-            return [*run[:-1], last[-1]] if handed else list(run)
+        return [*steps.start, *[steps.inner] * inner, *final]
+    if count >= 1 and not steps.final:  # a short run of a scheme without a special end is all start
+        return [*steps.start[: count - len(final)], *final]
+    for run in steps.remainder:
+        if len(run) == count:
+            handed = bool(to_zero and steps.final_to_zero and count > 1)
+            return [*run[:-1], final[-1]] if handed else list(run)
     raise InputError(
-        f"scheme {scheme.name} needs at least {steps - inner} steps for its start and end, got {steps}; take more."
+        f"scheme {scheme.name} needs at least {count - inner} steps for its start and end, got {count}; take more."
     )
 
 
 def evaluations(scheme: Scheme, steps: int, to_zero: bool = False) -> int:
-    """Network evaluations of a run of that many whole steps, without lowering it."""
+    """Network evaluations of a run of that many whole steps, without lowering it; to_zero as in `whole_steps`."""
     further = max(steps - _shortest(scheme), 0)
-    own = layouts(scheme, steps - further, to_zero)
-    return sum(layout.evaluations for layout in own) + further * scheme.nfe_per_step
+    own = whole_steps(scheme, steps - further, to_zero)
+    return sum(step.evaluations for step in own) + further * scheme.nfe_per_step
 
 
 def _shortest(scheme: Scheme) -> int:
     """Steps beyond which every further one is an inner step."""
-    return len(scheme.start) + max(len(scheme.last), 1) + 1
+    return len(scheme.steps.start) + max(len(scheme.steps.final), 1) + 1
 
 
 def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Step]:
-    """The layout of each step of a run that spends exactly `nfe` evaluations.
+    """The steps of a run that spends exactly `nfe` evaluations.
 
-    As many whole steps as the budget has room for. What they leave is spent by `fill` at the end, before the step that
-    goes to t = 0. Where a scheme has last steps, an inner one that takes as many evaluations more stands for them; on
-    the way to t = 0, where nothing can be evaluated, `fill` then comes before the first step.
-    raises   InputError naming the nearest budgets of whole steps, for a scheme whose `fill` does not reach
+    As many whole steps as the budget has room for. What they leave is spent by `remainder` at the end, before the step
+    that goes to t = 0. Where a scheme has final steps, an inner one that takes as many evaluations more stands for
+    them; on the way to t = 0, where nothing can be evaluated, `remainder` then comes before the first step.
+    raises   InputError naming the nearest budgets of whole steps, for a scheme whose `remainder` does not reach
     """
+    steps = scheme.steps
     reachable = _reachable(scheme, nfe, to_zero)
     if nfe in reachable:
-        return layouts(scheme, reachable[nfe], to_zero)
-    spent = max((found for found in reachable if found < nfe), default=0)
-    whole = layouts(scheme, reachable[spent], to_zero) if spent else []
-    if scheme.last and not to_zero:
-        if len(whole) < len(scheme.start) + len(scheme.last) and 0 < nfe <= len(scheme.fill):
-            return list(scheme.fill[nfe - 1])
-        if nfe - spent == scheme.nfe_per_step - sum(layout.evaluations for layout in scheme.last):
-            return [*whole[: -len(scheme.last)], scheme.step]
-    elif 0 < nfe - spent <= len(scheme.fill):
-        end = 0 if scheme.last else len(whole) - (to_zero and bool(whole))
-        return [*whole[:end], *scheme.fill[nfe - spent - 1], *whole[end:]]
-    near = sorted(sorted(reachable, key=lambda found: abs(found - nfe))[:2])
+        return whole_steps(scheme, reachable[nfe], to_zero)
+    spent = max((budget for budget in reachable if budget < nfe), default=0)
+    whole = whole_steps(scheme, reachable[spent], to_zero) if spent else []
+    if steps.final and not to_zero:
+        if len(whole) < len(steps.start) + len(steps.final) and 0 < nfe <= len(steps.remainder):
+            return list(steps.remainder[nfe - 1])
+        if nfe - spent == scheme.nfe_per_step - sum(step.evaluations for step in steps.final):
+            return [*whole[: -len(steps.final)], steps.inner]
+    elif 0 < nfe - spent <= len(steps.remainder):
+        end = 0 if steps.final else len(whole) - (to_zero and bool(whole))
+        return [*whole[:end], *steps.remainder[nfe - spent - 1], *whole[end:]]
+    near = sorted(sorted(reachable, key=lambda budget: abs(budget - nfe))[:2])
     raise InputError(
         f"scheme {scheme.name} cannot spend {nfe} evaluations; the nearest it can are {', '.join(map(str, near))}."
     )
@@ -74,27 +80,29 @@ def _reachable(scheme: Scheme, nfe: int, to_zero: bool) -> dict[int, int]:
     """The budgets of whole steps about `nfe`, with their steps."""
     base = _shortest(scheme)
     near = base + max(nfe - evaluations(scheme, base, to_zero), 0) // max(scheme.nfe_per_step, 1)
-    found: dict[int, int] = {}
+    steps_of: dict[int, int] = {}
     for steps in (*range(1, base + 1), near, near + 1):
         try:
-            found[evaluations(scheme, steps, to_zero)] = steps
+            steps_of[evaluations(scheme, steps, to_zero)] = steps
         except InputError:  # too short for the scheme's start and end
             continue
-    return found
+    return steps_of
 
 
 def plan(scheme: Scheme, times: Floats, nfe: int | None = None) -> list[Step]:
-    """The layout of each step of a run on a grid: whole steps, or those of a budget of evaluations.
+    """The steps of a run on a grid: whole ones, or those of a budget of evaluations.
 
+    times    N + 1 process times, falling
+    nfe      the budget, None for whole steps
     raises   InputError for a budget that takes another number of steps
     """
-    steps, to_zero = len(times) - 1, bool(times[-1] == 0)
+    count, to_zero = len(times) - 1, bool(times[-1] == 0)
     if nfe is None:
-        return layouts(scheme, steps, to_zero)
-    found = planned(scheme, nfe, to_zero)
-    if len(found) != steps:
+        return whole_steps(scheme, count, to_zero)
+    run = planned(scheme, nfe, to_zero)
+    if len(run) != count:
         raise InputError(
-            f"scheme {scheme.spec} spends {nfe} evaluations in {len(found)} steps, but the grid has {steps}; drop nfe "
-            f"or give {len(found) + 1} times."
+            f"scheme {scheme.spec} spends {nfe} evaluations in {len(run)} steps, but the grid has {count}; drop nfe "
+            f"or give {len(run) + 1} times."
         )
-    return found
+    return run

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.declare.entries import ZERO
-from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, counted
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, Process
@@ -176,7 +177,7 @@ def step_quantities(
     with np.errstate(invalid="ignore"):
         h = np.diff(u)
     found: dict[str, Any] = {}
-    for j in range(len(scheme.start)):
+    for j in range(len(scheme.steps.start)):
         with np.errstate(divide="ignore", invalid="ignore"):
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for name, rule in scheme.quantities:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from numtoolkit.declare.scheme import START
+from numtoolkit.declare.steps import START
 from numtoolkit.errors import NonFiniteError
 from numtoolkit.program.program import Call, Draw, Instruction, Program, ProgramStep
 from numtoolkit.sampling.loop import Blocks, NetworkCall, Normals, Update, run

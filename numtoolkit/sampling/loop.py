@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numtoolkit.declare.scheme import START
+from numtoolkit.declare.steps import START
 from numtoolkit.program.program import CONSTANT, Affine, Block, Call, Draw, Program, ProgramStep
 
 Blocks = list[Any]

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from numtoolkit import __version__, schemes
-from numtoolkit.declare.scheme import START, Scheme
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem import grids, processes
 from numtoolkit.problem.predictions import convert

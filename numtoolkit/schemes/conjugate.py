@@ -13,6 +13,7 @@ from functools import lru_cache
 from numtoolkit.declare.entries import NONE, Op, op, symbol
 from numtoolkit.declare.forms import conjugate_euler
 from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.conjugation import best_place, best_shift
 from numtoolkit.problem.problem import PLACES, Rule
@@ -40,13 +41,12 @@ def conjugate(
         name,
         family="conjugate",
         source=source,
-        step=conjugate_euler(B),
+        steps=Steps(conjugate_euler(B), final_to_zero=EXPONENTIAL_EULER if skip == "none" else None),
         frozen="noise" if skip == "none" else "noise-skip",
         clock="time",
         processes=("vp", "vp-cosine", *PHASE) if skip == "none" else PHASE,
         params=params,
         quantities=quantities,
-        to_zero=EXPONENTIAL_EULER if skip == "none" else None,
         claims=Claims(classical=1),
     )
 

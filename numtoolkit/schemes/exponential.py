@@ -4,7 +4,8 @@ from fractions import Fraction
 
 from numtoolkit.declare.entries import Entry, N, Scalarlike, at, flow, integral, number, phi, symbol
 from numtoolkit.declare.forms import tableau
-from numtoolkit.declare.scheme import Claims, Param, Scheme, Step
+from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE, RES_2S, SINGLE
 
 HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
@@ -27,7 +28,7 @@ def three_stages(c2: Entry, c3: Entry) -> Step:
 C4: list[Scalarlike] = [0, HALF, HALF, 1]
 B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
 KROGSTAD = filled(C4, [[], [phi(2, HALF)], [NONE, 2 * phi(2)]], B4)
-FILL = (*SINGLE, (RES_2S.bind(c2=HALF).exact(),), (three_stages(number("1/2"), number(1)),), (KROGSTAD,))
+REMAINDER = (*SINGLE, (RES_2S.bind(c2=HALF).exact(),), (three_stages(number("1/2"), number(1)),), (KROGSTAD,))
 
 
 def exponential(
@@ -37,13 +38,11 @@ def exponential(
         name,
         family="exponential",
         source=source,
-        step=step,
+        steps=Steps(step, final_to_zero=EXPONENTIAL_EULER, remainder=REMAINDER[: step.evaluations - 1]),
         frozen=frozen,
         clock="log-snr",
         processes=IMAGE,
         params=params,
-        to_zero=EXPONENTIAL_EULER,
-        fill=FILL[: step.evaluations - 1],
         claims=claims,
     )
 
@@ -69,7 +68,7 @@ DPM_SOLVER_3 = exponential(
     "dpm-solver-3", THREE_STAGE, Claims(classical=3), "arXiv:2206.00927 Algorithm 2", NODES, "noise"
 )
 DPM_SOLVER_2 = exponential(
-    "dpm-solver-2", DPMPP_2S.step, Claims(classical=2), "arXiv:2206.00927 Algorithm 1", DPMPP_2S.params, "noise"
+    "dpm-solver-2", DPMPP_2S.steps.inner, Claims(classical=2), "arXiv:2206.00927 Algorithm 1", DPMPP_2S.params, "noise"
 )
 
 COX_MATTHEWS = "Cox & Matthews 2002"

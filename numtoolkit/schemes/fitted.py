@@ -19,6 +19,7 @@ and on another process these times alpha at the end of the step, in the frame z 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -27,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
-from numtoolkit.declare.forms import Run, check_declared, combine, evaluate, history, written
-from numtoolkit.declare.scheme import Item, Row, Scheme, Step
+from numtoolkit.declare.forms import check_declared, combine, evaluate, history, written
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Item, Row, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats
@@ -46,16 +48,17 @@ Indices = NDArray[np.signedinteger]
 Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
 
 
-def fitted(name: str, base: str, run: Run, coefficients: Sequence[str], source: str, frozen: str = "noise") -> Scheme:
+def fitted(
+    name: str, base: str, steps: Steps, coefficients: Sequence[str], source: str, frozen: str = "noise"
+) -> Scheme:
     return Scheme(
         name,
         family="fitted",
         source=source,
-        **run._asdict(),
+        steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen=frozen,
         clock="noise-level" if frozen == "noise" else "log-snr",
         processes=IMAGE,
-        to_zero=EXPONENTIAL_EULER,
         quantities=(("fall", fall_of_noise),) if "kappa_1" in coefficients and frozen == "noise" else (),
         fitted=tuple(coefficients),
         base=base,
@@ -115,13 +118,13 @@ def iia_ddim(variant: str = "two") -> Scheme:
     """IIA-DDIM: the data (variant one), the data and the noise (two) extrapolated, or the noise scaled (guided)."""
     if variant == "one":
         step = extrapolated_data(kappa_0)
-        own = fitted("iia-ddim", "ddim", Run((FIRST,), step), ["kappa_0"], f"{IIA}, IIA-DDIM", "data")
+        own = fitted("iia-ddim", "ddim", Steps(step, (FIRST,)), ["kappa_0"], f"{IIA}, IIA-DDIM", "data")
     elif variant == "two":
         step = extrapolated({"E0": 1}, {"E1": 1}, keep=1)
-        own = fitted("iia-ddim", "ddim", Run((PLAIN,), step), ["kappa_0", "kappa_1"], f"{IIA}, IIA-DDIM")
+        own = fitted("iia-ddim", "ddim", Steps(step, (PLAIN,)), ["kappa_0", "kappa_1"], f"{IIA}, IIA-DDIM")
     elif variant == "guided":
         step = written([evaluate("E0"), combine("out", 1, y=flow(), E0=(1 + symbol("beta")) * phi(1))], "out")
-        own = fitted("iia-ddim", "ddim", Run((), step), ["beta"], f"{IIA}, IIA-DDIM with classifier-free guidance")
+        own = fitted("iia-ddim", "ddim", Steps(step), ["beta"], f"{IIA}, IIA-DDIM with classifier-free guidance")
     else:
         raise InputError(f"iia-ddim({variant}) is not declared; use one, two or guided.")
     return own.with_structure(variant)
@@ -141,7 +144,8 @@ def evaluated_ahead(state: str) -> tuple[Item, ...]:
 IIA_SPNDM = fitted(
     "iia-spndm",
     "spndm",
-    Run(
+    Steps(
+        extrapolated(adams_shares(2), adams_shares(2, 1), keep=2),
         (
             written(
                 [*HERE, *evaluated_ahead("Y0"), transfer("out", {"E0": HALF, "EP0": HALF})],
@@ -150,8 +154,7 @@ IIA_SPNDM = fitted(
             ),
             extrapolated(adams_shares(2), {"E1": HALF, "EP1": HALF}, keep=2),
         ),
-        extrapolated(adams_shares(2), adams_shares(2, 1), keep=2),
-        fill=SINGLE,
+        remainder=SINGLE,
     ),
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-SPNDM",
@@ -159,9 +162,9 @@ IIA_SPNDM = fitted(
 IIA_IPNDM = fitted(
     "iia-ipndm",
     "ipndm(4)",
-    Run(
-        (PLAIN, *(extrapolated(adams_shares(q), adams_shares(q - 1, 1), keep=q) for q in (2, 3, 4))),
+    Steps(
         extrapolated(adams_shares(4), adams_shares(4, 1), keep=4),
+        (PLAIN, *(extrapolated(adams_shares(q), adams_shares(q - 1, 1), keep=q) for q in (2, 3, 4))),
     ),
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-IPNDM",
@@ -185,7 +188,7 @@ TWO_POINT_FITTED = written(
 IIA_DPMPP_2M = fitted(
     "iia-dpmpp-2m",
     "dpmpp-2m",
-    Run((FIRST,), TWO_POINT_FITTED),
+    Steps(TWO_POINT_FITTED, (FIRST,)),
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-DPM-Solver++",
     "data",
@@ -211,7 +214,7 @@ def heun_family(
     plain = weighed_heun([(ONE / 2, ONE / 2)], keep=min(1, r))
     steps = [weighed_heun([shares(j) for j in range(k + 1)], keep=min(k + 1, r)) for k in range(r + 1)]
     names = [f"{kind}{j}" for j in range(r + 1) for kind in kinds]
-    run = Run((plain, *steps[1:r]), steps[r], fill=SINGLE)
+    run = Steps(steps[r], (plain, *steps[1:r]), remainder=SINGLE)
     return fitted(name, "heun-edm", run, names, source).with_structure(str(r))
 
 
@@ -262,12 +265,10 @@ GAUSS_FIT_2M = Scheme(
     "gauss-fit-2m",
     family="fitted",
     source="new here: iia-ddim(one) in closed form, exact on N(mean, sigma_data^2) from exact states",
-    start=(FIRST,),
-    step=extrapolated_data(symbol("bend") / (2 * r0)),
+    steps=Steps(extrapolated_data(symbol("bend") / (2 * r0)), (FIRST,), final_to_zero=EXPONENTIAL_EULER),
     frozen="data",
     clock="log-snr",
     processes=IMAGE,
-    to_zero=EXPONENTIAL_EULER,
     params=(SIGMA_DATA,),
     quantities=(("bend", gaussian_bend),),
 )

@@ -12,12 +12,14 @@ and u is the output of EDM's preconditioned network (arXiv:2206.00364 eq. 7).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import symbol
-from numtoolkit.declare.forms import Run, adams_bashforth, adams_moulton, check_declared, noisy
+from numtoolkit.declare.forms import adams_bashforth, adams_moulton, check_declared, noisy
 from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Steps
 
 HIGHEST = 5
 tau = symbol("tau")
@@ -58,16 +60,15 @@ def gframe_abm(
 
 
 def _member(
-    name: str, k: int, run: Run, claims: Claims, sigma_data: Fraction, mean: Fraction, noise: Fraction
+    name: str, k: int, steps: Steps, claims: Claims, sigma_data: Fraction, mean: Fraction, noise: Fraction
 ) -> Scheme:
     """The steps of a run as a scheme with its parameters bound."""
-    run = noisy(run) if noise else run
+    steps = noisy(steps) if noise else steps
     scheme = Scheme(
         name,
         family="Gaussian frame",
         source=SOURCE,
-        **run._asdict(),
-        to_zero=None if run.last else run.step,
+        steps=replace(steps, final_to_zero=None if steps.final else steps.inner),
         frozen="residual",
         clock="angle",
         tau=tau if noise else 0,

@@ -27,11 +27,10 @@ def gddim(k: int = 2) -> Scheme:
         "gddim",
         family="gDDIM",
         source=f"{SOURCE}, multistep predictor",
-        **adams_bashforth(k)._asdict(),
+        steps=replace(adams_bashforth(k), final_to_zero=EXPONENTIAL_EULER),
         frozen="noise-r",
         clock="time",
         processes=PHASE,
-        to_zero=EXPONENTIAL_EULER,
         claims=Claims(classical=k),
     )
     return scheme.with_structure(str(k))
@@ -48,8 +47,7 @@ def gddim_pc(k: int = 2) -> Scheme:
         gddim(k),
         name="gddim-pc",
         source=f"{SOURCE}, predictor-corrector",
-        **adams_moulton_again(k)._asdict(),
-        to_zero=None,
+        steps=adams_moulton_again(k),
         claims=Claims(classical=k + 1),
     )
 

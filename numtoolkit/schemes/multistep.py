@@ -1,10 +1,12 @@
 """Multistep schemes in log-SNR: weights on past evaluations, with their starting and final steps."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 from numtoolkit.declare.entries import Entry, N, adams, at, phi, symbol
-from numtoolkit.declare.forms import Run, adams_bashforth, check_declared, history, past, predict_correct
-from numtoolkit.declare.scheme import Claims, Scheme, Step
+from numtoolkit.declare.forms import adams_bashforth, check_declared, history, past, predict_correct
+from numtoolkit.declare.scheme import Claims, Scheme
+from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
 
@@ -12,16 +14,15 @@ r0, r1 = symbol("r0"), symbol("r1")
 FIRST = history([phi(1)], keep=1)
 
 
-def multistep(name: str, run: Run, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def multistep(name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
     return Scheme(
         name,
         family="exponential multistep",
         source=source,
-        **run._asdict(),
+        steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,
-        to_zero=EXPONENTIAL_EULER,
         claims=claims,
         aliases=aliases,
     )
@@ -41,7 +42,7 @@ def three_point(second_difference: int) -> Step:
 
 
 DPMPP_2M = multistep(
-    "dpmpp-2m", Run((FIRST,), two_point(keep=1)), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
+    "dpmpp-2m", Steps(two_point(keep=1), (FIRST,)), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
 )
 RES_2M = multistep(
     "res-2m",
@@ -57,13 +58,13 @@ RES_3M = multistep(
 )
 DPMPP_3M = multistep(
     "dpmpp-3m",
-    Run((FIRST, two_point(keep=2)), three_point(1)),
+    Steps(three_point(1), (FIRST, two_point(keep=2))),
     Claims(classical=3, refuted=("classical",)),
     "arXiv:2211.01095, multistep order 3 as its code and every port ship it",
 )
 DPMPP_3M_CORRECTED = multistep(
     "dpmpp-3m-corrected",
-    Run((FIRST, two_point(keep=2)), three_point(2)),
+    Steps(three_point(2), (FIRST, two_point(keep=2))),
     Claims(classical=3),
     "arXiv:2211.01095 with the second difference at its full weight",
 )
@@ -109,10 +110,12 @@ def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
         "unipc",
         family="exponential multistep",
         source="arXiv:2302.04867 Algorithms 5-8",
-        start=tuple(steps[:-1]),
-        step=steps[-1],
-        last=(*steps[-2:0:-1], final),
-        fill=((EXPONENTIAL_EULER,), *(short(count) for count in range(2, 2 * p - 2))),
+        steps=Steps(
+            steps[-1],
+            tuple(steps[:-1]),
+            (*steps[-2:0:-1], final),
+            remainder=((EXPONENTIAL_EULER,), *(short(count) for count in range(2, 2 * p - 2))),
+        ),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

@@ -1,12 +1,14 @@
 """Schemes that interpolate the noise prediction in time or in the noise level: DEIS, iPNDM, PNDM, LMS, Runge-Kutta."""
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import ZERO, Entry, flow, integral, phi
-from numtoolkit.declare.forms import Run, adams_bashforth, check_declared, combine, evaluate, history, tableau, written
-from numtoolkit.declare.scheme import Claims, Item, Scheme, Step
-from numtoolkit.schemes.exponential import FILL
+from numtoolkit.declare.forms import adams_bashforth, check_declared, combine, evaluate, history, tableau, written
+from numtoolkit.declare.scheme import Claims, Scheme
+from numtoolkit.declare.steps import Item, Step, Steps
+from numtoolkit.schemes.exponential import REMAINDER
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
 
 HIGHEST_DEGREE = 5  # of DEIS
@@ -15,16 +17,15 @@ HIGHEST_DEGREE = 5  # of DEIS
 EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
 
 
-def noise_multistep(name: str, run: Run, claims: Claims, source: str, clock: str = "noise-level") -> Scheme:
+def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock: str = "noise-level") -> Scheme:
     return Scheme(
         name,
         family="noise polynomial",
         source=source,
-        **run._asdict(),
+        steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen="noise",
         clock=clock,
         processes=IMAGE,
-        to_zero=EXPONENTIAL_EULER,
         claims=claims,
     )
 
@@ -60,8 +61,8 @@ def ipndm(k: int = 4) -> Scheme:
     check_declared("ipndm", k, 4)
     start = tuple(history(equal_step_weights(q), keep=q) for q in range(1, k))
     claims = Claims(classical=k, refuted=("classical",) if k > 1 else ())
-    run = Run(start, history(equal_step_weights(k), keep=k - 1))
-    return noise_multistep("ipndm", run, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
+    steps = Steps(history(equal_step_weights(k), keep=k - 1), start)
+    return noise_multistep("ipndm", steps, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
 
 
 def pseudo_runge_kutta(kept: int) -> Step:
@@ -82,7 +83,11 @@ def pseudo_runge_kutta(kept: int) -> Step:
 
 PNDM = noise_multistep(
     "pndm",
-    Run(tuple(pseudo_runge_kutta(kept) for kept in (1, 2, 3)), history(equal_step_weights(4), keep=3), fill=FILL[:3]),
+    Steps(
+        history(equal_step_weights(4), keep=3),
+        tuple(pseudo_runge_kutta(kept) for kept in (1, 2, 3)),
+        remainder=REMAINDER[:3],
+    ),
     Claims(classical=4, refuted=("classical",)),
     "arXiv:2202.09778 Algorithm 2",
     "time",
@@ -101,7 +106,7 @@ MEAN_OF_TWO = written(
 
 SPNDM = noise_multistep(
     "spndm",
-    Run((MEAN_OF_TWO,), history(equal_step_weights(2), keep=1), fill=SINGLE),
+    Steps(history(equal_step_weights(2), keep=1), (MEAN_OF_TWO,), remainder=SINGLE),
     Claims(classical=2, refuted=("classical",)),
     "arXiv:2202.09778, S-PNDM",
 )
@@ -115,16 +120,18 @@ RK4 = Scheme(
     "rk4",
     family="sigma",
     source="Kutta 1901, in the noise level",
-    step=tableau(
-        [0, Fraction(1, 2), Fraction(1, 2), 1],
-        [[], [HALF_STEP], [ZERO, HALF_STEP], [ZERO, ZERO, phi(1)]],
-        [phi(1) / 6, phi(1) / 3, phi(1) / 3, phi(1) / 6],
+    steps=Steps(
+        tableau(
+            [0, Fraction(1, 2), Fraction(1, 2), 1],
+            [[], [HALF_STEP], [ZERO, HALF_STEP], [ZERO, ZERO, phi(1)]],
+            [phi(1) / 6, phi(1) / 3, phi(1) / 3, phi(1) / 6],
+        ),
+        final_to_zero=EXPONENTIAL_EULER,
+        remainder=(*SINGLE, (MIDPOINT,), (KUTTA_3,)),
     ),
     frozen="noise",
     clock="noise-level",
     processes=IMAGE,
-    to_zero=EXPONENTIAL_EULER,
-    fill=(*SINGLE, (MIDPOINT,), (KUTTA_3,)),
     claims=Claims(classical=4),
 )
 

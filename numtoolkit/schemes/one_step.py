@@ -2,9 +2,10 @@
 
 from fractions import Fraction
 
-from numtoolkit.declare.entries import phi, symbol
+from numtoolkit.declare.entries import Entry, phi, symbol
 from numtoolkit.declare.forms import churned, tableau
-from numtoolkit.declare.scheme import Claims, Param, Scheme, Step
+from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.problem.processes import ScalarProcess
 
@@ -15,15 +16,21 @@ STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning
 EXPONENTIAL_EULER = tableau([0], [[]], [phi(1)])
 SINGLE = ((EXPONENTIAL_EULER,),)  # what fills the budget of a scheme of two evaluations a step
 
+
+def two_stages(b: list[Entry]) -> Steps:
+    """Two stages, the second at c2, with the weights b."""
+    step = tableau([0, c2], [[], [c2 * phi(1, c2)]], b)
+    return Steps(step, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE)
+
+
 DDIM = Scheme(
     "ddim",
     family="exponential",
     source="arXiv:2010.02502 eq. 12; exponential Euler, arXiv:2308.02157",
-    step=EXPONENTIAL_EULER,
+    steps=Steps(EXPONENTIAL_EULER, final_to_zero=EXPONENTIAL_EULER),
     frozen="noise",
     clock="natural",
     claims=Claims(classical=1, stiff_strong=1, stiff_commuting=1, stiff_weak=1),
-    to_zero=EXPONENTIAL_EULER,
     aliases=("dpm-solver-1", "dpmpp-1", "exponential-euler"),
 )
 
@@ -31,28 +38,24 @@ RES_2S = Scheme(
     "res-2s",
     family="exponential",
     source="arXiv:2308.02157 Table 3; Hochbruck & Ostermann 2005 eq. 5.3",
-    step=tableau([0, c2], [[], [c2 * phi(1, c2)]], [phi(1) - phi(2) / c2, phi(2) / c2]),
+    steps=two_stages([phi(1) - phi(2) / c2, phi(2) / c2]),
     frozen="data",
     clock="log-snr",
     processes=IMAGE,
     params=(STAGE,),
     claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
-    to_zero=EXPONENTIAL_EULER,
-    fill=SINGLE,
 )
 
 DPMPP_2S = Scheme(
     "dpmpp-2s",
     family="exponential",
     source="arXiv:2211.01095 Algorithm 1; Hochbruck & Ostermann 2005 eq. 5.4",
-    step=tableau([0, c2], [[], [c2 * phi(1, c2)]], [(1 - 1 / (2 * c2)) * phi(1), phi(1) / (2 * c2)]),
+    steps=two_stages([(1 - 1 / (2 * c2)) * phi(1), phi(1) / (2 * c2)]),
     frozen="data",
     clock="log-snr",
     processes=IMAGE,
     params=(STAGE,),
     claims=Claims(classical=2, stiff_weak=2),
-    to_zero=EXPONENTIAL_EULER,
-    fill=SINGLE,
     aliases=("dpm-solver-pp-2s",),
 )
 
@@ -62,13 +65,11 @@ HEUN_EDM = Scheme(
     "heun-edm",
     family="sigma",
     source="arXiv:2206.00364 Algorithm 1",
-    step=HEUN_EDM_STEP,
+    steps=Steps(HEUN_EDM_STEP, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
     frozen="noise",
     clock="noise-level",
     processes=IMAGE,
     claims=Claims(classical=2),
-    to_zero=EXPONENTIAL_EULER,
-    fill=SINGLE,
 )
 
 
@@ -100,8 +101,11 @@ def churned_scheme(
         name,
         family="churned",
         source=source,
-        step=churned(step, a, inflation),
-        fill=((churned(EXPONENTIAL_EULER, a, inflation),),) if step.evaluations > 1 else (),
+        steps=Steps(
+            churned(step, a, inflation),
+            final_to_zero=EXPONENTIAL_EULER,
+            remainder=((churned(EXPONENTIAL_EULER, a, inflation),),) if step.evaluations > 1 else (),
+        ),
         frozen=frozen,
         clock=clock,
         processes=IMAGE,
@@ -115,7 +119,6 @@ def churned_scheme(
             Param("s_noise", Fraction(1), Fraction(0), free=False, meaning="inflation of the noise; 1 keeps the law"),
         ),
         quantities=(("a", churn_abscissa),),
-        to_zero=EXPONENTIAL_EULER,
         claims=Claims(sde_weak=1),
     )
 
@@ -125,7 +128,7 @@ EULER_CHURN = churned_scheme(
 )
 DPM2_CHURN = churned_scheme(
     "dpm2-churn",
-    DPMPP_2S.step,
+    DPMPP_2S.steps.inner,
     "noise",
     "log-snr",
     "arXiv:2206.00927 Algorithm 1, noise added as in arXiv:2206.00364; k-diffusion",
@@ -134,7 +137,7 @@ DPM2_CHURN = churned_scheme(
 HEUN_EDM_CHURN = churned_scheme("heun-edm-churn", HEUN_EDM_STEP, "noise", "noise-level", "arXiv:2206.00364 Algorithm 2")
 RES_2S_CHURN = churned_scheme(
     "res-2s-churn",
-    RES_2S.step,
+    RES_2S.steps.inner,
     "data",
     "log-snr",
     "arXiv:2308.02157 Algorithm 2, stochastic; cap and window as in its code",
@@ -147,10 +150,9 @@ EULER = Scheme(
     "euler",
     family="classical",
     source="Euler's method on the probability flow in process time",
-    step=tableau([0], [[]], [phi(1)]),
+    steps=Steps(EXPONENTIAL_EULER, final_to_zero=EXPONENTIAL_EULER),
     frozen=FROZEN_DRIFT,
     clock="time",
-    to_zero=EXPONENTIAL_EULER,
     claims=Claims(classical=1),
 )
 
@@ -158,11 +160,9 @@ HEUN = Scheme(
     "heun",
     family="classical",
     source="Heun's method on the probability flow in process time",
-    step=HEUN_EDM_STEP,
+    steps=Steps(HEUN_EDM_STEP, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
     frozen=FROZEN_DRIFT,
     clock="time",
-    to_zero=EXPONENTIAL_EULER,
-    fill=SINGLE,
     claims=Claims(classical=2),
 )
 

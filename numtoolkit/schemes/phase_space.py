@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from numtoolkit.declare.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
 from numtoolkit.declare.forms import combine, evaluate, word, written
-from numtoolkit.declare.scheme import Claims, Eval, Item, Noise, Param, Scheme, Step
+from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Eval, Item, Noise, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
@@ -24,15 +25,18 @@ DENOISE = word("S0 K")
 lambda_s = symbol("lambda_s")
 
 
-def ode(name: str, text: str, source: str, *fill: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def splitting(step: Step, *remainder: Step) -> Steps:
+    """A run of one step, with steps of 1, 2, ... evaluations for the rest of a budget."""
+    return Steps(step, final_to_zero=DENOISE, remainder=tuple((each,) for each in remainder))
+
+
+def ode(name: str, text: str, source: str, *remainder: str, aliases: tuple[str, ...] = ()) -> Scheme:
     """A deterministic splitting of the probability flow; words of 1, 2, ... evaluations fill its budget."""
     return Scheme(
         name,
         family="phase-space splitting",
         source=source,
-        step=word(text),
-        to_zero=DENOISE,
-        fill=tuple((word(own),) for own in fill),
+        steps=splitting(word(text), *map(word, remainder)),
         frozen="score",
         processes=PHASE,
         claims=Claims(classical=1),
@@ -40,15 +44,13 @@ def ode(name: str, text: str, source: str, *fill: str, aliases: tuple[str, ...] 
     )
 
 
-def sde(name: str, layout: Step, source: str, *fill: str) -> Scheme:
+def sde(name: str, step: Step, source: str, *remainder: str) -> Scheme:
     """A stochastic splitting of the reverse SDE; words of 1, 2, ... evaluations fill its budget."""
     return Scheme(
         name,
         family="stochastic splitting",
         source=source,
-        step=layout,
-        to_zero=DENOISE,
-        fill=tuple((word(own),) for own in fill),
+        steps=splitting(step, *map(word, remainder)),
         frozen="score",
         processes=PHASE,
         tau=1,
@@ -96,20 +98,19 @@ def injected(reading: str, part: str) -> Entry:
     return covariance(1 - symbol("w"), 1, lambda_s * O.row(own), lambda_s * noise.row(own)) + kept
 
 
-def oba(name: str, reading: str, part: str, layout: Step, params: tuple[Param, ...]) -> Scheme:
-    """An OBA step, `layout`, with lambda_s in the noise of one part of the state.
+def oba(name: str, reading: str, part: str, step: Step, params: tuple[Param, ...]) -> Scheme:
+    """An OBA step with lambda_s in the noise of one part of the state.
 
     The published formula of lambda_s could not be recovered; `injected` lists the readings of it.
     """
     if reading not in ("rate", "amp", "tbar") or part not in ("x", "m"):
         raise InputError(f"{name}({reading}, {part}) is not declared; use rate, amp or tbar, with part x or m.")
-    noise, *rest = layout.items
+    noise, *rest = step.items
     scheme = Scheme(
         name,
         family="stochastic splitting",
         source=f"{P2}, reduced OBA",
-        step=replace(layout, items=(Noise(noise.name, injected(reading, part)), *rest)),
-        to_zero=DENOISE,
+        steps=splitting(replace(step, items=(Noise(noise.name, injected(reading, part)), *rest))),
         frozen="score",
         processes=PHASE,
         tau=1,
@@ -167,14 +168,12 @@ CONJUGATION = shift * op("unit")
 SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
 
 
-def conjugate_splitting(name: str, text: str, *fill: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def conjugate_splitting(name: str, text: str, *remainder: str, aliases: tuple[str, ...] = ()) -> Scheme:
     return Scheme(
         name,
         family="conjugate",
         source=f"{P1}, conjugate splitting",
-        step=word(text, conjugation=CONJUGATION),
-        to_zero=DENOISE,
-        fill=tuple((word(own, conjugation=CONJUGATION),) for own in fill),
+        steps=splitting(*(word(each, conjugation=CONJUGATION) for each in (text, *remainder))),
         frozen="noise",
         processes=PHASE,
         params=(SHIFT,),
@@ -203,8 +202,10 @@ EM = Scheme(
     "em",
     family="classical",
     source="Maruyama 1955; Kloeden & Platen 1992 eq. 10.2.1",
-    step=Step((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
-    to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as `DENOISE` is
+    steps=Steps(
+        Step((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
+        final_to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as `DENOISE` is
+    ),
     frozen=FROZEN_DRIFT,
     clock="time",
     tau=1,

@@ -1,18 +1,19 @@
 """Stochastic schemes in image space: ancestral forms, and exponential integrators of the reverse SDE."""
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import adams, number, symbol
 from numtoolkit.declare.forms import (
-    Run,
     adams_moulton,
     ancestral,
     check_declared,
     history,
     noisy,
 )
-from numtoolkit.declare.scheme import Claims, Param, Scheme, Step
+from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.processes import ScalarProcess
 from numtoolkit.schemes.multistep import FIRST, two_point
 from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
@@ -48,17 +49,19 @@ def ancestral_scheme(
         name,
         family="ancestral",
         source=source,
-        start=tuple(ancestral(layout, d) for layout in start),
-        step=ancestral(step, d),
+        steps=Steps(
+            ancestral(step, d),
+            tuple(ancestral(first, d) for first in start),
+            final_to_zero=EXPONENTIAL_EULER,
+            remainder=((ancestral(EXPONENTIAL_EULER, d),),) if step.evaluations > 1 else (),
+        ),
         frozen=frozen,
         clock=clock,
         processes=IMAGE,
         reference=d - 1,
-        params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.step)),
+        params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.steps.inner)),
         quantities=(("d", ancestral_abscissa),),
         claims=Claims(sde_weak=1),
-        to_zero=EXPONENTIAL_EULER,
-        fill=((ancestral(EXPONENTIAL_EULER, d),),) if step.evaluations > 1 else (),
         aliases=aliases,
     )
 
@@ -72,7 +75,7 @@ EULER_ANCESTRAL = ancestral_scheme(
     aliases=("ddpm", "ddim-eta"),
 )
 DPM2_ANCESTRAL = ancestral_scheme(
-    "dpm2-ancestral", DPMPP_2S.step, "noise", "log-snr", "k-diffusion, of arXiv:2206.00927"
+    "dpm2-ancestral", DPMPP_2S.steps.inner, "noise", "log-snr", "k-diffusion, of arXiv:2206.00927"
 )
 RES_2M_ANCESTRAL = ancestral_scheme(
     "res-2m-ancestral",
@@ -84,19 +87,18 @@ RES_2M_ANCESTRAL = ancestral_scheme(
 )
 
 
-def reverse_sde(name: str, flow: Run, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
     """A run of the flow made one of the reverse SDE, with exact noise."""
     return Scheme(
         name,
         family="exponential SDE",
         source=source,
-        **noisy(flow)._asdict(),
+        steps=replace(noisy(flow), final_to_zero=EXPONENTIAL_EULER),
         frozen=frozen,
         clock="log-snr",
         processes=IMAGE,
         tau=1,
         reference=number(1),
-        to_zero=EXPONENTIAL_EULER,
         claims=Claims(sde_weak=order),
         aliases=aliases,
     )
@@ -104,16 +106,16 @@ def reverse_sde(name: str, flow: Run, frozen: str, order: int, source: str, alia
 
 SDE_DPMPP_1 = reverse_sde(
     "sde-dpmpp-1",
-    Run((), EXPONENTIAL_EULER),
+    Steps(EXPONENTIAL_EULER),
     "data",
     1,
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1",
     aliases=("sde-dpm-solver++1",),
 )
-SEEDS_1 = reverse_sde("seeds-1", Run((), EXPONENTIAL_EULER), "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
+SEEDS_1 = reverse_sde("seeds-1", Steps(EXPONENTIAL_EULER), "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
 SDE_DPMPP_2M = reverse_sde(
     "sde-dpmpp-2m",
-    Run((FIRST,), two_point(keep=1)),
+    Steps(two_point(keep=1), (FIRST,)),
     "data",
     2,
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
@@ -134,8 +136,8 @@ def sa_solver(p: int = 1) -> Scheme:
         "sa-solver",
         family="exponential SDE",
         source="arXiv:2309.05019 Algorithm 1",
-        **noisy(adams_moulton(p))._asdict(),
-        to_zero=Step(EXPONENTIAL_EULER.items[1:], "out"),  # infinitely long, it ends without noise
+        # the step to t = 0 is infinitely long: it ends without noise
+        steps=replace(noisy(adams_moulton(p)), final_to_zero=Step(EXPONENTIAL_EULER.items[1:], "out")),
         frozen="data",
         clock="log-snr",
         processes=IMAGE,

@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 from numtoolkit.declare.entries import L, N
-from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import INNER, START, Eval, Noise, Place, Row, Step
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import add
@@ -53,14 +54,14 @@ class Order:
 
 def order(
     scheme: Scheme,
-    place: tuple[str, int] = ("step", 0),
+    place: Place = INNER,
     highest: int = HIGHEST,
     ratios: Mapping[str, Fraction] | None = None,
 ) -> Order:
     """Exact classical order of a step of the scheme, unbound parameters and step ratios symbolic.
 
     scheme   a deterministic scheme; the history of a multistep one is what its own earlier steps make of exact states
-    place    which step: the inner one, ("start", i), ("last", i), ("to_zero", 0) or ("fill", i)
+    place    which step of `Scheme.steps`, by default the inner one
     highest  search bound; order 8 is taken to mean at least 8
     ratios   values for some of the step ratios r0, r1, ...: an order above 4 of a scheme with history takes minutes
              with symbols, seconds with numbers; of ratios drawn at random all but a null set have the symbolic order

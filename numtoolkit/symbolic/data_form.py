@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, Product, Quotient, Sum, flow, integral
-from numtoolkit.declare.scheme import START, Eval, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import START, Eval, Row, Step
 from numtoolkit.errors import InputError
 
 
@@ -23,7 +24,8 @@ def data_form(scheme: Scheme) -> Scheme:
     raises   InputError for schemes that freeze anything but the noise in the noise level, with stages inside the step,
              history, or weights that vary over the step: in log-SNR those are no polynomials
     """
-    if (scheme.frozen, scheme.clock) != ("noise", "noise-level") or scheme.step.needs or scheme.step.noises:
+    inner = scheme.steps.inner
+    if (scheme.frozen, scheme.clock) != ("noise", "noise-level") or inner.needs or inner.noises:
         raise InputError(
             f"scheme {scheme.name} has no data form here; it must freeze the noise over noise-level steps."
         )
@@ -33,7 +35,7 @@ def data_form(scheme: Scheme) -> Scheme:
         raise InputError(f"scheme {scheme.name} has no data form here; its stages must lie at the ends of the step.")
     items = tuple(_row(item, evaluations) if isinstance(item, Row) else item for item in layout.items)
     step = Step(items, layout.out)
-    return replace(scheme, step=step, frozen="data", clock="log-snr", to_zero=None)
+    return replace(scheme, steps=replace(scheme.steps, inner=step, final_to_zero=None), frozen="data", clock="log-snr")
 
 
 def _row(row: Row, evaluations: dict[str, Eval]) -> Row:

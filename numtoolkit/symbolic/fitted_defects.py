@@ -32,7 +32,7 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
     problem, values = problem_of(scheme, process(table.process)), scheme.parameters()
     nfe = table.about.get("nfe")
     run = plan(scheme, times, None if nfe is None else int(nfe))
-    places = {id(scheme.step): ("step", 0)} | {id(own): ("start", i) for i, own in enumerate(scheme.start)}
+    places = {id(step): place for place, step in scheme.steps.places() if place[0] in ("inner", "start")}
     records: list[dict[str, Any]] = []
     known: dict[tuple[str, int], dict[str, Any]] = {}
     for n, layout in enumerate(run):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 
 from numtoolkit.declare.entries import (
     ONE,
@@ -29,7 +28,8 @@ from numtoolkit.declare.entries import (
     symbols,
     walk,
 )
-from numtoolkit.declare.scheme import START, Eval, Item, Noise, Row, Scheme, Step
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row, Step
 from numtoolkit.problem.predictions import OF_SCORE
 from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.symbolic.numbers import Field
@@ -40,21 +40,17 @@ from numtoolkit.symbolic.series import SeriesExpansion
 class StepInClock:
     """A step with its entries in the clock of the step that is analysed, which comes `back` steps after it.
 
-    place  which layout: ("step", 0) the inner step, ("start", i), ("last", i), ("to_zero", 0), or ("fill", i) of
-           those of all the runs of `fill`, one after the other
+    place  where it stands in `Scheme.steps`
     """
 
     scheme: Scheme
     back: int = 0
-    place: tuple[str, int] = ("step", 0)
+    place: Place = INNER
 
     @property
     def declared(self) -> Step:
-        """The layout as declared."""
-        kind, index = self.place
-        found = getattr(self.scheme, kind)
-        layouts = tuple(chain(*found)) if kind == "fill" else found
-        return layouts[index] if isinstance(layouts, tuple) else layouts
+        """The step as declared."""
+        return self.scheme.steps.at(self.place)
 
     @cached_property
     def origin(self) -> Entry:
@@ -80,7 +76,7 @@ class StepInClock:
     def previous(self) -> StepInClock:
         """The step before: the inner step, but for a start, which follows the start before it."""
         kind, index = self.place
-        place = (kind, index - 1) if index and kind in ("start", "last", "fill") else ("step", 0)
+        place = (kind, index - 1) if index else INNER
         return StepInClock(self.scheme, self.back + 1, place)
 
     def find(self, name: str) -> tuple[StepInClock, str]:
@@ -100,7 +96,7 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that is no loss. G, the noise of the
     dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen.
     """
-    blocks = [node for _, entry in scheme.step.entries() for node in walk(entry) if isinstance(node, Op)]
+    blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
     absent: tuple[str, ...] = ()
     steady: tuple[str, ...] = ()
@@ -108,7 +104,7 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
         absent, steady = ("L",), ("N",)
     elif scheme.clock == "noise-level":  # frozen noise: in the frame z / alpha the equation is dz = e ds
         absent, steady = ("L",), ("N",)
-    elif absorb_linear_flow and all(covariant(scheme.exact(layout)) for layout in scheme.layouts):
+    elif absorb_linear_flow and all(covariant(scheme.exact(layout)) for layout in scheme.steps.distinct):
         absent = ("L",)
     elif scheme.frozen == "score" and scheme.clock == "natural":
         steady = ("L", "N", "O", "R", "Q", "g")

@@ -19,7 +19,8 @@ from math import factorial
 from typing import Any
 
 from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
-from numtoolkit.declare.scheme import START, Eval, Row, Scheme
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import START, Eval, Row
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
@@ -80,7 +81,7 @@ class Conditions:
 
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
-        depth = max(highest - 2, 0) if scheme.step.needs else 0
+        depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
         self.field = Field({*scalars_of(StepInClock(scheme), depth), *VARIABLES})
         self.nodes: list[Node] = []
         self._index: dict[tuple[int, str, int], int] = {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any, Literal
 
 from numtoolkit.declare.scheme import ORDERS, Scheme
+from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import data_form
@@ -16,7 +18,7 @@ from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
-ENDS = ("start", "last")  # steps of every run
+ENDS = ("start", "final")  # steps of every run
 SYMBOLIC = 4  # orders above take minutes with symbols for step ratios
 SAMPLED = {f"r{j}": Fraction(ratio) for j, ratio in enumerate((2, 3, 5, 7, 11, 13))}
 
@@ -30,8 +32,8 @@ class Verdict:
                there is no claim to hold against what is derived
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted, and filling steps are consistent
-    ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "fill m" one of
-               m evaluations that fills a budget
+    ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "remainder m" one
+               of m evaluations that spends the rest of a budget
     run        order of a whole run: one first-order step, an error of h^2, leaves it at 2 however good the others are
     filled     order of a run that ends with filling steps, the lowest of them; None where none do
     holds      "general" for every smooth law, "gaussian" for affine scores, "sampled" for every smooth law at the step
@@ -59,7 +61,7 @@ def verify(scheme: Scheme) -> Verdict:
     cost     0.01 to 0.5 s for the members of the catalogue, up to half a minute for orders above 4; no network calls
     """
     derived: dict[str, int | None] = dict.fromkeys(ORDERS)
-    ratios = SAMPLED if scheme.start and (scheme.claims.classical or 0) > SYMBOLIC else None
+    ratios = SAMPLED if scheme.steps.start and (scheme.claims.classical or 0) > SYMBOLIC else None
     if scheme.kind == "ode":
         found = order(scheme, ratios=ratios)
         derived["classical"], residuals, holds = found.p, found.table(), "sampled" if ratios else "general"
@@ -77,11 +79,11 @@ def verify(scheme: Scheme) -> Verdict:
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
     verdict: Literal["proved", "refuted", "higher", "not analysed"]
     verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "not analysed"
-    consistent = all(p >= 1 for name, p in ends.items() if name.startswith("fill"))
+    consistent = all(p >= 1 for name, p in ends.items() if name.startswith("remainder"))
     ok = consistent and set(missed) <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
-    run, filled = (None if inner is None else _run_order(inner, ends, kinds) for kinds in (ENDS, (*ENDS, "fill")))
-    filled = filled if any(name.startswith("fill") for name in ends) else None
+    run, filled = (None if inner is None else _run_order(inner, ends, kinds) for kinds in (ENDS, (*ENDS, "remainder")))
+    filled = filled if any(name.startswith("remainder") for name in ends) else None
     steps = step_defects(scheme)
     return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, filled, residuals, steps)
 
@@ -100,23 +102,30 @@ def _stiff_form(scheme: Scheme) -> Scheme | None:
         return None
 
 
-def _ends(scheme: Scheme) -> list[tuple[str, int]]:
-    """The places of a run's special steps."""
-    places = [("start", i) for i in range(len(scheme.start))] + [("last", i) for i in range(len(scheme.last))]
-    # an SDE's step to t = 0 that takes over an evaluation has no order of its own: it ends without the noise it lacks
-    places += [] if scheme.to_zero is None or scheme.to_zero.needs else [("to_zero", 0)]
-    single = (sum(map(len, scheme.fill[:i])) for i, run in enumerate(scheme.fill) if len(run) == 1 and not scheme.last)
-    return [*places, *(("fill", i) for i in single)]
+def _ends(scheme: Scheme) -> list[Place]:
+    """The places of a run's special steps that have an order of their own."""
+    steps = scheme.steps
+    # a run of several steps in the remainder is one of a lower member, judged there
+    firsts = accumulate(map(len, steps.remainder), initial=0)
+    single = {i for i, run in zip(firsts, steps.remainder, strict=False) if len(run) == 1 and not steps.final}
+
+    def judged(place: Place, step: Step) -> bool:
+        kind, index = place
+        if kind == "final_to_zero":  # one that takes over an evaluation ends without the noise it lacks
+            return not step.needs
+        return index in single if kind == "remainder" else kind != "inner"
+
+    return [place for place, step in steps.places() if judged(place, step)]
 
 
-def _end(scheme: Scheme, place: tuple[str, int], ratios: Mapping[str, Fraction] | None) -> int:
+def _end(scheme: Scheme, place: Place, ratios: Mapping[str, Fraction] | None) -> int:
     noisy = StepInClock(scheme, place=place).declared.noises
     return weak_order(scheme, place).weak if noisy else order(scheme, place, ratios=ratios).p
 
 
-def _name(place: tuple[str, int]) -> str:
+def _name(place: Place) -> str:
     kind, index = place
-    return "to zero" if kind == "to_zero" else f"{kind} {index + (kind == 'fill')}"
+    return "to zero" if kind == "final_to_zero" else f"{kind} {index + (kind == 'remainder')}"
 
 
 def _below(low: int | None, high: int | None) -> bool:

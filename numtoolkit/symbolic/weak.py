@@ -17,7 +17,8 @@ from itertools import product
 from typing import Any
 
 from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
-from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import INNER, START, Eval, Noise, Place, Row
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import (
@@ -50,7 +51,7 @@ class WeakOrder:
     residuals: list[dict[str, object]]
 
 
-def weak_order(scheme: Scheme, place: tuple[str, int] = ("step", 0), highest: int = HIGHEST) -> WeakOrder:
+def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> WeakOrder:
     """Weak and strong order of a step of a stochastic scheme, unbound parameters symbolic.
 
     raises   InputError for deterministic schemes
