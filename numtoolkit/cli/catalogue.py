@@ -15,6 +15,7 @@ from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, numbe
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_json
+from numtoolkit.problem.processes import names_of_kinds
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program, lower
 from numtoolkit.schemes import catalogue, facts, names_in_use
@@ -69,14 +70,15 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
         "scheme": scheme.spec,
         "family": scheme.family,
         "kind": scheme.kind,
-        "processes": list(scheme.processes),
+        "kinds": [kind.name for kind in scheme.kinds],
+        "processes": names_of_kinds(scheme.kinds),
         "nfe_per_step": scheme.nfe_per_step,
         "claimed": {key: getattr(scheme.claims, key) for key in ORDERS},
         "reference": scheme.source,
         "aliases": list(scheme.aliases),
         "names_in_use": {name: own for name, own in names_in_use().items() if own.split("(")[0] == scheme.name},
-        "frozen": scheme.frozen,
-        "clock": scheme.clock,
+        "frozen": scheme.frozen.name,
+        "clock": scheme.clock.name,
         "parameters": [p.name for p in scheme.params],
         **known,
     }
@@ -190,7 +192,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.nfe is not None:
         from numtoolkit.sampling.runner import times_of
 
-        process = process_of(arguments.process or scheme.processes[0])
+        process = process_of(arguments.process or names_of_kinds(scheme.kinds)[0])
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
         times = times_of(scheme, process, arguments.grid or "log-snr", nfe=nfe)
         program = lower(scheme, process, times, nfe=nfe)
@@ -223,7 +225,7 @@ def _run_record(program: Program) -> dict[str, Any]:
         asdict(step) | {"instructions": [{"kind": type(i).__name__.lower(), **asdict(i)} for i in step.instructions]}
         for step in program.steps
     ]
-    named = {"scheme": program.scheme, "process": program.process.spec, "network": program.network}
+    named = {"scheme": program.scheme, "process": program.process.spec, "network": program.network.name}
     return {**named, "nfe": program.nfe, "plan": program.plan, "steps": steps}
 
 

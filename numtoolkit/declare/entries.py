@@ -20,6 +20,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, Union
 
+from numtoolkit.problem import axes
+from numtoolkit.problem.problem import Operator
+
 Scalarlike = Union["Entry", int, Fraction]
 
 
@@ -27,11 +30,10 @@ Scalarlike = Union["Entry", int, Fraction]
 class Op:
     """A linear combination of named block operators of the problem, each possibly cut to one state row.
 
-    terms: ((scalar, name, row), ...), row "" for the whole operator, "x" or "m" for one row of a phase space.
-    The names are those of `numtoolkit.problem.problem.Problem.operator`.
+    terms: ((scalar, operator, row), ...), row "" for the whole operator, "x" or "m" for one row of a phase space.
     """
 
-    terms: tuple[tuple[Entry, str, str], ...] = ()
+    terms: tuple[tuple[Entry, Operator, str], ...] = ()
 
     def __add__(self, other: Op) -> Op:
         return Op(self.terms + other.terms)
@@ -51,8 +53,8 @@ class Op:
 
     def __str__(self) -> str:
         parts = []
-        for coefficient, name, row in self.terms:
-            letter = f"{name}.{row}" if row else name
+        for coefficient, operator, row in self.terms:
+            letter = f"{operator.name}.{row}" if row else operator.name
             parts.append(
                 letter
                 if coefficient == ONE
@@ -282,9 +284,12 @@ def _times_linear(poly: tuple[Entry, ...], shift: Entry) -> tuple[Entry, ...]:
     return tuple(p + q for p, q in zip(low, high, strict=True))
 
 
-def op(name: str) -> Op:
-    """The problem's operator of that name: L, N, G, F, O, R or B (see `numtoolkit.problem.problem`)."""
-    return Op(((ONE, name, ""),))
+def op(operator: str | Operator) -> Op:
+    """An operator of the problem, by its name (`numtoolkit.problem.operators`) or as an object of one's own.
+
+    raises   InputError, with the nearest names, for an unknown name
+    """
+    return Op(((ONE, axes.operator(operator), ""),))
 
 
 L, N, G = op("L"), op("N"), op("G")
@@ -391,6 +396,11 @@ def walk(entry: Any) -> Iterator[Any]:
             for child in value if isinstance(value, tuple) else (value,):
                 if isinstance(child, (Entry, Op)):
                     yield from walk(child)
+
+
+def operators(entry: Any) -> set[Operator]:
+    """The operators an entry names."""
+    return {operator for node in walk(entry) if isinstance(node, Op) for _, operator, _ in node.terms}
 
 
 def symbols(entry: Any) -> set[str]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import Any, Generic, TypeVar
 
-from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbols
+from numtoolkit.declare.entries import ZERO, Const, Entry, number, operators, substitute, symbols
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
-from numtoolkit.problem.problem import Rule
+from numtoolkit.problem import axes
+from numtoolkit.problem.clocks import NATURAL
+from numtoolkit.problem.kinds import EVERY_KIND, Kind
+from numtoolkit.problem.problem import Clock, Frozen, Rule
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,43 @@ class Claims:
 ORDERS = tuple(f.name for f in fields(Claims) if f.name != "refuted")
 
 
+Given = TypeVar("Given")
+Kept = TypeVar("Kept")
+
+
+class Read(Generic[Given, Kept]):
+    """A field of a dataclass that is read when it is set: given as a name or an object, kept as the object."""
+
+    def __init__(self, read: Callable[[Given], Kept], *default: Kept) -> None:
+        self.read, self.default = read, default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Kept:
+        if instance is not None:
+            kept: Kept = instance.__dict__[self.name]
+            return kept
+        if self.default:
+            return self.default[0]
+        raise AttributeError(self.name)  # how a descriptor says that the field has no default
+
+    def __set__(self, instance: Any, value: Given | Kept) -> None:
+        instance.__dict__[self.name] = self.read(value)  # type: ignore[arg-type]  # what was kept reads as itself
+
+
+def _steps(given: Steps | Step) -> Steps:
+    return Steps(given) if isinstance(given, Step) else given
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A declared scheme.
 
     steps      those of a run; a `Step` alone stands for a run of nothing else
-    frozen     what is held over a step: a prediction of `numtoolkit.problem.predictions`, "residual" or "drift"
-    clock      of the nodes and polynomial weights; "natural" is the process's own
+    frozen     what is held over a step, by its name or as an object (`numtoolkit.problem.frozen`)
+    clock      of the nodes and polynomial weights, likewise (`numtoolkit.problem.clocks`); natural is the process's own
+    kinds      of process it runs on, likewise (`numtoolkit.problem.kinds`): "scalar", "phase space" or both
     tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE; a number or a parameter
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
     params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
@@ -75,10 +110,10 @@ class Scheme:
     name: str
     family: str
     source: str
-    steps: Steps
-    frozen: str
-    clock: str = "natural"
-    processes: tuple[str, ...] = ("vp", "vp-cosine", "edm", "flow", "psld", "cld")
+    steps: Read[Steps | Step, Steps] = Read(_steps)
+    frozen: Read[str | Frozen, Frozen] = Read(axes.frozen)
+    clock: Read[str | Clock, Clock] = Read(axes.clock, NATURAL)
+    kinds: Read[str | Iterable[str | Kind], tuple[Kind, ...]] = Read(axes.kinds, EVERY_KIND)
     tau: int | Entry = 0
     reference: Entry = ZERO
     params: tuple[Param, ...] = ()
@@ -92,8 +127,7 @@ class Scheme:
     table: FittedCoefficients | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, Step):
-            object.__setattr__(self, "steps", Steps(self.steps))
+        self._check_axes()
         known = {p.name for p in self.params} | {name for name, _ in self.quantities} | {*self.fitted}
         for step in self.steps.distinct:
             for name in set().union(*(symbols(e) for _, e in step.entries())) - known:
@@ -107,6 +141,18 @@ class Scheme:
                 raise InputError(
                     f"scheme {self.name}: remainder {count} spends {spent} evaluations; give one of {count}."
                 )
+
+    def _check_axes(self) -> None:
+        used = {
+            operator for step in self.steps.distinct for _, entry in step.entries() for operator in operators(entry)
+        }
+        for kind in self.kinds:
+            for what, value in (("freezes", self.frozen), ("runs in clock", self.clock), *(("uses", o) for o in used)):
+                if kind not in value.kinds:
+                    raise InputError(
+                        f"scheme {self.name} {what} {value.name}, which a {kind.name} process does not have; restrict "
+                        f"its kinds to {', '.join(k.name for k in value.kinds)}."
+                    )
 
     def _check_handing(self, run: tuple[Step, ...]) -> None:
         handed: set[str] = set()

@@ -20,6 +20,7 @@ from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.models.network import Network
 from numtoolkit.problem import processes
+from numtoolkit.problem.predictions import Prediction
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.program import ProgramStep, lower
@@ -200,7 +201,7 @@ def _infinite_batch(law: Network | Law, process: Process, t: float) -> tuple[Gau
 
 
 def _target(
-    base: str, process: Process, predicts: str, call: NetworkCall, network: Network | Law, substeps: int | None
+    base: str, process: Process, predicts: Prediction, call: NetworkCall, network: Network | Law, substeps: int | None
 ) -> Target:
     if substeps is None:
         if isinstance(network, Network):

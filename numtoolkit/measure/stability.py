@@ -22,24 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Row, Step
 from numtoolkit.errors import InputError
-from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES, Problem
+from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
+from numtoolkit.problem.predictions import DATA
+from numtoolkit.problem.problem import Frozen, Operator, Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.program.program import problem_of
 from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
-IDENTITY = (
-    "N",
-    "unit",
-    "ones",
-    "unit_beta",
-    "ones_beta",
-    "unit_time",
-    "ones_time",
-    "xx",
-)  # operators that are 1 on the test equation
-
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
 
 
@@ -76,38 +67,39 @@ class StepLimit:
 
 @dataclass(frozen=True)
 class _Line:
-    """The scalar block of the test equation, as a reader of entries sees it."""
+    """The scalar block of the test equation, as an evaluator of entries sees it."""
 
     name: str = "test equation"
     blocks: int = 1
-    rows: tuple[str, ...] = ("x",)
+    rows: tuple[str, ...] = SCALAR.rows
 
 
 @dataclass(frozen=True)
 class LinearEquation:
-    """dz/du = x z + e, steps of length 1 in u = -t: stands in for a `Problem` in a `Reader`."""
+    """dz/du = x z + e, steps of length 1 in u = -t: stands in for a `Problem` in an `Evaluator`."""
 
     linear: float
-    frozen: str
+    frozen: Frozen
     process: _Line = _Line()
     scalar: None = None  # blocks are read as constant matrices, not by the closed forms of a process
 
     def u(self, t: Floats) -> Floats:
+        """The clock."""
         return -t
 
     def t(self, u: Floats) -> Floats:
+        """Its inverse."""
         return -u
 
-    def constant(self, name: str) -> bool:
+    def constant(self, operator: Operator) -> bool:
+        """Every operator is one number."""
         return True
 
-    def operator(self, name: str, t: Floats) -> Floats:
-        linear = 0.0 if self.frozen == FROZEN_DRIFT else self.linear
-        forward = linear if self.frozen == "noise" else 0.0  # of z / alpha, whose linear part is that of the prediction
-        values = {"L": linear, "F": forward} | dict.fromkeys(IDENTITY, 1.0) | dict.fromkeys(PLACES[1:], 0.0)
-        if name not in values:
-            raise InputError(f"operator {name} has no meaning on the test equation; name a process instead.")
-        return np.full((len(t), 1, 1), values[name])
+    def operator(self, operator: Operator, t: Floats) -> Floats:
+        """An operator at the times t (n,), as (n, 1, 1)."""
+        if operator.line is None:
+            raise InputError(f"operator {operator.name} has no meaning on the test equation; name a process instead.")
+        return np.full((len(t), 1, 1), operator.line(self.linear, self.frozen))
 
 
 def one_step_matrix(layout: Step, reader: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
@@ -140,7 +132,7 @@ def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Float
     names = [f"r{j}" for j in range(len(declared.steps.start))] + [name for name, _ in declared.quantities]
     problem = cast(Problem, LinearEquation(linear, declared.frozen))
     reader = Evaluator(problem, np.array([1.0, 0.0]), np.array([0]), declared.parameters() | dict.fromkeys(names, 1.0))
-    e = (linear + w if declared.frozen == FROZEN_DRIFT else w)[:, None, None]
+    e = (linear + w if declared.frozen.whole else w)[:, None, None]
     return spectral_radius(one_step_matrix(declared.steps.inner, reader, 1, lambda item: e))
 
 
@@ -166,7 +158,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         e, sigma = process.kernel(network_time)
         marginal = variance * e[:, :, None] * e[:, None, :] + sigma
         posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
-        P, Q = problem.freeze("data", network_time)
+        P, Q = problem.freeze(DATA, network_time)
         return P + Q @ posterior
 
     return spectral_radius(one_step_matrix(declared.steps.inner, reader, problem.width, slope))
@@ -210,9 +202,9 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
     found = {
         f"h L = {x}": real_interval(declared, x)
         for x in (0, -1)
-        if declared.steps.inner.carry or "vp" in declared.processes
+        if declared.steps.inner.carry or SCALAR in declared.kinds
     }
-    if "psld" in declared.processes and not declared.steps.inner.carry:
+    if PHASE_SPACE in declared.kinds and not declared.steps.inner.carry:
         process = PSLD()
         found["PSLD step"] = float(stable_step(declared, process, 0.25, process.T))
     return found
@@ -258,9 +250,9 @@ def regions(
     """
     declared = read(scheme)
     alike = declared.kind == "ode" and not declared.quantities
-    if process is None and (declared.steps.inner.carry or ("vp" in declared.processes and alike)):
+    if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):
         return tuple(_linear_map(declared, x, size) for x in linear)
-    process = process or (PSLD() if "psld" in declared.processes else EDM())
+    process = process or (PSLD() if PHASE_SPACE in declared.kinds else EDM())
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
     dynamics = "probability flow" if declared.kind == "ode" else "reverse SDE"
     panel = f"{process.name}, {dynamics}, data variance {variance:g}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.laws import Law
-from numtoolkit.problem.predictions import PREDICTIONS, outputs
+from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.sampling.loop import Blocks, NetworkCall
 from numtoolkit.sampling.state import Array, is_floating, join, library, split
@@ -22,7 +22,7 @@ class Network:
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
               z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it)
-    predicts  "data", "noise", "noise-r", "noise-skip", "score", "velocity" or "flow": `numtoolkit.problem.predictions`
+    predicts  by its name or as an object, as in `numtoolkit.problem.predictions`: "data", "noise", "score" ...
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
     clock     host function of the process time (or of s) to the number the network wants, such as lambda t: 1000 * t
@@ -34,7 +34,7 @@ class Network:
     """
 
     function: Callable[..., Any]
-    predicts: str
+    predicts: Prediction
     sees: str = field(default="state", kw_only=True)
     clock: Callable[[float], float] | None = field(default=None, kw_only=True)
     time: Any = field(default=None, kw_only=True)
@@ -52,12 +52,11 @@ class Network:
             raise InputError(
                 f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
             )
-        if self.predicts not in PREDICTIONS:
-            raise unknown("prediction", self.predicts, PREDICTIONS)
+        self.predicts = prediction(self.predicts)
         if self.sees not in SIGHTS:
             raise unknown("sight of a network", self.sees, SIGHTS)
-        if self.sees == "observation" and self.predicts != "data":
-            raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts!r}; say so.")
+        if self.sees == "observation" and self.predicts is not DATA:
+            raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts.name!r}; say so.")
         self.name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
 
     @classmethod
@@ -65,7 +64,7 @@ class Network:
         """The exact network of a law of `numtoolkit.laws`, on every process."""
         if not callable(getattr(law, "denoise", None)):
             raise InputError(f"a {type(law).__name__} is no law; give one of numtoolkit.laws, which has a denoiser.")
-        return cls(law.denoise, "data", sees="observation", time="float", shape=law.shape, name=law.name)
+        return cls(law.denoise, DATA, sees="observation", time="float", shape=law.shape, name=law.name)
 
     def on(self, process: Process) -> NetworkCall:
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
@@ -117,7 +116,7 @@ class Network:
             wider = out.ndim == len(shape) > 1 and out.shape[1] > shape[1]
             cut = f", for example out[:, :{shape[1]}]" if wider else ""
             raise InputError(
-                f"{who} returned shape {tuple(out.shape)} where predicts={self.predicts!r} needs {shape}; "
+                f"{who} returned shape {tuple(out.shape)} where predicts={self.predicts.name!r} needs {shape}; "
                 f"return the prediction alone{cut}."
             )
         if not is_floating(out):

@@ -15,7 +15,7 @@ from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.styles import LATEX, TEXT, Text
-from numtoolkit.problem.problem import FROZEN_DRIFT
+from numtoolkit.problem.processes import names_of_kinds
 
 FILLING = "filling step"  # of `Steps.remainder`
 
@@ -109,9 +109,9 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
     return [
         ("source", scheme.source),
         ("also called", ", ".join(scheme.aliases)),
-        ("processes", ", ".join(scheme.processes)),
-        ("freezes", f"the {scheme.frozen}" + ("" if scheme.frozen == FROZEN_DRIFT else " prediction")),
-        ("clock", "the process's own" if scheme.clock == "natural" else scheme.clock),
+        ("processes", f"{' and '.join(kind.name for kind in scheme.kinds)}: {', '.join(names_of_kinds(scheme.kinds))}"),
+        ("freezes", f"the {scheme.frozen.name}: {scheme.frozen.sentence}"),
+        ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
         ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
         ("evaluations", ", ".join(counts)),
@@ -139,7 +139,7 @@ def claims(found: Claims | dict[str, int | None]) -> str:
 def _plain(entry: Entry, scheme: Scheme) -> Entry:
     """The entry with bound parameters put in and, where the whole drift is frozen, L = 0 and N = 1."""
     bound: Entry = substitute(entry, dict(scheme.values))
-    return _classical(bound) if scheme.frozen == FROZEN_DRIFT else bound
+    return _classical(bound) if scheme.frozen.whole else bound
 
 
 def _classical(entry: Any) -> Any:
@@ -167,7 +167,7 @@ def _statement(item: Item, layout: Step, scheme: Scheme, style: Text) -> tuple[s
     if isinstance(item, Eval):
         told = style.abscissa(entry(item.network_time))
         note = "" if told == at else f"; {style.word('told')} {told}"
-        return at, name(item.name), "=", [f"{style.word(scheme.frozen)}({name(item.of)}{note})"]
+        return at, name(item.name), "=", [f"{style.word(scheme.frozen.name)}({name(item.of)}{note})"]
     terms = [f"{style.factor(entry(e), entry(item.at))} {name(source)}".strip() for source, e in item.terms]
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 

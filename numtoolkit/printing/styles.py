@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar
 
 from numtoolkit.declare.entries import NONE, At, Cov, Entry, Flow, L, N, Op
 from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
-from numtoolkit.problem.problem import PLACES
+from numtoolkit.problem.problem import Operator
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
 Part = tuple[str, bool]  # a factor, and whether it is a sum
@@ -103,7 +102,7 @@ class Text:
 
     def operator(self, operator: Op, as_factor: bool = False) -> str:
         """A combination of the problem's operators."""
-        terms = [self._product(scalar(c), [], [self.letter(name, row)]) for c, name, row in operator.terms]
+        terms = [self._product(scalar(c), [], [self.letter(part, row)]) for c, part, row in operator.terms]
         text = " + ".join(terms).replace("+ -", "- ") or "0"
         return self.group(text) if as_factor and len(terms) > 1 else text
 
@@ -122,9 +121,9 @@ class Text:
         """A word of English among the symbols."""
         return word
 
-    def letter(self, name: str, row: str) -> str:
+    def letter(self, operator: Operator, row: str) -> str:
         """A named operator, or one row of it."""
-        return f"{name}.{row}" if row else name
+        return f"{operator.name}.{row}" if row else operator.name
 
     def group(self, inner: str) -> str:
         return f"({inner})"
@@ -144,14 +143,6 @@ class Latex(Text):
     r"""Entries as LaTeX: c_{2}\,\varphi_{1}(c_{2}\,z), \frac{1}{2\,c_{2}}, h\,L_{m}(0)."""
 
     start, end, drawn = "y_{n}", "y_{n+1}", r"\sim"
-    letters: ClassVar = {
-        "unit": "I",
-        "ones": "J",
-        "unit_beta": r"I_{\beta}",
-        "ones_beta": r"J_{\beta}",
-        "unit_time": "tI",
-        "ones_time": "tJ",
-    } | {place: f"I_{{{place}}}" for place in PLACES}
 
     def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
         def line(parts: list[Part], alone: bool) -> str:
@@ -175,8 +166,8 @@ class Latex(Text):
     def word(self, word: str) -> str:
         return rf"\mathrm{{{word}}}"
 
-    def letter(self, name: str, row: str) -> str:
-        letter = self.letters.get(name, name)
+    def letter(self, operator: Operator, row: str) -> str:
+        letter = operator.latex or operator.name
         return f"{letter}_{{{row}}}" if row else letter
 
     def group(self, inner: str) -> str:

@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numtoolkit.problem.frozen import FROZEN_NOISE_SKIP
+from numtoolkit.problem.operators import L as L_PART
+from numtoolkit.problem.operators import N as N_PART
 from numtoolkit.problem.predictions import skip
-from numtoolkit.problem.problem import Problem, Rule
+from numtoolkit.problem.problem import Operator, Problem, Rule
 from numtoolkit.problem.processes import Floats
 
 TIE = 1e-12  # brackets this close to one another, in units of the largest square of a shift in question, are equal
@@ -41,11 +44,11 @@ def terms(problem: Problem, t: Floats) -> tuple[Floats, Floats, Floats]:
     change = np.linalg.solve(root, _turned(np.linalg.solve(root, sigma_rate)))
     root_rate = root @ (np.tril(change) - eye * change / 2)
     C, C_rate = inverse, -inverse @ V_rate @ inverse
-    if problem.frozen == "noise-skip":
+    if problem.frozen is FROZEN_NOISE_SKIP:
         C = C + skip(sigma) * eye
         C_rate = C_rate + skip(sigma) ** 2 * sigma_rate[:, -1:, -1:] * eye
     E, E_rate = _turned(root) @ C, _turned(root_rate) @ C + _turned(root) @ C_rate
-    L, N = problem.operator("L", t), problem.operator("N", t)
+    L, N = problem.operator(L_PART, t), problem.operator(N_PART, t)
     K = L + N @ E
     return K, L, N @ (E @ K - problem.rate(t)[:, None, None] * E_rate)
 
@@ -107,7 +110,7 @@ def best_place(name: str) -> Rule:
     return rule
 
 
-def best_shift(operator: str) -> Rule:
+def best_shift(operator: Operator) -> Rule:
     """The step quantity that is the best shift of one of the problem's operators."""
 
     def rule(problem: Problem, t: Floats, index: Any, values: Mapping[str, Any]) -> Floats:

@@ -1,9 +1,16 @@
-"""What every process provides, and what processes with one state block share."""
+"""What every process provides, and what processes of one kind share.
+
+A process is dz = F(t) z dt + G(t) dW forward in the time t, and acts on k state blocks as (k x k) (x) I_d. Its *kind*
+says which blocks these are; schemes are declared for kinds, not for processes, so a process of one's own is a subclass
+of `ScalarProcess` or `PhaseSpaceProcess` and runs wherever its kind does.
+All times are float64 arrays (n,) of the process time t, small at the data; blocks come back as (n, k, k) or (n, k).
+The kernel is z_t | x_0 ~ N(e_t x_0, Sigma_t); a network that is exact for a law needs nothing else (`observe`).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,27 +21,65 @@ from numtoolkit.errors import InputError
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of process: the letters of its state blocks, the data part first."""
+
+    name: str
+    rows: tuple[str, ...]
+    sentence: str
+
+
+SCALAR = Kind("scalar", ("x",), "one state block, z = alpha x_0 + sigma n")
+PHASE_SPACE = Kind("phase space", ("x", "m"), "two state blocks, position and momentum")
+KINDS = {kind.name: kind for kind in (SCALAR, PHASE_SPACE)}
+EVERY_KIND = (SCALAR, PHASE_SPACE)
+
+
+class AxisValue:
+    """A value of an axis: one immutable object, the same after copying and, where its name is in use, pickling."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+
+    def __deepcopy__(self, memo: Any) -> AxisValue:
+        return self
+
+    def __reduce__(self) -> Any:
+        kind = type(self).__name__.lower()
+        return (_restored, (kind, self.name)) if _restored(kind, self.name) is self else object.__reduce_ex__(self, 2)
+
+
+def _restored(kind: str, name: str) -> Any:
+    """The value in use of that name on the axis `kind`, or None."""
+    from importlib import import_module
+
+    home, table = {
+        "clock": ("clocks", "CLOCKS"),
+        "operator": ("operators", "OPERATORS"),
+        "frozen": ("frozen", "FROZEN"),
+        "prediction": ("predictions", "PREDICTIONS"),
+    }[kind]
+    return getattr(import_module(f"numtoolkit.problem.{home}"), table).get(name)
+
+
 class Process(ABC):
     """What every process provides. T is where sampling starts, t_min where it ends unless a grid says otherwise."""
 
     name: ClassVar[str]
-    blocks: ClassVar[int]
-    rows: ClassVar[tuple[str, ...]]
-    natural_clock: ClassVar[str]
+    kind: ClassVar[Kind]
     T: float
     t_min: float
 
-    @abstractmethod
-    def clock(self, name: str, t: Floats) -> Floats:
-        """The clock u(t) of that name; every clock increases while sampling, so it falls with t."""
+    @property
+    def blocks(self) -> int:
+        """k, the number of state blocks."""
+        return len(self.kind.rows)
 
-    @abstractmethod
-    def time(self, name: str, u: Floats) -> Floats:
-        """The inverse of `clock`."""
-
-    @abstractmethod
-    def rate(self, name: str, t: Floats) -> Floats:
-        """|dt/du| of a clock."""
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The letters of the state blocks."""
+        return self.kind.rows
 
     @abstractmethod
     def drift(self, t: Floats) -> Floats:
@@ -93,30 +138,23 @@ class Process(ABC):
                 "is left beside the noise; choose parameters nearer the defaults."
             )
 
-    def clocks(self) -> tuple[str, ...]:
-        """The names `clock` knows."""
-        return ("time", self.natural_clock)
-
-    def unknown_clock(self, name: str) -> InputError:
-        return InputError(f"process {self.name} has no clock {name!r}; use one of {', '.join(self.clocks())}.")
-
 
 class ScalarProcess(Process):
     """One state block: z = alpha x_0 + sigma n, s = sigma / alpha, lam = -log s."""
 
-    blocks = 1
-    rows = ("x",)
-    natural_clock = "log-snr"
+    kind = SCALAR
 
     @abstractmethod
-    def log_alpha(self, t: Floats) -> Floats: ...
+    def log_alpha(self, t: Floats) -> Floats:
+        """log alpha, (n,)."""
 
     @abstractmethod
     def noise_level(self, t: Floats) -> Floats:
         """s = sigma / alpha."""
 
     @abstractmethod
-    def time_of_noise_level(self, s: Floats) -> Floats: ...
+    def time_of_noise_level(self, s: Floats) -> Floats:
+        """The inverse of `noise_level`."""
 
     @abstractmethod
     def log_rates(self, t: Floats) -> tuple[Floats, Floats]:
@@ -137,39 +175,6 @@ class ScalarProcess(Process):
     def sigma(self, t: Floats) -> Floats:
         return self.alpha(t) * self.noise_level(t)
 
-    def clocks(self) -> tuple[str, ...]:
-        return ("time", "log-snr", "noise-level")
-
-    def clock(self, name: str, t: Floats) -> Floats:
-        if name == "time":
-            return -t
-        s = self.noise_level(t)
-        if name == "log-snr":
-            with np.errstate(divide="ignore"):
-                return -np.log(s)
-        if name == "noise-level":
-            return -s
-        raise self.unknown_clock(name)
-
-    def time(self, name: str, u: Floats) -> Floats:
-        if name == "time":
-            return -u
-        if name == "log-snr":
-            return self.time_of_noise_level(np.exp(-u))
-        if name == "noise-level":
-            return self.time_of_noise_level(-u)
-        raise self.unknown_clock(name)
-
-    def rate(self, name: str, t: Floats) -> Floats:
-        if name == "time":
-            return np.ones_like(t)
-        s, log_s = self.noise_level(t), self.log_rates(t)[1]
-        if name == "log-snr":
-            return 1 / log_s
-        if name == "noise-level":
-            return 1 / (s * log_s)
-        raise self.unknown_clock(name)
-
     def drift(self, t: Floats) -> Floats:
         return self.log_rates(t)[0][:, None, None]
 
@@ -187,6 +192,28 @@ class ScalarProcess(Process):
         return z[0] * float(np.exp(-self.log_alpha(at)[0])), float(self.noise_level(at)[0])
 
 
+class PhaseSpaceProcess(Process):
+    """Two state blocks, z = (x, m), whose blocks are fixed matrices per unit of the integral of beta."""
+
+    kind = PHASE_SPACE
+
+    @abstractmethod
+    def beta(self, t: Floats) -> Floats:
+        """The rate of the process, (n,)."""
+
+    @abstractmethod
+    def beta_integral(self, t: Floats) -> Floats:
+        """int_0^t beta, (n,)."""
+
+    @abstractmethod
+    def time_of_beta_integral(self, b: Floats) -> Floats:
+        """The inverse of `beta_integral`."""
+
+    @abstractmethod
+    def moving_root(self, t: Floats) -> Floats:
+        """R_t (n, 2, 2) with R R' = Sigma_t and R' = (F + G G' Sigma^-1 / 2) R, which the flow into a point carries."""
+
+
 class LinearBeta:
     """What processes share whose beta rises linearly from beta_min to beta_max over [0, 1]."""
 
@@ -195,6 +222,7 @@ class LinearBeta:
     beta_max: float
 
     def beta(self, t: Floats) -> Floats:
+        """beta(t), (n,)."""
         return self.beta_min + (self.beta_max - self.beta_min) * t
 
     def beta_integral(self, t: Floats) -> Floats:
@@ -202,6 +230,7 @@ class LinearBeta:
         return self.beta_min * t + (self.beta_max - self.beta_min) * t**2 / 2
 
     def time_of_beta_integral(self, b: Floats) -> Floats:
+        """The inverse of `beta_integral`."""
         slope = self.beta_max - self.beta_min
         return 2 * b / (self.beta_min + np.sqrt(self.beta_min**2 + 2 * slope * b))
 
@@ -211,5 +240,6 @@ class LinearBeta:
 
 
 def in_range(process: str, name: str, value: float, ok: bool, rule: str) -> None:
+    """raises InputError, naming the process, the parameter `name`, its value and the rule, unless it is ok."""
     if not ok:
         raise InputError(f"process {process}: {name} = {value} is out of range; it must satisfy {rule}.")

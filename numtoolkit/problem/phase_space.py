@@ -10,13 +10,13 @@ import numpy as np
 
 from numtoolkit.errors import InputError
 from numtoolkit.phi_functions import phi
-from numtoolkit.problem.kinds import Floats, LinearBeta, Process, in_range
+from numtoolkit.problem.kinds import Floats, LinearBeta, PhaseSpaceProcess, in_range
 
 TERMS = 400  # of the series of theta: enough for every process that is not refused, 250 radians and t_min = 1e-6
 
 
 @dataclass(frozen=True)
-class PSLD(LinearBeta, Process):
+class PSLD(LinearBeta, PhaseSpaceProcess):
     """Phase-space Langevin diffusion (arXiv:2303.01748) at critical damping, 1/M = (Gamma - nu)^2/4.
 
     F = (beta/2) [[-Gamma, 1/M], [-1, -nu]], G = diag(sqrt(Gamma beta), sqrt(M nu beta)), m_0 ~ N(0, gamma M). beta
@@ -31,9 +31,6 @@ class PSLD(LinearBeta, Process):
     T: float = 1.0
     t_min: float = 1e-3
     name = "psld"
-    blocks = 2
-    rows = ("x", "m")
-    natural_clock = "beta"
 
     def __post_init__(self) -> None:
         self._check_beta()
@@ -55,36 +52,15 @@ class PSLD(LinearBeta, Process):
         """G G' / beta, (2, 2)."""
         return np.diag([self.Gamma, self.nu / self.inverse_mass])
 
-    def clock(self, name: str, t: Floats) -> Floats:
-        if name == "time":
-            return -t
-        if name == "beta":
-            return -self.beta_integral(t)
-        raise self.unknown_clock(name)
-
-    def time(self, name: str, u: Floats) -> Floats:
-        if name == "time":
-            return -u
-        if name == "beta":
-            return self.time_of_beta_integral(-u)
-        raise self.unknown_clock(name)
-
-    def rate(self, name: str, t: Floats) -> Floats:
-        if name == "time":
-            return np.ones_like(t)
-        if name == "beta":
-            return 1 / self.beta(t)
-        raise self.unknown_clock(name)
-
     def drift(self, t: Floats) -> Floats:
-        return self.unit_drift / self.rate("beta", t)[:, None, None]
+        return self.unit_drift / (1 / self.beta(t))[:, None, None]
 
     def diffusion(self, t: Floats) -> Floats:
-        return self.unit_diffusion / self.rate("beta", t)[:, None, None]
+        return self.unit_diffusion / (1 / self.beta(t))[:, None, None]
 
     def propagator(self, t: Floats) -> Floats:
         """E(t) = exp(F tau / beta) with tau the integral of beta over [0, t] (critical damping), (n, 2, 2)."""
-        tau = -self.clock("beta", t)
+        tau = self.beta_integral(t)
         half = (self.Gamma + self.nu) / 4
         nilpotent = self.unit_drift + half * np.eye(2)
         return np.exp(-half * tau)[:, None, None] * (np.eye(2) + tau[:, None, None] * nilpotent)
@@ -96,7 +72,7 @@ class PSLD(LinearBeta, Process):
         term by term: with E = exp(-a s)(I + s K) it is Q I_0 + (K Q + Q K') I_1 + K Q K' I_2,
         I_j = int_0^tau s^j e^(-2 a s) ds.
         """
-        tau, mass = -self.clock("beta", t), 1 / self.inverse_mass
+        tau, mass = self.beta_integral(t), 1 / self.inverse_mass
         E = self.propagator(t)
         half = (self.Gamma + self.nu) / 4
         K, Q = self.unit_drift + half * np.eye(2), self.unit_diffusion

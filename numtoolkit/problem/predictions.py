@@ -12,6 +12,8 @@ Every prediction is an affine function of the state z and the score S of the mar
     velocity    out = alpha eps - sigma x_0 (Salimans & Ho 2022); one block
     flow        out = dz/dt of the probability flow, F z - G G' S / 2; k outputs
 
+Each is one `Prediction`; one of a person's own is one more, given wherever a name is.
+
 One more affine function of the state and the data prediction D is frozen by schemes, though no network predicts it:
 
     residual  u = (D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(0, sigma_data^2 I)
@@ -22,45 +24,171 @@ information-weighted mean, which is exact for an exact score.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from numtoolkit.errors import InputError, unknown
-from numtoolkit.problem.processes import PSLD, Floats, Process
+from numtoolkit.problem.kinds import (
+    EVERY_KIND,
+    PHASE_SPACE,
+    SCALAR,
+    AxisValue,
+    Floats,
+    Kind,
+    PhaseSpaceProcess,
+    Process,
+)
 
-PREDICTIONS = ("data", "noise", "noise-r", "noise-skip", "score", "velocity", "flow")
-OF_SCORE = ("noise", "noise-r", "score")  # the score times a matrix: frozen, they leave the linear part F
+Maps = Callable[[Process, Floats], tuple[Floats, Floats]]
 
 
-def outputs(prediction: str, process: Process) -> int:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(AxisValue):
+    """What a network returns: an affine function of the state and the score.
+
+    sentence    what it is
+    outputs     (process) -> how many blocks it has
+    to_score    (process, times t (n,)) -> (P (n, k, k), Q (n, k, outputs)) with S = P z + Q out
+    from_score  (process, t) -> (P' (n, outputs, k), Q' (n, outputs, k)) with out = P' z + Q' S
+    kinds       the kinds of process it is defined on
+    """
+
+    name: str
+    sentence: str
+    outputs: Callable[[Process], int]
+    to_score: Maps
+    from_score: Maps
+    kinds: tuple[Kind, ...] = EVERY_KIND
+
+    def check(self, process: Process) -> None:
+        """raises InputError where it is not defined on the process"""
+        if process.kind not in self.kinds:
+            others = ", ".join(p.name for p in PREDICTIONS.values() if process.kind in p.kinds)
+            raise InputError(
+                f"prediction {self.name!r} is not defined on process {process.name}, a {process.kind.name} process; "
+                f"use {others}."
+            )
+
+    def __repr__(self) -> str:
+        return f"<prediction {self.name}: {self.sentence}>"
+
+
+def prediction(text: str | Prediction) -> Prediction:
+    """A prediction by its name; a Prediction comes back as it is.
+
+    raises   InputError for an unknown name
+    """
+    if isinstance(text, Prediction):
+        return text
+    if text not in PREDICTIONS:
+        raise unknown("prediction", text, PREDICTIONS)
+    return PREDICTIONS[text]
+
+
+def outputs(predicts: str | Prediction, process: Process) -> int:
     """How many blocks a network of that prediction returns."""
-    if prediction not in PREDICTIONS:
-        raise unknown("prediction", prediction, PREDICTIONS)
-    if prediction == "velocity" and process.blocks > 1:
-        raise InputError(
-            f"prediction 'velocity' is not defined on process {process.name}; use data, noise, score or flow."
-        )
-    if prediction in ("noise-r", "noise-skip") and process.blocks == 1:
-        raise InputError(f"prediction {prediction!r} is that of a phase space; on process {process.name} use noise.")
-    return 1 if prediction == "data" else process.blocks
+    asked = prediction(predicts)
+    asked.check(process)
+    return asked.outputs(process)
 
 
-def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floats]:
+def to_score(predicts: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
     """(P, Q), (n, k, k) and (n, k, q), with S = P z + Q out at the times t (n,)."""
-    outputs(prediction, process)
+    asked = prediction(predicts)
+    asked.check(process)
+    return asked.to_score(process, t)
+
+
+def from_score(predicts: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(P', Q'), (n, q, k) each, with out = P' z + Q' S at the times t (n,)."""
+    asked = prediction(predicts)
+    asked.check(process)
+    return asked.from_score(process, t)
+
+
+def convert(source: str | Prediction, target: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(P, Q) with target = P z + Q source at the times t (n,): exactly (0, 1) when nothing changes."""
+    given, asked = prediction(source), prediction(target)
+    if given is asked:
+        q, n = outputs(given, process), len(t)
+        return np.zeros((n, q, process.blocks)), np.broadcast_to(np.eye(q), (n, q, q))
+    P, Q = to_score(given, process, t)
+    back_z, back_s = from_score(asked, process, t)
+    return back_z + back_s @ P, back_s @ Q
+
+
+# --- the predictions in use
+
+
+def _every_block(process: Process) -> int:
+    return process.blocks
+
+
+def _no_shift(process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(0, 1) blocks (n, k, k)."""
+    n, k = len(t), process.blocks
+    return np.zeros((n, k, k)), np.broadcast_to(np.eye(k), (n, k, k))
+
+
+def _by_root(root: Callable[[Process, Floats], Floats]) -> tuple[Maps, Maps]:
+    """Both maps of S = -root^-T out."""
+
+    def to(process: Process, t: Floats) -> tuple[Floats, Floats]:
+        return _no_shift(process, t)[0], -_inverse(_turned(root(process, t)))
+
+    def back(process: Process, t: Floats) -> tuple[Floats, Floats]:
+        return _no_shift(process, t)[0], -_turned(root(process, t))
+
+    return to, back
+
+
+def _cholesky(process: Process, t: Floats) -> Floats:
+    return np.asarray(np.linalg.cholesky(process.kernel(t)[1]), dtype=np.float64)
+
+
+def _moving_root(process: Process, t: Floats) -> Floats:
+    assert isinstance(process, PhaseSpaceProcess)
+    return process.moving_root(t)
+
+
+def _skip_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
+    sigma, (_, eye) = process.kernel(t)[1], _no_shift(process, t)
+    return skip(sigma) * eye, -_inverse(_turned(_cholesky(process, t)))
+
+
+def _skip_from_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
+    root = _turned(_cholesky(process, t))
+    return skip(process.kernel(t)[1]) * root, -root
+
+
+def _data_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
-    none, eye = np.zeros_like(sigma), np.broadcast_to(np.eye(process.blocks), sigma.shape)
-    if prediction == "score":
-        return none, eye
-    if prediction in ("noise", "noise-r"):
-        return none, -_inverse(np.swapaxes(_root(prediction, process, t), 1, 2))
-    if prediction == "noise-skip":
-        return skip(sigma) * eye, -_inverse(np.swapaxes(_root(prediction, process, t), 1, 2))
-    if prediction == "data":
-        return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
-    if prediction == "velocity":
-        alpha, std = e[:, 0, None, None], np.sqrt(sigma)
-        scale = alpha**2 + std**2
-        return -1 / scale * eye, -alpha / (std * scale)
+    return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
+
+
+def _data_from_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
+    e, sigma = process.kernel(t)
+    gain = np.linalg.solve(sigma, e[:, :, None])
+    row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
+    return row, row @ sigma
+
+
+def _velocity_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
+    e, sigma = process.kernel(t)
+    alpha, std = e[:, 0, None, None], np.sqrt(sigma)
+    scale = alpha**2 + std**2
+    return -1 / scale * _no_shift(process, t)[1], -alpha / (std * scale)
+
+
+def _velocity_from_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
+    e, sigma = process.kernel(t)
+    alpha, std = e[:, 0, None, None], np.sqrt(sigma)
+    return -std / alpha * _no_shift(process, t)[1], -std / alpha * (alpha**2 + std**2)
+
+
+def _flow_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
     if not process.diffusion(t)[0].diagonal().all():
         raise InputError(
             f"prediction 'flow' does not determine the score on process {process.name}, whose position has no noise; "
@@ -70,36 +198,41 @@ def to_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floa
     return half @ process.drift(t), -half
 
 
-def from_score(prediction: str, process: Process, t: Floats) -> tuple[Floats, Floats]:
-    """(P', Q'), (n, q, k) each, with out = P' z + Q' S at the times t (n,)."""
-    outputs(prediction, process)
-    e, sigma = process.kernel(t)
-    none, eye = np.zeros_like(sigma), np.broadcast_to(np.eye(process.blocks), sigma.shape)
-    if prediction == "score":
-        return none, eye
-    if prediction in ("noise", "noise-r"):
-        return none, -np.swapaxes(_root(prediction, process, t), 1, 2)
-    if prediction == "noise-skip":
-        root = np.swapaxes(_root(prediction, process, t), 1, 2)
-        return skip(sigma) * root, -root
-    if prediction == "data":
-        gain = np.linalg.solve(sigma, e[:, :, None])
-        row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
-        return row, row @ sigma
-    if prediction == "velocity":
-        alpha, std = e[:, 0, None, None], np.sqrt(sigma)
-        return -std / alpha * eye, -std / alpha * (alpha**2 + std**2)
-    return process.drift(t), -process.diffusion(t) / 2
+SCORE = Prediction("score", "the score S of the marginal law", _every_block, _no_shift, _no_shift)
+NOISE = Prediction(
+    "noise", "the noise, -L' S with the Cholesky factor L of the kernel", _every_block, *_by_root(_cholesky)
+)
+NOISE_R = Prediction(
+    "noise-r",
+    "the noise, -R' S with gDDIM's factor R of the kernel",
+    _every_block,
+    *_by_root(_moving_root),
+    (PHASE_SPACE,),
+)
+NOISE_SKIP = Prediction(
+    "noise-skip",
+    "the noise that the skip connection -z / Sigma_mm leaves",
+    _every_block,
+    _skip_to_score,
+    _skip_from_score,
+    (PHASE_SPACE,),
+)
+DATA = Prediction("data", "the posterior mean of the data", lambda process: 1, _data_to_score, _data_from_score)
+VELOCITY = Prediction(
+    "velocity", "alpha eps - sigma x_0", _every_block, _velocity_to_score, _velocity_from_score, (SCALAR,)
+)
+FLOW = Prediction(
+    "flow",
+    "dz/dt of the probability flow",
+    _every_block,
+    _flow_to_score,
+    lambda process, t: (process.drift(t), -process.diffusion(t) / 2),
+)
+
+PREDICTIONS = {each.name: each for each in (DATA, NOISE, NOISE_R, NOISE_SKIP, SCORE, VELOCITY, FLOW)}
 
 
-def convert(source: str, target: str, process: Process, t: Floats) -> tuple[Floats, Floats]:
-    """(P, Q) with target = P z + Q source at the times t (n,): exactly (0, 1) when nothing changes."""
-    if source == target:
-        q, n = outputs(source, process), len(t)
-        return np.zeros((n, q, process.blocks)), np.broadcast_to(np.eye(q), (n, q, q))
-    P, Q = to_score(source, process, t)
-    back_z, back_s = from_score(target, process, t)
-    return back_z + back_s @ P, back_s @ Q
+# --- a Gaussian law of the data
 
 
 def residual(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
@@ -131,11 +264,8 @@ def skip(sigma: Floats) -> Floats:
     return -1 / sigma[:, -1:, -1:]
 
 
-def _root(prediction: str, process: Process, t: Floats) -> Floats:
-    """The factor of Sigma_t that a noise refers to."""
-    if prediction == "noise-r" and isinstance(process, PSLD):
-        return process.moving_root(t)
-    return np.asarray(np.linalg.cholesky(process.kernel(t)[1]), dtype=np.float64)
+def _turned(blocks: Floats) -> Floats:
+    return np.swapaxes(blocks, 1, 2)
 
 
 def _inverse(blocks: Floats) -> Floats:

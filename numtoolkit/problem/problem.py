@@ -1,12 +1,15 @@
-"""The problem a scheme is run on: process x dynamics x frozen prediction x clock.
+"""The problem a scheme is run on: process x dynamics x frozen quantity x clock, and what a value of each axis gives.
 
 In a clock u that increases while sampling the equation is
 
     dz = (F z + (q/2) Q S) du + tau dW_Q,      q = 1 + tau^2,
 
 F the forward drift and Q = G G' the covariance rate, both per unit of u; q = 1 is the probability flow, q = 2 the
-reverse SDE. With the frozen quantity e, S = P z + P_e e, this reads dz = (L z + N e) du + noise. A `Problem` gives the
-operators of `numtoolkit.declare.entries` as float64 blocks, and closed forms of their flows where there are any.
+reverse SDE. With the frozen quantity e, S = P z + P_e e, this reads dz = (L z + N e) du + noise.
+
+A `Clock`, an `Operator` and a `Frozen` quantity are each one object that knows its float64 blocks, its closed forms
+where there are such, its letters for proofs and how it is printed. The values in use lie in `clocks`, `operators` and
+`frozen`; one more is one more object, here or in a person's own file, and no other room asks for its name.
 """
 
 from __future__ import annotations
@@ -18,77 +21,182 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.errors import InputError
-from numtoolkit.problem.predictions import OF_SCORE, convert, deviation, outputs, residual, residual_to_score, to_score
-from numtoolkit.problem.processes import Floats, Process, ScalarProcess
+from numtoolkit.problem.kinds import EVERY_KIND, AxisValue, Floats, Kind, Process, ScalarProcess
+from numtoolkit.problem.predictions import SCORE, Prediction
 
-FROZEN_DRIFT = "drift"  # the whole right-hand side dz/du is the frozen quantity: classical Runge-Kutta
-RESIDUAL = "residual"  # what a network knows beyond a Gaussian law: see `numtoolkit.problem.predictions`
-PLACES = ("xx", "xm", "mx", "mm")  # operators that are 1 in one place of a block, its row and column
 # (problem, grid times, step indices, parameter values and the `steps` of the run) -> float64 array, one value a step
 Rule = Callable[..., Any]
 
-ANGLE = "angle"  # the clock -arctan(s / sigma_data), s the effective noise level
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clock(AxisValue):
+    """A variable that increases while sampling: the nodes and polynomial weights of a scheme are placed in it.
+
+    letter, sentence   how it is printed, and what it is
+    u                  (problem, times t) -> u(t)
+    t                  (problem, u) -> t, the inverse
+    rate               (problem, t) -> |dt/du|
+    kinds              the kinds of process it exists on
+    constant_linear    whether exponential schemes have a constant linear part in it: stiff order has a meaning there
+    of                 for a clock that is another one on each process: (process) -> that clock; u, t, rate are its own
+    """
+
+    name: str
+    letter: str
+    sentence: str
+    u: Callable[[Problem, Floats], Floats]
+    t: Callable[[Problem, Floats], Floats]
+    rate: Callable[[Problem, Floats], Floats]
+    kinds: tuple[Kind, ...] = EVERY_KIND
+    constant_linear: bool = False
+    of: Callable[[Process], Clock] | None = None
+
+    def on(self, process: Process) -> Clock:
+        """The clock that this one is on a process."""
+        return self if self.of is None else self.of(process)
+
+    def __repr__(self) -> str:
+        return f"<clock {self.name}: {self.sentence}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Operator(AxisValue):
+    """A linear operator on the state, per unit of the clock, as entries name it.
+
+    letter, latex, sentence   how it is printed, and what it is
+    blocks      (problem, times t (n,)) -> (n, k, k), or (n, k, width) for what multiplies the frozen quantity
+    log_flow    (problem, times start, end (n,)) -> int over the clock on a scalar process, None if not in closed form
+    per         (problem) -> the clock per unit of which it is one fixed matrix on a phase space, None if there is none
+    line        (h L, frozen quantity) -> its value on the scalar test equation, None where it has no meaning there
+    kinds       the kinds of process it exists on
+    """
+
+    name: str
+    sentence: str
+    blocks: Callable[[Problem, Floats], Floats]
+    log_flow: Callable[[Problem, Floats, Floats], Floats | None] = lambda problem, start, end: None
+    per: Callable[[Problem], Clock | None] = lambda problem: None
+    line: Callable[[float, Frozen], float] | None = None
+    latex: str = ""
+    kinds: tuple[Kind, ...] = EVERY_KIND
+
+    def __repr__(self) -> str:
+        return f"<operator {self.name}: {self.sentence}>"
+
+
+@dataclass(frozen=True)
+class Letters:
+    """What proofs may take of the operators: those that are zero, and those that do not change over a step."""
+
+    absent: tuple[str, ...] = ()
+    steady: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A window [a, b] of the steps of a run, as closed forms read it: arrays (n,), one value a step.
+
+    h, a, b      length of the step in the clock, abscissae of the window
+    start, end   process times at a and b
+    weights      coefficients in the abscissa of the weight under the integral
+    """
+
+    problem: Problem
+    h: Floats
+    a: Floats
+    b: Floats
+    start: Floats
+    end: Floats
+    weights: tuple[Floats, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Frozen(AxisValue):
+    """What a scheme holds fixed over a step: an affine function e of the state and the network's output.
+
+    sentence     what it is
+    width        (process) -> its number of blocks
+    to_score     (problem, times t (n,)) -> (P (n, k, k), P_e (n, k, width)), the score being S = P z + P_e e
+    of_network   (problem, what the network predicts, t) -> (P (n, width, k), Q (n, width, outputs)), e = P z + Q out
+    kinds        the kinds of process it exists on
+    whole        whether it is the whole right-hand side: L = 0, N = 1
+    of_score     whether it is the score times a matrix: L is the forward drift F
+    fixed_forcing  whether N is one fixed matrix per unit of the integral of beta on a phase space
+    log_flow     (problem, times start, end) -> int L du on a scalar process, None where not in closed form
+    window       (Window) -> int_a^b Flow(L, s, b) N(s) w(s) du (n,) on a scalar process, None likewise
+    covariance   (Window) -> int_a^b Flow(L, s, b)^2 G(s) du (n,) on a scalar process, None likewise
+    smooth       a clock in which L and N are smooth from the data to the prior, for quadrature; None for the kind's own
+    offset       (problem, t) -> what a mean of the reference law adds to e (n, width, 1), None for the generic formula
+    letters      (clock, kinds of process) -> what proofs may take of L and N there
+    data_clock   a clock in which schemes that freeze it are, row by row, ones that freeze the data in log-SNR
+    """
+
+    name: str
+    sentence: str
+    width: Callable[[Process], int]
+    to_score: Callable[[Problem, Floats], tuple[Floats, Floats]]
+    of_network: Callable[[Problem, Prediction, Floats], tuple[Floats, Floats]]
+    kinds: tuple[Kind, ...] = EVERY_KIND
+    whole: bool = False
+    of_score: bool = False
+    fixed_forcing: bool = False
+    log_flow: Callable[[Problem, Floats, Floats], Floats | None] = lambda problem, start, end: None
+    window: Callable[[Window], Floats | None] = lambda window: None
+    covariance: Callable[[Window], Floats | None] = lambda window: None
+    smooth: Clock | None = None
+    offset: Callable[[Problem, Floats], Floats | None] = lambda problem, t: None
+    letters: Callable[[Clock, tuple[Kind, ...]], Letters] = lambda clock, kinds: Letters()
+    data_clock: Clock | None = None
+
+    def __repr__(self) -> str:
+        return f"<frozen quantity {self.name}: {self.sentence}>"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """process, frozen quantity ("drift", "residual" or a prediction), clock name, dynamics tau (0 flow, 1 reverse SDE).
+    """process, frozen quantity, clock, dynamics tau (0 flow, 1 reverse SDE).
 
-    sigma_data  of the Gaussian law that the residual, the clock "angle" and the best conjugations refer to
+    sigma_data  of the Gaussian law that the residual, the clock `angle` and the best conjugations refer to
     mean        of that law, one number for all coordinates: the operators are those of z - e_t mean
     """
 
     process: Process
-    frozen: str
-    clock: str
+    frozen: Frozen
+    clock: Clock
     tau: float = 0.0
     sigma_data: float = 0.5
     mean: float = 0.0
 
     @property
     def q(self) -> float:
+        """1 + tau^2, the factor of the score term."""
         return 1 + self.tau**2
 
     @property
     def scalar(self) -> ScalarProcess | None:
+        """The process where it has one state block."""
         return self.process if isinstance(self.process, ScalarProcess) else None
 
     @cached_property
     def width(self) -> int:
         """Blocks of the frozen quantity."""
-        if self.frozen in (FROZEN_DRIFT, RESIDUAL):
-            return self.process.blocks if self.frozen == FROZEN_DRIFT else 1
-        return outputs(self.frozen, self.process)
+        return self.frozen.width(self.process)
 
     def u(self, t: Floats) -> Floats:
-        if self.clock == ANGLE:
-            return -np.arctan(self.process.level(t) / self.sigma_data)
-        return self.process.clock(self.clock, t)
+        """The clock at process times t."""
+        return self.clock.u(self, t)
 
     def t(self, u: Floats) -> Floats:
-        if self.clock == ANGLE:
-            return self.process.time_of_level(self.sigma_data * np.tan(-u))
-        return self.process.time(self.clock, u)
+        """Process times at clock values u."""
+        return self.clock.t(self, u)
 
     def rate(self, t: Floats) -> Floats:
-        """|dt/du|."""
-        if self.clock == ANGLE:
-            s = self.process.level(t)
-            return (self.sigma_data**2 + s**2) / (self.sigma_data * self.process.level_rate(t))
-        return self.process.rate(self.clock, t)
+        """|dt/du| at process times t."""
+        return self.clock.rate(self, t)
 
-    def freeze(self, network: str, t: Floats) -> tuple[Floats, Floats]:
-        """(P, Q) with e = P z + Q out for a network of prediction `network` told the times t (n,)."""
-        if self.frozen == RESIDUAL:
-            P, Q = convert(network, "data", self.process, t)
-            own_z, own_data = residual(self.process, t, self.sigma_data)
-            return own_z + own_data @ P, own_data @ Q
-        if self.frozen != FROZEN_DRIFT:
-            return convert(network, self.frozen, self.process, t)
-        P, Q = to_score(network, self.process, t)
-        kick = self.q / 2 * self.operator("Q", t)
-        return self.operator("F", t) + kick @ P, kick @ Q
+    def freeze(self, network: Prediction, t: Floats) -> tuple[Floats, Floats]:
+        """(P, Q) with e = P z + Q out for a network of that prediction told the times t (n,)."""
+        return self.frozen.of_network(self, network, t)
 
     def moved_mean(self, t: Floats) -> Floats:
         """e_t mean, (n, k, 1): where the forward flow takes the mean."""
@@ -96,107 +204,26 @@ class Problem:
 
     def offset(self, t: Floats) -> Floats:
         """What the mean adds to P z + Q out of `freeze`, (n, width, 1): z - e_t mean stands for z, at one score."""
-        if self.frozen == RESIDUAL:  # the formula below, without its cancellation
-            return (-self.mean / self.sigma_data**2 * deviation(self.process, t, self.sigma_data))[:, None, None]
-        return -self.freeze("score", t)[0] @ self.moved_mean(t)
+        closed = self.frozen.offset(self, t)
+        return -self.freeze(SCORE, t)[0] @ self.moved_mean(t) if closed is None else closed
 
-    def _to_score(self, t: Floats) -> tuple[Floats, Floats]:
-        if self.frozen == RESIDUAL:
-            return residual_to_score(self.process, t, self.sigma_data)
-        return to_score(self.frozen, self.process, t)
+    def operator(self, operator: Operator, t: Floats) -> Floats:
+        """An operator per unit of the clock at the times t (n,), as (n, k, k) or (n, k, width)."""
+        return operator.blocks(self, t)
 
-    def operator(self, name: str, t: Floats) -> Floats:
-        """A named operator per unit of the clock at the times t (n,), as (n, k, k) or, for N, (n, k, width).
+    def log_flow(self, operator: Operator, start: Floats, end: Floats) -> Floats | None:
+        """int of an operator of a scalar process from time `start` to `end`, (n,); None where not in closed form."""
+        return operator.log_flow(self, start, end)
 
-        F  forward drift; Q  covariance rate of the forward noise; G  tau^2 Q, that of the dynamics
-        L, N  linear part and coefficient of the frozen quantity; O  Ornstein-Uhlenbeck damping while sampling
-        R  reverse drift at the stationary law
-        unit, ones  identity and all-ones matrix per unit of process time
-        unit_beta, ones_beta  the same per unit of the integral of beta, which -2 log(alpha) is on a scalar process
-        unit_time, ones_time  the same times the process time
-        xx, xm, mx, mm  1 in that place and 0 elsewhere, per unit of process time; a scalar process has only xx
-        """
-        process, rate = self.process, self.rate(t)[:, None, None]
-        k = process.blocks
-        eye = np.broadcast_to(np.eye(k), (len(t), k, k))
-        if name == "F":
-            return -rate * process.drift(t)
-        if name == "Q":
-            return rate * process.diffusion(t)
-        if name == "G":
-            return self.tau**2 * self.operator("Q", t)
-        if name == "L":
-            if self.frozen == FROZEN_DRIFT:
-                return np.zeros((len(t), k, k))
-            return self.operator("F", t) + self.q / 2 * self.operator("Q", t) @ self._to_score(t)[0]
-        if name == "N":
-            if self.frozen == FROZEN_DRIFT:
-                return eye
-            return self.q / 2 * self.operator("Q", t) @ self._to_score(t)[1]
-        if name == "O":
-            return rate * np.stack([np.diag(np.diag(F)) for F in process.drift(t)])
-        if name == "R":
-            return self.operator("F", t) - self.q / 2 * self.operator("Q", t) @ np.linalg.inv(process.prior())
-        if name == "unit":
-            return rate * eye
-        if name == "ones":
-            return rate * np.ones((len(t), k, k))
-        if name in ("unit_beta", "ones_beta"):
-            beta = -2 * process.drift(t) if self.scalar else 1 / process.rate("beta", t)[:, None, None]
-            return beta * self.operator(name.removesuffix("_beta"), t)
-        if name in ("unit_time", "ones_time"):
-            return t[:, None, None] * self.operator(name.removesuffix("_time"), t)
-        if name in PLACES:
-            return rate * np.array([[float(row + column == name) for column in process.rows] for row in process.rows])
-        raise InputError(
-            f"operator {name!r} is not defined; use F, Q, G, L, N, O, R, unit, ones, these with _beta or "
-            f"_time, or {', '.join(PLACES)}."
-        )
+    def constant(self, operator: Operator) -> bool:
+        """Whether an operator of a phase space is one fixed matrix in this clock."""
+        per = None if self.scalar is not None else operator.per(self)
+        return per is not None and self._proportional(per)
 
-    def log_flow(self, name: str, start: Floats, end: Floats) -> Floats:
-        """int of a scalar operator over the clock from time `start` to time `end`, (n,), in closed form."""
-        process = self.scalar
-        if process is None:
-            raise InputError(f"process {self.process.name} has no scalar flows.")
-        if name in ("unit", "ones", "xx"):
-            return start - end
-        if name in PLACES:
-            return np.zeros_like(start)
-        if name in ("unit_beta", "ones_beta"):
-            return 2 * (process.log_alpha(end) - process.log_alpha(start))
-        if name in ("unit_time", "ones_time"):
-            return (start - end) * (start + end) / 2
-        if name == "O":
-            return process.log_alpha(start) - process.log_alpha(end)
-        if name == "L" and self.frozen == FROZEN_DRIFT:
-            return np.zeros_like(start)
-        forward = process.log_alpha(end) - process.log_alpha(start)
-        if name == "F" or self.frozen in OF_SCORE:
-            return forward
-        if name != "L":
-            raise InputError(f"operator {name!r} has no closed scalar flow; use F, L, O, unit, ones or xx.")
-        if self.frozen == RESIDUAL:
-            width = [np.hypot(self.sigma_data, process.noise_level(t)) for t in (start, end)]
-            return forward + self.q * np.log(width[1] / width[0])
-        fall = self.process.clock("log-snr", start) - self.process.clock("log-snr", end)
-        if self.frozen == "data":
-            return forward + self.q * fall
-        raise InputError(f"freezing {self.frozen!r} has no closed flow; freeze data, noise, score, residual or drift.")
-
-    def constant(self, name: str) -> bool:
-        """Whether an operator is one fixed matrix in this clock (a phase space in the integral of beta)."""
-        if self.scalar is not None:
-            return False
-        if name in ("unit", "ones", *PLACES):
-            return self.clock == "time" or self._steady
-        fixed = (
-            name in ("F", "Q", "G", "O", "R", "unit_beta", "ones_beta")
-            or self.frozen in ("score", FROZEN_DRIFT)
-            or (name == "L" and self.frozen in OF_SCORE)
-        )
-        return fixed and (self.clock == "beta" or self._steady)
-
-    @cached_property
-    def _steady(self) -> bool:
-        ends = np.array([self.process.t_min, self.process.T])
-        return bool(np.ptp(self.process.rate("beta", ends)) == 0)
+    def _proportional(self, clock: Clock) -> bool:
+        """Whether this clock is another one but for a factor."""
+        if clock is self.clock:
+            return True
+        ends = np.array([self.process.t_min, (self.process.t_min + self.process.T) / 3, self.process.T])
+        ratio = self.rate(ends) / clock.rate(self, ends)
+        return bool(np.ptp(ratio) <= 1e-15 * np.abs(ratio).max())

@@ -7,43 +7,23 @@ collocated at the nodes of the quadrature.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.declare.entries import (
-    At,
-    Const,
-    Cov,
-    Entry,
-    Flow,
-    Int,
-    Op,
-    Product,
-    Quotient,
-    Sum,
-    Symbol,
-    op,
-)
-from numtoolkit.declare.entries import (
-    L as LINEAR,
-)
-from numtoolkit.declare.entries import (
-    N as FORCING,
-)
+from numtoolkit.declare.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
 from numtoolkit.errors import InputError
-from numtoolkit.phi_functions import (
-    covariance_integral,
-    expm,
-    matrix_window_integral,
-    scaled_window_integral,
-    window_integral,
-)
-from numtoolkit.problem.problem import ANGLE, FROZEN_DRIFT, RESIDUAL, Problem
-from numtoolkit.problem.processes import Floats
+from numtoolkit.phi_functions import covariance_integral, expm, matrix_window_integral
+from numtoolkit.problem.clocks import SMOOTH_OF
+from numtoolkit.problem.kinds import Floats
+from numtoolkit.problem.operators import forward_noise
+from numtoolkit.problem.problem import Problem, Window
+
+LINEAR, FORCING, RATE = op("L"), op("N"), op("G")
+FORWARD, FORWARD_RATE = op("F"), op("Q")
 
 Indices = NDArray[np.signedinteger]
 
@@ -132,14 +112,14 @@ class Evaluator:
     def _matrix(self, X: Op, t: Floats, each: int = 1) -> Floats:
         """An operator at the times t ((n * each,), `each` times a step) as blocks, rows cut."""
         total: Any = 0.0
-        for coefficient, name, row in X.terms:
+        for coefficient, operator, row in X.terms:
             factor = np.repeat(self.scalar(coefficient), each)[:, None, None]
-            total = total + factor * self._cut(self.problem.operator(name, t), name, row)
+            total = total + factor * self._cut(self.problem.operator(operator, t), row)
         if isinstance(total, float):
             return np.zeros((len(t), self.k, self.k))
         return total
 
-    def _cut(self, blocks: Floats, name: str, row: str) -> Floats:
+    def _cut(self, blocks: Floats, row: str) -> Floats:
         if not row:
             return blocks
         rows = self.problem.process.rows
@@ -153,89 +133,72 @@ class Evaluator:
         return kept
 
     def _constant(self, X: Op) -> bool:
-        return all(self.problem.constant(name) for _, name, _ in X.terms)
+        return all(self.problem.constant(operator) for _, operator, _ in X.terms)
 
     # flows
 
-    def _log_flow(self, X: Op, start: Floats, end: Floats, each: int = 1) -> Floats:
+    def _closed_flow(self, X: Op, start: Floats, end: Floats, each: int = 1) -> Floats | None:
+        """The flow of a scalar process between times (n * each,), None where an operator has no closed integral."""
         total = np.zeros_like(start)
-        for coefficient, name, _ in X.terms:
-            total += np.repeat(self.scalar(coefficient), each) * self.problem.log_flow(name, start, end)
-        return total
+        for coefficient, operator, _ in X.terms:
+            integral = self.problem.log_flow(operator, start, end)
+            if integral is None:
+                return None
+            total += np.repeat(self.scalar(coefficient), each) * integral
+        with np.errstate(over="ignore"):
+            return np.exp(total)
 
     def _flow(self, entry: Flow) -> Floats:
         if self.problem.scalar is not None:
-            with np.errstate(over="ignore"):
-                return np.exp(self._log_flow(entry.L, self.time(entry.a), self.time(entry.b)))[:, None, None]
-        width = (self.scalar(entry.b) - self.scalar(entry.a)) * self.h
-        if self._constant(entry.L):
+            closed = self._closed_flow(entry.L, self.time(entry.a), self.time(entry.b))
+            if closed is not None:
+                return closed[:, None, None]
+        elif self._constant(entry.L):
+            width = (self.scalar(entry.b) - self.scalar(entry.a)) * self.h
             return _exponential(width[:, None, None] * self._matrix(entry.L, self.start))
         return self._ordered_flow(entry.L, entry.a, entry.b)[1]
 
     # integrals
 
+    def _window(self, a: Entry, b: Entry, weights: Sequence[Floats] = ()) -> Window:
+        ends = self.scalar(a), self.scalar(b), self.time(a), self.time(b)
+        return Window(self.problem, self.h, *ends, tuple(weights))
+
     def _int(self, entry: Int) -> Floats:
-        a, b = self.scalar(entry.a), self.scalar(entry.b)
         weight = [self.scalar(w) for w in entry.weight]
-        problem, process = self.problem, self.problem.scalar
-        if process is None:
+        if self.problem.scalar is None:
             if self._constant(entry.L) and self._constant(entry.N):
-                A = self.h[:, None, None] * self._matrix(entry.L, self.start)
-                return matrix_window_integral(A, a, b, weight) @ (
-                    self.h[:, None, None] * self._matrix(entry.N, self.start)
-                )
-            return self._quadrature(entry, weight)
-        if (entry.L, entry.N) == (LINEAR, FORCING):
-            scale = process.alpha(self.time(entry.b))
-            if (problem.frozen, problem.clock) == ("data", "log-snr"):
-                return (scale * scaled_window_integral(-problem.q * self.h, a, b, weight))[:, None, None]
-            if problem.frozen == "noise" and len(weight) == 1:  # in any clock, and down to noise level 0
-                fall = process.noise_level(self.time(entry.a)) - process.noise_level(self.time(entry.b))
-                return (-problem.q * scale * fall * weight[0])[:, None, None]
-            if (problem.frozen, problem.clock) == ("noise", "log-snr"):
-                sigma = scale * process.noise_level(self.time(entry.b))
-                return (-problem.q * sigma * self.h * window_integral(self.h, a, b, weight))[:, None, None]
-            if (problem.frozen, problem.clock) == ("noise", "noise-level"):
-                return (-problem.q * scale * self.h * window_integral(0.0, a, b, weight))[:, None, None]
-            if (problem.frozen, problem.clock, problem.q) == (RESIDUAL, ANGLE, 1):
-                width = np.hypot(problem.sigma_data, process.noise_level(self.time(entry.b)))
-                return (scale * width * self.h * window_integral(0.0, a, b, weight))[:, None, None]
-            if problem.frozen == FROZEN_DRIFT:
-                return (self.h * window_integral(0.0, a, b, weight))[:, None, None]
+                h, a, b = self.h[:, None, None], self.scalar(entry.a), self.scalar(entry.b)
+                flow = matrix_window_integral(h * self._matrix(entry.L, self.start), a, b, weight)
+                return flow @ (h * self._matrix(entry.N, self.start))
+        elif (entry.L, entry.N) == (LINEAR, FORCING):
+            closed = self.problem.frozen.window(self._window(entry.a, entry.b, weight))
+            if closed is not None:
+                return closed[:, None, None]
         return self._quadrature(entry, weight)
 
     def _nodes(self, a: Entry, b: Entry) -> tuple[Floats, Floats, Floats]:
         """Times (n, m), their abscissae and the clock weights du of a quadrature over [a, b].
 
-        The variable x makes the operators smooth from the data to the prior: the log-SNR of a scalar process, or with a
-        Gaussian law at hand arsinh(s / sigma_data), which is finite at s = 0; the square root of time in phase space.
+        Gauss points are placed in a clock in which the operators are smooth from the data to the prior.
         """
-        problem, process, start, end = self.problem, self.problem.scalar, self.time(a), self.time(b)
+        problem, kind = self.problem, self.problem.process.kind
+        smooth = problem.frozen.smooth
+        if smooth is None or kind not in smooth.kinds:
+            smooth = SMOOTH_OF[kind]
         fraction = (np.add.outer(np.arange(PANELS), _collocation()[0]) / PANELS).ravel()
-        if process is None:
-            x0, x1 = np.sqrt(start), np.sqrt(end)
-        elif problem.frozen == RESIDUAL:
-            x0, x1 = (np.arcsinh(process.noise_level(t) / problem.sigma_data) for t in (start, end))
-        else:
-            x0, x1 = process.clock("log-snr", start), process.clock("log-snr", end)
-        x = x0[:, None] + np.outer(x1 - x0, fraction)
-        if process is None:
-            t, slope = x**2, -2 * x
-        elif problem.frozen == RESIDUAL:
-            t = process.time_of_noise_level(problem.sigma_data * np.sinh(x))
-            slope = -problem.sigma_data * np.cosh(x) / process.level_rate(t)
-        else:
-            t = process.time("log-snr", x)
-            slope = process.rate("log-snr", t)
+        x0, x1 = smooth.u(problem, self.time(a)), smooth.u(problem, self.time(b))
+        t = smooth.t(problem, x0[:, None] + np.outer(x1 - x0, fraction))
         c = (problem.u(t.ravel()).reshape(t.shape) - self.u0[:, None]) / self.h[:, None]
-        du = np.outer(x1 - x0, np.tile(_collocation()[1], PANELS) / PANELS) * slope
+        du = np.outer(x1 - x0, np.tile(_collocation()[1], PANELS) / PANELS) * smooth.rate(problem, t)
         return t, c, du / problem.rate(t.ravel()).reshape(t.shape)
 
     def _flow_to_end(self, L: Op, a: Entry, b: Entry, t: Floats) -> Floats:
         """Flow from the nodes t (n, m) of the window [a, b] to its end, (n, m, k, k)."""
         m, end = t.shape[1], self.time(b)
         if self.problem.scalar is not None:
-            return np.exp(self._log_flow(L, t.ravel(), np.repeat(end, m), m)).reshape(self.n, m, 1, 1)
+            closed = self._closed_flow(L, t.ravel(), np.repeat(end, m), m)
+            return self._ordered_flow(L, a, b)[0] if closed is None else closed.reshape(self.n, m, 1, 1)
         if not self._constant(L):
             return self._ordered_flow(L, a, b)[0]
         width = self.problem.u(np.repeat(end, m)) - self.problem.u(t.ravel())
@@ -278,36 +241,25 @@ class Evaluator:
         return np.einsum("nm,nmiq->niq", sum(w[:, None] * c**j for j, w in enumerate(weight)), moved)
 
     def _cov(self, entry: Cov) -> Floats:
-        problem, process = self.problem, self.problem.scalar
-        a, b = self.scalar(entry.a), self.scalar(entry.b)
-        if process is not None:
-            s0, s1 = process.noise_level(self.time(entry.a)), process.noise_level(self.time(entry.b))
-            alpha = process.alpha(self.time(entry.b))
-            if (entry.L, entry.G) == (op("F"), op("Q")):  # alpha_b^2 |s_b^2 - s_a^2|
-                return (alpha**2 * np.abs(s1 - s0) * (s1 + s0))[:, None, None]
-            if (entry.L, entry.G, problem.frozen) == (
-                LINEAR,
-                op("G"),
-                "data",
-            ):  # alpha_b^2 s_b^2 (1 - (s_b/s_a)^(2 tau^2))
-                with np.errstate(divide="ignore"):
-                    fall = np.log(s1 / s0)
-                return ((alpha * s1) ** 2 * -np.expm1(2 * problem.tau**2 * fall))[:, None, None]
-            if (entry.L, entry.G, problem.frozen) == (LINEAR, op("G"), RESIDUAL):  # W_b (1 - (W_b / W_a)^(tau^2))
-                width0, width1 = np.hypot(problem.sigma_data, s0), np.hypot(problem.sigma_data, s1)
-                return (alpha * width1)[:, None, None] ** 2 * np.abs(
-                    np.expm1(2 * problem.tau**2 * np.log(width1 / width0))
-                )[:, None, None]
-        elif self._constant(entry.L) and self._constant(entry.G):
-            h = self.h[:, None, None]
-            area = covariance_integral(
-                h * self._matrix(entry.L, self.start), h * self._matrix(entry.G, self.start), a, b
-            )
-            return np.sign(b - a)[:, None, None] * area
+        if self.problem.scalar is None:
+            if self._constant(entry.L) and self._constant(entry.G):
+                h, a, b = self.h[:, None, None], self.scalar(entry.a), self.scalar(entry.b)
+                L, G = h * self._matrix(entry.L, self.start), h * self._matrix(entry.G, self.start)
+                return np.sign(b - a)[:, None, None] * covariance_integral(L, G, a, b)
+        else:
+            closed = self._closed_covariance(entry)
+            if closed is not None:
+                return closed[:, None, None]
         t, _, du = self._nodes(entry.a, entry.b)
         flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
         rate = self._matrix(entry.G, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, self.k)
         return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(du), flow, rate, flow, optimize=True)
+
+    def _closed_covariance(self, entry: Cov) -> Floats | None:
+        window = self._window(entry.a, entry.b)
+        if (entry.L, entry.G) == (FORWARD, FORWARD_RATE):
+            return forward_noise(window)
+        return self.problem.frozen.covariance(window) if (entry.L, entry.G) == (LINEAR, RATE) else None
 
 
 @cache

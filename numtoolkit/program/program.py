@@ -18,6 +18,7 @@ from numtoolkit.declare.entries import ZERO
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, counted
+from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.budget import plan
@@ -73,7 +74,7 @@ class Program:
 
     scheme: str
     process: Process
-    network: str
+    network: Prediction
     steps: tuple[ProgramStep, ...]
 
     @property
@@ -95,7 +96,7 @@ class Program:
 
     def text(self) -> str:
         """The run as a person reads it: one line an instruction, blocks with six digits."""
-        spent = f"{counted(self.nfe, 'evaluation')} of {self.network}"
+        spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name}"
         lines = [f"{self.scheme} on {self.process.spec}, {spent}: {self.plan}"]
         for n, step in enumerate(self.steps):
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
@@ -121,17 +122,21 @@ def _show(block: Block) -> str:
 def problem_of(scheme: Scheme, process: Process) -> Problem:
     """The problem a scheme integrates on a process.
 
-    raises   InputError when the scheme is not declared for the process
+    raises   InputError when the scheme is not declared for its kind
     """
-    if process.name not in scheme.processes:
-        known = ", ".join(scheme.processes)
-        raise InputError(f"scheme {scheme.spec} is not defined on process {process.name!r}; it runs on {known}.")
-    clock = process.natural_clock if scheme.clock == "natural" else scheme.clock
+    if process.kind not in scheme.kinds:
+        known = " and ".join(kind.name for kind in scheme.kinds)
+        raise InputError(
+            f"scheme {scheme.spec} is not defined on process {process.name!r}, a {process.kind.name} process; it "
+            f"runs on {known} processes."
+        )
     law = {name: float(value) for name, value in scheme.parameters().items() if name in ("sigma_data", "mean")}
-    return Problem(process, scheme.frozen, clock, float(scheme.tau_value), **law)
+    return Problem(process, scheme.frozen, scheme.clock.on(process), float(scheme.tau_value), **law)
 
 
-def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data", nfe: int | None = None) -> Program:
+def lower(
+    scheme: Scheme, process: Process, times: Floats, network: str | Prediction = "data", nfe: int | None = None
+) -> Program:
     """Lower a scheme on a grid to a run program.
 
     times    N + 1 process times as `numtoolkit.problem.grids.grid` returns them
@@ -140,13 +145,13 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
     cost     no evaluations; milliseconds for a thousand steps
     """
-    problem = problem_of(scheme, process)
+    problem, predicts = problem_of(scheme, process), prediction(network)
     run = plan(scheme, times, nfe)
     steps: list[ProgramStep | None] = [None] * len(run)
     for layout in {id(own): own for own in run}.values():
         index = np.array([n for n, own in enumerate(run) if own is layout])
         try:
-            lowered = _lower_layout(scheme, layout, problem, times, index, network)
+            lowered = _lower_layout(scheme, layout, problem, times, index, predicts)
         except np.linalg.LinAlgError:
             if times[-1] == 0:
                 raise InputError(
@@ -159,7 +164,7 @@ def lower(scheme: Scheme, process: Process, times: Floats, network: str = "data"
             ) from None
         for n, step in zip(index, lowered, strict=True):
             steps[n] = step
-    program = Program(scheme.spec, process, network, tuple(steps))  # type: ignore[arg-type]
+    program = Program(scheme.spec, process, predicts, tuple(steps))  # type: ignore[arg-type]
     fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
     if fitted != program.nfe:  # the same grid, but another end
         raise InputError(
@@ -193,7 +198,7 @@ def step_quantities(
 
 
 def _lower_layout(
-    scheme: Scheme, layout: Step, problem: Problem, times: Floats, index: Indices, network: str
+    scheme: Scheme, layout: Step, problem: Problem, times: Floats, index: Indices, network: Prediction
 ) -> list[ProgramStep]:
     values = scheme.parameters()
     reader = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
@@ -227,7 +232,7 @@ def _row(row: Row, layout: Step, problem: Problem, reader: Evaluator) -> list[tu
 
 
 def _call(
-    scheme: Scheme, item: Eval, problem: Problem, reader: Evaluator, network: str, times: Floats, index: Indices
+    scheme: Scheme, item: Eval, problem: Problem, reader: Evaluator, network: Prediction, times: Floats, index: Indices
 ) -> list[list[Instruction]]:
     network_time = reader.time(item.network_time)
     P, Q = problem.freeze(network, network_time)
@@ -235,7 +240,7 @@ def _call(
     moved = P.any() or any(blocks.any() for _, blocks in offset)
     if not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
         return [[Call(item.name, item.of, float(t)) for t in network_time]]
-    raw = f"{item.name}.{network}"
+    raw = f"{item.name}.{network.name}"
     terms = [(item.of, P), (raw, Q), *offset]
     conversion = _affine(scheme, item.name, terms, times, index)
     return [[Call(raw, item.of, float(t)) for t in network_time], conversion]

@@ -136,8 +136,8 @@ class Errors:
         _check_budgets(self.nfe)
 
     def run(self, quick: bool) -> Result:
-        name = process_of(self.process).name
-        records = _errors([scheme for scheme in catalogue() if name in scheme.processes], self, quick)
+        kind = process_of(self.process).kind
+        records = _errors([scheme for scheme in catalogue() if kind in scheme.kinds], self, quick)
         return Result(records, table=plots.error_table(records))
 
 

@@ -17,7 +17,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem import grids, processes
-from numtoolkit.problem.predictions import convert
+from numtoolkit.problem.predictions import DATA, Prediction, convert
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
@@ -36,7 +36,7 @@ class NetworkLike(Protocol):
     """What a run needs of a network: `numtoolkit.Network` provides it."""
 
     @property
-    def predicts(self) -> str:
+    def predicts(self) -> Prediction:
         """A prediction of `numtoolkit.problem.predictions`."""
 
     @property
@@ -151,7 +151,7 @@ def sample(
         "times": times.tolist(),
         "plan": program.plan,
         "network": network.name,
-        "predicts": network.predicts,
+        "predicts": network.predicts.name,
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "given" if begin.start is not None else "drawn",
         "shape": list(begin.event),
@@ -204,12 +204,12 @@ def times_of(
     return times
 
 
-def denoising(process: Process, predicts: str, t: float) -> ProgramStep:
+def denoising(process: Process, predicts: Prediction, t: float) -> ProgramStep:
     """The step from time t to noise level 0 that returns the data prediction: one evaluation, one block."""
     P, Q = convert(predicts, "data", process, np.array([t]))
-    raw = f"denoised.{predicts}"
+    raw = f"denoised.{predicts.name}"
     instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)
-    if predicts != "data":
+    if predicts is not DATA:
         blocks: list[Block] = [tuple(map(tuple, X[0].tolist())) for X in (P, Q)]
         instructions = (Call(raw, START, t), Affine("denoised", ((START, blocks[0]), (raw, blocks[1]))))
     return ProgramStep(t, 0.0, instructions, "denoised", ())

@@ -16,10 +16,11 @@ from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.conjugation import best_place, best_shift
-from numtoolkit.problem.problem import PLACES, Rule
+from numtoolkit.problem.operators import OPERATORS, PLACES
+from numtoolkit.problem.problem import Rule
 from numtoolkit.schemes.gaussian_frame import MEAN, SIGMA_DATA
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
-from numtoolkit.schemes.phase_space import PHASE, SHIFT
+from numtoolkit.schemes.phase_space import SHIFT
 
 SHIFT_BETA = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of the integral of beta")
 SHIFT_TIME = Param("shift", Fraction(0), meaning="lambda of the conjugation at t = 1, per unit of process time")
@@ -44,7 +45,7 @@ def conjugate(
         steps=Steps(conjugate_euler(B), final_to_zero=EXPONENTIAL_EULER if skip == "none" else None),
         frozen="noise" if skip == "none" else "noise-skip",
         clock="time",
-        processes=("vp", "vp-cosine", *PHASE) if skip == "none" else PHASE,
+        kinds=("scalar", "phase space") if skip == "none" else "phase space",
         params=params,
         quantities=quantities,
         claims=Claims(classical=1),
@@ -65,7 +66,7 @@ def lambda_ddim(name: str, matrix: str, source: str, shift: Fraction | None, B: 
     elif shift is not None:
         raise InputError(f"{name}(B=optimal) chooses its shift at each step; leave shift = {shift} out.")
     else:
-        scheme = conjugate(name, lam * op(matrix), source, LAW, (("shift", best_shift(matrix)),), skip)
+        scheme = conjugate(name, lam * op(matrix), source, LAW, (("shift", best_shift(OPERATORS[matrix])),), skip)
     given = {"B": B} if B != "constant" else {}
     scheme = scheme.with_structure(**given, **({"skip": skip} if skip != "none" else {}))
     return scheme if shift is None else scheme.bind(shift=shift)
@@ -95,10 +96,10 @@ def lambda_ddim_2(shift: Fraction | None = None, B: str = "constant", skip: str 
 # space, where higher powers of h rule, B = 0 is better.
 CONJUGATE_OPTIMAL = conjugate(
     "conjugate-optimal",
-    sum((symbol(f"b_{place}") * op(place) for place in PLACES), NONE),
+    sum((symbol(f"b_{place.name}") * op(place) for place in PLACES), NONE),
     "new here: arXiv:2310.07894 with the B that makes its error of order h^2 on a Gaussian law least",
     LAW,
-    tuple((f"b_{place}", best_place(place)) for place in PLACES),
+    tuple((f"b_{place.name}", best_place(place.name)) for place in PLACES),
 )
 
 CONJUGATE = (lambda_ddim_1, lambda_ddim_2, CONJUGATE_OPTIMAL)

@@ -6,7 +6,7 @@ from numtoolkit.declare.entries import Entry, N, Scalarlike, at, flow, integral,
 from numtoolkit.declare.forms import tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE, RES_2S, SINGLE
+from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, RES_2S, SINGLE
 
 HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
 r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
@@ -41,7 +41,7 @@ def exponential(
         steps=Steps(step, final_to_zero=EXPONENTIAL_EULER, remainder=REMAINDER[: step.evaluations - 1]),
         frozen=frozen,
         clock="log-snr",
-        processes=IMAGE,
+        kinds="scalar",
         params=params,
         claims=claims,
     )

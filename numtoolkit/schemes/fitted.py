@@ -37,7 +37,7 @@ from numtoolkit.problem.processes import Floats
 from numtoolkit.schemes.gaussian_frame import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, SINGLE
 
 r0, fall, kappa_0, kappa_1 = symbol("r0"), symbol("fall"), symbol("kappa_0"), symbol("kappa_1")
 HALF = Fraction(1, 2)
@@ -58,7 +58,7 @@ def fitted(
         steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen=frozen,
         clock="noise-level" if frozen == "noise" else "log-snr",
-        processes=IMAGE,
+        kinds="scalar",
         quantities=(("fall", fall_of_noise),) if "kappa_1" in coefficients and frozen == "noise" else (),
         fitted=tuple(coefficients),
         base=base,
@@ -67,7 +67,7 @@ def fitted(
 
 def fall_of_noise(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
     """The noise level at the end of a step over that at its start."""
-    s = -problem.process.clock("noise-level", t)
+    s = problem.process.level(t)
     return s[index + 1] / s[index]
 
 
@@ -252,7 +252,7 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Mapping[s
     kappa_0 (1 - s1/s) (v/m - v/m') = m1 - (v + s s1)/m, the prime a step earlier, 1 at the end of the step. Both
     differences are written so that no digit is lost.
     """
-    s = -problem.process.clock("noise-level", t)
+    s = problem.process.level(t)
     m = np.hypot(float(values["sigma_data"]), s)
     v = float(values["sigma_data"]) ** 2
     here, end, before = index, index + 1, np.maximum(index - 1, 0)
@@ -268,7 +268,7 @@ GAUSS_FIT_2M = Scheme(
     steps=Steps(extrapolated_data(symbol("bend") / (2 * r0)), (FIRST,), final_to_zero=EXPONENTIAL_EULER),
     frozen="data",
     clock="log-snr",
-    processes=IMAGE,
+    kinds="scalar",
     params=(SIGMA_DATA,),
     quantities=(("bend", gaussian_bend),),
 )

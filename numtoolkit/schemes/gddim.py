@@ -13,7 +13,6 @@ from functools import lru_cache
 from numtoolkit.declare.forms import adams_bashforth, adams_moulton_again, check_declared
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
-from numtoolkit.schemes.phase_space import PHASE
 
 HIGHEST = 4
 SOURCE = "arXiv:2206.05564, deterministic gDDIM"
@@ -30,7 +29,7 @@ def gddim(k: int = 2) -> Scheme:
         steps=replace(adams_bashforth(k), final_to_zero=EXPONENTIAL_EULER),
         frozen="noise-r",
         clock="time",
-        processes=PHASE,
+        kinds="phase space",
         claims=Claims(classical=k),
     )
     return scheme.with_structure(str(k))

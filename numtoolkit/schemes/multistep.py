@@ -8,7 +8,7 @@ from numtoolkit.declare.forms import adams_bashforth, check_declared, history, p
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 
 r0, r1 = symbol("r0"), symbol("r1")
 FIRST = history([phi(1)], keep=1)
@@ -22,7 +22,7 @@ def multistep(name: str, steps: Steps, claims: Claims, source: str, aliases: tup
         steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen="data",
         clock="log-snr",
-        processes=IMAGE,
+        kinds="scalar",
         claims=claims,
         aliases=aliases,
     )
@@ -118,7 +118,7 @@ def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
         ),
         frozen="data",
         clock="log-snr",
-        processes=IMAGE,
+        kinds="scalar",
         claims=Claims(classical=p + 1),
     )
     return scheme.with_structure(str(p), **({"variant": variant} if variant != "bh2" else {}))

@@ -9,7 +9,7 @@ from numtoolkit.declare.forms import adams_bashforth, check_declared, combine, e
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Item, Step, Steps
 from numtoolkit.schemes.exponential import REMAINDER
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, IMAGE, SINGLE
+from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, SINGLE
 
 HIGHEST_DEGREE = 5  # of DEIS
 
@@ -25,7 +25,7 @@ def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock:
         steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen="noise",
         clock=clock,
-        processes=IMAGE,
+        kinds="scalar",
         claims=claims,
     )
 
@@ -131,7 +131,7 @@ RK4 = Scheme(
     ),
     frozen="noise",
     clock="noise-level",
-    processes=IMAGE,
+    kinds="scalar",
     claims=Claims(classical=4),
 )
 

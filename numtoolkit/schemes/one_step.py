@@ -6,10 +6,8 @@ from numtoolkit.declare.entries import Entry, phi, symbol
 from numtoolkit.declare.forms import churned, tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.problem.processes import ScalarProcess
 
-IMAGE = ("vp", "vp-cosine", "edm", "flow")
 c2, a = symbol("c2"), symbol("a")
 STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
 
@@ -41,7 +39,7 @@ RES_2S = Scheme(
     steps=two_stages([phi(1) - phi(2) / c2, phi(2) / c2]),
     frozen="data",
     clock="log-snr",
-    processes=IMAGE,
+    kinds="scalar",
     params=(STAGE,),
     claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
 )
@@ -53,7 +51,7 @@ DPMPP_2S = Scheme(
     steps=two_stages([(1 - 1 / (2 * c2)) * phi(1), phi(1) / (2 * c2)]),
     frozen="data",
     clock="log-snr",
-    processes=IMAGE,
+    kinds="scalar",
     params=(STAGE,),
     claims=Claims(classical=2, stiff_weak=2),
     aliases=("dpm-solver-pp-2s",),
@@ -68,7 +66,7 @@ HEUN_EDM = Scheme(
     steps=Steps(HEUN_EDM_STEP, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
     frozen="noise",
     clock="noise-level",
-    processes=IMAGE,
+    kinds="scalar",
     claims=Claims(classical=2),
 )
 
@@ -108,7 +106,7 @@ def churned_scheme(
         ),
         frozen=frozen,
         clock=clock,
-        processes=IMAGE,
+        kinds="scalar",
         reference=a,
         params=(
             *own,
@@ -151,7 +149,7 @@ EULER = Scheme(
     family="classical",
     source="Euler's method on the probability flow in process time",
     steps=Steps(EXPONENTIAL_EULER, final_to_zero=EXPONENTIAL_EULER),
-    frozen=FROZEN_DRIFT,
+    frozen="drift",
     clock="time",
     claims=Claims(classical=1),
 )
@@ -161,7 +159,7 @@ HEUN = Scheme(
     family="classical",
     source="Heun's method on the probability flow in process time",
     steps=Steps(HEUN_EDM_STEP, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
-    frozen=FROZEN_DRIFT,
+    frozen="drift",
     clock="time",
     claims=Claims(classical=2),
 )

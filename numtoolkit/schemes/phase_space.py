@@ -13,10 +13,7 @@ from numtoolkit.declare.forms import combine, evaluate, word, written
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Eval, Item, Noise, Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
-
-PHASE = ("psld", "cld")
 
 # The denoising step of the papers' code, from the last time to t = 0, one evaluation: an Euler step of the whole drift
 # without noise, z + t drift(z, t) where beta is constant. The scheme's own drift makes it the half score for the
@@ -38,7 +35,7 @@ def ode(name: str, text: str, source: str, *remainder: str, aliases: tuple[str, 
         source=source,
         steps=splitting(word(text), *map(word, remainder)),
         frozen="score",
-        processes=PHASE,
+        kinds="phase space",
         claims=Claims(classical=1),
         aliases=aliases,
     )
@@ -52,7 +49,7 @@ def sde(name: str, step: Step, source: str, *remainder: str) -> Scheme:
         source=source,
         steps=splitting(step, *map(word, remainder)),
         frozen="score",
-        processes=PHASE,
+        kinds="phase space",
         tau=1,
         reference=number(1),
         claims=Claims(sde_weak=1),
@@ -112,7 +109,7 @@ def oba(name: str, reading: str, part: str, step: Step, params: tuple[Param, ...
         source=f"{P2}, reduced OBA",
         steps=splitting(replace(step, items=(Noise(noise.name, injected(reading, part)), *rest))),
         frozen="score",
-        processes=PHASE,
+        kinds="phase space",
         tau=1,
         reference=number(1),
         params=params,
@@ -175,7 +172,7 @@ def conjugate_splitting(name: str, text: str, *remainder: str, aliases: tuple[st
         source=f"{P1}, conjugate splitting",
         steps=splitting(*(word(each, conjugation=CONJUGATION) for each in (text, *remainder))),
         frozen="noise",
-        processes=PHASE,
+        kinds="phase space",
         params=(SHIFT,),
         claims=Claims(classical=1),
         aliases=aliases,
@@ -206,7 +203,7 @@ EM = Scheme(
         Step((evaluate("E0"), Noise("xi", at(op("G"))), combine("out", 1, y=flow(), E0=integral(), xi=1)), "out"),
         final_to_zero=EXPONENTIAL_EULER,  # with L = 0 the same step without its noise, as `DENOISE` is
     ),
-    frozen=FROZEN_DRIFT,
+    frozen="drift",
     clock="time",
     tau=1,
     reference=number(1),

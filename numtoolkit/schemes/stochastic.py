@@ -16,7 +16,7 @@ from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.processes import ScalarProcess
 from numtoolkit.schemes.multistep import FIRST, two_point
-from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, IMAGE
+from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER
 
 d = symbol("d")
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
@@ -57,7 +57,7 @@ def ancestral_scheme(
         ),
         frozen=frozen,
         clock=clock,
-        processes=IMAGE,
+        kinds="scalar",
         reference=d - 1,
         params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.steps.inner)),
         quantities=(("d", ancestral_abscissa),),
@@ -96,7 +96,7 @@ def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, al
         steps=replace(noisy(flow), final_to_zero=EXPONENTIAL_EULER),
         frozen=frozen,
         clock="log-snr",
-        processes=IMAGE,
+        kinds="scalar",
         tau=1,
         reference=number(1),
         claims=Claims(sde_weak=order),
@@ -140,7 +140,7 @@ def sa_solver(p: int = 1) -> Scheme:
         steps=replace(noisy(adams_moulton(p)), final_to_zero=Step(EXPONENTIAL_EULER.items[1:], "out")),
         frozen="data",
         clock="log-snr",
-        processes=IMAGE,
+        kinds="scalar",
         tau=tau,
         reference=tau**2,
         params=(Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE"),),

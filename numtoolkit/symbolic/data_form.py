@@ -16,6 +16,8 @@ from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, Product, Quo
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Row, Step
 from numtoolkit.errors import InputError
+from numtoolkit.problem.clocks import LOG_SNR
+from numtoolkit.problem.frozen import FROZEN_DATA
 
 
 def data_form(scheme: Scheme) -> Scheme:
@@ -25,7 +27,7 @@ def data_form(scheme: Scheme) -> Scheme:
              history, or weights that vary over the step: in log-SNR those are no polynomials
     """
     inner = scheme.steps.inner
-    if (scheme.frozen, scheme.clock) != ("noise", "noise-level") or inner.needs or inner.noises:
+    if scheme.clock is not scheme.frozen.data_clock or inner.needs or inner.noises:
         raise InputError(
             f"scheme {scheme.name} has no data form here; it must freeze the noise over noise-level steps."
         )
@@ -35,7 +37,9 @@ def data_form(scheme: Scheme) -> Scheme:
         raise InputError(f"scheme {scheme.name} has no data form here; its stages must lie at the ends of the step.")
     items = tuple(_row(item, evaluations) if isinstance(item, Row) else item for item in layout.items)
     step = Step(items, layout.out)
-    return replace(scheme, steps=replace(scheme.steps, inner=step, final_to_zero=None), frozen="data", clock="log-snr")
+    return replace(
+        scheme, steps=replace(scheme.steps, inner=step, final_to_zero=None), frozen=FROZEN_DATA, clock=LOG_SNR
+    )
 
 
 def _row(row: Row, evaluations: dict[str, Eval]) -> Row:

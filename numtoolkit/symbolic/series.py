@@ -13,6 +13,7 @@ from typing import Any
 
 from numtoolkit.declare.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.errors import InputError
+from numtoolkit.problem.operators import Q
 from numtoolkit.symbolic.numbers import Field
 
 Letter = tuple[str, str, int]  # operator, row ("" for all), jet
@@ -61,8 +62,8 @@ class SeriesExpansion:
         """(coefficient, name, row) of an operator, like terms collected."""
         renamed = {old: (factor, new) for old, factor, new in self.rename}
         found: dict[tuple[str, str], Any] = {}
-        for scalar, name, row in X.terms:
-            factor, letter = renamed.get(name, (self.field.number(1), name))
+        for scalar, operator, row in X.terms:
+            factor, letter = renamed.get(operator.name, (self.field.number(1), operator.name))
             if letter in self.absent:
                 continue
             for part in (row,) if row else self.rows:
@@ -202,7 +203,7 @@ class SeriesExpansion:
 
 def _backward(entry: Cov) -> bool:
     """Whether a window runs against the clock: noise of the forward process (Q) is added back."""
-    return all(name == "Q" for _, name, _ in entry.G.terms)
+    return all(operator is Q for _, operator, _ in entry.G.terms)
 
 
 def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:

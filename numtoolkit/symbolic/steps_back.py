@@ -30,8 +30,6 @@ from numtoolkit.declare.entries import (
 )
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row, Step
-from numtoolkit.problem.predictions import OF_SCORE
-from numtoolkit.problem.problem import FROZEN_DRIFT
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 
@@ -98,20 +96,13 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     """
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
-    absent: tuple[str, ...] = ()
-    steady: tuple[str, ...] = ()
-    if scheme.frozen == FROZEN_DRIFT:
-        absent, steady = ("L",), ("N",)
-    elif scheme.clock == "noise-level":  # frozen noise: in the frame z / alpha the equation is dz = e ds
-        absent, steady = ("L",), ("N",)
-    elif absorb_linear_flow and all(covariant(scheme.exact(layout)) for layout in scheme.steps.distinct):
-        absent = ("L",)
-    elif scheme.frozen == "score" and scheme.clock == "natural":
-        steady = ("L", "N", "O", "R", "Q", "g")
+    letters = scheme.frozen.letters(scheme.clock, scheme.kinds)
+    absorbed = absorb_linear_flow and all(covariant(scheme.exact(step)) for step in scheme.steps.distinct)
+    absent = (*letters.absent, "L") if absorbed and not letters.steady else letters.absent
     rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
-    if scheme.frozen in OF_SCORE:
+    if scheme.frozen.of_score:
         rename.append(("F", field.number(1), "L"))
-    return SeriesExpansion(field, order, ("x", "m") if cut else ("",), absent, steady, tuple(rename))
+    return SeriesExpansion(field, order, ("x", "m") if cut else ("",), absent, letters.steady, tuple(rename))
 
 
 def covariant(layout: Step) -> bool:

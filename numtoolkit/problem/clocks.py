@@ -1,0 +1,137 @@
+"""The clocks in use: process time, log-SNR, noise level, the integral of beta, the angle, and each process's own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR, Floats, PhaseSpaceProcess, Process, ScalarProcess
+from numtoolkit.problem.problem import Clock, Problem
+
+
+def _scalar(problem: Problem) -> ScalarProcess:
+    assert isinstance(problem.process, ScalarProcess)
+    return problem.process
+
+
+def _phase_space(problem: Problem) -> PhaseSpaceProcess:
+    assert isinstance(problem.process, PhaseSpaceProcess)
+    return problem.process
+
+
+TIME = Clock(
+    "time",
+    "t",
+    "process time, running down",
+    u=lambda problem, t: -t,
+    t=lambda problem, u: -u,
+    rate=lambda problem, t: np.ones_like(t),
+)
+
+
+def _log_snr(problem: Problem, t: Floats) -> Floats:
+    with np.errstate(divide="ignore"):  # infinite at noise level 0
+        return -np.log(_scalar(problem).noise_level(t))
+
+
+LOG_SNR = Clock(
+    "log-snr",
+    "lambda",
+    "log(alpha / sigma)",
+    u=_log_snr,
+    t=lambda problem, u: _scalar(problem).time_of_noise_level(np.exp(-u)),
+    rate=lambda problem, t: 1 / _scalar(problem).log_rates(t)[1],
+    kinds=(SCALAR,),
+    constant_linear=True,
+)
+
+
+def _noise_level_rate(problem: Problem, t: Floats) -> Floats:
+    s, log_s = _scalar(problem).noise_level(t), _scalar(problem).log_rates(t)[1]
+    return 1 / (s * log_s)
+
+
+NOISE_LEVEL = Clock(
+    "noise-level",
+    "s",
+    "the noise level sigma / alpha, running down",
+    u=lambda problem, t: -_scalar(problem).noise_level(t),
+    t=lambda problem, u: _scalar(problem).time_of_noise_level(-u),
+    rate=_noise_level_rate,
+    kinds=(SCALAR,),
+)
+
+BETA = Clock(
+    "beta",
+    "B",
+    "the integral of beta, running down",
+    u=lambda problem, t: -_phase_space(problem).beta_integral(t),
+    t=lambda problem, u: _phase_space(problem).time_of_beta_integral(-u),
+    rate=lambda problem, t: 1 / _phase_space(problem).beta(t),
+    kinds=(PHASE_SPACE,),
+    constant_linear=True,
+)
+
+
+def _angle_rate(problem: Problem, t: Floats) -> Floats:
+    s = problem.process.level(t)
+    return (problem.sigma_data**2 + s**2) / (problem.sigma_data * problem.process.level_rate(t))
+
+
+ANGLE = Clock(
+    "angle",
+    "theta",
+    "arctan(s / sigma_data) of the effective noise level s, running down",
+    u=lambda problem, t: -np.arctan(problem.process.level(t) / problem.sigma_data),
+    t=lambda problem, u: problem.process.time_of_level(problem.sigma_data * np.tan(-u)),
+    rate=_angle_rate,
+)
+
+NATURAL_OF = {SCALAR: LOG_SNR, PHASE_SPACE: BETA}
+
+
+def _natural(process: Process) -> Clock:
+    return NATURAL_OF[process.kind]
+
+
+NATURAL = Clock(
+    "natural",
+    "u",
+    "the process's own: log-snr, or beta on a phase space",
+    u=lambda problem, t: _natural(problem.process).u(problem, t),
+    t=lambda problem, u: _natural(problem.process).t(problem, u),
+    rate=lambda problem, t: _natural(problem.process).rate(problem, t),
+    constant_linear=True,
+    of=_natural,
+)
+
+# --- clocks of quadrature: the operators are smooth in them from the data to the prior
+
+
+ROOT_TIME = Clock(
+    "root-time",
+    "sqrt(t)",
+    "the square root of process time, running down",
+    u=lambda problem, t: -np.sqrt(t),
+    t=lambda problem, u: u**2,
+    rate=lambda problem, t: 2 * np.sqrt(t),
+)
+
+
+def _arsinh_rate(problem: Problem, t: Floats) -> Floats:
+    level = problem.process.level(t) / problem.sigma_data
+    return problem.sigma_data * np.hypot(1, level) / problem.process.level_rate(t)
+
+
+ARSINH = Clock(
+    "arsinh",
+    "arsinh(s)",
+    "arsinh(s / sigma_data) of the noise level s, running down: finite at s = 0",
+    u=lambda problem, t: -np.arcsinh(_scalar(problem).noise_level(t) / problem.sigma_data),
+    t=lambda problem, u: _scalar(problem).time_of_noise_level(problem.sigma_data * np.sinh(-u)),
+    rate=_arsinh_rate,
+    kinds=(SCALAR,),
+)
+
+SMOOTH_OF = {SCALAR: LOG_SNR, PHASE_SPACE: ROOT_TIME}
+
+CLOCKS = {clock.name: clock for clock in (NATURAL, TIME, LOG_SNR, NOISE_LEVEL, BETA, ANGLE)}
