@@ -481,7 +481,10 @@ BAD = [
     ("show ddim --nfe 1e3", "--nfe '1e3' is not one whole number; give one from 1 to"),
     ("show ddim --nfe 5,6", "--nfe '5,6' is not one whole number"),
     ("show ddim --nfe 99999999999999999999999999", "is out of range"),
-    ("show rvv --nfe 4 --process vp", "scheme rvv is not defined on process 'vp'; it runs on psld"),
+    (
+        "show rvv --nfe 4 --process vp",
+        "scheme rvv is not defined on process 'vp', a scalar process; it runs on phase space processes",
+    ),
     ("verify", "name schemes, or give --all alone"),
     ("verify ddim --all", "name schemes, or give --all alone"),
     ("verify nonsense", "unknown scheme 'nonsense'"),

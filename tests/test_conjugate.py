@@ -17,10 +17,10 @@ from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import affine_map, gaussian_flow
 from numtoolkit.phi_functions import expm
+from numtoolkit.problem.axes import problem
 from numtoolkit.problem.conjugation import riccati, shift_of, terms
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.predictions import convert, outputs
-from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import CLD, PSLD, VP, CosineVP
 from numtoolkit.program.program import Affine, lower, problem_of
 from numtoolkit.schemes import scheme
@@ -127,15 +127,15 @@ def test_the_flow_of_rising_beta_is_the_time_ordered_one(B, commutes):
     """With B = beta times a matrix the integrand commutes and the exponential of its integral is exact, else not."""
     t, end, lam = 0.8, 0.5, 2.0
     ((own, _),) = factors(f"lambda-ddim-2(B={B}, shift=2)", RISING, [t, end])
-    width = RISING.clock("beta", np.array([end])) - RISING.clock("beta", np.array([t]))
-    beta = 1 / RISING.rate("beta", np.array([t]))[0]
+    width = RISING.beta_integral(np.array([t])) - RISING.beta_integral(np.array([end]))
+    beta = RISING.beta(np.array([t]))[0]
     weight, at_start = (width[0], beta) if B == "beta" else (t - end, 1.0)
     literal = expm(lam * weight * np.ones((2, 2)) - width[0] * RISING.unit_drift)
     gap = np.abs(own - literal @ (np.eye(2) - (t - end) * lam * at_start * np.ones((2, 2)))).max() / np.abs(own).max()
     assert gap < 1e-13 if commutes else gap > 1e-2
     # the time-ordered product of 4000 short exponentials at their middles: errors of their length squared, 1e-8
     h = (t - end) / 4000
-    rates = 1 / RISING.rate("beta", t - (np.arange(4000)[:, None, None] + 0.5) * h)
+    rates = RISING.beta(t - (np.arange(4000)[:, None, None] + 0.5) * h)
     product = np.eye(2)
     for factor in expm(h * (lam * (rates if B == "beta" else 1.0) * np.ones((2, 2)) - rates * RISING.unit_drift)):
         product = factor @ product
@@ -222,14 +222,14 @@ def test_no_other_shift_leaves_less(K, L, M):
 @pytest.mark.parametrize("process", PHASE, ids=IDS[2:])
 def test_a_phase_space_has_a_real_solution_at_every_step(process, sigma_data):
     t = grid("quadratic", process, 1000)
-    K, L, M = terms(Problem(process, "noise", "time", sigma_data=sigma_data), t)
+    K, L, M = terms(problem(process, "noise", "time", sigma_data=sigma_data), t)
     # of rounding size, magnified by the condition of Sigma on cld, 1e5 at t_min
     assert (norm(left_over(riccati(K, L, M), K, L, M)) < 1e-10 * norm(M)).all()
 
 
 def test_the_matrix_is_the_printed_one():
     # psld.md 5.2, at t = 1
-    (B,) = riccati(*terms(Problem(PSLD(), "noise", "time"), np.array([1.0])))
+    (B,) = riccati(*terms(problem(PSLD(), "noise", "time"), np.array([1.0])))
     np.testing.assert_allclose(B, [[4.6, -9.3], [2.3, 1.2]], rtol=0, atol=0.05)
 
 
@@ -264,7 +264,7 @@ def test_on_vp_the_shift_is_the_published_root_while_it_is_real():
     process, t = VP(), np.linspace(0.2, 1, 81)
     alpha, sigma = process.alpha(t), process.sigma(t)
     snr, v, beta = alpha**2 / 4 / sigma**2, alpha**2 / 4 + sigma**2, -2 * process.log_rates(t)[0]
-    K, L, M = terms(Problem(process, "noise", "time"), t)
+    K, L, M = terms(problem(process, "noise", "time"), t)
     B = riccati(K, L, M)[:, 0, 0]
     real = snr < 0.25
     assert 0.2 < t[real].min() < 0.3  # psld.md 7.5: t > 0.26
@@ -412,9 +412,11 @@ def test_what_is_not_declared_is_refused_in_one_sentence(text, says):
 
 
 def test_a_scalar_process_has_no_momentum_to_split():
-    with pytest.raises(InputError, match="that of a phase space; on process vp use noise"):
+    with pytest.raises(
+        InputError, match="'noise-skip' is not defined on process vp, a scalar process; use data, noise"
+    ):
         outputs("noise-skip", VP())
-    with pytest.raises(InputError, match="it runs on psld, cld"):
+    with pytest.raises(InputError, match="it runs on phase space processes"):
         problem_of(scheme("lambda-ddim-1(skip=mm)"), VP())
 
 

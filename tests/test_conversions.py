@@ -22,7 +22,7 @@ SHARED = ("log-snr", "noise-level", "natural", "angle")
 
 
 def shared(kind):
-    return [m for m in catalogue() if m.kind == kind and "edm" in m.processes and m.clock in SHARED]
+    return [m for m in catalogue() if m.kind == kind and "edm" in m.processes and m.clock.name in SHARED]
 
 
 def whole_run(member, process):
@@ -106,7 +106,7 @@ def test_res_3s_at_a_third_and_two_thirds_is_the_shipped_three_stage_scheme(proc
 def noise_scales(process, t):
     """alpha, sigma at times t."""
     alpha = process.alpha(t)
-    return alpha, -alpha * process.clock("noise-level", t)
+    return alpha, alpha * process.noise_level(t)
 
 
 def assert_states(program, states):

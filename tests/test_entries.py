@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from numtoolkit.declare.entries import Const, integral, lagrange, number, rescale, substitute, symbol, symbols, walk
+from numtoolkit.problem.clocks import ANGLE
+from numtoolkit.problem.operators import OPERATORS
 from numtoolkit.problem.processes import PROCESSES
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.program.program import problem_of, step_quantities
@@ -20,10 +22,10 @@ def jets(problem, name, t, degree):
     """Taylor coefficients of an operator in the clock at time t, from a Chebyshev fit over a short window."""
     u0 = float(problem.u(np.array([t]))[0])
     width = 0.1 * max(abs(u0), 0.5)
-    if problem.clock == "angle":  # it ends at a right angle
+    if problem.clock is ANGLE:  # it ends at a right angle
         width = min(width, (np.pi / 2 - abs(u0)) / 2)
     nodes = np.cos(np.pi * (np.arange(25) + 0.5) / 25)
-    values = problem.operator(name, problem.t(u0 + width * nodes))
+    values = problem.operator(OPERATORS[name], problem.t(u0 + width * nodes))
     flat = values.reshape(len(nodes), -1)
     fit = np.polynomial.chebyshev.chebfit(nodes, flat, 24)
     taylor = [np.polynomial.chebyshev.cheb2poly(column) for column in fit.T]

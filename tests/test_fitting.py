@@ -116,7 +116,7 @@ def test_a_wrong_weight_is_another_run():
 
 def paper(spec, process, times, c, D, z):
     """The run of the paper, the coefficients c[name] of every step in the paper's own units of alpha at the end."""
-    alpha, s = process.alpha(times), -process.clock("noise-level", times)
+    alpha, s = process.alpha(times), process.noise_level(times)
     sigma = alpha * s
     history = []
 
@@ -163,7 +163,7 @@ def paper(spec, process, times, c, D, z):
 
 
 def paper_units(spec, values, process, times):
-    s = -process.clock("noise-level", times)
+    s = process.noise_level(times)
     move, share = np.diff(s), 1 - s[1:] / s[:-1]
     if "kappa_0" in values:
         sign, unit = (-1, share) if spec == "iia-dpmpp-2m" else (1, move)

@@ -15,9 +15,10 @@ from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import affine_map, gaussian_flow
+from numtoolkit.problem import axes
 from numtoolkit.problem.grids import grid
+from numtoolkit.problem.operators import L, N
 from numtoolkit.problem.predictions import convert, from_score, to_score
-from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import CLD, PSLD, VP
 from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Call, lower
@@ -95,13 +96,13 @@ def test_it_starts_at_time_zero_as_the_cholesky_factor():
 
 @named(PHASE)
 def test_frozen_it_leaves_the_forward_drift(process):
-    problem, t = Problem(process, "noise-r", "time"), np.array([0.9, 0.1, 0.004])
-    np.testing.assert_array_equal(problem.operator("L", t), -process.drift(t))
+    problem, t = axes.problem(process, "noise-r", "time"), np.array([0.9, 0.1, 0.004])
+    np.testing.assert_array_equal(problem.operator(L, t), -process.drift(t))
     expected = -process.diffusion(t) @ np.linalg.inv(np.swapaxes(process.moving_root(t), 1, 2)) / 2
-    np.testing.assert_allclose(problem.operator("N", t), expected, rtol=1e-13)
-    assert problem.constant("L") == (process.beta_min == process.beta_max)
-    assert Problem(process, "noise-r", "beta").constant("L")
-    assert not Problem(process, "noise-r", "beta").constant("N")
+    np.testing.assert_allclose(problem.operator(N, t), expected, rtol=1e-13)
+    assert problem.constant(L) == (process.beta_min == process.beta_max)
+    assert axes.problem(process, "noise-r", "beta").constant(L)
+    assert not axes.problem(process, "noise-r", "beta").constant(N)
 
 
 def test_the_prediction_is_the_noise_of_an_exact_score():
@@ -119,7 +120,7 @@ def test_the_prediction_is_the_noise_of_an_exact_score():
 
 
 def test_on_one_block_it_is_refused():
-    with pytest.raises(InputError, match="on process vp use noise"):
+    with pytest.raises(InputError, match="'noise-r' is not defined on process vp, a scalar process; use data, noise"):
         convert("data", "noise-r", VP(), np.array([0.5]))
 
 
@@ -269,7 +270,7 @@ def test_they_refuse_what_is_not_declared(text, says):
 
 
 def test_they_are_of_phase_space():
-    with pytest.raises(InputError, match="it runs on psld, cld"):
+    with pytest.raises(InputError, match="it runs on phase space processes"):
         lower(scheme("gddim"), VP(), grid("uniform", VP(), 5))
 
 

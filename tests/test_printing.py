@@ -18,7 +18,9 @@ from numtoolkit.declare.steps import Noise, Row, Steps
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
 from numtoolkit.printing.styles import LATEX, TEXT
-from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES
+from numtoolkit.problem.frozen import FROZEN_DATA
+from numtoolkit.problem.operators import OPERATORS
+from numtoolkit.problem.problem import Frozen
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.schemes import catalogue, scheme
 
@@ -33,8 +35,8 @@ SPECS = [
 
 # Generic blocks that do not commute, constant over the step: every printed formula is then exact.
 BLOCKS = {
-    name: np.random.Generator(np.random.Philox(seed)).normal(size=(2, 2))
-    for seed, name in enumerate(["L", "N", "O", "R", "G", "Q", "F", "unit", "ones", *PLACES])
+    operator: np.random.Generator(np.random.Philox(seed)).normal(size=(2, 2))
+    for seed, operator in enumerate(OPERATORS.values())
 }
 LENGTH = 0.7  # of the step
 
@@ -50,7 +52,7 @@ class _State:
 class _Problem:
     """A stand-in for a problem with those blocks, in the clock u = -t."""
 
-    frozen: str = "data"
+    frozen: Frozen = FROZEN_DATA
     process: _State = _State()
     scalar: None = None
 
@@ -60,12 +62,12 @@ class _Problem:
     def t(self, u):
         return -u
 
-    def constant(self, name):
+    def constant(self, operator):
         return True
 
-    def operator(self, name, t):
-        block = {"L": np.zeros((2, 2)), "N": np.eye(2)}.get(name) if self.frozen == FROZEN_DRIFT else None
-        return np.broadcast_to(BLOCKS[name] if block is None else block, (len(t), 2, 2))
+    def operator(self, operator, t):
+        block = {"L": np.zeros((2, 2)), "N": np.eye(2)}.get(operator.name) if self.frozen.whole else None
+        return np.broadcast_to(BLOCKS[operator] if block is None else block, (len(t), 2, 2))
 
 
 class Block:
@@ -115,7 +117,7 @@ class Block:
 def weight(k):
     """h phi_k(X) N by an augmented exponential (Al-Mohy & Higham 2011, theorem 2.1)."""
 
-    def evaluate(X, M=Block(BLOCKS["N"])):  # noqa: B008
+    def evaluate(X, M=Block(BLOCKS[OPERATORS["N"]])):  # noqa: B008
         big = np.zeros((2 * k + 2, 2 * k + 2))
         big[:2, :2], big[:2, 2:4] = X.matrix, np.eye(2)
         big[2:-2, 4:] = np.eye(2 * k - 2)
@@ -125,9 +127,9 @@ def weight(k):
 
 
 MEANING = {
-    **{name: Block(matrix) for name, matrix in BLOCKS.items()},
+    **{operator.name: Block(matrix) for operator, matrix in BLOCKS.items()},
     "h": LENGTH,
-    "z": Block(LENGTH * BLOCKS["L"]),
+    "z": Block(LENGTH * BLOCKS[OPERATORS["L"]]),
     "exp": lambda X: Block(expm(X.matrix)),
     **{f"phi{k}": weight(k) for k in range(1, 5)},
 }

@@ -169,7 +169,7 @@ def given_start(start, **changes):
         (EYE, "ddim", drawn(process="vpp"), ["'vpp'", "vp"]),
         (EYE, "ddim", drawn(process="vp(beta=3)"), ["'beta'", "beta_min"]),
         (EYE, "ddim", drawn(grid="unifrom"), ["'unifrom'", "uniform"]),
-        (EYE, "nse", drawn(), ["nse", "'vp'", "psld"]),
+        (EYE, "nse", drawn(), ["nse", "'vp'", "phase space"]),
         (EYE, "ddim", drawn(grid=[1.0, 0.5, 0.5], steps=None), ["point 2", "0.5"]),
         (EYE, "ddim", drawn(grid=[1.0], steps=None), ["at least 2"]),
         (EYE, "ddim", drawn(grid=[1.0, 0.5], steps=None, nfe=3), ["3 evaluations in 3 steps", "has 1"]),

@@ -58,7 +58,7 @@ def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
     rng = np.random.default_rng(5)
     Q, _ = np.linalg.qr(rng.standard_normal((4, 4)))
     # Lawson's schemes miss a constant: psi_1 != 0
-    shifts = law.name == "edm" and own.frozen != "residual" and not own.name.startswith("lawson")
+    shifts = law.name == "edm" and own.frozen.name != "residual" and not own.name.startswith("lawson")
     d = rng.standard_normal(4) * shifts
     root = rng.standard_normal((4, 4)) / 4
     mean, covariance = rng.standard_normal(4) * shifts, root @ root.T
@@ -97,7 +97,7 @@ def keeps_the_linear_part(own):
     Nor a conjugation that is not 0, whose flow takes back by an Euler step what it adds.
     """
     others = ("cse", "cvv", "lawson", "conjugate-optimal")
-    return is_ode(own) and own.frozen in ("data", "noise") and not own.name.startswith(others)
+    return is_ode(own) and own.frozen.name in ("data", "noise") and not own.name.startswith(others)
 
 
 LINEAR = [case for case in cases(keeps_the_linear_part) if "shift" not in case.id]

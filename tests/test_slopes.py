@@ -87,7 +87,9 @@ VP_ONLY = {
 
 def problems(each: Scheme) -> list[tuple[str, Problem]]:
     """Three problems for each kind of process a scheme runs on."""
-    sets = [IMAGE if "edm" in each.processes else VP_ONLY] if "vp" in each.processes else []
+    # the shift of a conjugate scheme is per unit of process time, which is up to 80 on EDM
+    shifted = any(p.name == "shift" for p in each.params) or each.name == "conjugate-optimal"
+    sets = [VP_ONLY if shifted else IMAGE] if "vp" in each.processes else []
     sets += [PHASE_SPACE] if "psld" in each.processes else []
     return [(f"{problem.process.name}, {name}", problem) for kind in sets for name, problem in kind.items()]
 

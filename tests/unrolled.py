@@ -38,7 +38,7 @@ def assert_same_run(one, other, first=0):
 
 def clock_steps(process, times):
     """h of each step in log-SNR and the noise levels s of the grid."""
-    s = -process.clock("noise-level", times)
+    s = process.noise_level(times)
     return np.log(s[:-1] / s[1:]), s
 
 

@@ -15,7 +15,6 @@ from numtoolkit.cli.output import MOST_NFE, Command, add_json, grid, note, numbe
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_json
-from numtoolkit.problem.processes import names_of_kinds
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program, lower
 from numtoolkit.schemes import catalogue, facts, names_in_use
@@ -71,7 +70,7 @@ def _entry(scheme: Scheme) -> dict[str, Any]:
         "family": scheme.family,
         "kind": scheme.kind,
         "kinds": [kind.name for kind in scheme.kinds],
-        "processes": names_of_kinds(scheme.kinds),
+        "processes": list(scheme.processes),
         "nfe_per_step": scheme.nfe_per_step,
         "claimed": {key: getattr(scheme.claims, key) for key in ORDERS},
         "reference": scheme.source,
@@ -92,7 +91,7 @@ def _listing(records: list[dict[str, Any]]) -> str:
             "kind": r["kind"],
             "family": r["family"],
             "processes": " ".join(r["processes"]),
-            "freezes": r["frozen"] + ("" if r["clock"] == "natural" else f" in {r['clock']}"),
+            "freezes": f"{r['frozen']} in {r['clock']}",
             "NFE": r["nfe_per_step"],
             "claimed": orders(r["claimed"]),
             "derived": orders(r["derived"]),
@@ -192,7 +191,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.nfe is not None:
         from numtoolkit.sampling.runner import times_of
 
-        process = process_of(arguments.process or names_of_kinds(scheme.kinds)[0])
+        process = process_of(arguments.process or scheme.processes[0])
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
         times = times_of(scheme, process, arguments.grid or "log-snr", nfe=nfe)
         program = lower(scheme, process, times, nfe=nfe)

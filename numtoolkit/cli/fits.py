@@ -23,7 +23,6 @@ from numtoolkit.cli.output import (
 from numtoolkit.errors import InputError
 from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
 from numtoolkit.files.storage import write_json
-from numtoolkit.problem.processes import names_of_kinds
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -59,7 +58,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
 
     scheme, law = scheme_of(arguments.scheme), law_of(arguments.law)
-    process = process_of(arguments.process or names_of_kinds(scheme.kinds)[0])
+    process = process_of(arguments.process or scheme.processes[0])
     nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
     seeds = None if batch is None else range(CALIBRATION.start, CALIBRATION.start + batch)
@@ -92,7 +91,7 @@ def _search(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None:
             raise InputError(f"--{option} is of a least-squares fit; drop it or --search.")
     scheme, law = scheme_of(arguments.scheme), law_of(arguments.law)
-    process = process_of(arguments.process or names_of_kinds(scheme.kinds)[0])
+    process = process_of(arguments.process or scheme.processes[0])
     budgets = numbers(arguments.nfe, "--nfe", 1, MOST_NFE)
     if (arguments.low is None) != (arguments.high is None):
         raise InputError("--low and --high bound a search together; give both or neither.")

@@ -12,7 +12,6 @@ from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, 
 from numtoolkit.errors import InputError
 from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.files.storage import checksum, write_figure
-from numtoolkit.problem.processes import names_of_kinds
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme as scheme_of
@@ -48,7 +47,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     from numtoolkit.sampling.runner import sample, times_of
 
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
-    process = process_of(arguments.process or names_of_kinds(scheme.kinds)[0])
+    process = process_of(arguments.process or scheme.processes[0])
     nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
     denoise = arguments.denoise
     times = times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)

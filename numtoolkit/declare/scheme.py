@@ -16,6 +16,7 @@ from numtoolkit.problem import axes
 from numtoolkit.problem.clocks import NATURAL
 from numtoolkit.problem.kinds import EVERY_KIND, Kind
 from numtoolkit.problem.problem import Clock, Frozen, Rule
+from numtoolkit.problem.processes import PROCESSES
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Scheme:
     steps      those of a run; a `Step` alone stands for a run of nothing else
     frozen     what is held over a step, by its name or as an object (`numtoolkit.problem.frozen`)
     clock      of the nodes and polynomial weights, likewise (`numtoolkit.problem.clocks`); natural is the process's own
-    kinds      of process it runs on, likewise (`numtoolkit.problem.kinds`): "scalar", "phase space" or both
+    kinds      of process it runs on, "scalar", "phase space" or both; by default those that have its axes
     tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE; a number or a parameter
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
     params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
@@ -113,7 +114,7 @@ class Scheme:
     steps: Read[Steps | Step, Steps] = Read(_steps)
     frozen: Read[str | Frozen, Frozen] = Read(axes.frozen)
     clock: Read[str | Clock, Clock] = Read(axes.clock, NATURAL)
-    kinds: Read[str | Iterable[str | Kind], tuple[Kind, ...]] = Read(axes.kinds, EVERY_KIND)
+    kinds: Read[str | Iterable[str | Kind], tuple[Kind, ...]] = Read(axes.kinds, ())
     tau: int | Entry = 0
     reference: Entry = ZERO
     params: tuple[Param, ...] = ()
@@ -143,16 +144,23 @@ class Scheme:
                 )
 
     def _check_axes(self) -> None:
-        used = {
-            operator for step in self.steps.distinct for _, entry in step.entries() for operator in operators(entry)
-        }
+        """Sets `kinds`, where none was given, to those that have its clock, its frozen quantity and its operators."""
+        entries = [entry for step in self.steps.distinct for _, entry in step.entries()]
+        used = sorted(set().union(*map(operators, entries)), key=lambda operator: operator.name)
+        axes_of = (("freezes", self.frozen), ("runs in clock", self.clock), *(("uses", operator) for operator in used))
         for kind in self.kinds:
-            for what, value in (("freezes", self.frozen), ("runs in clock", self.clock), *(("uses", o) for o in used)):
-                if kind not in value.kinds:
-                    raise InputError(
-                        f"scheme {self.name} {what} {value.name}, which a {kind.name} process does not have; restrict "
-                        f"its kinds to {', '.join(k.name for k in value.kinds)}."
-                    )
+            lacking = [f"{what} {value.name}" for what, value in axes_of if kind not in value.kinds]
+            if lacking:
+                raise InputError(
+                    f"scheme {self.name} {lacking[0]}, which a {kind.name} process does not have; leave {kind.name} "
+                    "out of its kinds."
+                )
+        if not self.kinds:
+            kept = tuple(kind for kind in EVERY_KIND if all(kind in value.kinds for _, value in axes_of))
+            if not kept:
+                facts = ", ".join(f"{what} {value.name}" for what, value in axes_of if value.kinds != EVERY_KIND)
+                raise InputError(f"scheme {self.name} {facts}, which no one kind of process has; choose another.")
+            object.__setattr__(self, "kinds", kept)
 
     def _check_handing(self, run: tuple[Step, ...]) -> None:
         handed: set[str] = set()
@@ -168,6 +176,11 @@ class Scheme:
     @property
     def kind(self) -> str:
         return "ode" if self.reference == ZERO else "sde"
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """The names of the processes in use that are of its kinds; one of a person's own runs it as well."""
+        return tuple(name for name, process in PROCESSES.items() if process.kind in self.kinds)
 
     @property
     def nfe_per_step(self) -> int:

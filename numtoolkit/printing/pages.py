@@ -15,7 +15,6 @@ from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.styles import LATEX, TEXT, Text
-from numtoolkit.problem.processes import names_of_kinds
 
 FILLING = "filling step"  # of `Steps.remainder`
 
@@ -109,7 +108,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
     return [
         ("source", scheme.source),
         ("also called", ", ".join(scheme.aliases)),
-        ("processes", f"{' and '.join(kind.name for kind in scheme.kinds)}: {', '.join(names_of_kinds(scheme.kinds))}"),
+        ("processes", f"{' and '.join(kind.name for kind in scheme.kinds)}: {', '.join(scheme.processes)}"),
         ("freezes", f"the {scheme.frozen.name}: {scheme.frozen.sentence}"),
         ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],

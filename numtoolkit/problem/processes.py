@@ -8,10 +8,9 @@ The kernel is z_t | x_0 ~ N(e_t x_0, Sigma_t); a network that is exact for a law
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 
 from numtoolkit.errors import unknown
-from numtoolkit.problem.kinds import Floats, Kind, PhaseSpaceProcess, Process, ScalarProcess
+from numtoolkit.problem.kinds import Floats, PhaseSpaceProcess, Process, ScalarProcess
 from numtoolkit.problem.phase_space import CLD, PSLD
 from numtoolkit.problem.scalar import EDM, VP, CosineVP, RectifiedFlow
 from numtoolkit.spec_text import Spec, parse
@@ -33,12 +32,6 @@ def process(text: str | Spec | Process) -> Process:
     return kind(**spec.arguments(inspect.signature(kind), f"process {spec.name}"))
 
 
-def names_of_kinds(kinds: Iterable[Kind]) -> list[str]:
-    """The names of the processes of some kinds."""
-    wanted = tuple(kinds)
-    return [name for name, each in PROCESSES.items() if each.kind in wanted]
-
-
 __all__ = [
     "CLD",
     "EDM",
@@ -51,6 +44,5 @@ __all__ = [
     "Process",
     "RectifiedFlow",
     "ScalarProcess",
-    "names_of_kinds",
     "process",
 ]

@@ -17,7 +17,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem import grids, processes
-from numtoolkit.problem.predictions import DATA, Prediction, convert
+from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
@@ -36,7 +36,7 @@ class NetworkLike(Protocol):
     """What a run needs of a network: `numtoolkit.Network` provides it."""
 
     @property
-    def predicts(self) -> Prediction:
+    def predicts(self) -> str | Prediction:
         """A prediction of `numtoolkit.problem.predictions`."""
 
     @property
@@ -151,7 +151,7 @@ def sample(
         "times": times.tolist(),
         "plan": program.plan,
         "network": network.name,
-        "predicts": network.predicts.name,
+        "predicts": prediction(network.predicts).name,
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "given" if begin.start is not None else "drawn",
         "shape": list(begin.event),
@@ -204,9 +204,10 @@ def times_of(
     return times
 
 
-def denoising(process: Process, predicts: Prediction, t: float) -> ProgramStep:
+def denoising(process: Process, network: str | Prediction, t: float) -> ProgramStep:
     """The step from time t to noise level 0 that returns the data prediction: one evaluation, one block."""
-    P, Q = convert(predicts, "data", process, np.array([t]))
+    predicts = prediction(network)
+    P, Q = convert(predicts, DATA, process, np.array([t]))
     raw = f"denoised.{predicts.name}"
     instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)
     if predicts is not DATA:

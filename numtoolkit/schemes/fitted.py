@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol
+from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol, symbols
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, written
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import Item, Row, Step, Steps
@@ -49,17 +49,25 @@ Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
 
 
 def fitted(
-    name: str, base: str, steps: Steps, coefficients: Sequence[str], source: str, frozen: str = "noise"
+    name: str,
+    base: str,
+    steps: Steps,
+    coefficients: Sequence[str],
+    source: str,
+    frozen: str = "noise",
+    clock: str = "noise-level",
 ) -> Scheme:
+    """A scheme with fitted coefficients, which is its base where they are 0."""
+    used = set().union(*(symbols(entry) for step in steps.distinct for _, entry in step.entries()))
     return Scheme(
         name,
         family="fitted",
         source=source,
         steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen=frozen,
-        clock="noise-level" if frozen == "noise" else "log-snr",
+        clock=clock,
         kinds="scalar",
-        quantities=(("fall", fall_of_noise),) if "kappa_1" in coefficients and frozen == "noise" else (),
+        quantities=(("fall", fall_of_noise),) if fall.name in used else (),
         fitted=tuple(coefficients),
         base=base,
     )
@@ -118,7 +126,7 @@ def iia_ddim(variant: str = "two") -> Scheme:
     """IIA-DDIM: the data (variant one), the data and the noise (two) extrapolated, or the noise scaled (guided)."""
     if variant == "one":
         step = extrapolated_data(kappa_0)
-        own = fitted("iia-ddim", "ddim", Steps(step, (FIRST,)), ["kappa_0"], f"{IIA}, IIA-DDIM", "data")
+        own = fitted("iia-ddim", "ddim", Steps(step, (FIRST,)), ["kappa_0"], f"{IIA}, IIA-DDIM", "data", "log-snr")
     elif variant == "two":
         step = extrapolated({"E0": 1}, {"E1": 1}, keep=1)
         own = fitted("iia-ddim", "ddim", Steps(step, (PLAIN,)), ["kappa_0", "kappa_1"], f"{IIA}, IIA-DDIM")
@@ -192,6 +200,7 @@ IIA_DPMPP_2M = fitted(
     ["kappa_0", "kappa_1"],
     f"{IIA}, IIA-DPM-Solver++",
     "data",
+    "log-snr",
 )
 
 
