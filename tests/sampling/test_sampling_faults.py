@@ -18,7 +18,7 @@ from numtoolkit.laws import NAMED
 from numtoolkit.sampling.locate import unrolled
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
-from tests.sampling_cases import BATCH, GRIDS, Linear, cases, cubic, normal, program_of
+from tests.support.sampling_cases import BATCH, GRIDS, Linear, cases, cubic, normal, program_of
 
 # --- what is not finite ----------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from numtoolkit.problem.processes import CLD, PSLD, VP, CosineVP
 from numtoolkit.program.program import Affine, lower, problem_of
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.verdict import verify
-from tests.test_reference_values import agrees_to_the_printed_digits
+from tests.measure.test_reference_values import agrees_to_the_printed_digits
 
 RISING = PSLD(beta_min=4, beta_max=12)
 PHASE = (PSLD(), RISING, CLD())

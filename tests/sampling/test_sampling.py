@@ -17,7 +17,7 @@ from numtoolkit.program.program import Call
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.runner import denoising
 from numtoolkit.sampling.state import join, origin, split
-from tests.sampling_cases import (
+from tests.support.sampling_cases import (
     BATCH,
     EPS,
     FLOATS,

@@ -7,7 +7,7 @@ from numtoolkit.schemes import catalogue
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.weak import weak_order
-from tests.mutants import mutants
+from tests.support.mutants import mutants
 
 
 def equivalent(name):

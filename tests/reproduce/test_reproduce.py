@@ -19,7 +19,7 @@ from numtoolkit.schemes import catalogue
 
 pytest.importorskip("matplotlib")
 
-SHIPPED = Path(__file__).parent.parent / "experiments"
+SHIPPED = Path(__file__).parents[2] / "experiments"
 CURVE = """
 kind = "curve"
 title = "Which falls faster?"
@@ -70,7 +70,7 @@ def small(tmp_path: Path) -> Path:
 def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from numtoolkit.reproduce.job import reproduce; "
     program += "reproduce(Path(sys.argv[1]), Path(sys.argv[2]))"
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     for i, out in enumerate(("one", "two")):
         environment = os.environ | {"PYTHONHASHSEED": str(i), "PYTHONPATH": root}
         subprocess.run([sys.executable, "-c", program, str(small), str(tmp_path / out)], check=True, env=environment)

@@ -12,7 +12,7 @@ from numtoolkit.laws import NAMED
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.loop import plain, run
-from tests.sampling_cases import (
+from tests.support.sampling_cases import (
     BATCH,
     EPS,
     FLOATS,

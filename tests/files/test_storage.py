@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files import storage
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def refuses(match, function, *arguments):

@@ -12,7 +12,7 @@ from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import catalogue, scheme
-from tests.unrolled import assert_same_run, clock_steps, unrolled
+from tests.support.unrolled import assert_same_run, clock_steps, unrolled
 
 LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 # a start well inside the levels that are churned, whose upper end 50 a rounding would put on either side

@@ -29,7 +29,7 @@ from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.verdict import verify
-from tests.unrolled import assert_same_run, clock_steps, ratios, unrolled
+from tests.support.unrolled import assert_same_run, clock_steps, ratios, unrolled
 
 PROCESSES = [EDM(), VP(), CosineVP(), RectifiedFlow()]
 FAMILIES = ["iia-ddim(one)", "iia-ddim(two)", "iia-ddim(guided)", "biia-edm(0)", "biia-edm(2)", "iia-edm(0)",

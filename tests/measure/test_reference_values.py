@@ -17,7 +17,7 @@ from numtoolkit.program.program import Affine, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
-from tests.test_symbolic import WRONG_GAMMA
+from tests.symbolic.test_symbolic import WRONG_GAMMA
 
 # reference-values.md 41
 PHI = [

@@ -15,7 +15,7 @@ from numtoolkit.sampling import noise
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.loop import plain, run
 from numtoolkit.schemes import scheme
-from tests.sampling_cases import (
+from tests.support.sampling_cases import (
     BATCH,
     EPS,
     FLOATS,

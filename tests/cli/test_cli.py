@@ -22,7 +22,7 @@ from numtoolkit.laws import law_of
 from numtoolkit.schemes import catalogue as every_scheme
 from numtoolkit.schemes import facts, scheme
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ORDERS = ["classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong"]
 CURVE = ["curve", "--process", "edm", "--law", "gaussian", "--grid", "rho(7)"]
 SAMPLE = ["sample", "--law", "ring", "--scheme", "dpmpp-2m", "--nfe", "5", "--process", "edm", "--grid", "rho(7)"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "numtoolkit"
 
 # From low to high: a module may import its own room and the rooms before it. Only the package's front doors,
