@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files import storage
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.checkout import ROOT
 
 
 def refuses(match, function, *arguments):

@@ -16,10 +16,11 @@ from numtoolkit.files.storage import read_json
 from numtoolkit.reproduce.job import reproduce
 from numtoolkit.reproduce.kinds import Curve, Errors, Samples, Stability, read_experiments, rounded
 from numtoolkit.schemes import catalogue
+from tests.support.checkout import ROOT
 
 pytest.importorskip("matplotlib")
 
-SHIPPED = Path(__file__).parents[2] / "experiments"
+SHIPPED = ROOT / "experiments"
 CURVE = """
 kind = "curve"
 title = "Which falls faster?"
@@ -70,7 +71,7 @@ def small(tmp_path: Path) -> Path:
 def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from numtoolkit.reproduce.job import reproduce; "
     program += "reproduce(Path(sys.argv[1]), Path(sys.argv[2]))"
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     for i, out in enumerate(("one", "two")):
         environment = os.environ | {"PYTHONHASHSEED": str(i), "PYTHONPATH": root}
         subprocess.run([sys.executable, "-c", program, str(small), str(tmp_path / out)], check=True, env=environment)

@@ -333,23 +333,6 @@ def test_short_runs_of_the_predictor_start_with_what_history_there_is():
     assert lower(member("ab(4)"), EDM(), times).nfe == 2
 
 
-def test_the_angle_grid_follows_its_power():
-    levels = VP().noise_level(grid("angle(0.3, 1.7, zero=1)", VP(), 9))
-    theta = np.arctan(levels / 0.3)
-    np.testing.assert_allclose(theta, theta[0] * (1 - np.arange(10) / 9) ** 1.7, atol=1e-14)
-    inner = PSLD().level(grid("angle(0.3, 2)", PSLD(), 9))
-    np.testing.assert_allclose(np.diff(np.sqrt(np.arctan(inner / 0.3)), 2), 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("process", ALL, ids=IDS)
-def test_levels_and_their_rate_and_times_fit_together(process):
-    t = np.geomspace(1.1 * process.t_min, 0.9 * process.T, 9)
-    np.testing.assert_allclose(process.time_of_level(process.level(t)), t, rtol=1e-12)
-    h = 1e-5 * t
-    difference = (process.level(t + h) - process.level(t - h)) / (2 * h)
-    np.testing.assert_allclose(process.level_rate(t), difference, rtol=1e-6)  # h^2 and eps / h
-
-
 @pytest.mark.parametrize(
     ("text", "says"),
     [

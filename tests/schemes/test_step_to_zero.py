@@ -158,14 +158,6 @@ def test_samples_end_at_time_zero_with_both_parts_of_the_state():
         assert found.provenance["times"][-2:] == [1e-3, 0.0]
 
 
-@pytest.mark.parametrize("rule", ["uniform", "quadratic", "rho(3)", "log-snr", "angle(0.5, 1.2)"])
-def test_every_grid_of_phase_space_may_end_at_zero(rule):
-    text = rule[:-1] + ", zero=1)" if rule.endswith(")") else f"{rule}(zero=1)"
-    for on in map(process, PHASE):
-        times = grid(text, on, 6)
-        assert times.tolist() == [*grid(rule, on, 5).tolist(), 0.0]
-
-
 def test_the_last_step_is_shown():
     shown = text(scheme("rvv"))
     assert "2 a step, 1 in the last step to t = 0" in shown

@@ -1,37 +1,21 @@
-"""Laws of every scheme as it runs, the fused update, and a loop that never waits for the device."""
+"""Laws of every scheme as it runs: affine maps of the data, linear networks, networks that return zero."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from numtoolkit import Network, process, sample
-from numtoolkit.laws import NAMED, Empirical, Gaussian
-from numtoolkit.sampling import noise
-from numtoolkit.sampling.fused import fused
-from numtoolkit.sampling.loop import plain, run
-from numtoolkit.schemes import scheme
+from numtoolkit import Network, sample
+from numtoolkit.laws import Empirical, Gaussian
 from tests.support.sampling_cases import (
-    BATCH,
     EPS,
-    FLOATS,
     GRIDS,
-    STEPS,
     cases,
-    cubic,
     follow,
-    gap_over_bound,
     is_ode,
     normal,
-    program_of,
-    tensors,
 )
-
-# --- laws of every scheme --------------------------------------------------------------------------------------------
 
 
 def largest(sizes):
@@ -148,107 +132,3 @@ def test_denoising_a_point_mass_returns_the_point():
         assert result.program.times[-1] == 0
         assert result.samples.shape == (3, 2, 3)
         assert torch.equal(result.samples, torch.tensor(image, dtype=torch.float32).expand(3, 2, 3))
-
-
-# --- the fused update ------------------------------------------------------------------------------------------------
-
-
-@given(
-    st.lists(st.floats(-4, 4, width=32).filter(lambda c: abs(c) > 1e-3), min_size=1, max_size=6),
-    st.integers(0, 2**31),
-    st.sampled_from(FLOATS),
-)
-def test_fused_is_within_its_bound_of_plain_and_changes_nothing(coefficients, seed, dtype):
-    generator = torch.Generator().manual_seed(seed)
-    arrays = [torch.randn(3, 37, generator=generator, dtype=torch.float64).to(dtype) for _ in coefficients]
-    terms = list(zip([1.0, *coefficients[1:]] if seed % 2 else coefficients, arrays, strict=True))
-    before = [array.clone() for array in arrays]
-    assert gap_over_bound(terms) <= 1
-    assert fused(terms).dtype == dtype
-    assert all(map(torch.equal, arrays, before))
-
-
-@pytest.mark.parametrize(("own", "law"), cases())
-def test_fused_is_within_its_bound_in_every_row_of_every_scheme(own, law):
-    worst = []
-
-    def update(terms):
-        worst.append(gap_over_bound(terms))
-        return fused(terms)
-
-    follow(own, law, Network(cubic, "data"), tensors(normal(law, 0)), turn=tensors, update=update)
-    assert len(worst) >= STEPS
-    assert max(worst) <= 1
-
-
-def test_fused_runs_end_within_a_few_ulp_of_plain_ones():
-    """Rows differ by at most 3 eps of their terms' size, which never exceeds that of the start, 400 after 4 sigma; the
-    flow of 20 steps contracts, so that is the total too, with room for the sum over the steps (2 is measured)."""
-    keywords = {"process": "edm", "grid": "rho", "steps": 20, "seeds": range(8), "dtype": torch.float64}
-    network = Network.of(NAMED["gaussian"](dim=16))
-    for own in ("dpmpp-2m", "heun-edm", "unipc"):
-        ends = [sample(network, own, update=update, **keywords).samples for update in ("plain", "fused")]
-        assert 0 < float((ends[0] - ends[1]).abs().max()) < 3 * EPS * 400
-
-
-# --- nothing is read back in the loop --------------------------------------------------------------------------------
-
-READS = {"_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "allclose", "unique_dim", "masked_select"}
-
-
-class Reads(TorchDispatchMode):
-    """Lists the operations that make the host wait for the device."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.overloadpacket.__name__
-        if name in READS:
-            self.names.append(name)
-        return func(*args, **(kwargs or {}))
-
-
-def test_the_check_for_reads_sees_them():
-    with Reads() as reads:
-        x = torch.ones(3)
-        assert bool(x.sum() > 0)
-        float(x[0])
-        torch.equal(x, x)
-        x.nonzero()
-    assert reads.names == ["_local_scalar_dense", "_local_scalar_dense", "equal", "nonzero"]
-
-
-@pytest.mark.parametrize("update", ["plain", "fused"])
-@pytest.mark.parametrize("text", ["unipc", "heun-edm-churn", "sscs"])
-def test_nothing_is_read_from_the_device_before_the_last_call(text, update):
-    own, inner = scheme(text), []
-    law = process("edm" if "edm" in own.processes else "psld")
-    gaussian = NAMED["gaussian"](dim=4)
-    with Reads() as reads:
-
-        def function(y, s):
-            inner.append(list(reads.names))
-            return gaussian.denoise(y, s)
-
-        network = Network(function, "data", sees="observation", time="float", shape=(4,))
-        sample(network, own, process=law, grid=GRIDS[law.name], steps=3, seeds=range(3), update=update)
-    assert not any(inner)
-    assert len(reads.names) == 1  # whether all samples are finite
-
-
-@pytest.mark.parametrize(("own", "law"), cases())
-def test_the_loop_runs_where_there_is_nothing_to_read(own, law):
-    """Tensors without data: any value the host asked for would raise."""
-    like = torch.empty(0, device="meta")
-
-    def normals(step, slot):
-        xi = noise.normals(range(BATCH), noise.STEP + slot, step, (law.blocks, 4), like)
-        return [xi[:, j] for j in range(law.blocks)]
-
-    start = [torch.empty(BATCH, 4, device="meta") for _ in range(law.blocks)]
-    network = Network.of(NAMED["gaussian"](dim=4)).on(law)
-    for update in (plain, fused):
-        end = run(program_of(own, law), network, start, normals, update)
-        assert all(block.shape == (BATCH, 4) and block.device.type == "meta" for block in end)
