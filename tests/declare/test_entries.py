@@ -10,6 +10,7 @@ from numtoolkit.program.program import problem_of, step_quantities
 from numtoolkit.schemes import catalogue
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
+from tests.support.tiers import breadth
 
 ORDER = 4
 CASES = [(scheme, name) for scheme in catalogue() for name in scheme.processes]
@@ -70,7 +71,7 @@ def numbers(layout, scheme, process, t, h):
     return problem, times, index, values | quantities | churn
 
 
-@pytest.mark.parametrize(("scheme", "name"), CASES, ids=lambda x: getattr(x, "name", x))
+@pytest.mark.parametrize(("scheme", "name"), breadth(CASES), ids=lambda x: getattr(x, "name", x))
 def test_exact_and_float_readers_agree_on_every_entry(scheme, name):
     process = PROCESSES[name]()
     errors = {}

@@ -26,6 +26,7 @@ from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.schemes.exponential import KROGSTAD_4
+from tests.support.tiers import breadth
 
 GAUSSIAN = Gaussian([0.3, -0.5], [0.25, 0.02])
 MIXTURE = mixture(dim=2, components=4)
@@ -146,11 +147,11 @@ def claimed() -> list[Scheme]:
 
 @pytest.mark.parametrize(
     ("each", "problem"),
-    [
+    breadth(
         pytest.param(each, problem, id=f"{each.spec} on {name}")
         for each in claimed()
         for name, problem in problems(each)
-    ],
+    ),
 )
 def test_the_measured_order_is_the_claimed_one(each, problem):
     assert abs(measured_order(each, problem) - expected(each)) < 0.1
@@ -200,7 +201,8 @@ def moment_gap(each: Scheme, problem: Problem, steps: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("each", "problem"), [pytest.param(each, p, id=f"{each.spec} on {name}") for each, name, p in gaussian_cases()]
+    ("each", "problem"),
+    breadth(pytest.param(each, p, id=f"{each.spec} on {name}") for each, name, p in gaussian_cases()),
 )
 def test_the_measured_order_in_law_is_the_claimed_one(each, problem):
     order = ON_MARGINALS.get(each.name, each.claims.sde_weak)

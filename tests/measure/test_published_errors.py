@@ -18,6 +18,7 @@ from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
 from tests.support.declarations import WRONG_GAMMA
+from tests.support.tiers import SAMPLE, breadth
 
 # reference-values.md 41
 PHI = [
@@ -58,6 +59,11 @@ NOISE_RES_2S = replace(scheme("res-2s"), name="noise res-2s", frozen="noise")
 QUARTER = Gaussian(0.0, 0.25)
 
 
+def stands(name: str) -> bool:
+    """Whether a scheme stands for the others of its structure, or is no scheme of the catalogue."""
+    return name.split("(")[0] in {*SAMPLE, NOISE_RES_2S.name, WRONG_GAMMA.name}
+
+
 def relative_error(name: str, levels: str, steps: int) -> float:
     process = EDM()
     exact = gaussian_flow(process, QUARTER.variances, process.T, process.t_min)[0, 0, 0]
@@ -66,7 +72,7 @@ def relative_error(name: str, levels: str, steps: int) -> float:
     return float((exact - found) / exact)
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("name", breadth(DEFECTS, stands))
 @pytest.mark.parametrize("steps", [1600, 3200])
 def test_error_constants_on_the_log_snr_grid(name, steps):
     constant = DEFECTS[name][2]
@@ -75,7 +81,7 @@ def test_error_constants_on_the_log_snr_grid(name, steps):
     assert relative_error(name, "log-snr", steps) / width**2 == pytest.approx(constant, rel=0.01)
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("name", breadth(DEFECTS, stands))
 @pytest.mark.parametrize(("rho", "within"), [(3, 0.01), (7, 0.005), (20, 0.005)])
 def test_error_constants_on_rho_grids(name, rho, within):
     c0, c1, _ = DEFECTS[name]
@@ -208,7 +214,7 @@ def trajectories() -> tuple[list[np.ndarray], np.ndarray]:
     return starts, exact_flow(process, MIXTURE, starts, process.T, process.t_min, 1e-12, 1e-13)[0]
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", breadth(RUNS, stands))
 def test_orders_of_whole_runs_on_a_mixture(name, trajectories):
     process, (starts, exact) = EDM(), trajectories
     declared = WRONG_GAMMA if name == WRONG_GAMMA.name else scheme(name)

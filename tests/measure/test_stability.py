@@ -29,6 +29,7 @@ from numtoolkit.phi_functions import phi
 from numtoolkit.problem.processes import EDM, PROCESSES, PSLD
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import catalogue, scheme
+from tests.support.tiers import breadth
 
 GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
 VARIANCE = 0.25
@@ -87,8 +88,8 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
         ("unipc(2)", 0.0, 6 / 11),
         ("res-3m", 0.0, 6 / 11),
         ("exp-adams(4)", 0.0, 3 / 10),
-        ("exp-adams(5)", 0.0, 90 / 551),
-        ("exp-adams(6)", 0.0, 5 / 57),
+        pytest.param("exp-adams(5)", 0.0, 90 / 551, marks=pytest.mark.check),
+        pytest.param("exp-adams(6)", 0.0, 5 / 57, marks=pytest.mark.check),
         ("res-3s", 0.0, 2.512745326618329),
         ("rk4", 0.0, 2.785293563405282),
         ("lawson-4", 0.0, 2.785293563405282),
@@ -170,7 +171,7 @@ def test_steps_are_stable_just_below_their_limit_and_not_just_above(name: str) -
     assert np.all(above > 1)
 
 
-@pytest.mark.parametrize("declared", catalogue(), ids=lambda s: s.name)
+@pytest.mark.parametrize("declared", breadth(catalogue()), ids=lambda s: s.name)
 def test_every_scheme_has_a_map(declared: Scheme) -> None:
     for found in regions(declared, size=10):
         values = found.radius if isinstance(found, Region) else found.h

@@ -20,6 +20,7 @@ from numtoolkit.printing.styles import LATEX, TEXT
 from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.schemes import catalogue, scheme
+from tests.support.tiers import breadth, in_sample
 
 SPECS = [
     *(member.spec for member in catalogue()),
@@ -331,7 +332,7 @@ def test_names_become_symbols_with_indices(name, latex):
 # --- LaTeX
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", breadth(SPECS, lambda spec: in_sample(scheme(spec))))
 def test_every_formula_is_latex_that_renders(spec):
     from matplotlib.mathtext import MathTextParser
 

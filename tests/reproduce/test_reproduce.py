@@ -209,6 +209,7 @@ def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     assert all(e.title.endswith("?") and e.caption for e in plans.values())
 
 
+@pytest.mark.check
 def test_the_shipped_experiments_run(tmp_path: Path) -> None:
     written = reproduce(SHIPPED, tmp_path, quick=True)
     assert {path.stem for path in written} == {path.stem for path in SHIPPED.glob("*.toml")} | {"README"}

@@ -30,6 +30,8 @@ from tests.support.sampling_cases import (
 )
 
 pytestmark = pytest.mark.gpu
+if not torch.cuda.is_available():
+    pytest.skip("no CUDA device here", allow_module_level=True)  # once, not for each of a thousand cases
 
 DEVICE = "cuda"
 SEEDS = [0, 1, 2**32, 2**64 - 1]

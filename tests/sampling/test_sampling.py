@@ -31,6 +31,7 @@ from tests.support.sampling_cases import (
     program_of,
     tensors,
 )
+from tests.support.tiers import breadth
 
 # --- one program, two libraries --------------------------------------------------------------------------------------
 
@@ -69,7 +70,7 @@ def test_seeded_numpy_and_torch_runs_agree_to_the_rounding_of_the_noise():
 # --- counting, and what the network sees -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases()))
 def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
     told = []
 
