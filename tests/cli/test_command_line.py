@@ -186,3 +186,10 @@ def test_lists_of_numbers():
     assert numbers("0-3", "--seeds") == [0, 1, 2, 3]
     assert numbers(" 5, 1-2 ,5", "--seeds") == [5, 1, 2]
     assert scheme("ddim").name == "ddim"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_pages_are_laid_out_for_the_width_of_the_terminal(run, monkeypatch, columns):
+    """No line of a page is longer than the terminal is wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert max(map(len, run("show", "krogstad-4")[1].split("\n"))) <= columns

@@ -38,8 +38,11 @@ def test_wheel_holds_the_package_alone(wheel, metadata):
 
 
 def test_wheel_holds_the_whole_package(wheel):
-    modules = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")}
-    assert modules <= set(wheel.namelist())
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {"py.typed", "numtoolkit.mplstyle", "facts.json"} <= {path.name for path in files}
+    assert {path.relative_to(ROOT).as_posix() for path in files} == {
+        name for name in wheel.namelist() if name.startswith("numtoolkit/")
+    }
 
 
 def test_wheel_installs_without_torch_and_bounds_from_below_only(metadata):
