@@ -102,6 +102,7 @@ def assert_one_sentence(message):
     ],
 )
 def test_the_grammar_reads_names_numbers_words_and_tuples_exactly(text, spec):
+    """Decimals and quotients become fractions; spaces do not matter."""
     assert parse(text) == spec
 
 
@@ -112,13 +113,15 @@ keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 
 
 @given(names, st.lists(values, max_size=3), st.dictionaries(keys, values, max_size=3))
-def test_what_the_grammar_writes_it_reads_back(name, positional, named):
+def test_written_specifications_are_read_back(name, positional, named):
+    """Any name, numbers, words and nested tuples, positional and by name."""
     parts = [*map(show, positional), *(f"{key}={show(value)}" for key, value in named.items())]
     assert parse(f"{name}({', '.join(parts)})") == Spec(name.lower(), tuple(positional), tuple(named.items()))
 
 
 @pytest.mark.parametrize("member", catalogue(), ids=lambda member: member.name)
 def test_a_scheme_is_read_back_from_its_own_specification(member):
+    """The specification, the name and each alias are one scheme."""
     assert scheme(member.spec) == scheme(member.name) == member
     for alias in member.aliases:
         assert scheme(alias) == member
@@ -126,6 +129,7 @@ def test_a_scheme_is_read_back_from_its_own_specification(member):
 
 @given(st.lists(st.text("ab(),= 1", min_size=1).filter(lambda part: part.strip())))
 def test_splitting_keeps_commas_inside_parentheses(parts):
+    """A list of specifications is cut between them only."""
     wrapped = [f"x({part.replace('(', '').replace(')', '')})" for part in parts]
     assert split(",".join(wrapped)) == wrapped
 
@@ -135,6 +139,7 @@ def test_splitting_keeps_commas_inside_parentheses(parts):
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_refused_in_one_sentence_by_every_reader(text):
+    """Nesting, huge numbers, NaN, other alphabets, code: nothing is evaluated, nothing crashes."""
     for kind, read in READERS.items():
         message = refusal(read, text)
         assert message or kind == "parse"  # some of it is grammatical, and means nothing to any reader
@@ -145,6 +150,7 @@ def test_hostile_text_is_refused_in_one_sentence_by_every_reader(text):
 @given(text=st.text() | st.text("ab17(),=./-+e '", max_size=40))
 @example(text="x" * 100_000)
 def test_any_text_is_accepted_or_refused_in_one_sentence(kind, text):
+    """Random text for every reader, and 100000 letters."""
     message = refusal(READERS[kind], text)
     assert_one_sentence(message or ".")
 
@@ -179,6 +185,7 @@ any_scheme = st.sampled_from(catalogue()).flatmap(lambda own: drawn(own.name, [p
 @example("edm", "rho(1e-5)", "ddim")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of overflow: that the result is finite is what is tested
 def test_any_numbers_are_refused_in_one_sentence_or_give_a_finite_program(process_text, grid_text, scheme_text):
+    """Any parameters of process, grid and scheme together: no overflow goes unsaid into the times."""
     from numtoolkit.program.program import lower
 
     try:
@@ -201,11 +208,13 @@ def test_any_numbers_are_refused_in_one_sentence_or_give_a_finite_program(proces
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(read, text, named):
+    """Schemes, processes, grids and laws answer a slip with the name that was meant."""
     with pytest.raises(InputError, match=f"unknown .* '{text}'; did you mean .*{named}"):
         read(text)
 
 
-def test_every_named_law_is_read_with_its_defaults_and_its_name_reads_it_back():
+def test_every_named_law_is_read_with_defaults_and_read_back_from_its_name():
+    """And a wrong parameter is answered with those there are."""
     for name in NAMED:
         law = law_of(name)
         assert law_of(law.name).name == law.name
@@ -213,7 +222,8 @@ def test_every_named_law_is_read_with_its_defaults_and_its_name_reads_it_back():
         assert refusal(law_of, f"{name}(nonsense=1)") == f"law {name} has no parameter 'nonsense'; it has {has}."
 
 
-def test_limits_are_as_stated():
+def test_limits_of_the_grammar_are_as_stated():
+    """Depth, length and size: the largest allowed passes, the next does not."""
     nested = ["a(" + "(" * depth + "1" + ")" * depth + ")" for depth in (specs.DEEPEST, specs.DEEPEST + 1)]
     assert refusal(parse, nested[0]) is None
     assert "parentheses inside one another" in refusal(parse, nested[1])

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.benchmark(group=f"{STEPS} steps on {SHAPE}, float32")
 
 
 def test_lerp(benchmark):
+    """The measure of the step: as many interpolations of the same shape, torch alone."""
     x, y = torch.randn(2, *SHAPE)
 
     def lerps():

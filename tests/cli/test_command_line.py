@@ -24,6 +24,7 @@ from tests.support.command_line import CURVE, fresh
 
 
 def test_reproduce_runs_the_experiments_of_a_folder(run, result, tmp_path, monkeypatch):
+    """The command passes folders and `--quick` on and says what it wrote; `experiments` go to `figures` by default."""
     import numtoolkit.reproduce.job
 
     asked = []
@@ -43,6 +44,7 @@ def test_reproduce_runs_the_experiments_of_a_folder(run, result, tmp_path, monke
 
 
 def test_version_names_the_packages(run):
+    """`--version` says with what numbers were computed: numtoolkit, Python and every library."""
     code, out, _ = run("--version")
     assert code == 0
     assert re.match(r"numtoolkit \d+\.\d+\.\d+\npython 3\.\d+", out)
@@ -51,6 +53,7 @@ def test_version_names_the_packages(run):
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
 def test_help_is_a_result(run, words):
+    """Help goes to stdout and exits with 0, for every command."""
     code, out, err = run(*words)
     assert (code, err) == (0, "")
     assert out.startswith("usage: numtoolkit")
@@ -106,6 +109,7 @@ BAD = [
 
 @pytest.mark.parametrize(("line", "sentence"), BAD, ids=[line for line, _ in BAD])
 def test_bad_input_is_answered_with_one_sentence(run, tmp_path, line, sentence):
+    """Exit code 2, nothing on stdout, and one line on stderr that names what is wrong."""
     (tmp_path / "file").touch()
     (tmp_path / "x.png").mkdir()
     places = {
@@ -125,6 +129,7 @@ words = st.sampled_from([*COMMANDS, "--json", "--all", "--nfe", "--seeds", "--ou
 @given(st.lists(words | st.text(max_size=8), max_size=5).filter(lambda line: line[:1] != ["reproduce"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_words_are_run_or_refused(monkeypatch, tmp_path, capsys, line):
+    """No line of words makes a traceback: it is run, or refused in one sentence."""
     monkeypatch.chdir(tmp_path)
     code = main(line)
     err = capsys.readouterr().err
@@ -141,6 +146,7 @@ def test_any_words_are_run_or_refused(monkeypatch, tmp_path, capsys, line):
     ],
 )
 def test_a_package_that_is_not_installed_is_named(run, tmp_path, monkeypatch, module, line, sentence):
+    """The sentence names the library that is missing and the extra that brings it."""
     monkeypatch.setitem(sys.modules, module, None)
     code, out, err = run(*line.format(tmp=tmp_path).split())
     assert (code, out) == (2, "")
@@ -150,6 +156,8 @@ def test_a_package_that_is_not_installed_is_named(run, tmp_path, monkeypatch, mo
 
 @pytest.mark.parametrize(("failure", "code"), [(KeyboardInterrupt, 130), (MemoryError, 2)])
 def test_interruption_and_lack_of_memory_are_reported(run, monkeypatch, failure, code):
+    """Ctrl-C exits with 130, as shells expect, and lack of memory with 2; neither with a traceback."""
+
     def fail(arguments):
         raise failure
 
@@ -160,6 +168,7 @@ def test_interruption_and_lack_of_memory_are_reported(run, monkeypatch, failure,
 
 
 def test_results_alone_go_to_stdout_of_a_process(tmp_path):
+    """stdout can be piped into a JSON reader: remarks go to stderr, and no progress bar into a log."""
     done = fresh(*CURVE, "--schemes", "ddim", "--nfe", "5", "--out", tmp_path / "x.csv", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)[0]["scheme"] == "ddim"
@@ -167,12 +176,14 @@ def test_results_alone_go_to_stdout_of_a_process(tmp_path):
 
 
 def test_bad_input_of_a_process_leaves_no_traceback():
+    """What holds for `main` holds for `python -m numtoolkit`."""
     done = fresh("show", "res-2s(c2=0)")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "numtoolkit: res-2s: c2 = 0 is out of range; it must satisfy 0 < c2 <= 1.\n"
 
 
-def test_a_reader_that_leaves_early_is_no_error():
+def test_a_reader_that_leaves_early_ends_the_command_in_silence():
+    """A closed pipe, as of `| head`, ends with 141 and not a word, as other tools do."""
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -182,7 +193,8 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_lists_of_numbers():
+def test_lists_of_numbers_take_ranges_and_keep_their_order():
+    """Spans count both ends, spaces do not matter, and a number given twice counts once."""
     assert numbers("0-3", "--seeds") == [0, 1, 2, 3]
     assert numbers(" 5, 1-2 ,5", "--seeds") == [5, 1, 2]
     assert scheme("ddim").name == "ddim"

@@ -13,6 +13,7 @@ from tests.support.command_line import CURVE
 
 
 def test_curve_gives_errors_that_fall(result):
+    """One record for each scheme and budget; ddim halves its error with each doubling, res-2s is far below it."""
     records = result(*CURVE, "--schemes", "ddim,res-2s(c2=1/3)", "--nfe", "10,20,40")
     assert [(r["scheme"], r["nfe"], r["steps"]) for r in records] == [
         ("ddim", 10, 10), ("ddim", 20, 20), ("ddim", 40, 40),
@@ -27,6 +28,7 @@ def test_curve_gives_errors_that_fall(result):
 
 
 def test_curve_says_how_a_budget_is_spent(run, result):
+    """A budget that whole steps do not spend shows its plan; a table without one has no such column."""
     records = result(*CURVE, "--schemes", "heun-edm", "--nfe", "5,6")
     assert [record["plan"] for record in records] == ["2 steps of 2 evaluations, 1 of 1", None]
     assert all(record["error"] > 0 for record in records)
@@ -35,6 +37,7 @@ def test_curve_says_how_a_budget_is_spent(run, result):
 
 
 def test_curve_says_why_nothing_was_measured_and_goes_on(run, result):
+    """A scheme that cannot run leaves the others their errors; where none can, the reason is the exit."""
     phase = [*CURVE, "--process", "psld", "--grid", "quadratic(zero=1)", "--nfe", "5"]
     records = result(*phase, "--schemes", "ddim,gframe-ab")
     assert (records[0]["error"] > 0, records[1]["error"]) == (True, None)
@@ -48,6 +51,7 @@ def test_curve_says_why_nothing_was_measured_and_goes_on(run, result):
 
 
 def test_curve_draws_the_seeds_it_is_told(result):
+    """`--samples 8` is `--seeds 0-7`, in any spelling, and other seeds give other numbers."""
     words = [*CURVE, "--schemes", "ddim", "--nfe", "5"]
     eight = result(*words, "--samples", 8)
     assert eight == result(*words, "--seeds", "0-7") == result(*words, "--seeds", "0,1-3,4-7")
@@ -56,6 +60,7 @@ def test_curve_draws_the_seeds_it_is_told(result):
 
 @pytest.mark.parametrize("ending", [".json", ".csv", ".png", ".svg", ".pdf", ".PNG"])
 def test_curve_writes_what_it_prints(run, tmp_path, ending):
+    """Every format, with a JSON sidecar of data, command and versions beside pictures; the same bytes each time."""
     path = tmp_path / "new" / f"x{ending}"
     code, out, err = run(*CURVE, "--schemes", "ddim,em", "--nfe", "5,9", "--out", path, "--json")
     assert sorted(file.suffix for file in path.parent.iterdir()) == sorted(
@@ -81,6 +86,7 @@ def test_curve_writes_what_it_prints(run, tmp_path, ending):
 
 
 def test_stability_draws_and_tells_how_far(run, result, tmp_path):
+    """The records printed are those of the sidecar; Euler's method is stable on [-2, 0]."""
     records = result("stability", "ddim", "res-2s(c2=1/3)", "rvv", "--out", tmp_path / "x.png")
     assert [r["scheme"] for r in records if r["on"] == "h L = 0"] == ["ddim", "res-2s(c2=1/3)"]
     # Euler's method is stable on [-2, 0].
@@ -90,7 +96,8 @@ def test_stability_draws_and_tells_how_far(run, result, tmp_path):
     assert read_json(tmp_path / "x.json")["data"] == records
 
 
-def test_stability_says_where_there_is_no_bound(run, tmp_path):
+def test_stability_names_a_scheme_without_bound(run, tmp_path):
+    """sscs never grows on a Gaussian: the table says so instead of an infinite number."""
     code, out, err = run("stability", "sscs", "--out", tmp_path / "x.svg")
     assert (code, err) == (0, f"wrote {tmp_path / 'x.svg'}\n")
     assert "no bound" in out

@@ -12,7 +12,8 @@ from numtoolkit.fitting import read_fitted_coefficients
 from numtoolkit.laws.named import ring
 
 
-def test_the_command_fits_and_its_file_is_a_scheme_everywhere(tmp_path, capsys, monkeypatch):
+def test_a_fitted_file_is_a_scheme_in_every_command(tmp_path, capsys, monkeypatch):
+    """Curve, verify, show and sample take the file for a scheme, and refuse it on another process."""
     monkeypatch.setenv("COLUMNS", "120")
     path = str(tmp_path / "t.json")
     line = ["fit", "--scheme", "iia-edm(1)", "--law", "ring", "--process", "edm", "--grid", "rho(7)", "--nfe", "8"]
@@ -42,7 +43,8 @@ def test_the_command_fits_and_its_file_is_a_scheme_everywhere(tmp_path, capsys, 
     assert samples.provenance["scheme"] == f"iia-edm(1, table={table.digest[:12]})"
 
 
-def test_the_command_fits_infinite_batches_and_searches(tmp_path, capsys):
+def test_fit_takes_infinite_batches_and_searches_a_parameter(tmp_path, capsys):
+    """A Gaussian needs no samples; options of a fit and of a search do not mix, each refused in one line."""
     out = tmp_path / "s.json"
     base = ["fit", "--law", "anisotropic", "--process", "edm", "--nfe", "6"]
     assert main([*base, "--scheme", "iia-ddim(one)", "--batch", "infinite"]) == 0

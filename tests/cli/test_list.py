@@ -19,6 +19,7 @@ from tests.support.tiers import breadth
 
 
 def test_list_names_every_scheme_with_what_is_claimed_and_derived(run, result):
+    """In the order of the catalogue, each with its source, its processes, its cost and six orders of either kind."""
     records = result("list")
     assert [r["name"] for r in records] == [member.name for member in every_scheme()]
     for record, member in zip(records, every_scheme(), strict=True):
@@ -35,6 +36,7 @@ def test_list_names_every_scheme_with_what_is_claimed_and_derived(run, result):
 
 
 def test_list_gives_what_schemes_are_chosen_by(run, result, monkeypatch):
+    """Order, error constant and stable extent, or nothing where they have no meaning; "any" where there is no bound."""
     monkeypatch.setenv("COLUMNS", "100")
     records = {record["name"]: record for record in result("list")}
     assert records["heun"]["error_constant"] == {"order": 3, "value": 0.3118, "square": "7/72"}
@@ -52,6 +54,7 @@ def test_list_gives_what_schemes_are_chosen_by(run, result, monkeypatch):
 
 
 def test_list_tells_other_names(run, result):
+    """Aliases and names in use elsewhere are told with what they stand for."""
     records = {record["name"]: record for record in result("list")}
     assert records["deis-rhoab"]["names_in_use"] == {"lms(k)": "deis-rhoab(k-1)", "ipndm-v(k)": "deis-rhoab(k-1)"}
     assert records["res-2s"]["names_in_use"] == {"etd2rk": "res-2s(c2=1)"}
@@ -61,6 +64,7 @@ def test_list_tells_other_names(run, result):
 
 
 def test_list_derives_nothing():
+    """`list` reads the committed table: no proof engine, sympy, scipy or torch is loaded."""
     loaded = (
         "import sys; from numtoolkit.cli import main; main(['list']); print([m for m in HEAVY if m in sys.modules])"
     )
@@ -70,7 +74,8 @@ def test_list_derives_nothing():
 
 
 @pytest.mark.parametrize("columns", [80, 100, 120, 200, 260])
-def test_list_keeps_to_the_terminal_and_says_more_where_there_is_room(run, monkeypatch, columns):
+def test_list_keeps_to_the_terminal_and_says_more_on_a_wide_one(run, monkeypatch, columns):
+    """Columns go one by one as the terminal narrows; no line is longer."""
     monkeypatch.setenv("COLUMNS", str(columns))
     out = run("list")[1]
     assert max(map(len, out.split("\n"))) <= columns
@@ -82,16 +87,19 @@ def test_list_keeps_to_the_terminal_and_says_more_where_there_is_room(run, monke
 
 @pytest.mark.parametrize("member", breadth(every_scheme()), ids=lambda member: member.name)
 def test_the_committed_table_is_what_is_derived_now(member):
+    """The table that `list` reads is generated: it cannot differ from what the engines derive."""
     assert facts.facts()[member.name] == json.loads(json.dumps(catalogue.derive(member))), (
         "numtoolkit/schemes/table.json is out of date; run `numtoolkit list --refresh`"
     )
 
 
 def test_the_committed_table_holds_the_catalogue_alone():
+    """No scheme that is gone stays in the table, and none is missing."""
     assert list(facts.facts()) == [member.name for member in every_scheme()]
 
 
-def test_refresh_writes_the_table(run, tmp_path, monkeypatch):
+def test_list_refresh_writes_the_table(run, tmp_path, monkeypatch):
+    """`list --refresh` derives every record anew, writes the table and prints it."""
     monkeypatch.setattr(facts, "PATH", tmp_path / "facts.json")
     monkeypatch.setattr(catalogue, "derive", lambda member: facts.UNKNOWN | {"derived": {"classical": 7}})
     try:

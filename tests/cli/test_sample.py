@@ -9,6 +9,7 @@ from tests.support.command_line import SAMPLE, drawn
 
 
 def test_results_never_replace_fitted_coefficients(run, tmp_path):
+    """A figure's sidecar must not overwrite a table of coefficients that has its name; a new fit may."""
     table, words = tmp_path / "t.json", ["--law", "gaussian", "--nfe", "3", "--grid", "rho(7)", "--process", "edm"]
     assert run("fit", "--scheme", "iia-ddim", *words, "--out", table)[0] == 0
     before = table.read_bytes()
@@ -25,6 +26,7 @@ def test_results_never_replace_fitted_coefficients(run, tmp_path):
 
 
 def test_sample_denoises_with_its_last_evaluation(result, tmp_path):
+    """`--denoise` is part of the budget, and the samples are those of the Python call, bit for bit."""
     import numtoolkit
 
     words = ["sample", "--law", "ring", "--scheme", "rvv", "--process", "psld", "--grid", "quadratic", "--nfe", "6"]
@@ -46,6 +48,7 @@ def test_sample_denoises_with_its_last_evaluation(result, tmp_path):
 
 
 def test_sample_writes_what_the_runner_returns(result, tmp_path):
+    """The command adds nothing to `numtoolkit.sample`: the same float64 numbers, by seed."""
     import numtoolkit
 
     record = result(*SAMPLE, "--seeds", "0-9,40", "--out", tmp_path)
@@ -61,7 +64,8 @@ def test_sample_writes_what_the_runner_returns(result, tmp_path):
         np.testing.assert_array_equal(found[seed], row)
 
 
-def test_sample_goes_on_where_it_stopped(run, result, tmp_path):
+def test_a_folder_of_samples_is_completed_and_not_drawn_again(run, result, tmp_path):
+    """Only missing seeds are drawn, the files written before keep their bytes, the samples are those of one run."""
     words = [*SAMPLE, "--law", "digits(count=100)"]  # its matrix products round differently in batches of other sizes
     result(*words, "--seeds", "5-300", "--out", tmp_path / "once")
     first = result(*words, "--seeds", "5,9-12", "--out", tmp_path / "twice")
@@ -74,6 +78,7 @@ def test_sample_goes_on_where_it_stopped(run, result, tmp_path):
 
 
 def test_sample_refuses_a_folder_of_another_run(run, tmp_path):
+    """Another specification is named, and not a byte of the folder changes."""
     assert run(*SAMPLE, "--seeds", "0", "--out", tmp_path)[0] == 0
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     code, out, err = run(*SAMPLE, "--seeds", "0", "--out", tmp_path, "--dtype", "float32")
@@ -82,7 +87,8 @@ def test_sample_refuses_a_folder_of_another_run(run, tmp_path):
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-def test_sample_of_a_file_knows_its_content(run, tmp_path):
+def test_samples_of_a_law_file_belong_to_its_content(run, tmp_path):
+    """A file with other content under the same name is another law: its digest is part of the specification."""
     law, out = tmp_path / "law.npz", tmp_path / "out"
     words = ["sample", "--law", law, "--scheme", "ddim", "--nfe", "2", "--seeds", "0-3", "--out", out]
     np.savez(law, means=np.zeros((1, 2)), covariances=np.ones((1, 2)))
@@ -94,6 +100,7 @@ def test_sample_of_a_file_knows_its_content(run, tmp_path):
 
 
 def test_sample_draws_a_picture_of_image_laws(run, tmp_path):
+    """`--image` draws the samples beside them, of a phase space the data part."""
     words = ["sample", "--law", "digits(count=20)", "--scheme", "rvv", "--nfe", "4", "--seeds", "0-10"]
     code, _, err = run(*words, "--out", tmp_path, "--image")
     assert code == 0
@@ -103,6 +110,7 @@ def test_sample_draws_a_picture_of_image_laws(run, tmp_path):
 
 
 def test_sample_runs_in_torch_when_given_a_device(result, tmp_path):
+    """On `--device cpu` the loop is torch's; its samples are numpy's to rounding."""
     result(*SAMPLE, "--seeds", "0-3", "--out", tmp_path / "numpy")
     result(*SAMPLE, "--seeds", "0-3", "--out", tmp_path / "torch", "--device", "cpu")
     ours, theirs = drawn(tmp_path / "numpy"), drawn(tmp_path / "torch")

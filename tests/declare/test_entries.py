@@ -73,6 +73,7 @@ def numbers(layout, scheme, process, t, h):
 
 @pytest.mark.parametrize(("scheme", "name"), breadth(CASES), ids=lambda x: getattr(x, "name", x))
 def test_exact_and_float_readers_agree_on_every_entry(scheme, name):
+    """What is proved is what runs: the exact series and the float64 value of an entry differ by O(h^5) alone."""
     process = PROCESSES[name]()
     errors = {}
     for h in (0.02, 0.01):
@@ -101,6 +102,7 @@ def test_exact_and_float_readers_agree_on_every_entry(scheme, name):
 
 
 def test_lagrange_polynomials_reproduce_polynomials():
+    """Interpolation at 0, -r0 and 1 is exact for degrees 0, 1 and 2, with the ratio as a symbol."""
     r = symbol("r0")
     nodes = (0, -r, 1)
     for power in range(3):
@@ -120,6 +122,7 @@ def _power(node, power):
 
 
 def test_a_reframed_integral_is_the_integral_over_the_moved_window():
+    """`rescale` to a window of half the length halves the integral, which is h times the clock."""
     entry = integral(0, 1, (1, 2, 3))
     moved = rescale(entry, number("-1/2"), number("1/2"))
     field = Field()
@@ -130,6 +133,7 @@ def test_a_reframed_integral_is_the_integral_over_the_moved_window():
 
 
 def test_entries_refuse_floats():
+    """A declaration holds exact numbers only: a float is a TypeError at once, not a rounding later."""
     with pytest.raises(TypeError, match="exact"):
         symbol("c2") * 0.5  # type: ignore[operator]
     assert symbols(symbol("c2") / 2 + symbol("r0")) == {"c2", "r0"}

@@ -24,6 +24,7 @@ def a_table():
 
 
 def test_a_table_is_the_same_after_writing_and_reading(tmp_path):
+    """Read and written again a table keeps its bytes and its digest, and a person can read its record."""
     table = a_table()
     path = write_fitted_coefficients(tmp_path / "t.json", table)
     assert read_fitted_coefficients(path) == table
@@ -39,6 +40,7 @@ def test_a_table_is_the_same_after_writing_and_reading(tmp_path):
 
 
 def test_a_table_changes_the_name_and_the_run_of_a_scheme():
+    """The specification carries the digest, so that a result says with which coefficients it was made."""
     table = a_table()
     bound = scheme("iia-ddim").with_table(table)
     assert bound.spec == f"iia-ddim(two, table={table.digest[:12]})"
@@ -80,6 +82,7 @@ def change(record, path, value):
     ],
 )
 def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path, path, value, reason):
+    """A changed digit, a missing key, a wrong type, falling times: each is named, in one line."""
     file = write_fitted_coefficients(tmp_path / "t.json", a_table())
     record = json.loads(file.read_text())
     change(record, path, value)
@@ -89,7 +92,8 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path, path, valu
     assert str(refusal.value).count("\n") == 0
 
 
-def test_files_that_cannot_be_read_are_refused(tmp_path):
+def test_absent_tables_and_tables_of_another_kind_are_refused(tmp_path):
+    """A missing file and a list for a record are answered with what they are."""
     with pytest.raises(StorageError, match="cannot read"):
         scheme(str(tmp_path / "absent.json"))
     (tmp_path / "list.json").write_text("[]")
@@ -98,6 +102,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
 
 
 def test_a_table_is_refused_on_another_process_grid_or_scheme():
+    """Coefficients are those of one grid: on another one they would be wrong numbers without a word."""
     table = a_table()
     bound = scheme("iia-ddim").with_table(table)
     with pytest.raises(InputError, match=r"fitted on process edm, not edm\(T=40\.0\); fit anew"):

@@ -30,7 +30,8 @@ def fill(path, seeds, warn=lambda line: None):
     return missing
 
 
-def test_only_what_is_missing_is_added_and_all_is_read_back_in_order(tmp_path):
+def test_missing_samples_alone_are_added_and_all_are_read_back_in_order(tmp_path):
+    """Seeds drawn before are not drawn again; the manifest lists each file with its seeds as spans."""
     assert fill(tmp_path, [3, 1, 2]) == [3, 1, 2]
     assert fill(tmp_path, [2, 5, 3]) == [5]
     assert fill(tmp_path, [5, 1]) == []
@@ -43,6 +44,7 @@ def test_only_what_is_missing_is_added_and_all_is_read_back_in_order(tmp_path):
 
 
 def test_another_specification_is_refused_and_changes_nothing(tmp_path):
+    """The difference is named, and every file of the folder keeps its bytes."""
     fill(tmp_path, [1])
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     with pytest.raises(StorageError, match=r"holds samples with nfe 10, not 11; name another folder\.$"):
@@ -53,6 +55,7 @@ def test_another_specification_is_refused_and_changes_nothing(tmp_path):
 
 
 def test_samples_that_never_reached_the_manifest_are_found(tmp_path):
+    """A run killed between samples and manifest has lost nothing: the archives know their seeds."""
     fill(tmp_path, [1, 2])
     manifest = (tmp_path / "manifest.json").read_bytes()
     fill(tmp_path, [7])
@@ -62,6 +65,7 @@ def test_samples_that_never_reached_the_manifest_are_found(tmp_path):
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "keyless"])
 def test_a_damaged_file_is_moved_aside_and_drawn_again(tmp_path, damage):
+    """Cut, flipped, of another run or without its digest: the bytes are kept as .damaged and said so."""
     fill(tmp_path, [1, 2])
     fill(tmp_path, [3])
     path = tmp_path / "samples-00000001.npz"
@@ -81,24 +85,28 @@ def test_a_damaged_file_is_moved_aside_and_drawn_again(tmp_path, damage):
 
 
 @pytest.mark.parametrize("manifest", ["[]", "{}", "{", '{"specification": 3}'])
-def test_a_folder_with_something_else_in_it_is_refused(tmp_path, manifest):
+def test_a_folder_with_a_foreign_manifest_is_refused(tmp_path, manifest):
+    """A manifest that is none of ours is never overwritten."""
     (tmp_path / "manifest.json").write_text(manifest)
     with pytest.raises(StorageError):
         SampleFolder.open(tmp_path, SPECIFICATION, {})
 
 
 def test_samples_without_a_manifest_are_refused(tmp_path):
+    """Archives whose specification is unknown are neither mixed nor overwritten."""
     fill(tmp_path, [1])
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(StorageError, match=r"without a manifest\.json"):
         SampleFolder.open(tmp_path, SPECIFICATION, {})
 
 
-def test_an_opened_folder_stays_empty_until_there_are_samples(tmp_path):
+def test_an_opened_folder_stays_empty_until_samples_come(tmp_path):
+    """Opening writes nothing, so that a refused run leaves nothing behind."""
     SampleFolder.open(tmp_path / "new", SPECIFICATION, {})
     assert list((tmp_path / "new").iterdir()) == []
 
 
 @given(st.lists(st.integers(0, 50), unique=True, min_size=1))
 def test_spans_are_read_back(seeds):
+    """What `spans` writes the command line reads: "3,1-2" is the seeds 3, 1, 2, in this order."""
     assert numbers(spans(seeds), "--seeds") == seeds

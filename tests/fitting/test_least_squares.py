@@ -24,6 +24,7 @@ from tests.support.fitted_schemes import FAMILIES, OFF_CENTRE, WIDE, fitted
 @pytest.mark.parametrize("spec", FAMILIES)
 @pytest.mark.parametrize("law", [ring(), mixture(dim=4, components=3), WIDE, OFF_CENTRE], ids=lambda law: law.name)
 def test_no_residual_is_above_that_of_the_base(spec, law):
+    """Coefficients 0 are the base, so a least-squares fit can only be better; strictly so after the first steps."""
     for substeps in (3, None):
         for step in fitted(spec, law, 6, substeps=substeps).steps:
             assert step.residual <= step.base_residual
@@ -33,8 +34,11 @@ def test_no_residual_is_above_that_of_the_base(spec, law):
 
 @pytest.mark.parametrize("spec", FAMILIES)
 def test_residuals_are_those_of_the_bound_scheme_on_its_own_states(spec):
-    # The batch run again with the table: its states are those of the fit, so each step's distance from the target,
-    # computed here from the exact flow, is the table's residual.
+    """The residuals of a table are what its own run shows, step by step.
+
+    The batch run again with the table: its states are those of the fit, so each step's distance from the target,
+    computed here from the exact flow, is the table's residual.
+    """
     law = ring()
     table = fitted(spec, law, 5, substeps=None)
     xi = normals(CALIBRATION, START, 0, (1, *law.shape))[:, 0] * 80.0
@@ -51,6 +55,7 @@ def test_residuals_are_those_of_the_bound_scheme_on_its_own_states(spec):
 
 @pytest.mark.parametrize("spec", ["iia-ddim(one)", "iia-ddim(guided)", "biia-edm(0)", "iia-dpmpp-2m"])
 def test_no_other_coefficients_do_better_on_the_batch(spec):
+    """A nudge of 1e-3 of any coefficient to either side leaves a larger sum of squares."""
     table = fitted(spec, ring(), 5)
     n = 2
     xi = normals(CALIBRATION, START, 0, (1, 2))[:, 0] * 80.0
@@ -79,7 +84,10 @@ def test_no_other_coefficients_do_better_on_the_batch(spec):
 
 
 def test_the_guided_coefficient_is_the_closed_form_of_the_paper():
-    # exponential-iia.md 4.2: beta = sum <eps, z_fine - z_ddim> / sum |eps|^2, here in units of t - s
+    """With one quantity the fit is a quotient of two sums.
+
+    exponential-iia.md 4.2: beta = sum <eps, z_fine - z_ddim> / sum |eps|^2, here in units of t - s.
+    """
     law, z = mixture(dim=3, components=4), normals(CALIBRATION, START, 0, (1, 3))[:, 0] * 80.0
     table = fitted("iia-ddim(guided)", law, 4, substeps=7)
     step = table.steps[0]
@@ -96,8 +104,11 @@ def test_the_guided_coefficient_is_the_closed_form_of_the_paper():
     [("iia-ddim(one)", 0.005), ("iia-ddim(two)", 0.005), ("iia-ddim(guided)", 0.01), ("biia-edm(0)", 0.01)],
 )
 def test_the_infinite_batch_of_a_gaussian_is_the_limit_of_large_ones(spec, large, law):
-    # exponential-iia.md 6.4 finds 3 % for 200 starts and 0.3 % for 20000, of the better conditioned coefficients. The
-    # law in the plane has an eighth of the numbers, and is off centre and rotated.
+    """200 and 20000 starts approach the exact expectation as fast as their number says.
+
+    exponential-iia.md 6.4 finds 3 % for 200 starts and 0.3 % for 20000, of the better conditioned coefficients. The
+    law in the plane has an eighth of the numbers, and is off centre and rotated.
+    """
     exact = fitted(spec, law, 7, seeds=None)
     for count, tolerance in ((200, 0.04 if law is WIDE else 0.1), (20_000, large)):
         sampled = fitted(spec, law, 7, seeds=range(count))
@@ -108,7 +119,10 @@ def test_the_infinite_batch_of_a_gaussian_is_the_limit_of_large_ones(spec, large
 
 
 def test_the_infinite_batch_is_that_of_the_marginal_deviations():
-    # exponential-iia.md 6.4: for a centred law one vector of standard deviations is the whole batch
+    """On a centred law the exact fit is the fit of a batch of one.
+
+    exponential-iia.md 6.4: for a centred law one vector of standard deviations is the whole batch.
+    """
     table = fitted("iia-ddim(two)", WIDE, 6, seeds=None)
     vector = fit("iia-ddim(two)", Gaussian(np.zeros(16), WIDE.variances), "edm", "rho(7)", steps=6,
                  seeds=None)  # fmt: skip
@@ -124,8 +138,11 @@ def test_the_infinite_batch_is_that_of_the_marginal_deviations():
 
 @pytest.mark.parametrize("law", [ring(), mixture(dim=4), WIDE], ids=lambda law: law.name)
 def test_at_high_noise_the_first_coefficient_is_universal(law):
-    # exponential-iia.md 6.4: phi_0 -> (sinh h - 1 + e^-h)/(1 - e^-h_prev) as the noise level grows, for any law; on
-    # this grid .6590 and .7931, to be met within 1 % (there, on an unnamed law, .6579 and .7863).
+    """Far above the data every law looks like a point, and phi_0 tends to a function of the step alone.
+
+    exponential-iia.md 6.4: phi_0 -> (sinh h - 1 + e^-h)/(1 - e^-h_prev) as the noise level grows, for any law; on
+    this grid .6590 and .7931, to be met within 1 % (there, on an unnamed law, .6579 and .7863).
+    """
     table = fitted("iia-ddim(one)", law, 8, substeps=None)
     h = -np.diff(np.log(table.times))
     phi_0 = np.array([step.values[0] for step in table.steps]) * -np.expm1(-h)
@@ -140,6 +157,7 @@ def test_at_high_noise_the_first_coefficient_is_universal(law):
 
 
 def test_least_squares_shares_what_it_cannot_tell_apart():
+    """Collinear columns get equal parts and a rank of 1, a column of zeros 0, and a ridge shrinks."""
     rng = np.random.default_rng(1)
     q, other = rng.standard_normal((2, 50))
     c, rank = least_squares(np.stack([q, 2 * q], axis=1), 3 * q)
@@ -159,18 +177,23 @@ def test_least_squares_shares_what_it_cannot_tell_apart():
 
 
 def test_one_isotropic_gaussian_leaves_every_pair_of_quantities_collinear():
-    # exponential-iia.md 6.4: exact but singular
+    """The rank is 1 and the residual rounding, on every step but the first.
+
+    exponential-iia.md 6.4: exact but singular.
+    """
     table = fitted("iia-ddim(two)", law_of("gaussian(dim=3, mean=0)"), 6, seeds=None, substeps=None)
     assert [step.rank for step in table.steps] == [0, 1, 1, 1, 1, 1]
     assert all(step.residual < 1e-9 * step.base_residual + 1e-12 for step in table.steps[1:])
 
 
-def test_the_batch_may_come_in_tiles():
+def test_a_fit_in_tiles_is_the_fit_of_the_whole_batch():
+    """A tile bounds the memory and changes no bit of the coefficients."""
     whole, tiled = (fit("iia-edm", ring(), "edm", "rho(7)", steps=4, tile=tile) for tile in (None, 37))
     assert [step.values for step in whole.steps] == [step.values for step in tiled.steps]
 
 
-def test_coefficients_are_the_same_on_every_process_with_the_same_noise_levels_and_an_exact_target():
+def test_coefficients_depend_on_the_noise_levels_alone():
+    """With an exact target, EDM, VP and flow at the same noise levels are fitted alike."""
     levels = np.geomspace(40, 0.01, 8)
     found = []
     for process in (EDM(T=40), VP(), RectifiedFlow()):
@@ -182,6 +205,7 @@ def test_coefficients_are_the_same_on_every_process_with_the_same_noise_levels_a
 
 
 def test_a_torch_network_is_fitted_as_the_law_it_copies():
+    """A torch module has the coefficients of the law in float64, and a network of its own gains from them too."""
     torch = pytest.importorskip("torch")
     law = ring()
     exact = Network(law.denoise, "data", sees="observation", time="float", shape=(2,))
@@ -201,6 +225,8 @@ def test_a_torch_network_is_fitted_as_the_law_it_copies():
 
 
 def test_a_fit_refuses_what_it_cannot_use():
+    """Each sentence names the argument and what is wrong with it."""
+
     def refused(match, error=InputError, **changes):
         given = {"scheme": "iia-ddim", "network": ring(), "process": "edm", "grid": "rho(7)", "steps": 4} | changes
         with pytest.raises(error, match=match):

@@ -16,6 +16,7 @@ from tests.support.tiers import breadth
 @pytest.mark.parametrize("sigma", breadth([1e-3, 0.1, 1.0, 50.0], lambda sigma: 0.1 <= sigma <= 1))
 @pytest.mark.parametrize("name", ["gaussian", "two-modes"])
 def test_denoiser_is_the_quotient_of_two_integrals(name, sigma):
+    """E[x0 | y] by 30-digit quadrature of its definition, on one Gaussian and on two modes."""
     law = NAMED[name]()
     weights, means, variances = (
         ([1.0], law.mean[None], law.variances[None]) if name == "gaussian" else (law.weights, law.means, law.variances)
@@ -45,6 +46,7 @@ def test_denoiser_is_the_quotient_of_two_integrals(name, sigma):
 @pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
 @pytest.mark.parametrize("sigma", [1e-6, 1e-2, 0.3, 10.0, 1e5])
 def test_rotated_mixture_matches_forty_digits_near_and_far(sigma, scale):
+    """No digit is lost at noise levels from 1e-6 to 1e5 and states from 1 to 1e6."""
     law = random_mixture(3)
     mixture_covariances = (law.bases * law.variances[:, None, :]) @ law.bases.transpose(0, 2, 1)
     y = scale * np.array([0.3, -0.5, 0.8])
@@ -70,7 +72,7 @@ def test_rotated_mixture_matches_forty_digits_near_and_far(sigma, scale):
 
 
 @given(st.integers(0, 10**6), st.floats(0.02, 20.0))
-def test_tweedie(seed, sigma):
+def test_denoisers_obey_tweedies_formula(seed, sigma):
     """E[x0 | y] = y + sigma^2 grad log p(y), the gradient by complex steps, which lose no digits to subtraction."""
     law = random_mixture(seed)
     covariances = (law.bases * law.variances[:, None, :]) @ law.bases.transpose(0, 2, 1) + sigma**2 * np.eye(3)
@@ -95,6 +97,7 @@ def test_tweedie(seed, sigma):
 
 @pytest.mark.parametrize("sigma", [1e-3, 1e-2, 0.1, 1.0, 80.0, 1e4])
 def test_data_set_matches_brute_force_to_the_rounding_of_y(sigma):
+    """The blocked evaluation is the sum over all images in long double, halfway between images too."""
     images = random_images(200, (64,))
     rng = np.random.default_rng(1)
     pairs = images[rng.integers(0, 200, (2, 20))]
@@ -118,6 +121,7 @@ def test_data_set_matches_brute_force_to_the_rounding_of_y(sigma):
 
 @given(st.integers(0, 10**6), st.floats(1e-4, 1e4), st.sampled_from(["number", "diagonal", "full"]))
 def test_mixture_of_one_is_the_gaussian(seed, sigma, kind):
+    """One component in any spelling of its covariance is the Gaussian, in denoiser and moments."""
     rng = np.random.default_rng(seed)
     root = rng.standard_normal((4, 4))
     covariance = {"number": 0.7, "diagonal": rng.uniform(0, 2, (2, 2)), "full": root @ root.T}[kind]
@@ -134,6 +138,7 @@ def test_mixture_of_one_is_the_gaussian(seed, sigma, kind):
 
 @given(st.integers(0, 10**6), st.floats(0.01, 100.0))
 def test_denoising_commutes_with_rotation_and_shift(seed, sigma):
+    """Turned and shifted data have turned and shifted predictions."""
     rng = np.random.default_rng(seed)
     law, turn, shift = (
         random_mixture(seed),
@@ -156,6 +161,7 @@ def test_denoising_commutes_with_rotation_and_shift(seed, sigma):
 
 @pytest.mark.parametrize("sigma", [0.05, 0.5, 5.0])
 def test_data_set_is_the_mixture_without_width(sigma):
+    """A data set is the limit of mixtures, approached linearly in their variance."""
     images, weights = random_images(), np.random.default_rng(1).dirichlet(np.ones(60))
     data, points = Empirical(images, weights), GaussianMixture(weights, images, 0.0)
     y = noisy(data, 30, sigma)
@@ -176,6 +182,7 @@ def test_data_set_is_the_mixture_without_width(sigma):
 
 
 def test_entries_of_weight_zero_do_not_matter():
+    """Weight 0 is as good as absence, in data sets and in mixtures."""
     images, keep = random_images(), np.arange(60) % 3 > 0
     weights = keep / keep.sum()
     y = noisy(Empirical(images), 9, 0.4)
@@ -195,6 +202,7 @@ def test_entries_of_weight_zero_do_not_matter():
 @pytest.mark.parametrize("tile", [1, 7, 59, 60, 1000])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tiles_and_order_of_data_and_batch_change_only_rounding(tile, dtype):
+    """Tiles of any size, shuffled images and shuffled rows give the same predictions to rounding."""
     images = random_images()
     y = noisy(Empirical(images), 31, 0.3).astype(dtype)
     whole = Empirical(images).denoise(y, 0.3)
@@ -207,7 +215,8 @@ def test_tiles_and_order_of_data_and_batch_change_only_rounding(tile, dtype):
     np.testing.assert_allclose(Empirical(images, tile=tile).denoise(y[:5], 0.3), whole[:5], rtol=0, atol=tolerance)
 
 
-def test_a_batch_larger_than_a_tile_is_the_same(monkeypatch):
+def test_a_batch_larger_than_a_tile_is_denoised_as_a_whole_one(monkeypatch):
+    """Rows with levels of their own are split with them."""
     law = random_mixture(1)
     y, sigma = noisy(law, 50, 0.3), np.linspace(0.0, 2.0, 50)
     whole = law.denoise(y, sigma)

@@ -53,6 +53,7 @@ BAD = {  # arrays that are no law, and a word of the reason
 
 @pytest.mark.parametrize("kind", BAD)
 def test_files_that_are_no_law_are_refused_in_one_sentence(kind, tmp_path):
+    """Keys, shapes, values and dtypes: each sentence names the file and the array that is wrong."""
     arrays, message = BAD[kind]
     path = tmp_path / "law.npz"
     np.savez(path, **arrays)
@@ -63,6 +64,7 @@ def test_files_that_are_no_law_are_refused_in_one_sentence(kind, tmp_path):
 
 
 def test_laws_come_back_from_files(tmp_path):
+    """Every form of covariance, weights and images that `load` knows is the law that was saved."""
     path = tmp_path / "law.npz"
     mixture, rng = random_mixture(2), np.random.default_rng(0)
     covariances = (mixture.bases * mixture.variances[:, None, :]) @ mixture.bases.transpose(0, 2, 1)
@@ -84,6 +86,7 @@ def test_laws_come_back_from_files(tmp_path):
 
 
 def test_hostile_and_foreign_files_are_refused(tmp_path, monkeypatch):
+    """Absent, empty, truncated, random and oversized files are refused before they are unpacked."""
     path = tmp_path / "law.npz"
     for missing in (path, tmp_path):
         with pytest.raises(StorageError, match="not a file"):
@@ -106,6 +109,7 @@ def test_hostile_and_foreign_files_are_refused(tmp_path, monkeypatch):
 
 
 def test_headers_that_lie_are_refused(tmp_path):
+    """An array header that promises another size than its bytes, or a name twice, is no array."""
     path = tmp_path / "law.npz"
     huge, long, short = "(10000000000, 3)", "(1, 3)" + 20_000 * " ", "(1, 3)"
     for shape, message in ((huge, "cannot load"), (long, "load securely"), (short, "shorter than its bytes")):
@@ -125,6 +129,7 @@ def test_headers_that_lie_are_refused(tmp_path):
 
 
 def test_no_flipped_bit_loads_as_another_law(tmp_path):
+    """A bit flipped anywhere in a file is refused or without effect."""
     path = tmp_path / "law.npz"
     np.savez(path, weights=np.array([0.25, 0.75]), means=np.array([[0.5], [1.5]]), covariances=np.array([1.0, 2.0]))
     sound, rng = path.read_bytes(), np.random.default_rng(0)

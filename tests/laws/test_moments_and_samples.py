@@ -13,6 +13,7 @@ from tests.support.laws import EPS, every_law, random_images
 
 
 def test_samples_have_the_moments_of_the_law(law):
+    """Mean, covariance and total variance within six standard errors of 20000 samples."""
     n = 20_000
     x = law.sample(n, 7).reshape(n, -1)
     gaps = x - law.mean.ravel()
@@ -24,6 +25,7 @@ def test_samples_have_the_moments_of_the_law(law):
 
 
 def test_samples_are_prefixes_functions_of_the_seed_and_float64(law):
+    """Fewer samples are the first of more, another seed gives others, float64 whatever the law's dtype."""
     x = law.sample(9, 4)
     assert x.dtype == np.float64
     assert x.shape == (9, *law.shape)
@@ -32,6 +34,7 @@ def test_samples_are_prefixes_functions_of_the_seed_and_float64(law):
 
 
 def test_eigen_rebuilds_the_covariance():
+    """Basis, variances and mean in the basis are the law again; diagonal laws need no basis."""
     full, diagonal = every_law()[:2]
     basis, variances, mean = full.eigen()
     np.testing.assert_allclose(basis * variances @ basis.T, full.covariance(), rtol=0, atol=4 * EPS)
@@ -55,6 +58,7 @@ def test_estimates_in_single_precision_are_laws():
 
 
 def test_covariance_of_a_mixture_is_within_plus_between():
+    """The law of total covariance, with diagonal components beside full ones."""
     rng = np.random.default_rng(0)
     weights, means, root = np.array([0.2, 0.3, 0.5]), rng.standard_normal((3, 3)), rng.standard_normal((3, 3))
     covariances = np.array([np.diag([0.0, 1.0, 2.0]), root @ root.T, np.eye(3)])  # diagonal ones beside a full one
@@ -66,6 +70,7 @@ def test_covariance_of_a_mixture_is_within_plus_between():
 
 
 def test_laws_own_their_arrays_and_are_frozen():
+    """The caller's arrays may change afterwards; those of the law cannot."""
     images = random_images()
     law = Empirical(images)
     before = law.denoise(images[:3], 0.2)

@@ -18,6 +18,7 @@ needs_data = pytest.mark.skipif(find_spec("sklearn") is None, reason="scikit-lea
 
 @pytest.mark.parametrize("name", sorted(NAMED))
 def test_named_laws_say_what_they_are(name):
+    """The name holds the parameters, and the scale is that of normalised data."""
     if name == "digits" and find_spec("sklearn") is None:
         pytest.skip("scikit-learn's data are not here")
     law = NAMED[name]()
@@ -42,13 +43,15 @@ def test_named_laws_say_what_they_are(name):
         ("digits", {"count": 1798}),
     ],
 )
-def test_parameters_out_of_range_are_refused(name, parameters):
+def test_parameters_of_a_law_out_of_range_are_refused(name, parameters):
+    """The sentence names the parameter: size, sign, type or an order of two."""
     with pytest.raises(InputError, match=next(iter(parameters))):
         NAMED[name](**parameters)
 
 
 @needs_data
-def test_digits_are_those_of_scikit_learn_without_importing_it():
+def test_digits_are_scikit_learns_without_importing_scikit_learn():
+    """The 1797 images are read from its data file, scaled to [-1, 1]; no heavy library is loaded for them."""
     code = (
         "import sys; from numtoolkit.laws import NAMED; law = NAMED['digits'](); "
         "heavy = {'sklearn', 'scipy', 'torch', 'sympy'} & set(sys.modules); assert not heavy, heavy"
@@ -62,6 +65,7 @@ def test_digits_are_those_of_scikit_learn_without_importing_it():
 
 
 def test_digits_without_scikit_learn_names_the_extra(monkeypatch):
+    """The sentence says which extra to install."""
     monkeypatch.setattr(named, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"numtoolkit\[data\]"):
         NAMED["digits"]()

@@ -27,6 +27,7 @@ from tests.support.gaussian_runs import IDS, PROCESSES, ROTATED, network, starts
 
 
 def test_a_curve_of_an_ode_scheme_is_its_error_to_the_flow_from_the_same_start():
+    """Relative RMS and median of ends against the exact flow, both from normals of the same seeds."""
     process, law = VP(), mixture(dim=2, components=4)
     (record,) = error_curve(scheme("dpmpp-2m"), process, law, "rho(7)", [10], seeds=range(5))
     z = starts(process, law.shape, 5)
@@ -49,6 +50,7 @@ def test_a_curve_of_an_ode_scheme_is_its_error_to_the_flow_from_the_same_start()
     "law", [ROTATED, mixture(dim=2, components=4), digits(count=40)], ids=["gauss", "mix", "digits"]
 )
 def test_errors_fall_along_the_curve_on_every_law(process, law):
+    """Four times the steps leave less than two thirds, on a Gaussian, a mixture and a data set, in plain numbers."""
     name = "dpmpp-2m" if process.blocks == 1 else "rse"
     curve = error_curve(scheme(name), process, law, "quadratic", [20, 80, 320], seeds=range(16))
     errors = [record["median"] for record in curve]  # the mean of a data set's law is ruled by its separatrices
@@ -57,6 +59,7 @@ def test_errors_fall_along_the_curve_on_every_law(process, law):
 
 
 def test_a_curve_of_an_sde_scheme_on_a_gaussian_needs_no_samples():
+    """The error is W2 between exact moments of the data part, with no median."""
     process = PSLD()
     (record,) = error_curve(scheme("roba"), process, ROTATED, "quadratic", [50])
     final = moments(lower(scheme("roba"), process, grid("quadratic", process, 50)), ROTATED).block(0)
@@ -68,6 +71,7 @@ def test_a_curve_of_an_sde_scheme_on_a_gaussian_needs_no_samples():
 
 @pytest.mark.parametrize(("name", "process"), [("em", VP()), ("sscs", PSLD())])
 def test_a_curve_of_an_sde_scheme_on_another_law_has_an_interval_and_a_floor(name, process):
+    """Sliced W2 with its interval; the floor is what two exact sets differ by."""
     law = mixture(dim=2, components=4)
     curve = error_curve(scheme(name), process, law, "quadratic", [3, 100], seeds=range(600))
     for record in curve:
@@ -78,6 +82,7 @@ def test_a_curve_of_an_sde_scheme_on_another_law_has_an_interval_and_a_floor(nam
 
 
 def test_budgets_that_cannot_be_spent_are_reported_and_the_others_run():
+    """Budgets no plan spends have a reason in place of an error."""
     bare = replace(scheme("heun-edm"), fill=())
     curve = error_curve(bare, EDM(), ROTATED, "rho(7, zero=1)", [10, 11, 0], seeds=range(4))
     assert [record["error"] is None for record in curve] == [True, False, True]
@@ -87,12 +92,14 @@ def test_budgets_that_cannot_be_spent_are_reported_and_the_others_run():
 
 
 def test_curves_say_how_they_fill_a_budget():
+    """The plan in words where steps differ, nothing where they are alike."""
     curve = error_curve(scheme("heun-edm"), EDM(), ROTATED, "rho(7, zero=1)", [10, 11], seeds=range(4))
     assert [record["plan"] for record in curve] == ["4 steps of 2 evaluations, 2 of 1", None]
     assert [record["steps"] for record in curve] == [6, 6]
 
 
 def test_runs_and_coefficients_that_overflow_are_reported():
+    """A run that leaves the finite numbers is a record with a reason, not an exception or an infinity."""
     for shift, steps, why in [(10**4, 100, "finite numbers"), (10**6, None, "not finite")]:
         (record,) = error_curve(scheme(f"lambda-ddim-1({shift})"), VP(), ROTATED, "uniform", [100], seeds=range(2))
         assert (record["error"], record["median"], record["steps"]) == (None, None, steps)
@@ -100,6 +107,7 @@ def test_runs_and_coefficients_that_overflow_are_reported():
 
 
 def test_a_grid_of_own_points_starts_from_the_marginal_there():
+    """A grid that begins below T starts from the exact marginal at its first point, not from the prior."""
     points = np.linspace(0.1, 0.05, 41)
     exact, unspendable = error_curve(scheme("em"), VP(), ROTATED, points, [40, 41])
     assert exact["error"] < 5e-3  # N(0, 1) there would be some 0.5 away
@@ -109,12 +117,16 @@ def test_a_grid_of_own_points_starts_from_the_marginal_there():
 
 
 def test_the_sets_behind_a_floor_have_noise_of_their_own():
-    # At noise level 10 the law itself is invisible: two sets of 100 are some 10 / sqrt(100) apart, not 0.
+    """The two exact sets are drawn independently.
+
+    At noise level 10 the law itself is invisible: two sets of 100 are some 10 / sqrt(100) apart, not 0.
+    """
     (record,) = error_curve(scheme("em"), EDM(), mixture(dim=2), [80.0, 40.0, 10.0], [2], seeds=range(100))
     assert 0.5 < record["floor"] < 4
 
 
 def test_the_flow_is_solved_once_for_all_schemes_and_budgets(monkeypatch):
+    """The exact ends depend on law, process, seeds and grid ends alone, and are kept."""
     calls = []
     monkeypatch.setattr(curves, "exact_flow", lambda *args: calls.append(args) or exact_flow(*args))
     law = mixture(dim=2, components=3, seed=5)
@@ -123,7 +135,8 @@ def test_the_flow_is_solved_once_for_all_schemes_and_budgets(monkeypatch):
     assert len(calls) == 1
 
 
-def test_a_scheme_on_a_process_it_is_not_declared_on_is_refused():
+def test_a_curve_refuses_an_undeclared_process_and_an_unknown_grid():
+    """The process or the grid is named."""
     with pytest.raises(InputError, match="psld"):
         error_curve(scheme("res-2s"), PSLD(), ROTATED, "uniform", [10])
     with pytest.raises(InputError, match="quadratik"):

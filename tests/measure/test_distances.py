@@ -32,6 +32,7 @@ def covariance(rng: np.random.Generator, d: int) -> np.ndarray:
 
 
 def test_relative_error_is_that_of_its_definition():
+    """RMS and median of distances over the RMS of the exact values, whatever their scale."""
     exact = np.array([[3.0, 4.0], [0.0, 5.0], [5.0, 0.0]])
     samples = exact + np.array([[0.1, -0.1], [1.0, 1.0], [0.0, 0.0]])
     scale = math.sqrt(75 / 6)
@@ -43,6 +44,7 @@ def test_relative_error_is_that_of_its_definition():
 
 
 def test_relative_error_shows_a_run_that_blew_up():
+    """One infinite sample makes the RMS infinite and leaves the median; NaN stays NaN."""
     exact = np.ones((3, 2, 2))
     samples = exact.copy()
     samples[1] = np.inf
@@ -54,7 +56,10 @@ def test_relative_error_shows_a_run_that_blew_up():
 
 
 def test_distances_accept_numbers_diagonals_matrices_and_tensors():
-    # W2 between N(1, 4) and N(4, 1) on the line: 3^2 + (2 - 1)^2; thrice that in three dimensions.
+    """One covariance in every spelling has one distance.
+
+    W2 between N(1, 4) and N(4, 1) on the line: 3^2 + (2 - 1)^2; thrice that in three dimensions.
+    """
     one, three = math.sqrt(10.0), math.sqrt(30.0)
     assert wasserstein2_gaussian(1.0, 4.0, 4.0, 1.0) == pytest.approx(one, rel=4 * EPS, abs=0)
     for first in (4.0, np.full(3, 4.0), 4 * np.eye(3)):
@@ -94,6 +99,7 @@ def test_nearby_laws_are_told_apart(step):
 
 
 def test_singular_covariances_have_a_distance_and_no_divergence():
+    """W2 is finite between laws on lines, KL infinite as soon as one of the covariances is singular."""
     flat = np.diag([1.0, 0.0])
     # Two segments at right angles: nothing correlates, so the traces add.
     crossed = wasserstein2_gaussian(np.zeros(2), flat, np.zeros(2), np.diag([0.0, 1.0]))
@@ -108,6 +114,7 @@ def test_singular_covariances_have_a_distance_and_no_divergence():
 
 @given(st.integers(0, 10**6))
 def test_marginals_add_up_to_the_diagonal_law(seed):
+    """W2 of independent coordinates is the root of the sum of their squares, over stacks of laws."""
     rng = np.random.default_rng(seed)
     means, variances = rng.standard_normal((2, 7, 5)), rng.uniform(0, 3, (2, 7, 5))
     stacked = wasserstein2_marginals(means[0], variances[0], means[1], variances[1])
@@ -123,6 +130,7 @@ def test_marginals_add_up_to_the_diagonal_law(seed):
 
 @given(st.integers(0, 10**6), st.sampled_from(["diagonal", "mixed", "full"]))
 def test_divergence_matches_forty_digits(seed, kind):
+    """KL of random Gaussians against its formula in 40 digits, diagonal, full and mixed; 0 on equal laws."""
     rng = np.random.default_rng(seed)
     C1, C2 = (covariance(rng, 3) for _ in range(2))
     C1 = np.diag(np.diag(C1)) if kind != "full" else C1
@@ -140,6 +148,7 @@ def test_divergence_matches_forty_digits(seed, kind):
 
 @pytest.mark.parametrize("step", [1e-2, 1e-5, 1e-8])
 def test_divergence_of_nearby_laws_keeps_its_digits(step):
+    """Laws a relative 1e-8 apart have a KL of 1e-16 that is right in every digit their variances have."""
     C = covariance(np.random.default_rng(0), 6)
     exact = float(6 * (mp.mpf(1) * 2 * step + mp.mpf(step) ** 2 - 2 * mp.log1p(mp.mpf(step))) / 2)
     got = kl_gaussian(np.zeros(6), (1 + step) ** 2 * C, np.zeros(6), C)
@@ -164,7 +173,8 @@ def test_sliced_distance_on_the_line_is_the_optimal_plan(n, m):
     )  # HiGHS stops at 1e-7
 
 
-def test_sliced_distance_knows_shifts_and_does_not_care_for_order():
+def test_sliced_distance_knows_shifts_and_ignores_order():
+    """A shift is a shift in every direction, a permutation none; the seed of the directions is part of the value."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 2, 2))
     shift = rng.standard_normal((2, 2))
@@ -179,7 +189,8 @@ def test_sliced_distance_knows_shifts_and_does_not_care_for_order():
     assert sliced_wasserstein(x, x + shift, 64) == one
 
 
-def test_blocks_of_directions_change_nothing(monkeypatch):
+def test_blocks_of_directions_do_not_change_a_sliced_distance(monkeypatch):
+    """Directions are projected block by block to bound memory; the value is that of all at once."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((50, 3)), rng.standard_normal((70, 3))
     whole = sliced_wasserstein(x, y, 41)
@@ -187,7 +198,7 @@ def test_blocks_of_directions_change_nothing(monkeypatch):
     assert sliced_wasserstein(x, y, 41) == pytest.approx(whole, rel=1e3 * EPS, abs=0)
 
 
-def test_the_interval_covers_the_distance_of_the_laws():
+def test_the_interval_of_a_sliced_distance_covers_that_of_the_laws():
     """N(0, I) and N(shift, 1.69 I) in three dimensions: the squared distance is |shift|^2 / 3 + 0.3^2."""
     truth, covered = math.sqrt(0.25 / 3 + 0.09), 0
     for seed in range(100):
@@ -202,6 +213,7 @@ def test_the_interval_covers_the_distance_of_the_laws():
 
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 30), min_size=1, max_size=6))
 def test_moments_of_a_stream_are_those_of_one_pass(seed, sizes):
+    """Batches merged in turn have mean and covariance of the whole, though the mean is 1e6 deviations away."""
     rng = np.random.default_rng(seed)
     batches = [1e6 + rng.standard_normal((size, 2, 2)) for size in [*sizes, 2]]
     stream = functools.reduce(Moments.merge, map(Moments.of, batches))
@@ -214,6 +226,7 @@ def test_moments_of_a_stream_are_those_of_one_pass(seed, sizes):
 
 
 def test_moments_of_half_precision_are_gathered_in_double():
+    """float16 rows lose nothing further when they are summed."""
     rows = np.random.default_rng(0).standard_normal((5000, 3)).astype(np.float16)
     merged = Moments.of(rows[:1]).merge(Moments.of(rows[1:]))
     assert merged.mean.dtype == merged.scatter.dtype == np.float64
@@ -250,5 +263,6 @@ def test_moments_of_half_precision_are_gathered_in_double():
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, message):
+    """Each sentence names the argument and what is wrong with it."""
     with pytest.raises(InputError, match=message):
         call()

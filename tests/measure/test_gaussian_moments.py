@@ -34,6 +34,7 @@ from tests.support.gaussian_runs import IDS, PROCESSES, ROTATED, in_basis, netwo
 @pytest.mark.parametrize("process", PROCESSES, ids=IDS)
 @pytest.mark.parametrize("predicts", ["data", "noise", "score", "flow"])
 def test_the_affine_map_of_every_deterministic_run_is_what_the_loop_computes(process, predicts):
+    """R z + r is the end of the run, for every ODE scheme, process and prediction of the network."""
     z = starts(process, ROTATED.shape, 5)
     times = grid("uniform", process, 6)
     for each in catalogue():
@@ -49,6 +50,7 @@ def test_the_affine_map_of_every_deterministic_run_is_what_the_loop_computes(pro
 
 @pytest.mark.parametrize("process", PROCESSES, ids=IDS)
 def test_moments_of_a_deterministic_run_are_those_of_its_map(process):
+    """Mean R m + r and covariance R C R', from any normal start."""
     program = lower(scheme("euler"), process, grid("uniform", process, 7))
     start = exact_marginal(process, ROTATED, process.T)
     R, r = affine_map(program, ROTATED)
@@ -68,6 +70,7 @@ def test_moments_of_a_deterministic_run_are_those_of_its_map(process):
     ],
 )
 def test_moments_agree_with_samples_of_the_run(name, process):
+    """Mean, covariance and independence across directions, within five standard errors of 20000 samples."""
     n = 20_000
     program = lower(scheme(name), process, grid("log-snr" if process.blocks == 1 else "quadratic", process, 12))
 
@@ -91,7 +94,10 @@ def test_moments_agree_with_samples_of_the_run(name, process):
 
 @pytest.mark.parametrize("name", ["ddim", "heun-edm", "res-2s(c2=1/3)", "dpmpp-2m", "res-2m", "unipc(2)"])
 def test_a_scheme_in_noise_level_is_one_scheme_on_every_scalar_process(name):
-    # exponential-iia.md 1.1: with x = z / alpha and s = sigma / alpha only the grid of noise levels matters.
+    """EDM, VP and flow are one equation in x = z / alpha.
+
+    exponential-iia.md 1.1: with x = z / alpha and s = sigma / alpha only the grid of noise levels matters.
+    """
     levels = np.geomspace(40, 0.01, 9)
     maps = []
     for process in (EDM(), VP(), RectifiedFlow()):
@@ -105,6 +111,7 @@ def test_a_scheme_in_noise_level_is_one_scheme_on_every_scalar_process(name):
 
 
 def test_a_run_to_noise_level_zero_ends_in_the_data_space():
+    """Moments at t = 0 are those of the data, up to the error of the steps."""
     program = lower(scheme("res-2s"), EDM(), grid("rho(7, zero=1)", EDM(), 200))
     final = moments(program, ROTATED, exact_marginal(EDM(), ROTATED, 80.0))
     data = exact_marginal(EDM(), ROTATED, 0.0)
@@ -113,6 +120,7 @@ def test_a_run_to_noise_level_zero_ends_in_the_data_space():
 
 
 def test_moments_refuse_what_has_no_affine_network():
+    """A mixture has no affine denoiser, and a run that draws noise is no map."""
     program = lower(scheme("em"), VP(), grid("uniform", VP(), 3))
     with pytest.raises(InputError, match="not Gaussian"):
         moments(program, mixture())
@@ -138,6 +146,7 @@ def whole(law: Normal) -> tuple[np.ndarray, np.ndarray]:
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 2))
 def test_distances_are_those_of_the_block_diagonal_law(seed, d, k):
+    """W2 and KL by blocks are those of the whole covariance, written out."""
     rng = np.random.default_rng(seed)
     p, q = random_normal(rng, d, k), random_normal(rng, d, k)
     # The random blocks are as singular as chance makes them; KL divides by the smaller eigenvalue of q.

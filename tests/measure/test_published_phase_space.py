@@ -67,7 +67,8 @@ def largest_error(name: str, points: str, steps: int, exact: np.ndarray) -> floa
 
 
 @pytest.mark.parametrize("name", QUADRATIC)
-def test_phase_space_errors_on_the_quadratic_grid(name, exact_ends):
+def test_phase_space_errors_on_the_quadratic_grid_are_the_printed_ones(name, exact_ends):
+    """Each scheme at five numbers of steps, to the printed digits."""
     for steps, printed in zip((64, 128, 256, 512, 1024), QUADRATIC[name], strict=True):
         found = largest_error(name, "quadratic", steps, exact_ends)
         assert agrees_to_the_printed_digits(found, printed), (steps, found, printed)
@@ -75,7 +76,8 @@ def test_phase_space_errors_on_the_quadratic_grid(name, exact_ends):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", UNIFORM)
-def test_phase_space_errors_on_the_uniform_grid(name, exact_ends):
+def test_phase_space_errors_and_orders_on_the_uniform_grid_are_the_printed_ones(name, exact_ends):
+    """Errors at 4096 steps and the orders from 2048, to the printed digits."""
     coarse, fine = (largest_error(name, "uniform", steps, exact_ends) for steps in (2048, 4096))
     printed, order = UNIFORM[name]
     assert agrees_to_the_printed_digits(fine, printed)
@@ -83,14 +85,20 @@ def test_phase_space_errors_on_the_uniform_grid(name, exact_ends):
 
 
 def test_the_cholesky_noise_is_a_poor_quantity_to_freeze(exact_ends):
-    # psld.md 7.2: in the factor that a point mass carries along the error is 13 to 16 times smaller.
+    """ddim on PSLD loses an order of magnitude to gddim by its factor alone.
+
+    psld.md 7.2: in the factor that a point mass carries along the error is 13 to 16 times smaller.
+    """
     for steps in (64, 256, 1024):
         cholesky, moving = (largest_error(name, "quadratic", steps, exact_ends) for name in ("ddim", "gddim(1)"))
         assert 12.5 < cholesky / moving < 16.5
 
 
-def test_reuse_is_neutral_and_the_time_shift_is_not(exact_ends):
-    # psld.md 3.3: NSE and RSE agree to three digits; RVV gains on NVV by its told time, not by reuse.
+def test_a_reused_evaluation_costs_nothing_and_the_shifted_time_gains(exact_ends):
+    """What RVV wins it wins by the time it tells the network.
+
+    psld.md 3.3: NSE and RSE agree to three digits; RVV gains on NVV by its told time, not by reuse.
+    """
     naive, reduced, nvv, rvv = (
         largest_error(name, "quadratic", 256, exact_ends) for name in ("nse", "rse", "nvv", "rvv")
     )
@@ -102,8 +110,11 @@ def test_reuse_is_neutral_and_the_time_shift_is_not(exact_ends):
     ("shift", "error", "multiplier"),
     [(0, 1.5e-3, 1.02e-3), (1, 6.3e-3, 4.16e-3), (-1, 1.9e-3, 1.28e-3), (3, 2.0e-2, 1.29e-2)],
 )
-def test_lambda_ddim_on_vp(shift, error, multiplier):
-    # psld.md 7.5: start x = 1.5, quadratic grid of 800 steps.
+def test_lambda_ddim_on_vp_errs_as_printed(shift, error, multiplier):
+    """Error and multiplier at 800 steps are the printed ones, and the order is 1, for four shifts.
+
+    psld.md 7.5: start x = 1.5, quadratic grid of 800 steps.
+    """
     process = VP()
     factor = gaussian_flow(process, OFF_CENTRE.variances, process.T, process.t_min)[0, 0, 0]
     first, last = process.alpha(np.array([process.T, process.t_min]))
@@ -136,18 +147,23 @@ def moment_errors(name: str, process: PSLD, steps: int) -> tuple[float, float]:
 @pytest.mark.parametrize("process", [PHASE, PSLD(beta_min=4, beta_max=12)], ids=["constant beta", "rising beta"])
 @pytest.mark.parametrize("name", ["em", "sscs", "noba", "roba", "robab"])
 def test_stochastic_schemes_have_weak_order_one(name, process):
+    """Mean and covariance both approach the exact ones with order 1, at constant and rising beta."""
     coarse, fine = moment_errors(name, process, 512), moment_errors(name, process, 1024)
     for rough, better in zip(coarse, fine, strict=True):
         assert 0.8 < np.log2(rough / better) < 1.05
 
 
-def test_noba_and_roba_agree():
+def test_noba_and_roba_agree_in_law():
+    """The reused evaluation changes mean and covariance by less than 1 % of their error."""
     for steps in (64, 256, 1024):
         np.testing.assert_allclose(moment_errors("noba", PHASE, steps), moment_errors("roba", PHASE, steps), rtol=0.01)
 
 
 def test_scaled_noise_converges_to_another_law():
-    # lambda_s = 2 doubles the rate of the position noise: no number of steps brings the covariance back.
+    """With lambda_s = 2 the errors of the covariance grow with the steps and settle above 0.
+
+    lambda_s = 2 doubles the rate of the position noise: no number of steps brings the covariance back.
+    """
     errors = [moment_errors("roba(lambda_s=2)", PHASE, steps)[1] for steps in (1024, 2048, 4096)]
     assert errors[0] < errors[1] < errors[2]
     assert abs(errors[2] - errors[1]) < 0.6 * abs(errors[1] - errors[0])

@@ -71,7 +71,10 @@ FORMULAE = [
 
 @pytest.mark.parametrize(("name", "linear", "expected"), FORMULAE)
 def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, expected: np.ndarray) -> None:
-    # Roots of cubics are conditioned like eps^(1/3) only at triple roots, which the grid avoids: 1e-10 is ample.
+    """The amplification of y' = (L + w) y is that of stability functions and characteristic polynomials.
+
+    Roots of cubics are conditioned like eps^(1/3) only at triple roots, which the grid avoids: 1e-10 is ample.
+    """
     np.testing.assert_allclose(linear_radius(name, linear, GRID), expected, rtol=1e-10, atol=1e-10)
 
 
@@ -96,12 +99,18 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
     ],
 )
 def test_real_intervals_are_the_known_ones(name: str, linear: float, length: float) -> None:
-    # A radius up to ROUNDING = 1e-12 above 1 counts as stable; the boundary is crossed at a slope of order 1 or more.
+    """The length of the stable interval on the negative axis, from closed forms.
+
+    A radius up to ROUNDING = 1e-12 above 1 counts as stable; the boundary is crossed at a slope of order 1 or more.
+    """
     assert real_interval(name, linear) == pytest.approx(length, abs=1e-11)
 
 
-def test_the_imaginary_interval_of_rk4() -> None:
-    # reference-values 12: 2 sqrt 2, beyond which |R|^2 - 1 = y^6 (y^2 - 8)/576
+def test_rk4_is_stable_on_the_imaginary_axis_up_to_two_root_two() -> None:
+    """Just inside the edge no point grows; a relative 1e-6 beyond it one does.
+
+    `reference-values` 12: 2 sqrt 2, beyond which |R|^2 - 1 = y^6 (y^2 - 8)/576.
+    """
     edge = 2 * np.sqrt(2)
     inside = linear_radius("rk4", 0.0, 1j * np.linspace(0, edge * (1 - 1e-9), 50))
     assert inside.max() <= 1 + 1e-15
@@ -109,6 +118,7 @@ def test_the_imaginary_interval_of_rk4() -> None:
 
 
 def test_extents_are_those_of_every_test_that_has_a_meaning() -> None:
+    """Test equation for exponential and classical schemes, a PSLD step in phase space, none where noise is churned."""
     assert extents("dpmpp-2m") == {f"h L = {x}": real_interval("dpmpp-2m", x) for x in (0, -1)}
     assert extents("nse") == {"PSLD step": stable_step("nse", PSLD(), VARIANCE, 1.0)}
     assert list(extents("em")) == ["h L = 0", "h L = -1", "PSLD step"]
@@ -119,7 +129,10 @@ def test_extents_are_those_of_every_test_that_has_a_meaning() -> None:
 
 @given(linear=st.floats(-3, 0), shift=st.fractions(-2, 2, max_denominator=9))
 def test_conjugation_moves_linear_part_and_kick_together(linear: float, shift: Fraction) -> None:
-    # y' = e^(x + b) (1 - b) y + phi_1(x + b) w y with b = h times the shift.
+    """The exponential takes the shift and the Euler kick takes it back.
+
+    y' = e^(x + b) (1 - b) y + phi_1(x + b) w y with b = h times the shift.
+    """
     z = linear + float(shift)
     expected = np.abs(np.exp(z) * (1 - float(shift)) + phi(1, z) * GRID)
     found = linear_radius(scheme("lambda-ddim-1").bind(shift=shift), linear, GRID)
@@ -149,10 +162,13 @@ def test_the_process_radius_is_that_of_the_run_program(declared: Scheme, process
     np.testing.assert_allclose(process_radius(declared, process, VARIANCE, start, end), expected, rtol=1e-12)
 
 
-def test_phase_space_limits_at_equilibrium() -> None:
-    # At T the state is within 1e-4 of equilibrium, where the flow turns at beta / 2 sqrt(1/M) = 8 rad per unit of time:
-    # symplectic Euler and Verlet are stable up to angle 2. The reverse SDE is critically damped with the double rate
-    # beta (Gamma + nu) / 4 = 8.04, so Euler-Maruyama is stable up to 2 / 8.04.
+def test_phase_space_steps_are_stable_up_to_the_angle_two_at_equilibrium() -> None:
+    """Limits of the splittings at T from the theory of the oscillator.
+
+    At T the state is within 1e-4 of equilibrium, where the flow turns at beta / 2 sqrt(1/M) = 8 rad per unit of
+    time: symplectic Euler and Verlet are stable up to angle 2. The reverse SDE is critically damped with the double
+    rate beta (Gamma + nu) / 4 = 8.04, so Euler-Maruyama is stable up to 2 / 8.04.
+    """
     process = PSLD()
     for name in ("nse", "rse", "nvv", "rvv"):
         assert stable_step(name, process, VARIANCE, 1.0) == pytest.approx(2 / 8, rel=1e-3)
@@ -163,7 +179,8 @@ def test_phase_space_limits_at_equilibrium() -> None:
 
 
 @pytest.mark.parametrize("name", ["nse", "rvv", "roba", "lambda-ddim-2(shift=2)"])
-def test_steps_are_stable_just_below_their_limit_and_not_just_above(name: str) -> None:
+def test_a_limit_of_stability_is_sharp(name: str) -> None:
+    """A relative 1e-6 below the limit the radius is at most 1, as much above it more than 1."""
     t, process = np.array([0.3, 0.5, 0.8]), PSLD()
     h = stable_step(name, process, VARIANCE, t)
     below, above = (process_radius(name, process, VARIANCE, t, t - factor * h) for factor in (1 - 1e-6, 1 + 1e-6))
@@ -173,12 +190,14 @@ def test_steps_are_stable_just_below_their_limit_and_not_just_above(name: str) -
 
 @pytest.mark.parametrize("declared", breadth(catalogue()), ids=lambda s: s.name)
 def test_every_scheme_has_a_map(declared: Scheme) -> None:
+    """Regions or step limits without NaN for every scheme of the catalogue."""
     for found in regions(declared, size=10):
         values = found.radius if isinstance(found, Region) else found.h
         assert not np.isnan(values).any()
 
 
 def test_maps_are_symmetric_and_cover_their_axes() -> None:
+    """Radii at w and its conjugate agree bit for bit, and each point is what `linear_radius` says."""
     maps = regions("res-2m", size=40)
     assert [region.panel for region in maps] == ["h L = 0", "h L = -1", "h L = -2"]
     for region in maps:
@@ -191,6 +210,7 @@ def test_maps_are_symmetric_and_cover_their_axes() -> None:
 
 
 def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
+    """On PSLD or EDM by default, or on the process given; the panel says which."""
     (phase,) = regions("roba", size=40)
     assert isinstance(phase, StepLimit)
     assert phase.panel == "psld, reverse SDE, data variance 0.25"
@@ -213,5 +233,6 @@ def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
     ],
 )
 def test_what_cannot_be_mapped_is_said_in_one_sentence(call: object, words: str) -> None:
+    """Unknown names, history on a process and words on the test equation each have their reason."""
     with pytest.raises(InputError, match=words):
         call()  # type: ignore[operator]

@@ -9,6 +9,7 @@ from tests.support.checkout import ROOT
 
 
 def test_the_package_loads_its_names_when_they_are_asked_for():
+    """`import numtoolkit` loads neither numpy nor torch; every name of `__all__` is there, and no other."""
     code = (
         "import sys, numtoolkit; assert not {'numpy', 'torch'} & set(sys.modules); numtoolkit.sample; "
         "assert 'torch' not in sys.modules; assert set(numtoolkit.__all__) <= set(dir(numtoolkit)); "

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import PACKAGE
+from tests.support.checkout import PACKAGE, imported_names
 
 # From low to high: a module may import its own room and the rooms before it. Only the package's front doors,
 # `__init__.py` and `__main__.py`, reach everywhere.
@@ -18,20 +15,6 @@ ROOMS = (
     "printing", "sampling", "models", "measure", "fitting", "plots", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
-
-
-def imported_names(source: str, package: str) -> Iterator[str]:
-    """Absolute dotted names that `source`, a module of `package`, imports at any depth.
-
-    `from a import b` yields `a.b`, since b may be a module; lazy imports and those for type checking count.
-    """
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            relative = "." * node.level + (node.module or "")
-            module = importlib.util.resolve_name(relative, package)
-            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def offences(source: str, path: Path) -> list[str]:
@@ -53,6 +36,7 @@ def offences(source: str, path: Path) -> list[str]:
 
 
 def test_rooms_import_downwards_only():
+    """No module imports from a room above its own, in any way, at any depth; proofs do without torch."""
     modules = [path for path in PACKAGE.rglob("*.py") if path not in FRONT_DOORS]
     assert [line for path in modules for line in offences(path.read_text(encoding="utf-8"), path)] == []
 
@@ -78,4 +62,5 @@ def test_rooms_import_downwards_only():
     ],
 )
 def test_the_room_check_sees_each_way_of_importing(module, line, offends):
+    """Absolute, relative, in a function, of the whole package, from a room that does not exist."""
     assert bool(offences(line, PACKAGE / module)) is offends

@@ -28,6 +28,7 @@ except SystemExit as stop:
     ids=["import", "--help", "list"],
 )
 def test_start_up_loads_no_heavy_library(code):
+    """Importing, --help and list load no matplotlib, scipy, scikit-learn, sympy or torch."""
     report = "\nimport sys; print(*sys.modules, file=sys.stderr)"
     run = subprocess.run([sys.executable, "-c", code + report], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

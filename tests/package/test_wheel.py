@@ -32,12 +32,14 @@ def metadata(wheel):
 
 
 def test_wheel_holds_the_package_alone(wheel, metadata):
+    """Neither tests nor experiments are installed; the licence is."""
     info = f"numtoolkit-{metadata['Version']}.dist-info"
     assert {name.split("/")[0] for name in wheel.namelist()} == {"numtoolkit", info}
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
 
 
 def test_wheel_holds_the_whole_package(wheel):
+    """Every file of the package, data as well as modules: the facts, the style, the typing marker."""
     files = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {"py.typed", "numtoolkit.mplstyle", "facts.json"} <= {path.name for path in files}
     assert {path.relative_to(ROOT).as_posix() for path in files} == {
@@ -46,6 +48,7 @@ def test_wheel_holds_the_whole_package(wheel):
 
 
 def test_wheel_installs_without_torch_and_bounds_from_below_only(metadata):
+    """Five libraries are needed, and no upper bound keeps a newer one away."""
     needs = metadata.get_all("Requires-Dist")
     core = {re.match(r"[\w-]+", need)[0] for need in needs if "extra ==" not in need}
     assert core == {"numpy", "scipy", "sympy", "tabulate", "tqdm"}
@@ -56,6 +59,7 @@ def test_wheel_installs_without_torch_and_bounds_from_below_only(metadata):
 
 
 def test_wheel_version_is_that_of_the_package_and_of_the_citation(metadata):
+    """One version in wheel, `__version__` and CITATION.cff."""
     import numtoolkit
 
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")

@@ -161,6 +161,7 @@ def reader(member, numbers):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_printed_coefficients_are_those_of_the_declaration(spec):
+    """Each printed coefficient, computed with blocks that do not commute, is the entry to 1e-9."""
     member = scheme(spec)
     numbers = values(member)
     terms = [
@@ -180,6 +181,7 @@ def test_printed_coefficients_are_those_of_the_declaration(spec):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_bound_parameters_are_put_in_and_free_ones_named(spec):
+    """A number that was bound stands in every row, and its name nowhere but in the list of parameters."""
     member = scheme(spec)
     page = printing.text(member) + printing.latex(member)
     lines = "\n".join(row["is"] for _, layout in printing.sections(member) for row in printing.rows(member, layout))
@@ -194,6 +196,7 @@ def test_bound_parameters_are_put_in_and_free_ones_named(spec):
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_page_states_the_facts_and_keeps_to_its_width(spec, width):
+    """Name, family, source, aliases, processes, cost, derived orders and every row, within the width."""
     member = scheme(spec)
     page = printing.text(member, "classical 1", width)
     assert max(map(len, page.split("\n"))) <= width
@@ -208,7 +211,8 @@ def test_the_page_states_the_facts_and_keeps_to_its_width(spec, width):
             assert re.search(rf"{re.escape(name)} {'~' if isinstance(item, Noise) else '='} ", page)
 
 
-def test_the_legend_explains_what_is_used_and_nothing_else():
+def test_the_legend_explains_the_symbols_in_use_alone():
+    """No phi on a page without phi, no Ornstein-Uhlenbeck block where no word has one."""
     assert "phi_k" not in printing.text(scheme("sscs"))
     assert "R is the reverse drift" in printing.text(scheme("sscs"))
     assert "Ornstein" not in printing.text(scheme("sscs"))
@@ -217,6 +221,7 @@ def test_the_legend_explains_what_is_used_and_nothing_else():
 
 
 def test_a_told_time_that_differs_from_the_abscissa_is_printed():
+    """Text and LaTeX both say what time the network is told."""
     from dataclasses import replace
 
     member = scheme("ddim")
@@ -227,7 +232,10 @@ def test_a_told_time_that_differs_from_the_abscissa_is_printed():
 
 
 def test_the_tableau_of_res_2s_is_that_of_the_paper():
-    # arXiv:2308.02157 Table 3; phi_{1,2} is phi_1(c_2 z).
+    """The LaTeX of its tableau is the array printed there.
+
+    ArXiv:2308.02157 Table 3; phi_{1,2} is phi_1(c_2 z).
+    """
     assert r"""\begin{array}{c|cc}
   0 &  &  \\
   c_{2} & c_{2}\,\varphi_{1}(c_{2}\,z) &  \\
@@ -237,6 +245,7 @@ def test_the_tableau_of_res_2s_is_that_of_the_paper():
 
 
 def test_the_tableau_of_a_multistep_scheme_lists_past_nodes():
+    """The node -r0 of the evaluation before has a row and a column."""
     page = printing.text(scheme("res-2m"))
     assert (
         """tableau
@@ -251,11 +260,13 @@ def test_the_tableau_of_a_multistep_scheme_lists_past_nodes():
 
 
 def test_a_tableau_too_wide_for_the_page_is_stacked():
+    """Its entries stand below one another on a narrow page and beside one another on a wide one."""
     assert "    1 | E0: (1 + 1/(2*r0))*phi1(z)\n      | E1: -phi1(z)/(2*r0)\n" in printing.text(scheme("unipc"))
     assert "| E0  " in printing.text(scheme("unipc"), width=200)
 
 
 def test_records_give_each_row_its_abscissa():
+    """rvv calls the network at 0 and 1 and has its half step at 1/2."""
     records = printing.rows(scheme("rvv"), scheme("rvv").step)
     assert [(r["at"], r["name"]) for r in records] == [
         ("0", "E0"),
@@ -267,10 +278,12 @@ def test_records_give_each_row_its_abscissa():
 
 
 def test_classical_schemes_are_printed_without_a_linear_part():
+    """euler reads y + h E0, its whole drift being the network."""
     assert [row["is"] for row in printing.rows(scheme("euler"), scheme("euler").step)] == ["drift(y)", "y + h E0"]
 
 
 def test_carried_evaluations_stand_where_the_history_was():
+    """The columns E0, E1, E2 of a three-step scheme stand at the nodes of `past(3)`."""
     three = [phi(1), phi(1), phi(1)]
     first, second = history(three[:1], keep=1), history(three[:2], keep=2)
     member = Scheme("three", "test", "test", history(three, keep=2), "data", "log-snr", start=(first, second))
@@ -284,6 +297,7 @@ def test_carried_evaluations_stand_where_the_history_was():
 
 
 def test_weights_become_phi_functions_wherever_the_window_starts():
+    """Any polynomial weight on any window ending at its row is phi functions, of the same value."""
     a, d = symbol("a"), number(1)
     for entry in (integral(-a, 1, (2, 3)), phi(3, 1 + a).window(d), integral(a, 1, (0, 1, symbol("c2")))):
         text = TEXT.entry(entry, d)
@@ -297,7 +311,8 @@ def test_weights_become_phi_functions_wherever_the_window_starts():
     assert TEXT.entry(integral(0, Fraction(1, 2)), number("1/2")) == "phi1(z/2)/2"
 
 
-def test_an_integral_that_ends_before_its_row_is_printed_as_one():
+def test_an_integral_that_ends_before_its_row_is_printed_as_an_integral():
+    """What no phi function says is written out as an integral."""
     early = Int(L, N, (number(1), symbol("c2")), number(0), number("1/2"))
     assert TEXT.entry(early, number(1)) == "Int(L, N; 1 s^0 + c2 s^1; 0, 1/2)"
     assert LATEX.entry(early, number(1)) == r"\mathrm{Int}_{L, N}(1 s^0 + c_{2} s^1; 0, \frac{1}{2})"
@@ -316,6 +331,7 @@ def test_an_integral_that_ends_before_its_row_is_printed_as_one():
     ],
 )
 def test_scalars_are_printed_in_lowest_terms(entry, text, latex):
+    """Quotients are cancelled, signs pulled out, and 0 and 1 seen, in text and LaTeX."""
     assert (TEXT.entry(entry, number(1)), LATEX.entry(entry, number(1))) == (text, latex)
 
 
@@ -326,6 +342,7 @@ def test_scalars_are_printed_in_lowest_terms(entry, text, latex):
      ("s_min_2", r"\mathrm{s\_min\_2}")],
 )  # fmt: skip
 def test_names_become_symbols_with_indices(name, latex):
+    """Digits and words after a letter become indices, Greek names Greek letters."""
     assert LATEX.name(name) == latex
 
 
@@ -334,6 +351,7 @@ def test_names_become_symbols_with_indices(name, latex):
 
 @pytest.mark.parametrize("spec", breadth(SPECS, lambda spec: in_sample(scheme(spec))))
 def test_every_formula_is_latex_that_renders(spec):
+    """matplotlib's parser of mathematics takes every row and cell of every scheme."""
     from matplotlib.mathtext import MathTextParser
 
     member = scheme(spec)
@@ -349,6 +367,7 @@ def test_every_formula_is_latex_that_renders(spec):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_arrays_are_closed_and_their_lines_are_of_one_length(spec):
+    """Braces balance, every layout has one array, and its lines have as many cells as columns."""
     page = printing.latex(scheme(spec))
     assert page.count("{") == page.count("}")
     assert page.count(r"\begin{") == page.count(r"\end{") == len(scheme(spec).layouts)

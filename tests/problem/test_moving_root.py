@@ -23,7 +23,8 @@ named = partial(pytest.mark.parametrize, "process", ids=lambda process: process.
 
 
 @named([*PHASE, *EXTREME])
-def test_the_factor_is_one_of_the_noise_covariance(process):
+def test_the_moving_root_is_a_root_of_the_noise_covariance(process):
+    """R R' = Sigma to ten roundings of its scales, also on processes at the edge of what is allowed."""
     t = np.geomspace(process.t_min, process.T, 50)
     R, sigma = process.moving_root(t), process.kernel(t)[1]
     scale = np.sqrt(sigma.diagonal(axis1=1, axis2=2))
@@ -32,7 +33,7 @@ def test_the_factor_is_one_of_the_noise_covariance(process):
 
 
 @named([*PHASE, *EXTREME])
-def test_the_flow_of_a_point_mass_carries_it_along(process):
+def test_the_flow_of_a_point_mass_carries_the_moving_root_along(process):
     """R' = (F + G G' Sigma^-1 / 2) R: the propagator between any two times is R R^-1."""
     t = np.geomspace(process.T, process.t_min, 4)
     R = process.moving_root(t)
@@ -43,8 +44,12 @@ def test_the_flow_of_a_point_mass_carries_it_along(process):
         np.testing.assert_allclose(found, exact, rtol=0, atol=1e-10 * np.abs(exact).max())
 
 
-def test_the_cholesky_factor_turns_against_it():
-    # psld.md 7.2: R^-1 L is a rotation, its angle from t = 0.001 on to two digits; 8 radians a unit of time beyond 0.3
+def test_the_cholesky_factor_turns_against_the_moving_root():
+    """They differ by a rotation whose angle grows to more than ten radians.
+
+    psld.md 7.2: R^-1 L is a rotation, its angle from t = 0.001 on to two digits; 8 radians a unit of time beyond
+    0.3.
+    """
     t = np.geomspace(1e-3, 1, 601)
     turn = np.linalg.solve(PSLD().moving_root(t), np.linalg.cholesky(PSLD().kernel(t)[1]))
     np.testing.assert_allclose(turn[:, 0, 0], turn[:, 1, 1], atol=1e-12)
@@ -54,8 +59,8 @@ def test_the_cholesky_factor_turns_against_it():
     assert abs((angle[-1] - np.interp(np.log(0.5), np.log(t), angle)) / 0.5 - 8) < 0.05
 
 
-def test_it_starts_at_time_zero_as_the_cholesky_factor():
-    """... with an angle as sqrt(t), also at times far below t_min, which own grids may have."""
+def test_the_moving_root_starts_at_time_zero_as_the_cholesky_factor():
+    """The angle between them goes to 0 as sqrt(t), also at times far below t_min, which own grids may have."""
     t = np.array([1e-12, 1e-10, 1e-8])
     turn = np.linalg.solve(PSLD().moving_root(t), np.linalg.cholesky(PSLD().kernel(t)[1]))
     angle = np.arctan2(turn[:, 1, 0], turn[:, 0, 0])
@@ -64,7 +69,8 @@ def test_it_starts_at_time_zero_as_the_cholesky_factor():
 
 
 @named(PHASE)
-def test_frozen_it_leaves_the_forward_drift(process):
+def test_freezing_the_noise_of_the_moving_root_leaves_the_forward_drift(process):
+    """L = -F, and N = -G G' R^-T / 2; L is constant in time if beta is, and always in the integral of beta."""
     problem, t = Problem(process, "noise-r", "time"), np.array([0.9, 0.1, 0.004])
     np.testing.assert_array_equal(problem.operator("L", t), -process.drift(t))
     expected = -process.diffusion(t) @ np.linalg.inv(np.swapaxes(process.moving_root(t), 1, 2)) / 2
@@ -74,7 +80,8 @@ def test_frozen_it_leaves_the_forward_drift(process):
     assert not Problem(process, "noise-r", "beta").constant("N")
 
 
-def test_the_prediction_is_the_noise_of_an_exact_score():
+def test_noise_r_is_the_noise_of_an_exact_score():
+    """z = e x0 + R n has the prediction n, there and back from the score and from the data."""
     process, t, n = PSLD(), np.array([0.02]), np.array([0.4, -1.1])
     e, sigma = (part[0] for part in process.kernel(t))
     R = process.moving_root(t)[0]
@@ -88,6 +95,7 @@ def test_the_prediction_is_the_noise_of_an_exact_score():
     np.testing.assert_allclose(P[0] @ z + 0.7 * Q[0][:, 0], n, rtol=1e-11)
 
 
-def test_on_one_block_it_is_refused():
+def test_noise_r_is_refused_on_one_block():
+    """A scalar process has one root: the sentence names its prediction, noise."""
     with pytest.raises(InputError, match="on process vp use noise"):
         convert("data", "noise-r", VP(), np.array([0.5]))

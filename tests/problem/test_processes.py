@@ -11,8 +11,11 @@ from numtoolkit.problem.processes import CLD, EDM, PSLD, VP, CosineVP, Rectified
 ALL = (VP(), CosineVP(), EDM(), RectifiedFlow(), PSLD(), PSLD(beta_min=4, beta_max=12), CLD())
 
 
-def test_phase_space_kernel_values():
-    # psld.md 1.2 and 1.5, to the printed digits.
+def test_the_phase_space_kernel_takes_the_printed_values():
+    """Sigma, the propagator and L^-T are as printed at four times.
+
+    psld.md 1.2 and 1.5, to the printed digits.
+    """
     process = PSLD()
     sigma = process.kernel(np.array([1e-3]))[1][0]
     np.testing.assert_allclose(sigma, [[8.32e-5, 2.19e-4], [2.19e-4, 1.758e-2]], rtol=2.5e-3)
@@ -27,6 +30,7 @@ def test_phase_space_kernel_values():
 
 @pytest.mark.parametrize("text", ["vp", "vp(beta_max=12.0)", "edm(T=50.0, t_min=0.01)", "flow", "psld(Gamma=0.02)"])
 def test_a_process_is_read_from_its_specification(text):
+    """`process(p.spec) == p`, with defaults left out and given parameters as numbers."""
     assert process(text).spec == text
     assert process(process(text)) is not None
     assert process(process(text).spec) == process(text)
@@ -34,6 +38,7 @@ def test_a_process_is_read_from_its_specification(text):
 
 @pytest.mark.parametrize("process", ALL, ids=lambda p: p.spec)
 def test_levels_and_their_rate_and_times_fit_together(process):
+    """time_of_level inverts level, and level_rate is its derivative by central differences."""
     t = np.geomspace(1.1 * process.t_min, 0.9 * process.T, 9)
     np.testing.assert_allclose(process.time_of_level(process.level(t)), t, rtol=1e-12)
     h = 1e-5 * t

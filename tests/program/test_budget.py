@@ -25,6 +25,7 @@ LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 
 @pytest.mark.parametrize("own", MEMBERS, ids=lambda own: own.spec)
 def test_every_budget_is_spent(own):
+    """1 to 30 evaluations are spent exactly, by filling steps only where no number of whole steps would do."""
     for to_zero in {False, own.to_zero is not None or bool(own.last)}:
         for nfe in range(1, 31):
             plan = planned(own, nfe, to_zero)
@@ -67,7 +68,8 @@ def whole_steps(own, steps, to_zero):
         ("nobab", 8, False, "2 steps of 3 evaluations, 1 of 2"),
     ],
 )
-def test_a_plan_in_words(own, nfe, to_zero, plan):
+def test_a_plan_is_told_in_words(own, nfe, to_zero, plan):
+    """Equal steps are counted together, in the order of the run."""
     own = scheme(own)
     on = process(own.processes[-1])
     times = grid("uniform", on, len(planned(own, nfe, to_zero)))
@@ -84,6 +86,7 @@ def test_a_plan_in_words(own, nfe, to_zero, plan):
     + [(f"sa-solver({k})", f"sa-solver({n})", n) for k, n in ((3, 2), (4, 3), (4, 1))],
 )
 def test_a_run_too_short_for_a_scheme_is_that_of_a_lower_member(own, lower_member, steps):
+    """Row by row the program of the member whose history fits."""
     on = process(scheme(own).processes[-1] if "gddim" in own else "edm")
     times = grid("rho(7)", on, steps)
     ours, theirs = (lower(scheme(name), on, times).steps for name in (own, lower_member))
@@ -93,6 +96,7 @@ def test_a_run_too_short_for_a_scheme_is_that_of_a_lower_member(own, lower_membe
 
 @pytest.mark.parametrize(("left", "order"), [(0, 4), (1, 2), (2, 3), (3, 4)])
 def test_a_filling_step_of_order_p_leaves_a_run_at_p_plus_one(left, order):
+    """One step of lower order among many costs no more than its own local error."""
     errors = []
     for steps in (40, 80, 160):
         nfe = 4 * steps + left
@@ -104,6 +108,7 @@ def test_a_filling_step_of_order_p_leaves_a_run_at_p_plus_one(left, order):
 
 
 def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
+    """The refusal says which budgets are next, below and above."""
     bare = replace(scheme("heun-edm"), fill=())
     with pytest.raises(InputError, match=r"heun-edm cannot spend 5 evaluations; the nearest it can are 4, 6\."):
         planned(bare, 5)
@@ -113,6 +118,7 @@ def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
 
 @pytest.mark.parametrize("nfe", [1, 2, 3, 4, 19, 20])
 def test_nothing_is_evaluated_at_time_zero(nfe):
+    """The data are not noisy there: runs of gddim-pc to t = 0 spend their budget before."""
     for name in ("gddim-pc(1)", "gddim-pc(3)"):
         steps = len(planned(scheme(name), nfe, to_zero=True))
         times = np.append(np.geomspace(1, 1e-3, steps), 0.0)
@@ -122,11 +128,13 @@ def test_nothing_is_evaluated_at_time_zero(nfe):
 
 
 def test_a_budget_must_fit_its_grid():
+    """A budget for another number of steps than the grid has is refused with both numbers."""
     with pytest.raises(InputError, match=r"heun-edm spends 5 evaluations in 3 steps, but the grid has 4"):
         lower(scheme("heun-edm"), EDM(), grid("rho(7)", EDM(), 4), nfe=5)
 
 
-def test_a_fill_must_spend_what_it_stands_for_and_stand_alone():
+def test_a_filling_step_must_spend_its_number_and_need_no_history():
+    """A scheme with another filling step cannot be made."""
     own, inner = scheme("heun-edm"), scheme("res-2m").step
     with pytest.raises(InputError, match="fill 1 spends 2 evaluations"):
         replace(own, fill=((own.step,),))
@@ -134,7 +142,8 @@ def test_a_fill_must_spend_what_it_stands_for_and_stand_alone():
         replace(own, fill=((inner,),))
 
 
-def test_fills_are_proved():
+def test_filling_steps_are_proved():
+    """Each has its derived order, the run its order with them, and a doubled weight in one refutes the scheme."""
     own = scheme("krogstad-4")
     assert {name: p for name, p in verify(own).ends.items() if "fill" in name} == {
         "fill 1": 1,
@@ -157,6 +166,7 @@ def test_fills_are_proved():
     [("nobab", 1, 1), ("nobab", 2, 1), ("sscs-midpoint", 1, 2), ("heun-edm-churn", 1, 2), ("dpm2-ancestral", 1, 2)],
 )
 def test_filled_runs_of_stochastic_schemes_keep_the_law(name, left, order):
+    """Mean and covariance converge with the order of the scheme though one step is of another kind."""
     own = scheme(name)
     on = PSLD() if "psld" in own.processes else EDM(T=10, t_min=0.1)
     exact = exact_marginal(on, LAW, on.t_min)

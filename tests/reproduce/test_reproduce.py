@@ -69,6 +69,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
+    """Every picture and record, under two hash seeds: what is committed can be compared."""
     program = "import sys; from pathlib import Path; from numtoolkit.reproduce.job import reproduce; "
     program += "reproduce(Path(sys.argv[1]), Path(sys.argv[2]))"
     root = str(ROOT)
@@ -82,6 +83,7 @@ def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: P
 
 
 def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> None:
+    """Command, experiment, versions and rounded numbers stand beside each picture, and the index shows it."""
     lines: list[str] = []
     written = reproduce(small, tmp_path / "out", progress=lines.append)
     assert lines == ["1/3 b", "2/3 a", "3/3 c"]  # by kind, then by name
@@ -100,6 +102,7 @@ def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> No
 
 
 def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path) -> None:
+    """`--quick` leaves out the long budgets, not the files, and is recorded as the command."""
     (small / "a.toml").write_text(CURVE.replace("[6, 10]", "[6, 30]"))
     reproduce(small, tmp_path / "quick", quick=True)
     reproduce(small, tmp_path / "full")
@@ -110,6 +113,7 @@ def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path)
 
 
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
+    """One row a scheme of the catalogue that runs on the process, as data and as Markdown."""
     reproduce(folder_of(tmp_path / "experiments", e=ERRORS), tmp_path / "out", quick=True)
     rows = read_json(tmp_path / "out/e.json")["data"]
     assert [row["scheme"].split("(")[0] for row in rows] == [s.name for s in catalogue() if "psld" in s.processes]
@@ -119,6 +123,7 @@ def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None
 def test_a_failing_experiment_leaves_what_was_done_and_what_was_there(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Files of experiments before it are whole, those after it untouched, and a torn one is replaced."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "c.json").write_text("of an earlier run")
@@ -136,6 +141,7 @@ def test_a_failing_experiment_leaves_what_was_done_and_what_was_there(
 
 
 def test_an_unusable_folder_is_said_before_any_work(small: Path, tmp_path: Path) -> None:
+    """The refusal comes first, not after hours of computing."""
     (tmp_path / "file").write_text("")
     lines: list[str] = []
     with pytest.raises(StorageError, match="cannot use the folder"):
@@ -145,6 +151,7 @@ def test_an_unusable_folder_is_said_before_any_work(small: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("make", [lambda p: p / "absent", lambda p: folder_of(p / "empty")])
 def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp_path: Path) -> None:
+    """The sentence says from where the command is run, and no folder is made."""
     folder = make(tmp_path)  # type: ignore[operator]
     with pytest.raises(InputError, match=f"no experiments .*{folder.name}.*run from the root"):
         reproduce(folder, tmp_path / "out")
@@ -184,6 +191,7 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
     ],
 )
 def test_bad_experiments_are_refused_in_one_sentence_that_names_the_file(tmp_path: Path, text: str, words: str) -> None:
+    """All files are read before the first is run: nothing is written."""
     folder = folder_of(tmp_path / "bad", x=text, good=CURVE)
     with pytest.raises((InputError, StorageError), match=words) as caught:
         reproduce(folder, tmp_path / "out")
@@ -192,6 +200,7 @@ def test_bad_experiments_are_refused_in_one_sentence_that_names_the_file(tmp_pat
 
 
 def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are a StorageError with the file's name."""
     folder = folder_of(tmp_path / "bad")
     (folder / "x.toml").write_bytes(b"\xff\xfe\x00kind")
     with pytest.raises(StorageError, match=r"cannot read .*x\.toml"):
@@ -199,6 +208,7 @@ def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
+    """Every scheme meets a Gaussian; there are curves on data, samples and stability, all with question and caption."""
     plans = {name: experiment for name, (_, experiment) in read_experiments(SHIPPED).items()}
     tabled = {e.process for e in plans.values() if isinstance(e, Errors) and "anisotropic" in e.law}
     assert not [s.name for s in catalogue() if not tabled & set(s.processes)]  # every scheme meets a Gaussian
@@ -211,6 +221,7 @@ def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
 
 @pytest.mark.check
 def test_the_shipped_experiments_run(tmp_path: Path) -> None:
+    """All of them, shortened, write their files; in the table of orders every scheme is as claimed."""
     written = reproduce(SHIPPED, tmp_path, quick=True)
     assert {path.stem for path in written} == {path.stem for path in SHIPPED.glob("*.toml")} | {"README"}
     orders = read_json(tmp_path / "orders.json")["data"]
@@ -219,5 +230,6 @@ def test_the_shipped_experiments_run(tmp_path: Path) -> None:
 
 
 def test_rounding_keeps_structure_and_six_digits() -> None:
+    """Numbers are rounded wherever they stand, so that files repeat across machines; nothing else changes."""
     value = {"a": [1 / 3, 2, None, True, "x"], "b": {"c": 123456.789}}
     assert rounded(value) == {"a": [0.333333, 2, None, True, "x"], "b": {"c": 123457.0}}

@@ -37,7 +37,8 @@ class Reads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_the_check_for_reads_sees_them():
+def test_the_watch_for_device_reads_sees_each_kind():
+    """A branch, a float, a comparison and a search of nonzero elements are listed in order."""
     with Reads() as reads:
         x = torch.ones(3)
         assert bool(x.sum() > 0)
@@ -50,6 +51,7 @@ def test_the_check_for_reads_sees_them():
 @pytest.mark.parametrize("update", ["plain", "fused"])
 @pytest.mark.parametrize("text", ["unipc", "heun-edm-churn", "sscs"])
 def test_nothing_is_read_from_the_device_before_the_last_call(text, update):
+    """No operation of the loop makes the host wait; one read at the end says whether all samples are finite."""
     own, inner = scheme(text), []
     law = process("edm" if "edm" in own.processes else "psld")
     gaussian = NAMED["gaussian"](dim=4)

@@ -44,13 +44,14 @@ def placed(blocks):
 # --- noise -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_integers_behind_the_noise_are_the_same():
+def test_cuda_draws_the_same_integers_behind_the_noise():
+    """Philox words are equal on both devices, for seeds of 64 bits."""
     here, there = (noise.words(SEEDS, 3, 5, 1001, torch.empty(0, device=device)) for device in ("cpu", DEVICE))
     assert there.device.type == DEVICE
     assert torch.equal(here, there.cpu())
 
 
-def test_normals_agree_to_rounding():
+def test_cuda_normals_agree_to_rounding():
     """log, sqrt and cos or sin of the same numbers: each within 2 ulp on both sides, so 8 eps relative."""
     here, there = (noise.normals(SEEDS, 0, 0, (3, 333), torch.empty(0, dtype=torch.float64, device=device)).cpu()
                    for device in ("cpu", DEVICE))  # fmt: skip
@@ -61,7 +62,7 @@ def test_normals_agree_to_rounding():
 
 
 @pytest.mark.parametrize(("own", "law"), cases())
-def test_the_plain_path_gives_the_numbers_of_the_cpu(own, law):
+def test_the_plain_update_on_cuda_gives_the_numbers_of_the_cpu(own, law):
     """Each product and sum is rounded alike, so the bits should agree; 4 ulp of the largest number are allowed."""
     here = follow(own, law, Network(cubic, "data"), tensors(normal(law, 0)), turn=tensors)
     there = follow(own, law, Network(cubic, "data"), placed(normal(law, 0)), turn=placed)
@@ -70,7 +71,8 @@ def test_the_plain_path_gives_the_numbers_of_the_cpu(own, law):
 
 
 @pytest.mark.parametrize(("own", "law"), cases())
-def test_fused_is_within_its_bound_in_every_row(own, law):
+def test_the_fused_update_on_cuda_is_within_its_bound_in_every_row(own, law):
+    """The bound of the CPU holds: n eps of the sum of absolute terms."""
     worst = []
 
     def update(terms):
@@ -84,6 +86,7 @@ def test_fused_is_within_its_bound_in_every_row(own, law):
 @pytest.mark.parametrize("update", [plain, fused])
 @pytest.mark.parametrize(("own", "law"), cases(is_ode))
 def test_the_loop_never_waits_for_the_device(own, law, update):
+    """torch raises on any synchronisation in the second run, the first one having placed the law's constants."""
     program, network = program_of(own, law), Network.of(NAMED["gaussian"](dim=4)).on(law)
     start = placed(normal(law, 0))
     run(program, network, start, update=update)  # places the constants of the law
@@ -100,7 +103,8 @@ def test_the_loop_never_waits_for_the_device(own, law, update):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("own", "law"), [("unipc", "edm"), ("heun-edm-churn", "edm"), ("roba", "psld")])
-def test_dtypes_are_kept_and_splits_give_the_same_bits(own, law, dtype):
+def test_dtypes_are_kept_and_splits_give_the_same_bits_on_cuda(own, law, dtype):
+    """State and time reach the network in the dtype of the run, on the device."""
     seen = set()
 
     def function(z, t):
@@ -117,7 +121,7 @@ def test_dtypes_are_kept_and_splits_give_the_same_bits(own, law, dtype):
 
 
 @pytest.mark.parametrize(("own", "law"), [("dpmpp-2m", "vp"), ("sscs", "psld")])
-def test_a_seed_gives_the_sample_of_the_cpu(own, law):
+def test_a_seed_gives_on_cuda_the_sample_of_the_cpu(own, law):
     """The normals agree to 8 ulp and matrix products to d eps; this law's flow magnifies neither more than 10 times."""
     network = Network.of(NAMED["mixture"](dim=4, components=3))
     keywords = {"process": law, "grid": GRIDS[law], "steps": 20, "seeds": range(BATCH), "dtype": torch.float64}
@@ -125,7 +129,7 @@ def test_a_seed_gives_the_sample_of_the_cpu(own, law):
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-10)
 
 
-def test_a_big_batch_in_tiles():
+def test_a_large_batch_on_cuda_is_drawn_in_tiles():
     """4096 images of 3 x 32 x 32 in half precision on a network of another one."""
     network = Network(lambda z, t: z * 0.5, "data", dtype=torch.bfloat16)
     keywords = {"process": "edm", "grid": "rho", "nfe": 9, "shape": (3, 32, 32), "device": DEVICE, "denoise": True}
@@ -138,6 +142,7 @@ def test_a_big_batch_in_tiles():
 
 
 def test_a_nan_on_the_device_is_traced():
+    """Step, told time and sample are named as on the CPU."""
     network = Network(lambda z, t: torch.where((t[:, None] < 10) & (z == 0), float("nan"), z * 0.5), "data")
     start = torch.ones(5, 4, device=DEVICE)
     start[3] = 0.0
@@ -145,7 +150,8 @@ def test_a_nan_on_the_device_is_traced():
         sample(network, "heun-edm", process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, batch=2)
 
 
-def test_a_network_elsewhere_is_named():
+def test_a_network_on_another_device_is_named():
+    """Parameters on the CPU, or a device that does not exist: the sentence names it."""
     keywords = {"process": process("vp"), "grid": "log-snr", "steps": 2, "seeds": range(2), "shape": 4}
     with pytest.raises(InputError, match=r"parameters on cpu but the samples are on cuda"):
         sample(Network(Linear(4, 4), "noise"), "ddim", device=DEVICE, **keywords)

@@ -54,18 +54,21 @@ def ulps(value, reference):
 @pytest.mark.parametrize("make", [as_int, as_numpy, as_torch])
 @pytest.mark.parametrize(("counter", "key", "output"), KNOWN_ANSWERS)
 def test_philox_gives_the_published_answers(make, counter, key, output):
+    """The three known answers of the Random123 distribution, in integers, numpy and torch."""
     result = philox([make(word) for word in parse(counter)], [make(word) for word in parse(key)])
     assert [int(np.asarray(word).item()) for word in result] == parse(output)
 
 
 @given(seeds_in_range, words_in_range, words_in_range)
 def test_words_are_philox_blocks_under_the_documented_key_and_counter(seed, purpose, step):
+    """Key: both halves of the seed; counter: block, purpose, step, 0."""
     key = seed % 2**32, seed // 2**32
     expected = [word for block in range(3) for word in philox((block, purpose, step, 0), key)]
     assert words([seed], purpose, step, 11).tolist() == [expected[:11]]
 
 
 def test_normals_are_box_muller_of_the_words():
+    """53 bits each of two words make a radius and an angle, cosine before sine."""
     w = words([5, 2**63 + 1], STEP, 7, 400).reshape(2, 100, 4)
     for seed, blocks in zip([5, 2**63 + 1], w.tolist(), strict=True):
         expected = []
@@ -79,6 +82,7 @@ def test_normals_are_box_muller_of_the_words():
 
 @given(st.lists(seeds_in_range, min_size=1, max_size=6), words_in_range, words_in_range, st.integers(0, 40))
 def test_words_are_the_same_integers_in_numpy_and_torch(seeds, purpose, step, count):
+    """int64 of 32 bits, bit for bit, for any seeds, purpose and step."""
     ours = words(seeds, purpose, step, count)
     theirs = words(seeds, purpose, step, count, like=like_torch("float32"))
     assert ours.dtype == np.int64
@@ -87,6 +91,7 @@ def test_words_are_the_same_integers_in_numpy_and_torch(seeds, purpose, step, co
 
 
 def test_normals_agree_to_four_ulp_in_numpy_and_torch():
+    """Two libraries' log, sqrt, cosine and sine are all that differs."""
     ours = normals(range(100), STEP, 3, (50, 20))
     theirs = normals(range(100), STEP, 3, (50, 20), like=like_torch())
     assert theirs.shape == ours.shape == (100, 50, 20)
@@ -95,7 +100,8 @@ def test_normals_agree_to_four_ulp_in_numpy_and_torch():
 
 
 @pytest.mark.gpu
-def test_a_gpu_draws_the_same_noise():
+def test_noise_on_cuda_is_that_of_numpy():
+    """Words are equal, normals within 8 ulp of the CPU's."""
     like = like_torch("float64", "cuda")
     seeds = [0, 1, 2**32, 2**64 - 1, *range(500)]
     np.testing.assert_array_equal(words(seeds, 9, 2**31, 999, like=like).cpu(), words(seeds, 9, 2**31, 999))
@@ -108,6 +114,7 @@ def test_a_gpu_draws_the_same_noise():
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 15, 16, 31, 64, 333, 3072])
 def test_a_batch_may_be_split_in_any_way_bit_for_bit(library, size):
+    """The noise of a sample does not know its batch, in numpy and torch, at any size."""
     like = None if library == "numpy" else like_torch()
     seeds = [11, 3, 3, 2**64 - 1, 0, *range(100, 130)]
     whole = np.asarray(normals(seeds, STEP, 4, size, like=like))
@@ -120,7 +127,10 @@ def test_a_batch_may_be_split_in_any_way_bit_for_bit(library, size):
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_a_large_draw_is_that_of_its_samples_and_prefixes(library):
-    # 300 000 numbers of a sample and 20 000 samples both take several passes inside.
+    """Passes inside a draw cannot be seen from outside.
+
+    300 000 numbers of a sample and 20 000 samples both take several passes inside.
+    """
     like = None if library == "numpy" else like_torch()
     long = np.asarray(normals([7, 8], START, 0, 300_000, like=like))
     wide = np.asarray(normals(range(20_000), START, 0, 15, like=like))
@@ -132,6 +142,7 @@ def test_a_large_draw_is_that_of_its_samples_and_prefixes(library):
 
 
 def test_a_longer_shape_begins_with_the_numbers_of_a_shorter_one():
+    """Any shape of n numbers is the first n, so that an image and its flat vector have one noise."""
     flat = normals([1, 2], STEP, 5, 60)
     for shape in (7, (7,), [3, 4], (2, 3, 5), (), (0, 4)):
         drawn = normals([1, 2], STEP, 5, shape)
@@ -140,6 +151,7 @@ def test_a_longer_shape_begins_with_the_numbers_of_a_shorter_one():
 
 
 def test_noise_takes_library_dtype_and_rounding_from_its_example():
+    """Normals are computed in float64 and rounded once to the dtype of `like`."""
     exact = normals([1, 2], STEP, 0, 9)
     for dtype in ("float16", "float32", "float64"):
         ours = normals([1, 2], STEP, 0, 9, like=np.empty(3, dtype))
@@ -151,7 +163,10 @@ def test_noise_takes_library_dtype_and_rounding_from_its_example():
 
 
 def test_noise_depends_on_each_of_seed_purpose_and_step():
-    # Neighbours in every argument, and pairs that a sum or an exclusive or of arguments would confuse.
+    """Calls that differ in one of the three share no word of 32 bits.
+
+    Neighbours in every argument, and pairs that a sum or an exclusive or of arguments would confuse.
+    """
     calls = [(s, p, n) for s in (0, 1, 2, 3, 2**32, 2**32 + 1, 2**63) for p in range(4) for n in range(4)]
     drawn = np.concatenate([words([s], p, n, 8) for s, p, n in calls])
     assert len(np.unique(drawn, axis=0)) == len(calls)
@@ -168,13 +183,15 @@ def draw():
 
 
 def test_moments_are_those_of_the_normal_distribution(draw):
+    """The first four moments of a million normals, within six standard errors."""
     count = draw.size
     # The variances of x, x^2, x^3 and x^4 are 1, 2, 15 and 96.
     for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
         assert abs((draw**power).mean() - moment) <= 6 * math.sqrt(variance / count)
 
 
-def test_distribution_is_normal(draw):
+def test_the_distribution_of_the_noise_is_normal(draw):
+    """Kolmogorov-Smirnov on all, cosines, sines and first numbers, and the share beyond four deviations."""
     assert scipy.stats.kstest(draw.ravel(), "norm").pvalue > SIX_SIGMA
     for parity in (0, 1):  # cosine and sine
         assert scipy.stats.kstest(draw[:, parity::2].ravel(), "norm").pvalue > SIX_SIGMA
@@ -186,6 +203,7 @@ def test_distribution_is_normal(draw):
 
 
 def test_each_bit_of_the_words_is_fair():
+    """32 bits are each 1 half of the time, and the top byte is uniform."""
     drawn = words(range(SAMPLES), STEP, 0, 250)
     for bit in range(32):
         assert abs((drawn >> bit & 1).mean() - 0.5) <= 6 * 0.5 / math.sqrt(drawn.size)
@@ -194,6 +212,7 @@ def test_each_bit_of_the_words_is_fair():
 
 
 def test_neighbours_are_independent(draw):
+    """Next number, block, seed, step, slot and purpose: neither values nor squares correlate."""
     following = {
         "the next number": (draw[:, :-1], draw[:, 1:]),
         "the number after": (draw[:, :-2], draw[:, 2:]),
@@ -230,6 +249,7 @@ def test_neighbours_are_independent(draw):
         (lambda: normals([1], STEP, 0, 3, like=[1.0]), "list"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(call, message):
+def test_noise_refuses_seeds_steps_and_shapes_out_of_range(call, message):
+    """The refusal names the argument and its value, in one sentence."""
     with pytest.raises(InputError, match=message):
         call()

@@ -27,6 +27,7 @@ def marked_run(zero, own="heun-edm", seeds=range(100, 105), **keywords):
 @pytest.mark.parametrize("update", ["plain", "fused"])
 @pytest.mark.parametrize("batch", [None, 2, 3, 4])
 def test_a_nan_is_traced_to_its_step_stage_time_and_sample(batch, update):
+    """The error names sample, seed, stage, step and told time, for any split of the batch and either update."""
     with pytest.raises(NonFiniteError) as caught:
         marked_run([3], batch=batch, update=update)
     assert str(caught.value) == (
@@ -40,6 +41,7 @@ def test_a_nan_is_traced_to_its_step_stage_time_and_sample(batch, update):
 
 
 def test_marked_runs_return_the_good_samples_unchanged():
+    """With "mark" lost samples are flagged; the others keep their bits."""
     good, marked = marked_run([]), marked_run([1, 4], on_nonfinite="mark")
     assert good.finite.tolist() == [True] * 5
     assert marked.finite.tolist() == [True, False, True, True, False]
@@ -47,7 +49,8 @@ def test_marked_runs_return_the_good_samples_unchanged():
     assert marked.samples[[1, 4]].isfinite().sum() == 6
 
 
-def test_other_ways_to_leave_the_finite_numbers_are_told_apart():
+def test_ways_to_leave_the_finite_numbers_are_told_apart():
+    """An infinite start, an overflow of the dtype and a network that fails at random have sentences of their own."""
     keywords = {"process": "vp", "grid": "uniform", "steps": 4}
     zero = Network(lambda z, t: z * 0.0, "noise")
     with pytest.raises(NonFiniteError, match=r"^sample 1 is not finite in its start; "):
@@ -81,6 +84,7 @@ def test_the_replay_draws_the_noise_of_the_run(batch):
 
 @pytest.mark.parametrize(("own", "law"), cases())
 def test_a_replay_with_a_step_for_each_instruction_is_the_same_run(own, law):
+    """The program cut into single instructions ends in the same bits, with the same noise."""
     program, network = program_of(own, law), Network(cubic, "data").on(law)
     single, where = unrolled(program)
     direct = run(program, network, normal(law, 0), lambda step, slot: normal(law, [step, slot]))

@@ -14,6 +14,7 @@ from tests.support.sampling_cases import GRIDS
 
 
 def test_progress_is_quiet_off_a_terminal_and_shown_on_request(capsys):
+    """Nothing is printed where nobody looks; `progress=True` shows steps of all tiles on stderr."""
     keywords = {"process": "vp", "grid": "uniform", "steps": 3, "seeds": range(4), "shape": 2, "batch": 2}
     for progress in (None, False):
         sample(Network(lambda z, t: z, "data"), "ddim", progress=progress, **keywords)
@@ -26,6 +27,8 @@ def test_progress_is_quiet_off_a_terminal_and_shown_on_request(capsys):
 
 
 def test_progress_shows_on_a_terminal(monkeypatch):
+    """On a terminal the bar is there without being asked for."""
+
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -37,6 +40,7 @@ def test_progress_shows_on_a_terminal(monkeypatch):
 
 @pytest.mark.parametrize(("law", "event"), [("edm", (3,)), ("psld", (2, 3))])
 def test_a_callback_sees_every_state_and_cannot_touch_the_run(law, event):
+    """Steps, times and states of each tile in turn; what it does to its copy does not matter."""
     seen = []
 
     def callback(step, time, state):

@@ -92,7 +92,8 @@ def given_start(start, **changes):
         (Network(lambda z, t: z, "data", time="double"), "ddim", drawn(), ["'double'", "'float'"]),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_one_sentence(network, own, keywords, names):
+def test_a_run_refuses_in_one_sentence_what_cannot_be_used(network, own, keywords, names):
+    """The sentence names the argument, its value and the remedy; nothing is drawn before."""
     with pytest.raises(InputError) as caught:
         sample(network, own, **keywords)
     message = str(caught.value)
@@ -113,12 +114,15 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(network, own, keywords, 
     ],
 )
 def test_networks_and_processes_are_checked_when_they_are_made(make, names):
+    """A wrong prediction, view or rate is refused by its constructor, not by the first run."""
     with pytest.raises(InputError) as caught:
         make()
     assert [name for name in names if name not in str(caught.value)] == []
 
 
 def test_errors_of_the_network_itself_come_through():
+    """An exception of the caller's code is his own: neither caught nor renamed."""
+
     def function(z, t):
         raise RuntimeError("out of luck")
 

@@ -38,6 +38,7 @@ from tests.support.tiers import breadth
 
 @pytest.mark.parametrize(("own", "law"), cases())
 def test_numpy_and_torch_give_the_same_bits(own, law):
+    """The plain loop in float64 is one sequence of products and sums, denoising step included."""
     program = program_of(own, law)
     program = replace(program, steps=(*program.steps, denoising(law, "data", law.t_min)))
     host = follow(own, law, Network(cubic, "data"), normal(law, 0))
@@ -49,6 +50,7 @@ def test_numpy_and_torch_give_the_same_bits(own, law):
 
 @pytest.mark.parametrize(("own", "law"), cases(is_ode))
 def test_sample_gives_the_same_bits_in_numpy_and_torch(own, law):
+    """One start gives one end, bit for bit, through the public function."""
     start = np.array(join(normal(law, 1)))
     keywords = {"process": law, "grid": GRIDS[law.name], "steps": STEPS, "denoise": True}
     host = sample(Network(cubic, "data"), own, start=start, **keywords)
@@ -72,6 +74,7 @@ def test_seeded_numpy_and_torch_runs_agree_to_the_rounding_of_the_noise():
 
 @pytest.mark.parametrize(("own", "law"), breadth(cases()))
 def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
+    """nfe is counted, not claimed: the network sees each time of the program once, and a budget gives the same run."""
     told = []
 
     def function(z, t):
@@ -96,6 +99,7 @@ def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
 @pytest.mark.parametrize(("own", "law"), [("unipc", "edm"), ("heun-edm", "vp"), ("roba", "psld"), ("ddim", "flow")])
 @pytest.mark.parametrize("update", ["plain", "fused"])
 def test_dtype_and_device_are_kept(own, law, dtype, update):
+    """State and time have the dtype of the start from the first call to the last, with either update."""
     seen = set()
 
     def function(z, t):
@@ -111,6 +115,7 @@ def test_dtype_and_device_are_kept(own, law, dtype, update):
 
 
 def test_a_network_may_run_in_another_dtype_than_the_state():
+    """The state stays float64 around a bfloat16 network that is told float32 times."""
     seen = set()
 
     def function(z, t):
@@ -127,7 +132,8 @@ def test_a_network_may_run_in_another_dtype_than_the_state():
     assert not torch.equal(state, state.bfloat16().double())
 
 
-def test_the_clock_and_a_float_time():
+def test_a_network_is_told_plain_floats_in_its_own_clock():
+    """time="float" and clock=1000 t: each told time is a Python float in the network's unit."""
     told = []
 
     def function(z, t):
@@ -142,6 +148,7 @@ def test_the_clock_and_a_float_time():
 
 @pytest.mark.parametrize("law", ["vp", "flow", "psld"])
 def test_a_denoiser_of_noisy_data_runs_on_every_process_as_its_law_does(law):
+    """sees="observation" hands over x and its noise level, whatever the process."""
     gaussian = NAMED["gaussian"](dim=4)
     denoiser = Network(lambda y, s: gaussian.denoise(y, s), "data", sees="observation")
     keywords = {"process": law, "grid": GRIDS[law], "steps": STEPS, "seeds": range(3), "dtype": torch.float64}
@@ -195,6 +202,7 @@ SPLITTABLE = [("dpmpp-2m", "vp"), ("heun-edm-churn", "edm"), ("sscs", "psld"), (
 @pytest.mark.parametrize("dtype", [*FLOATS, np.float64])
 @pytest.mark.parametrize(("own", "law"), SPLITTABLE)
 def test_splits_permutations_and_reruns_give_the_same_bits(own, law, dtype):
+    """A sample is a function of its seed; the last tile is padded to the size of the others."""
     sizes = []
 
     def function(z, t):
@@ -219,6 +227,7 @@ def test_splits_permutations_and_reruns_give_the_same_bits(own, law, dtype):
 
 @pytest.mark.parametrize(("own", "law", "event"), [("roba", "psld", (2, 4)), ("heun-edm-churn", "edm", (4,))])
 def test_a_given_start_is_split_like_a_drawn_one_and_never_changed(own, law, event):
+    """No network reaches the caller's tensor, seeds or gradients."""
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(7, *event, dtype=torch.float64, generator=generator).requires_grad_()
     seeds, before, sizes = list(range(7)), start.detach().clone(), set()
@@ -240,6 +249,7 @@ def test_a_given_start_is_split_like_a_drawn_one_and_never_changed(own, law, eve
 
 
 def test_provenance_is_enough_to_run_again():
+    """The JSON record alone repeats the samples bit for bit."""
     keywords = {"process": "vp(beta_max=12)", "grid": "rho(5)", "nfe": 8, "seeds": range(4, 9), "batch": 2}
     first = sample(Network(cubic, "data"), "res-2s(c2=1/3)", shape=4, **keywords)
     told = json.loads(json.dumps(first.provenance, allow_nan=False))
@@ -262,7 +272,8 @@ def test_provenance_is_enough_to_run_again():
     assert {"numtoolkit", "python", "numpy", "torch"} == set(told["versions"])
 
 
-def test_starts_are_drawn_from_the_prior_or_from_the_kernel_below_it():
+def test_starts_are_drawn_from_the_prior_or_the_kernel_at_their_time():
+    """At T the prior, below it the noise of the kernel, in phase space with the mass of the momentum."""
     seen = []
 
     def function(z, t):
@@ -285,6 +296,7 @@ def test_starts_are_drawn_from_the_prior_or_from_the_kernel_below_it():
 
 
 def test_each_noise_of_a_step_has_its_own_stream():
+    """Step and slot select the numbers, and rows of a tile their seeds."""
     begin = origin(process("psld"), 1.0, [7, 8, 9], None, 3, np.float64, None)
     for step, slot in [(0, 0), (0, 1), (4, 1)]:
         xi = noise.normals([9, 7], noise.STEP + slot, step, (2, 3))

@@ -29,6 +29,7 @@ from tests.support.sampling_cases import (
     st.sampled_from(FLOATS),
 )
 def test_fused_is_within_its_bound_of_plain_and_changes_nothing(coefficients, seed, dtype):
+    """Any terms in any dtype: within n eps of the sum of absolute terms, and no argument is written to."""
     generator = torch.Generator().manual_seed(seed)
     arrays = [torch.randn(3, 37, generator=generator, dtype=torch.float64).to(dtype) for _ in coefficients]
     terms = list(zip([1.0, *coefficients[1:]] if seed % 2 else coefficients, arrays, strict=True))
@@ -40,6 +41,7 @@ def test_fused_is_within_its_bound_of_plain_and_changes_nothing(coefficients, se
 
 @pytest.mark.parametrize(("own", "law"), cases())
 def test_fused_is_within_its_bound_in_every_row_of_every_scheme(own, law):
+    """The same bound on the rows of real runs, whose terms cancel as they do there."""
     worst = []
 
     def update(terms):

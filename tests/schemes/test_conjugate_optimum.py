@@ -35,7 +35,7 @@ from tests.support.printed import agrees_to_the_printed_digits
 
 
 @pytest.mark.parametrize(("process", "skip"), [*((p, "none") for p in ALL), *((p, "mm") for p in PHASE)])
-def test_the_local_error_is_what_is_minimised(process, skip):
+def test_the_best_b_minimises_the_local_error(process, skip):
     """One step of constant B against the exact flow: everything `terms` says, the derivative of E included."""
     t, h = np.array([0.4]), 1e-3
     K, L, M = terms(problem_of(scheme(f"lambda-ddim-1(B=optimal, skip={skip})"), process), t)
@@ -58,7 +58,8 @@ pairs = st.tuples(*[st.tuples(numbers, numbers)] * 2).map(np.array)
 
 @settings(max_examples=100)
 @given(pairs, pairs, pairs)
-def test_a_solution_no_larger_than_a_given_one_is_found(B, K, L):
+def test_riccati_finds_a_solution_no_larger_than_a_given_one(B, K, L):
+    """Random equations with a known real solution: one is found, of at most its norm, unless eigenvalues meet."""
     M = -left_over(B, K, L, np.zeros((2, 2)))
     found = riccati(K[None], L[None], M[None])
     scale = 1 + np.abs(B).max() ** 2 + np.abs(K).max() ** 2 + np.abs(L).max() ** 2
@@ -77,6 +78,7 @@ def _degenerate(K, L, M):
 @settings(max_examples=100)
 @given(pairs, pairs, pairs)
 def test_no_other_shift_leaves_less(K, L, M):
+    """Among 2000 shifts, and near the best, none leaves a smaller bracket, for both units."""
     for unit in (np.eye(2), np.ones((2, 2))):
         best = shift_of(K[None], L[None], M[None], unit[None])
         tried = np.append(np.linspace(-30, 30, 2001), best[0] + np.linspace(-1e-3, 1e-3, 21))
@@ -89,14 +91,18 @@ def test_no_other_shift_leaves_less(K, L, M):
 @pytest.mark.parametrize("sigma_data", [0.05, 0.5, 1.0, 20.0])
 @pytest.mark.parametrize("process", PHASE, ids=IDS[2:])
 def test_a_phase_space_has_a_real_solution_at_every_step(process, sigma_data):
+    """The least local error is 0 there, at narrow and wide data, to rounding."""
     t = grid("quadratic", process, 1000)
     K, L, M = terms(Problem(process, "noise", "time", sigma_data=sigma_data), t)
     # of rounding size, magnified by the condition of Sigma on cld, 1e5 at t_min
     assert (norm(left_over(riccati(K, L, M), K, L, M)) < 1e-10 * norm(M)).all()
 
 
-def test_the_matrix_is_the_printed_one():
-    # psld.md 5.2, at t = 1
+def test_the_best_b_on_psld_is_the_printed_matrix():
+    """At t = 1 it has the two printed digits.
+
+    psld.md 5.2, at t = 1.
+    """
     (B,) = riccati(*terms(Problem(PSLD(), "noise", "time"), np.array([1.0])))
     np.testing.assert_allclose(B, [[4.6, -9.3], [2.3, 1.2]], rtol=0, atol=0.05)
 
@@ -108,7 +114,8 @@ SECOND = {  # psld.md 5.2: quadratic grid, n = 50, 100, 200, 400
 
 
 @pytest.mark.parametrize("name", SECOND)
-def test_errors_on_the_law_itself(name):
+def test_errors_of_the_best_b_on_its_own_law_are_the_printed_ones(name):
+    """With the best B and without any the errors at four numbers of steps have the printed digits."""
     for steps, printed in zip((50, 100, 200, 400), SECOND[name], strict=True):
         found = largest_error(name, PSLD(), CENTRED, steps)
         assert agrees_to_the_printed_digits(found, printed), (steps, found, printed)
@@ -116,18 +123,20 @@ def test_errors_on_the_law_itself(name):
 
 @pytest.mark.parametrize("mean", [0, Fraction(3, 10)])
 @pytest.mark.parametrize("process", PHASE, ids=IDS[2:])
-def test_it_is_of_second_order_there_whatever_the_mean(process, mean):
+def test_the_best_b_is_of_second_order_on_its_own_law_whatever_the_mean(process, mean):
+    """Where nothing of order h^2 is left, the run gains an order."""
     text = f"conjugate-optimal(mean={mean})"
     coarse, fine = (largest_error(text, process, float(mean), steps) for steps in (400, 800))
     assert abs(np.log2(coarse / fine) - 2) < 0.05  # 2.03 at these steps, falling
 
 
-def test_and_of_first_order_on_another_law():
+def test_the_best_b_is_of_first_order_on_another_law():
+    """A mean it is not told leaves the order of the step as declared."""
     coarse, fine = (largest_error("conjugate-optimal", PSLD(), OFF_CENTRE, steps) for steps in (400, 800))
     assert abs(np.log2(coarse / fine) - 1) < 0.15  # 1.09 at these steps, falling
 
 
-def test_on_vp_the_shift_is_the_published_root_while_it_is_real():
+def test_the_best_shift_on_vp_is_the_published_root_while_real():
     """psld.md 5.2: lambda = (beta / 4 v)(-1 + sqrt(1 - 4 SNR)), SNR = alpha^2 s0^2 / sigma^2, v the whole variance."""
     process, t = VP(), np.linspace(0.2, 1, 81)
     alpha, sigma = process.alpha(t), process.sigma(t)
@@ -143,7 +152,8 @@ def test_on_vp_the_shift_is_the_published_root_while_it_is_real():
     np.testing.assert_allclose(shift_of(K, L, M, np.ones((81, 1, 1))), B, rtol=1e-6)
 
 
-def test_on_vp_it_is_of_second_order_where_the_root_is_real_and_better_than_none_below():
+def test_on_vp_the_best_b_is_of_second_order_where_its_root_is_real():
+    """At SNR below 1/4; below that time it still leaves 0.7 of the error of ddim at most."""
     early = VP(t_min=0.3)
     coarse, fine = (largest_error("conjugate-optimal", early, CENTRED, steps) for steps in (200, 400))
     assert abs(np.log2(coarse / fine) - 2) < 0.05
@@ -156,6 +166,7 @@ def test_on_vp_it_is_of_second_order_where_the_root_is_real_and_better_than_none
 
 @pytest.mark.parametrize("process", SCALAR, ids=IDS[:2])
 def test_on_one_block_every_best_b_is_the_same(process):
+    """Full, times 1 and times ones are one number on a scalar process."""
     times = grid("quadratic", process, 40)
     full, one, ones = (
         np.array([own[0, 0] for own, _ in factors(name, process, times)])

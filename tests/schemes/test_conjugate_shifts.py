@@ -27,6 +27,7 @@ from tests.support.conjugate_runs import ALL, IDS, OFF_CENTRE, RISING, SCALAR, f
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("process", [PSLD(), VP(beta_min=8, beta_max=8)], ids=["psld", "vp"])
 def test_where_beta_is_constant_the_unit_of_the_shift_is_all_that_changes(number, process):
+    """With beta = 8, B = beta at shift 1/4 is B = constant at shift 2."""
     times = grid("quadratic", process, 12)
     for ours, theirs in zip(
         factors(f"lambda-ddim-{number}(B=beta, shift=1/4)", process, times),
@@ -37,7 +38,7 @@ def test_where_beta_is_constant_the_unit_of_the_shift_is_all_that_changes(number
 
 
 @pytest.mark.parametrize("process", SCALAR, ids=["vp", "vp-cosine"])
-def test_on_a_scalar_process_it_is_the_published_step_with_lambda_b(process):
+def test_the_conjugate_step_on_a_scalar_process_is_the_published_one_with_lambda_b(process):
     """psld.md 2.4 with lambda beta for lambda: A = exp((lambda + 1/2) b), b' = beta, Phi' = A beta / (2 sigma)."""
     lam, (t, end) = Fraction(-2, 3), (0.7, 0.55)
 
@@ -98,7 +99,8 @@ def test_the_flow_of_rising_beta_is_the_time_ordered_one(B, commutes):
 @pytest.mark.parametrize(
     "text", ["lambda-ddim-1(B=beta)", "lambda-ddim-1(B=time)", "lambda-ddim-2(B=time)", "lambda-ddim-2(B=optimal)"]
 )
-def test_the_order_is_proved_for_every_shift(text):
+def test_the_order_of_a_conjugate_step_is_proved_for_every_shift(text):
+    """Order 1 with the shift as a symbol, which shows in the residuals."""
     found = verify(scheme(text))
     assert (found.derived["classical"], found.verdict, found.holds) == (1, "proved", "general")
     assert any("shift" in row["value"] for row in found.residuals)
@@ -110,14 +112,15 @@ def test_the_order_is_proved_for_every_shift(text):
 @pytest.mark.parametrize(
     "text", ["lambda-ddim-1(B=beta, shift=1/8)", "lambda-ddim-2(B=beta, shift=-1/8)", "lambda-ddim-2(B=time, shift=1)"]
 )
-def test_the_order_is_measured_on_a_rising_beta(process, text):
+def test_the_order_of_a_conjugate_step_is_measured_on_a_rising_beta(process, text):
+    """Slopes at 512 and 1024 steps, where the equation changes with time."""
     coarse, fine = (largest_error(text, process, OFF_CENTRE, steps) for steps in (512, 1024))
     assert abs(np.log2(coarse / fine) - 1) < 0.05  # 1.00 to 1.03 at these steps
 
 
 @pytest.mark.parametrize("network", ["data", "noise", "noise-skip"])
 @pytest.mark.parametrize("text", ["conjugate-optimal({})", "lambda-ddim-1(B=optimal, skip=mm, {})"])
-def test_a_mean_shifts_the_run(text, network):
+def test_a_mean_shifts_the_run_of_a_conjugate_scheme(text, network):
     """With data, mean and start moved together (e_t d at time t) the end moves by the same: rows see z - e_t mean."""
     process = RISING
     times = grid("quadratic", process, 9)
@@ -132,7 +135,8 @@ def test_a_mean_shifts_the_run(text, network):
     np.testing.assert_allclose(there[1][0], 0.7 * (last - here[0][0] @ first), rtol=0, atol=1e-10)
 
 
-def test_the_last_step_to_noise_level_zero_is_ddim():
+def test_the_last_conjugate_step_to_noise_level_zero_is_ddim():
+    """Bit for bit: there is nothing left to conjugate."""
     times = np.array([0.4, 0.1, 0.0])
     ours, theirs = (factors(name, VP(), times)[-1] for name in ("conjugate-optimal", "ddim"))
     np.testing.assert_array_equal(np.hstack(ours), np.hstack(theirs))
@@ -152,19 +156,22 @@ def test_the_last_step_to_noise_level_zero_is_ddim():
         ("conjugate-optimal(shift=1)", "has no parameter 'shift'"),
     ],
 )
-def test_what_is_not_declared_is_refused_in_one_sentence(text, says):
+def test_conjugate_schemes_refuse_choices_that_are_not_declared(text, says):
+    """The sentence lists the choices, or says what a parameter excludes."""
     with pytest.raises(InputError, match=says):
         scheme(text)
 
 
 def test_a_scalar_process_has_no_momentum_to_split():
+    """Prediction and scheme name the processes that have one."""
     with pytest.raises(InputError, match="that of a phase space; on process vp use noise"):
         outputs("noise-skip", VP())
     with pytest.raises(InputError, match="it runs on psld, cld"):
         problem_of(scheme("lambda-ddim-1(skip=mm)"), VP())
 
 
-def test_specifications_read_back():
+def test_specifications_of_conjugate_schemes_read_back():
+    """Names, choices and exact numbers, positional or by name."""
     for text in (
         "lambda-ddim-1(shift=1/3)",
         "lambda-ddim-2(B=beta, shift=-1)",

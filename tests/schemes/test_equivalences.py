@@ -36,6 +36,7 @@ def whole_run(member, process):
 @pytest.mark.parametrize("member", shared("ode"), ids=lambda m: m.name)
 @pytest.mark.parametrize("process", [VP(), CosineVP(T=0.99), RectifiedFlow()], ids=lambda p: p.name)
 def test_a_run_is_the_same_on_every_scalar_process(member, process):
+    """At the same noise levels, as a map of z / alpha, to 1e3 roundings."""
     there, here = whole_run(member, EDM()), whole_run(member, process)
     # 1e3 roundings of numbers as large as the map; time_of_noise_level costs a few more digits near t = 1
     scale = 1e-11 * max(1.0, *(float(np.abs(part).max()) for part in there))
@@ -55,6 +56,7 @@ def law_of_a_run(member, process):
 @pytest.mark.parametrize("member", shared("sde"), ids=lambda m: m.name)
 @pytest.mark.parametrize("process", [VP(), CosineVP(T=0.99), RectifiedFlow()], ids=lambda p: p.name)
 def test_a_noisy_run_has_the_same_law_on_every_scalar_process(member, process):
+    """Mean and covariance of z / alpha from one start, to 1e-13."""
     for here, there in zip(law_of_a_run(member, process), law_of_a_run(member, EDM()), strict=True):
         # some tens of roundings; time_of_noise_level costs a few digits near t = 1
         np.testing.assert_allclose(here, there, rtol=1e-13, atol=0)
@@ -77,6 +79,7 @@ INCLUDED = [
 
 @pytest.mark.parametrize(("special", "general"), INCLUDED, ids=lambda name: name)
 def test_a_scheme_contains_another(special, general):
+    """Parameters at special values give the map of the other scheme."""
     process = VP(t_min=0.01)
     times = grid("quadratic", process, 9)
     ours, theirs = (affine_map(lower(scheme(name), process, times), LAW) for name in (special, general))
@@ -86,6 +89,7 @@ def test_a_scheme_contains_another(special, general):
 
 @pytest.mark.parametrize("name", ["lambda-ddim-1(0)", "lambda-ddim-2(0)"])
 def test_conjugation_by_zero_is_the_exponential_euler_step_in_phase_space(name):
+    """lambda = 0 leaves ddim with the Cholesky noise of PSLD."""
     times = grid("quadratic", PSLD(), 9)
     ours, theirs = (affine_map(lower(scheme(own), PSLD(), times), LAW) for own in (name, "ddim"))
     for mine, other in zip(ours, theirs, strict=True):
@@ -99,6 +103,7 @@ SCALAR = [EDM(), VP(), CosineVP(T=0.99), RectifiedFlow()]
 
 @pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
 def test_res_3s_at_a_third_and_two_thirds_is_the_shipped_three_stage_scheme(process):
+    """The same rows as dpmpp-3s(1/3, 2/3), not only a close run."""
     times = grid("log-snr", process, 7)
     assert_same_run(*(lower(scheme(n), process, times) for n in ("res-3s(c2=1/3, c3=2/3)", "dpmpp-3s(1/3, 2/3)")))
 
@@ -119,7 +124,10 @@ def assert_states(program, states):
 @pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
 @pytest.mark.parametrize("r1", [Fraction(1, 2), Fraction(1, 3)])
 def test_res_2s_is_the_taylor_branch_of_dpm_solver(r1, process):
-    # LuChengTHU/dpm-solver, singlestep_dpm_solver_second_update, dpmsolver++ with solver_type "taylor"
+    """The program is the port's formula, state by state, as a map of all evaluations.
+
+    LuChengTHU/dpm-solver, singlestep_dpm_solver_second_update, dpmsolver++ with solver_type "taylor".
+    """
     times = grid("rho(7)", process, 6)
     program = lower(scheme(f"res-2s(c2={r1})"), process, times)
     h, _ = clock_steps(process, times)
@@ -139,7 +147,10 @@ def test_res_2s_is_the_taylor_branch_of_dpm_solver(r1, process):
 
 @pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
 def test_res_2m_is_the_taylor_branch_of_dpm_solver(process):
-    # the same file, multistep_dpm_solver_second_update, dpmsolver++ with solver_type "taylor"
+    """The program is the port's formula, state by state, as a map of all evaluations.
+
+    The same file, multistep_dpm_solver_second_update, dpmsolver++ with solver_type "taylor".
+    """
     times = grid("rho(7)", process, 6)
     program = lower(scheme("res-2m"), process, times)
     (h, _), (alpha, sigma) = clock_steps(process, times), noise_scales(process, times)
@@ -156,7 +167,10 @@ def test_res_2m_is_the_taylor_branch_of_dpm_solver(process):
 
 @pytest.mark.parametrize("process", SCALAR, ids=lambda p: p.name)
 def test_heun_is_what_lemma_1_of_iia_says(process):
-    # in x = z / alpha from noise level s to t: x = (t/s) x + (1 - t/s) D + (s - t)/(2 t) (D' - D)
+    """EDM's Heun step is the formula of the lemma, state by state, on every scalar process.
+
+    In x = z / alpha from noise level s to t: x = (t/s) x + (1 - t/s) D + (s - t)/(2 t) (D' - D).
+    """
     times = grid("rho(7)", process, 6)
     program, alpha = lower(scheme("heun-edm"), process, times), process.alpha(times)
     _, s = clock_steps(process, times)

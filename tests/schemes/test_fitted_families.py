@@ -27,6 +27,7 @@ from tests.support.unrolled import assert_same_run, clock_steps, ratios
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda p: p.name)
 @pytest.mark.parametrize("spec", FAMILIES)
 def test_without_a_table_a_fitted_scheme_is_its_base(spec, process):
+    """Coefficients 0: the same run on every process, to noise level 0 too."""
     times = grid("log-snr", process, 6)
     assert_same_run(lowered(spec, process, times), lowered(scheme(spec).base, process, times))
     to_zero = grid("rho(7, zero=1)", process, 6)
@@ -37,7 +38,10 @@ def test_without_a_table_a_fitted_scheme_is_its_base(spec, process):
 @pytest.mark.parametrize("variant", ["one", "two"])
 @pytest.mark.parametrize("contained", ["res-2m", "dpmpp-2m"])
 def test_iia_ddim_contains_the_two_point_schemes(variant, contained, process):
-    # exponential-iia.md 6.4: phi_0 = h phi_2/r0 and h phi_1/(2 r0), phi_1 = 0, where phi_0 = kappa_0 h phi_1
+    """With closed coefficients the family is res-2m or dpmpp-2m.
+
+    exponential-iia.md 6.4: phi_0 = h phi_2/r0 and h phi_1/(2 r0), phi_1 = 0, where phi_0 = kappa_0 h phi_1.
+    """
     times = grid("rho(7)", process, 7)
     h, _ = clock_steps(process, times)
     weight = phi(2, -h) / phi(1, -h) if contained == "res-2m" else 1 / 2
@@ -49,7 +53,10 @@ def test_iia_ddim_contains_the_two_point_schemes(variant, contained, process):
     ("contained", "process"), [("deis-tab(1)", EDM()), *(("deis-rhoab(1)", process) for process in PROCESSES)]
 )
 def test_iia_ddim_contains_deis(contained, process):
-    # exponential-iia.md 6.4: phi_0 = 0, phi_1 = (t - s)^2/(2 (s - s')), where phi_1 = kappa_1 (t - s)
+    """With closed coefficients the family is DEIS with one value of the past.
+
+    exponential-iia.md 6.4: phi_0 = 0, phi_1 = (t - s)^2/(2 (s - s')), where phi_1 = kappa_1 (t - s).
+    """
     times = grid("log-snr", process, 7)
     _, s = clock_steps(process, times)
     bound = lowered("iia-ddim(two)", process, times, kappa_1=1 / (2 * ratios(np.diff(s))))
@@ -59,8 +66,11 @@ def test_iia_ddim_contains_deis(contained, process):
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda p: p.name)
 @pytest.mark.parametrize("contained", ["heun-edm", "res-2s(c2=1)", "dpmpp-2s(c2=1)"])
 def test_iia_edm_contains_the_two_stage_schemes(contained, process):
-    # exponential-iia.md 6.4: beta^e = e^-h - 1 and beta^D = -(e^h - 1)/2, -h phi_2, -h phi_1/2; here
-    # beta^D = -(1/2 + beta_d0) (e^h - 1). The first step of iia-edm is Heun's own.
+    """With closed coefficients the family is Heun or a two-stage exponential scheme.
+
+    exponential-iia.md 6.4: beta^e = e^-h - 1 and beta^D = -(e^h - 1)/2, -h phi_2, -h phi_1/2; here beta^D = -(1/2 +
+    beta_d0) (e^h - 1). The first step of iia-edm is Heun's own.
+    """
     times = grid("rho(7)", process, 6)
     h, _ = clock_steps(process, times)
     weights = {"heun-edm": (np.exp(h) - 1) / 2, "res-2s(c2=1)": h * phi(2, -h), "dpmpp-2s(c2=1)": h * phi(1, -h) / 2}
@@ -71,6 +81,7 @@ def test_iia_edm_contains_the_two_stage_schemes(contained, process):
 
 
 def test_a_wrong_weight_is_another_run():
+    """A relative 1e-9 in a coefficient is told apart: the comparisons here can fail."""
     times = grid("rho(7)", EDM(), 7)
     h, _ = clock_steps(EDM(), times)
     bound = lowered("iia-ddim(two)", EDM(), times, kappa_0=(1 + 1e-9) / (2 * ratios(h)))
@@ -152,6 +163,7 @@ def paper_units(spec, values, process, times):
     "spec", ["iia-ddim(two)", "iia-spndm", "iia-ipndm", "iia-dpmpp-2m", "biia-edm(1)", "iia-edm(1)"]
 )
 def test_a_run_with_coefficients_is_that_of_the_papers_formulas(spec, process):
+    """With random coefficients on every step, in the paper's own units and written out."""
     times, law = grid("rho(7)", process, 6), mixture(dim=3, components=4)
     rng = np.random.default_rng(0)
     values = {name: rng.uniform(-0.5, 0.5, 6) for name in scheme(spec).fitted}
@@ -171,6 +183,7 @@ def test_a_run_with_coefficients_is_that_of_the_papers_formulas(spec, process):
     levels=st.lists(st.floats(1e-3, 80), min_size=3, max_size=3, unique_by=lambda s: round(np.log(s), 1)),
 )
 def test_the_gaussian_step_is_exact_on_its_gaussian_from_exact_states(v, levels):
+    """For any variance and any three levels, gauss-fit-2m makes no error but rounding."""
     times = np.sort(levels)[::-1]
     program = lower(scheme("gauss-fit-2m").bind(sigma_data=v), EDM(), times)
     width = np.hypot(v, times)  # of the marginals: x - mean falls like it, D - mean like v^2 over it
@@ -182,6 +195,7 @@ def test_the_gaussian_step_is_exact_on_its_gaussian_from_exact_states(v, levels)
 
 
 def test_the_gaussian_scheme_is_of_second_order():
+    """Slopes of the exact error on a law it is not told, from 128 to 512 steps."""
     errors = [
         gaussian_error(lower(scheme("gauss-fit-2m"), EDM(), grid("log-snr", EDM(), n)), WIDE) for n in (128, 256, 512)
     ]
@@ -190,7 +204,10 @@ def test_the_gaussian_scheme_is_of_second_order():
 
 
 def test_the_gaussian_scheme_is_the_fit_of_one_quantity_to_one_gaussian():
-    # Both are exact on it from exact states. Far below the first step, whose error is in the states, they agree.
+    """The closed form is what a fit without substeps finds.
+
+    Both are exact on it from exact states. Far below the first step, whose error is in the states, they agree.
+    """
     law = law_of("gaussian(dim=1, mean=0, std=1/2)")
     table = fit("iia-ddim(one)", law, "edm", "log-snr", steps=40, seeds=None, substeps=None)
     found = [step.values[0] for step in table.steps]
@@ -202,7 +219,10 @@ def test_the_gaussian_scheme_is_the_fit_of_one_quantity_to_one_gaussian():
 
 @pytest.mark.parametrize("spec", FAMILIES)
 def test_the_new_state_is_affine_in_the_coefficients(spec):
-    # what a fit relies on: state at 0 plus coefficients times the rows of the probe is the state
+    """Because of this a fit is linear least squares.
+
+    What a fit relies on: state at 0 plus coefficients times the rows of the probe is the state.
+    """
     times = grid("rho(7)", EDM(), 5)
     program = lower(probe(scheme(spec)), EDM(), times)
     rng = np.random.default_rng(3)

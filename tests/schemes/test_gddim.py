@@ -48,7 +48,8 @@ def ends(text, process, times):
 
 @named(PHASE)
 @pytest.mark.parametrize("text", MEMBERS)
-def test_a_point_mass_flows_exactly(text, process):
+def test_gddim_carries_a_point_mass_exactly(text, process):
+    """What it freezes is constant there: R R^-1, up to the magnified roundings of extrapolation."""
     steps, within = (4, 1e-12) if text == "gddim(1)" else (20, 1e-9)
     times = grid("quadratic", process, steps)
     R, r = affine_map(lower(scheme(text), process, times), Gaussian(0.3, 0.0))
@@ -61,7 +62,8 @@ def test_a_point_mass_flows_exactly(text, process):
 
 
 @named(PHASE)
-def test_the_first_member_holds_data_and_noise(process):
+def test_the_first_member_of_gddim_holds_data_and_noise(process):
+    """z' = e' D + R' R^-1 (z - e D), step by step on a mixture."""
     times = np.array([0.5, 0.3, 0.12, 0.05])
     z, R, e = np.stack(starts(process)), process.moving_root(times), process.kernel(times)[0]
     for n in range(3):
@@ -104,13 +106,15 @@ def by_hand(process, times, k, corrected):
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("name", ["gddim", "gddim-pc"])
 def test_nodes_are_in_process_time_and_corrected_states_evaluated_again(name, k):
+    """Against quadrature of the equation with a polynomial through past values, k = 1 and 3."""
     process, times = PSLD(beta_min=4, beta_max=12), np.array([0.9, 0.7, 0.56, 0.4, 0.3, 0.2])
     exact = by_hand(process, times, k, corrected=name == "gddim-pc")
     np.testing.assert_allclose(ends(f"{name}({k})", process, times), exact, rtol=0, atol=1e-10)
 
 
 @named(PHASE)
-def test_it_is_the_first_member_of_the_gaussian_frame_for_a_small_sigma_data(process):
+def test_gddim_is_the_first_member_of_the_gaussian_frame_for_a_small_sigma_data(process):
+    """gddim(1) and gframe-ab(1) differ by (sigma_data / s)^2 alone."""
     times = np.array([0.5, 0.3, 0.12, 0.05])
     frame = ends("gframe-ab(1, sigma_data=1e-5)", process, times)
     np.testing.assert_allclose(ends("gddim(1)", process, times), frame, rtol=0, atol=1e-6)  # (1e-5 / s)^2, s from 0.01
@@ -125,7 +129,8 @@ class Turned(PSLD):
 
 
 @pytest.mark.parametrize("text", ["gddim(1)", "gddim(3)", "gddim-pc(2)"])
-def test_the_factor_may_start_anywhere(text):
+def test_gddim_does_not_depend_on_where_its_factor_starts(text):
+    """A factor turned by one radian gives the same runs: only R R^-1 counts."""
     times, law = grid("quadratic", PSLD(), 12), Gaussian([0.3, -0.5], [0.25, 0.02])
     here, there = (affine_map(lower(scheme(text), process, times), law) for process in (PSLD(), Turned()))
     np.testing.assert_allclose(here[0], there[0], rtol=0, atol=1e-12)
@@ -150,7 +155,8 @@ def error(text, process, law, steps):
         lambda text, *orders: text in ("gddim(3)", "gddim-pc(2)"),
     ),
 )
-def test_orders_are_proved_and_those_of_whole_runs_measured(text, inner, whole):
+def test_orders_of_gddim_are_proved_and_those_of_its_whole_runs_measured(text, inner, whole):
+    """The first-order start costs long members their order, in the proof and in the slope."""
     found = verify(scheme(text))
     assert (found.derived["classical"], found.run, found.verdict) == (inner, whole, "proved")
     process, law = PSLD(beta_min=4, beta_max=12, T=0.3, t_min=0.05), Gaussian(0.3, 0.25)  # it moves from the start on
@@ -159,10 +165,12 @@ def test_orders_are_proved_and_those_of_whole_runs_measured(text, inner, whole):
 
 
 def test_the_order_of_the_longest_corrector_is_proved():
+    """gddim-pc(4) is of order 5 at step ratios 2, 3 and 5."""
     assert order(scheme("gddim-pc(4)"), ratios={"r0": 2, "r1": 3, "r2": 5}).p == 5
 
 
 def test_proofs_read_the_linear_part_as_the_forward_drift():
+    """Written with F in place of L the step has its order: the engine knows that L = -F here."""
     F = op("F")
     row = combine("out", 1, y=flow(L=F), E0=integral(L=F))
     assert order(replace(scheme("gddim(1)"), step=written([evaluate("E0"), row], "out"))).p == 1
@@ -172,6 +180,7 @@ def test_proofs_read_the_linear_part_as_the_forward_drift():
 
 
 def test_a_step_of_the_corrector_costs_two_evaluations_but_the_last():
+    """At the state and at the prediction; 27 evaluations are the 14 steps of arXiv:2206.05564."""
     for text in ("gddim-pc(1)", "gddim-pc(2)", "gddim-pc(4)"):
         for steps in (4, 5, 14):
             program = lower(scheme(text), CLD(), grid("quadratic", CLD(), steps))
@@ -186,15 +195,18 @@ def test_a_step_of_the_corrector_costs_two_evaluations_but_the_last():
     ("text", "says"),
     [("gddim(0)", "k = 1 to 4"), ("gddim-pc(5)", "k = 1 to 4"), ("gddim(2, tau=1)", "gddim has no parameter 'tau'")],
 )
-def test_they_refuse_what_is_not_declared(text, says):
+def test_gddim_refuses_parameters_that_are_not_declared(text, says):
+    """Other values of k than 1 to 4 are refused, and a tau."""
     with pytest.raises(InputError, match=says):
         scheme(text)
 
 
-def test_they_are_of_phase_space():
+def test_gddim_is_refused_on_a_scalar_process():
+    """The sentence names the processes that gddim runs on."""
     with pytest.raises(InputError, match="it runs on psld, cld"):
         lower(scheme("gddim"), VP(), grid("uniform", VP(), 5))
 
 
-def test_specifications_read_back():
+def test_specifications_of_gddim_read_back():
+    """The specification of a member is the text it was made from."""
     assert [scheme(text).spec for text in MEMBERS] == [*MEMBERS]

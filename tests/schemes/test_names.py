@@ -31,11 +31,13 @@ ASKED = {
 
 @pytest.mark.parametrize("name", " ".join(ASKED.values()).split())
 def test_every_scheme_that_is_asked_for_is_found(name):
+    """Every name of papers and ports that the catalogue promises to hold."""
     assert scheme(name).layouts
 
 
 @pytest.mark.parametrize("name", [name for member in catalogue() for name in (member.name, *member.aliases)])
 def test_names_and_aliases_are_read_in_either_case(name):
+    """Upper case is the same scheme, of the catalogue."""
     assert scheme(name) == scheme(name.upper())
     assert scheme(name).name in {member.name for member in catalogue()}
 
@@ -55,11 +57,13 @@ def test_names_and_aliases_are_read_in_either_case(name):
     ],
 )
 def test_names_in_use_stand_for_other_schemes(name, other):
+    """k-diffusion's and others' names lead to the scheme of that step, with its parameters."""
     assert scheme(name).spec == scheme(other).spec
 
 
 @pytest.mark.parametrize(("name", "other"), names_in_use().items())
-def test_what_is_listed_of_names_in_use_is_what_they_are(name, other):
+def test_listed_names_in_use_are_the_schemes_they_are_said_to_be(name, other):
+    """The list printed for readers is read back, k from 1 to 6."""
     for k in range(1, 7):
         ours, theirs = name.replace("(k)", f"({k})"), other.replace("(k-1)", f"({k - 1})")
         assert scheme(ours).spec == scheme(theirs).spec
@@ -77,6 +81,7 @@ def test_what_is_listed_of_names_in_use_is_what_they_are(name, other):
         ("lsm", r"unknown scheme 'lsm'; did you mean lms"),
     ],
 )
-def test_a_wrong_use_is_answered_in_one_sentence(text, sentence):
+def test_a_wrong_use_of_a_name_is_answered_in_one_sentence(text, sentence):
+    """Range, parameter, number or spelling: the sentence has the right one."""
     with pytest.raises(InputError, match=sentence):
         scheme(text)

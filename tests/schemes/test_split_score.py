@@ -23,6 +23,7 @@ from tests.support.printed import agrees_to_the_printed_digits
 
 @pytest.mark.parametrize("process", PHASE, ids=IDS[2:])
 def test_the_split_noise_is_what_c_skip_leaves_of_the_score(process):
+    """-z / sigma_mm - L^-T n is the score in the momentum, and the conversion to data agrees with the score's."""
     t = np.array([0.01, 0.3, 1.0])
     sigma = process.kernel(t)[1]
     to_split = convert("score", "noise-skip", process, t)
@@ -41,6 +42,7 @@ LITERAL = ("8.8e-2", "9.0e-2", "9.0e-2", "9.1e-2")
 
 
 def test_the_split_with_the_time_ordered_flow_converges():
+    """Errors at four numbers of steps are the printed ones and halve with each doubling."""
     for steps, printed in zip((50, 100, 200, 400), SKIPPED, strict=True):
         found = largest_error("lambda-ddim-1(skip=mm)", PSLD(), OFF_CENTRE, steps)
         assert agrees_to_the_printed_digits(found, printed), (steps, found, printed)
@@ -86,5 +88,6 @@ def test_the_split_with_the_literal_exponential_stalls():
 
 
 def test_without_the_split_the_literal_form_is_the_scheme():
+    """With C_skip taken out the literal formulas are lambda-ddim-1(0): the stall comes from the split alone."""
     R, r = affine_map(lower(scheme("lambda-ddim-1(0)"), PSLD(), grid("quadratic", PSLD(), 50)), Gaussian(0.3, 0.25))
     np.testing.assert_allclose(literal_ends(50, 0), starts(PSLD()) @ R[0].T + r[0], rtol=0, atol=1e-9)

@@ -40,7 +40,7 @@ def last_step(name: str, on: str, eps: float = 1e-3, network: str = "score") -> 
 
 @pytest.mark.parametrize("on", PHASE)
 @pytest.mark.parametrize("name", ODE + SDE)
-def test_the_last_step_is_the_published_one(name, on):
+def test_the_step_to_zero_is_the_published_one(name, on):
     """z + eps drift(z, eps) with the half or the full score (psld.md 2.6), one evaluation, no noise."""
     eps, beta, gamma, nu = 1e-3, 8.0, process(on).Gamma, process(on).nu
     mass = 4 / (gamma - nu) ** 2
@@ -59,6 +59,7 @@ def test_the_last_step_is_the_published_one(name, on):
 
 
 def test_where_beta_rises_a_splitting_steps_in_its_integral_and_em_in_time():
+    """The last step is as long as the scheme's own clock says."""
     on, eps = "psld(beta_min=4, beta_max=12)", 1e-2
     beta, integral = 4 + 8 * eps, 4 * eps + 4 * eps**2
     for name, length in (("sscs", integral / beta), ("em", eps)):
@@ -67,7 +68,8 @@ def test_where_beta_rises_a_splitting_steps_in_its_integral_and_em_in_time():
         np.testing.assert_allclose(moved, length * drift, rtol=1e-12)
 
 
-def test_em_ends_without_noise_on_a_scalar_process_too():
+def test_em_ends_without_noise_on_a_scalar_process():
+    """z + eps drift(z, eps) with the full score, and no draw."""
     z, eps = [Z[0]], VP().t_min
     beta = 0.1 + 19.9 * eps
     (found,) = run(last_step("em", "vp", eps), lambda z, t: [np.cos(z[0])], z)
@@ -76,7 +78,7 @@ def test_em_ends_without_noise_on_a_scalar_process_too():
 
 @pytest.mark.parametrize("on", PHASE)
 @pytest.mark.parametrize("name", ["euler", "rvv", "cvv"])
-def test_the_last_step_is_of_order_one_to_time_zero(name, on):
+def test_the_step_to_zero_is_of_order_one(name, on):
     """Its error against the exact flow to 0, where Sigma is singular and the law is not, falls as eps^2."""
     errors = []
     for eps in (2e-6, 1e-6):
@@ -88,6 +90,7 @@ def test_the_last_step_is_of_order_one_to_time_zero(name, on):
 
 @pytest.mark.parametrize("on", [*PHASE, "psld(beta_min=4, beta_max=12)"])
 def test_the_flow_to_time_zero_carries_the_marginal_into_the_data(on):
+    """X V X' = diag(v, M gamma) though Sigma is singular at 0."""
     on = process(on)
     X = gaussian_flow(on, LAW.variances, 1.0, 0.0)
     whole = X @ exact_marginal(on, LAW, 1.0).covariance @ np.swapaxes(X, 1, 2)
@@ -107,7 +110,8 @@ def test_the_flow_into_a_point_is_the_limit_of_those_that_stop_above_zero(on, or
 
 
 @pytest.mark.parametrize("on", PHASE)
-def test_the_general_flow_reaches_time_zero_too(on):
+def test_the_general_flow_reaches_time_zero(on):
+    """The integrated flow meets the closed form at 0, and on a data set ends on an image."""
     on = process(on)
     same = GaussianMixture(None, LAW.mean[None], LAW.variances[None])
     # the position from t = 1e-8 on by the denoiser: s^2 / v = 8e-10 / 0.02 times the deviation, at most
@@ -140,7 +144,8 @@ def test_gddim_meets_a_point_exactly(text, on):
         ("nobab", 9, "2 steps of 3 evaluations, 1 of 2, 1 of 1"),
     ],
 )
-def test_the_budget_includes_the_last_step(name, nfe, plan):
+def test_the_budget_includes_the_step_to_zero(name, nfe, plan):
+    """Whole and filling steps leave one evaluation for the step to 0."""
     own, on = scheme(name), process("psld")
     steps = len(planned(own, nfe, to_zero=True))
     times = grid("quadratic(zero=1)", on, steps) if steps > 1 else np.array([on.t_min, 0.0])
@@ -150,6 +155,7 @@ def test_the_budget_includes_the_last_step(name, nfe, plan):
 
 
 def test_samples_end_at_time_zero_with_both_parts_of_the_state():
+    """Through the public function: position and momentum, the budget spent, the times recorded."""
     network = Network.of(LAW)
     for name in ("sscs", "rvv"):
         found = sample(network, name, process="psld", grid="quadratic(zero=1)", nfe=9, seeds=range(4), dtype=np.float64)
@@ -158,7 +164,8 @@ def test_samples_end_at_time_zero_with_both_parts_of_the_state():
         assert found.provenance["times"][-2:] == [1e-3, 0.0]
 
 
-def test_the_last_step_is_shown():
+def test_the_step_to_zero_is_shown_on_the_page():
+    """The page has the cost and the rows of the step, and no noise in it."""
     shown = text(scheme("rvv"))
     assert "2 a step, 1 in the last step to t = 0" in shown
     assert "last step to t = 0\n  0  E0 = score(y)\n  1  y' = (1 + h*L(0)) y + h*N(0) E0\n" in shown
@@ -168,12 +175,14 @@ def test_the_last_step_is_shown():
 @pytest.mark.parametrize("on", PHASE)
 @pytest.mark.parametrize("name", ["rvv", "sscs", "em", "ddim", "lambda-ddim-2(shift=1)", "gddim", "gddim-pc"])
 def test_errors_at_time_zero_fall_with_the_budget(name, on):
+    """The error at t = 0 itself falls, for every kind of scheme that can end there."""
     records = error_curve(scheme(name), process(on), LAW, "quadratic(zero=1)", [19, 79, 319])
     errors = [record["error"] for record in records]
     assert errors[0] > 2 * errors[1] > 2.5 * errors[2]
 
 
-def test_the_law_at_time_zero_is_measured_by_samples_too():
+def test_the_law_at_time_zero_is_measured_by_samples():
+    """With an interval on a mixture; exact moments approach those of the data."""
     (record,) = error_curve(scheme("sscs"), process("psld"), mixture(dim=2), "quadratic(zero=1)", [20], seeds=range(64))
     assert record["low"] <= record["error"] <= record["high"]
     end = moments(lower(scheme("sscs"), process("psld"), grid("quadratic(zero=1)", process("psld"), 400)), LAW)
@@ -182,7 +191,8 @@ def test_the_law_at_time_zero_is_measured_by_samples_too():
     np.testing.assert_allclose(end.covariance[:, 0, 0], LAW.variances, rtol=0.1)
 
 
-def test_what_cannot_end_at_zero_says_so():
+def test_schemes_and_grids_that_cannot_end_at_zero_say_why():
+    """Singular noise, no step to 0 and a time below 0 are each refused with their reason."""
     on = process("psld")
     for name in ("gframe-ab(2)", "gframe-abm(2)"):
         with pytest.raises(InputError, match="no step to t = 0 on process psld, whose noise is singular there; end"):

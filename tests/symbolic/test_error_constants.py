@@ -51,6 +51,7 @@ def test_longer_adams_error_constants():
     ],
 )
 def test_error_constants_by_hand(name, power, residuals):
+    """The square is the sum of squares of the residuals of the first order missed, listed here."""
     found = error_constant(scheme(name))
     assert (found.order, found.square) == (power, sum(F(value) ** 2 for value in residuals))
     assert found.value == pytest.approx(float(found.square) ** 0.5)
@@ -70,6 +71,7 @@ def test_the_error_constant_of_rk4_holds_the_classical_one():
 
 
 def test_error_constants_where_the_declaration_alone_does_not_settle_them():
+    """Equal steps, default parameters, coefficients 0; none where a quantity of the grid decides."""
     assert error_constant(scheme("ipndm")).square == 0  # the equal-step weights on equal steps
     assert error_constant(scheme("iia-edm")) == error_constant(scheme("heun-edm"))  # not fitted
     assert error_constant(scheme("res-2s")) == error_constant(scheme("res-2s(c2=1/2)"))

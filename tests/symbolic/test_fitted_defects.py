@@ -16,6 +16,7 @@ from tests.support.unrolled import clock_steps, ratios
 
 
 def test_a_fitted_scheme_claims_nothing_and_its_family_is_proved():
+    """Residuals hold the coefficients as letters, whose zeros are the conditions of order."""
     for member in catalogue():
         if member.fitted:
             verdict = verify(member)
@@ -28,6 +29,7 @@ def test_a_fitted_scheme_claims_nothing_and_its_family_is_proved():
 
 @pytest.mark.parametrize("spec", FAMILIES)
 def test_the_family_at_zero_has_the_order_of_its_base(spec):
+    """Orders, and in the same clock every residual, are those of the base."""
     base, zero = verify(scheme(scheme(spec).base)), verify(scheme(spec).unfitted())
     assert zero.derived["classical"] == base.derived["classical"]
     if scheme(scheme(spec).base).clock == scheme(spec).clock:
@@ -35,6 +37,7 @@ def test_the_family_at_zero_has_the_order_of_its_base(spec):
 
 
 def test_defects_of_a_table_are_the_residuals_with_its_numbers():
+    """Step by step on its own grid, from the coefficients and step ratios there."""
     times = grid("rho(7)", EDM(), 6)
     h, s = clock_steps(EDM(), times)
     declared = scheme("iia-ddim(one)")

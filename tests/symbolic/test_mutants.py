@@ -43,6 +43,7 @@ def said(scheme, place):
 
 @pytest.mark.parametrize("scheme", breadth(catalogue()), ids=lambda s: s.name)
 def test_every_mutant_is_killed(scheme):
+    """No slip in any entry of any layout leaves every derived order and residual as it was."""
     original = {place: of_step(scheme, place) for place in places(scheme)}
     survivors = []
     count = 0

@@ -29,6 +29,7 @@ from tests.support.declarations import (
 
 
 def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
+    """Derived below claimed only where the scheme records the claim as refuted."""
     for member in catalogue():
         verdict = verify(member)
         assert verdict.ok, verdict
@@ -47,7 +48,7 @@ def test_the_order_of_a_whole_run_is_that_of_its_weakest_step():
     }
 
 
-def test_number_of_conditions():
+def test_conditions_are_as_many_as_trees():
     """Exponential (and non-autonomous) trees: 1, 2, 5, 13, 37, 108 an order; stiff conditions: 1, 2, 4, 9, 20, 48."""
     field = Field()
     reading = SeriesExpansion(field, 6, absent=("L",), steady=("N",))
@@ -80,7 +81,7 @@ def test_number_of_conditions():
     ],
     ids=lambda x: getattr(x, "name", None),
 )
-def test_published_orders(member, classical, strong, weak):
+def test_orders_are_the_published_ones(member, classical, strong, weak):
     """`reference-values` 39, 40; RES-3S(1/3, 2/3) is DPM-Solver++(3S), which loses an order at c3 = 1."""
     assert order(member).p == classical
     stiff = stiff_order(member, highest=4)
@@ -89,6 +90,7 @@ def test_published_orders(member, classical, strong, weak):
 
 
 def test_the_shipped_dpmpp_3m_is_second_order_and_doubling_one_weight_makes_it_third():
+    """Its psi_3 residual is 1/12, which the corrected weight takes away."""
     assert order(scheme("dpmpp-3m")).p == 2
     assert order(scheme("dpmpp-3m-corrected")).p == 3
     assert Conditions(scheme("dpmpp-3m")).psi_taylor(3)[0] == F(1, 12)
@@ -109,11 +111,13 @@ DRAWN = {f"r{j}": F(r) for j, r in enumerate(["5/7", "9/4", "2/3", "8/5", "7/6",
 
 @pytest.mark.parametrize("p", [3, 4])
 def test_the_order_of_unipc_at_step_ratios_drawn_at_random(p):
+    """unipc(p) is of order p + 1 inside a run, for p = 3 and 4."""
     member = scheme(f"unipc({p})")
     assert order(member, ratios=DRAWN).p == p + 1 == member.claims.classical
 
 
 def test_without_the_accelerator_the_proofs_are_the_same(monkeypatch):
+    """flint makes the exact arithmetic faster and changes no verdict."""
     import numtoolkit.symbolic.numbers as fields
 
     fast = [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")]
@@ -121,7 +125,8 @@ def test_without_the_accelerator_the_proofs_are_the_same(monkeypatch):
     assert [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")] == fast
 
 
-def test_the_frame_of_the_linear_flow_loses_nothing():
+def test_absorbing_the_linear_flow_loses_no_residual():
+    """Fewer words, the same verdict at every order, the same coefficients of the words that stay."""
     for name in ("ddim", "heun-edm", "res-2s(c2=1/3)", "dpmpp-2s(c2=1/2)", "res-2m"):
         frame = StepInClock(scheme(name))
         full = residuals(frame, 3, absorb_linear_flow=False)[1]
@@ -132,11 +137,13 @@ def test_the_frame_of_the_linear_flow_loses_nothing():
 
 
 def test_stiff_order_is_for_exponential_schemes_only():
+    """Its conditions have a meaning where the linear part is exact: three families."""
     found = {m.family for m in catalogue() if applies(m)}
     assert found == {"exponential", "exponential multistep", "fitted"}
 
 
 def test_wrong_parameters_are_refuted_with_their_residual():
+    """lambda_s = 2 and a weight 1 % off are refuted, unless the claim is recorded so; claiming less is "higher"."""
     verdict = verify(scheme("roba(lambda_s=2)"))
     assert (verdict.verdict, verdict.ok, verdict.derived["sde_weak"]) == ("refuted", False, 0)
     assert verdict.residuals == [{"order": 1, "tree": "Q.x", "value": "1"}]

@@ -42,6 +42,7 @@ PSI = {  # exponential-iia.md 2.4, at h = 1: psi_2, psi_3, psi_4, S2, S3, ba2, b
 
 @pytest.mark.parametrize("name", PSI)
 def test_stiff_residuals_at_unit_step(name):
+    """Seven residuals of 14 schemes have the six printed decimals."""
     member, expected = PSI[name]
     conditions = Conditions(member, highest=4)
     at_one = dict.fromkeys(conditions.field.names, -1)
@@ -120,7 +121,7 @@ def condition(conditions, name, weak=False):
 
 @pytest.mark.parametrize("name", CLOSED)
 def test_stiff_residuals_in_closed_form(name):
-    """For every step, abscissa and step ratio."""
+    """The residuals are the published formulas for every step, abscissa and step ratio."""
     member, *formulas = CLOSED[name]
     conditions, h = Conditions(member, highest=3), sympy.Symbol("h")
     assert conditions.psi(1) == {}
