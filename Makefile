@@ -1,4 +1,6 @@
 # make setup builds .venv from nothing; the other targets build it first when it is missing or out of date.
+# The tests stand in three tiers: `test` holds every promise once, in minutes; `check` adds breadth (the whole catalogue
+# where `test` takes a sample, the shipped experiments); `check-long` what takes longest, with new random examples.
 #   PYTHON  interpreter that .venv is made from (3.11 or newer)
 #   PY      interpreter the targets run with; another one than .venv's is used as it is, nothing is installed:
 #           `make gpu PY=python3` tests the checkout with the torch that a GPU machine already has
@@ -16,7 +18,7 @@ endif
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q
 
 .DEFAULT_GOAL := setup
-.PHONY: setup test check-long gpu bench reproduce clean
+.PHONY: setup test check check-long gpu bench reproduce clean
 
 setup: $(STAMP)
 
@@ -32,7 +34,10 @@ test: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy numtoolkit
-	$(PYTEST) -n 2 -m 'not long' --benchmark-disable
+	$(PYTEST) -n 2 -m 'not check and not long and not gpu' --benchmark-disable
+
+check: $(READY)
+	$(PYTEST) -n 2 -m 'check and not long'
 
 check-long: $(READY)
 	HYPOTHESIS_PROFILE=long $(PYTEST) -n 2 -m long

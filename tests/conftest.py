@@ -1,4 +1,4 @@
-"""How the suite runs: hypothesis profiles, and what happens to GPU tests where there is no GPU."""
+"""How the suite runs: hypothesis profiles, the width of the terminal, and GPU tests where there is no GPU."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ settings.register_profile(
     "long", settings.get_profile("default"), derandomize=False, max_examples=2000, print_blob=True
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 80 columns, whatever the suite is started in: tables and pages are laid out by its width."""
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 @functools.cache

@@ -36,8 +36,7 @@ from numtoolkit.problem.processes import EDM, PROCESSES, PSLD, VP
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.verdict import verify
-from tests.mutants import mutants
-from tests.test_mutants import of_step
+from tests.support.mutants import mutants, of_step
 
 LAW = Gaussian([0.3, -0.5], [0.25, 0.02])
 

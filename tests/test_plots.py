@@ -37,6 +37,7 @@ def figures() -> list[Any]:
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
+    """Curves, images and stability drawn twice, as PNG and SVG."""
     for i, pair in enumerate(zip(figures(), figures(), strict=True)):
         first, second = (write_figure(tmp_path / f"{i}{j}{suffix}", f).read_bytes() for j, f in enumerate(pair))
         assert first == second
@@ -44,6 +45,7 @@ def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
 
 
 def test_every_figure_has_a_title_and_labelled_axes() -> None:
+    """Only axes of images stand without labels."""
     for figure in figures():
         assert figure.get_suptitle() == "title"
         for ax in figure.axes:
@@ -51,6 +53,7 @@ def test_every_figure_has_a_title_and_labelled_axes() -> None:
 
 
 def test_curves_hold_the_records_and_the_legend_is_ordered_like_their_ends() -> None:
+    """The lines are the records, told apart by marker and dash as well as colour."""
     (ax,) = curve_figure(CURVES, "t", slopes=()).axes
     lines = {line.get_label(): line for line in ax.get_lines()}
     np.testing.assert_array_equal(lines["b"].get_xydata(), [[5, 9 / 25], [10, 9 / 100], [20, 9 / 400]])
@@ -60,6 +63,7 @@ def test_curves_hold_the_records_and_the_legend_is_ordered_like_their_ends() -> 
 
 
 def test_guides_have_the_slopes_they_name() -> None:
+    """The guide "order p" falls as n^-p."""
     (ax,) = curve_figure(CURVES, "t", slopes=(1, 3)).axes
     guides = [line.get_xydata() for line in ax.get_lines() if not line.get_label()[0].isalpha()]
     for p, points in zip((1, 3), guides, strict=True):
@@ -69,6 +73,7 @@ def test_guides_have_the_slopes_they_name() -> None:
 
 
 def test_metrics_and_quantities_get_a_panel_each_and_missing_errors_none() -> None:
+    """Errors of two measures never share an axis; the floor is drawn where there is one."""
     records = [
         *(record("a", n, 1 / n, median=0.5 / n) for n in (5, 10)),
         record("a", 20, None),
@@ -81,11 +86,13 @@ def test_metrics_and_quantities_get_a_panel_each_and_missing_errors_none() -> No
 
 
 def test_lost_runs_leave_the_axes_and_not_the_others_unreadable() -> None:
+    """Errors of 1e9 go over the edge of the axis, which ends at 10."""
     (ax,) = curve_figure([*CURVES, record("lost", 5, 1e9), record("lost", 10, 1e4)], "t").axes
     assert ax.get_ylim()[1] == 10
 
 
-def test_the_drawn_boundary_is_the_contour() -> None:
+def test_the_drawn_boundary_of_stability_is_the_contour() -> None:
+    """For Euler the circle of radius 1 about -1, to the square of the mesh."""
     (ax,) = stability_figure([r for r in regions("euler") if r.linear == 0], "t").axes
     (contour,) = ax.collections
     (path,) = contour.get_paths()
@@ -94,7 +101,8 @@ def test_the_drawn_boundary_is_the_contour() -> None:
     np.testing.assert_allclose(distance, 1, atol=(8 / 399) ** 2)
 
 
-def test_limits_are_drawn_where_there_are_any() -> None:
+def test_step_limits_are_drawn_where_they_are_finite() -> None:
+    """A scheme without bound is named so in the legend."""
     limits = [*regions("nse", process=PSLD(), size=40), *regions("sscs", process=PSLD(), size=40)]
     flow, sde = stability_figure(limits, "t").axes
     (line,) = flow.get_lines()
@@ -103,7 +111,8 @@ def test_limits_are_drawn_where_there_are_any() -> None:
     assert sde.get_lines()[0].get_label() == "sscs (no bound)"
 
 
-def test_tiles_are_laid_out_in_reading_order_and_frames_surround_theirs() -> None:
+def test_tiles_are_laid_out_in_reading_order_and_marked_ones_framed() -> None:
+    """White between tiles, a frame around the marked one."""
     images = np.arange(6, dtype=float).reshape(6, 1, 1) * np.ones((6, 3, 4)) / 6
     (ax,) = image_grid({"x": (images, np.arange(6) == 5)}, "t", columns=3).axes
     shown = np.asarray(ax.images[0].get_array())
@@ -114,7 +123,8 @@ def test_tiles_are_laid_out_in_reading_order_and_frames_surround_theirs() -> Non
     assert frame.get_bbox().bounds == (11, 4, 5, 4)
 
 
-def test_the_order_table_shows_what_was_derived_and_what_was_claimed_otherwise() -> None:
+def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
+    """One row of Markdown a scheme, empty where an order has no meaning."""
     orders = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
     none = dict.fromkeys(orders)
     orders_of = {
@@ -126,13 +136,15 @@ def test_the_order_table_shows_what_was_derived_and_what_was_claimed_otherwise()
     assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "2", "higher", "general"]
 
 
-def test_the_error_table_leaves_empty_what_was_not_spent() -> None:
+def test_the_error_table_leaves_unspent_budgets_empty() -> None:
+    """Each budget has a column, with two digits or empty."""
     rows = error_table([record("a", 5, 0.25), record("a", 10, None), record("b", 10, 3e-7)]).splitlines()[2:]
     cells = [[cell.strip() for cell in row.split("|")[1:-2]] for row in rows]
     assert cells == [["`a`", "2.5e-01", ""], ["`b`", "", "3.0e-07"]]
 
 
 def test_too_many_curves_are_refused() -> None:
+    """Nine curves cannot be told apart and none is no figure: both are refused."""
     with pytest.raises(InputError, match="9 curves cannot be read; give 1 to 8"):
         curve_figure([record(str(i), 5, 1.0) for i in range(9)], "t")
     with pytest.raises(InputError, match="0 curves"):
@@ -143,6 +155,7 @@ def test_too_many_curves_are_refused() -> None:
 
 
 def test_without_matplotlib_a_sentence_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the extra to install."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install 'numtoolkit\[plots\]'"):
         curve_figure(CURVES, "t")

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.benchmark(group=f"{STEPS} steps on {SHAPE}, float32")
 
 
 def test_lerp(benchmark):
+    """The measure of the step: as many interpolations of the same shape, torch alone."""
     x, y = torch.randn(2, *SHAPE)
 
     def lerps():
@@ -38,9 +39,9 @@ def test_lerp(benchmark):
 def test_step(benchmark, text, update):
     """Inner steps after the start-up, on a network that costs nothing and predicts what the scheme freezes."""
     own, law = scheme(text), process("edm")
-    program = lower(own, law, grid("rho", law, STEPS + 2), own.frozen)
+    program = lower(own, law, grid("rho", law, STEPS + 2), own.frozen.name)
     program = replace(program, steps=program.steps[: STEPS + 1])
-    network = Network(lambda z, t: z, own.frozen, time="float").on(law)
+    network = Network(lambda z, t: z, own.frozen.name, time="float").on(law)
     start = [torch.randn(SHAPE)]
     with torch.no_grad():
         benchmark(run, program, network, start, update=UPDATES[update])

@@ -1,0 +1,103 @@
+"""`curve` and `stability` print what they measure and write what they print."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from numtoolkit.files.storage import read_json
+from tests.support.command_line import CURVE
+
+# --- curve
+
+
+def test_curve_gives_errors_that_fall(result):
+    """One record for each scheme and budget; ddim halves its error with each doubling, res-2s is far below it."""
+    records = result(*CURVE, "--schemes", "ddim,res-2s(c2=1/3)", "--nfe", "10,20,40")
+    assert [(r["scheme"], r["nfe"], r["steps"]) for r in records] == [
+        ("ddim", 10, 10), ("ddim", 20, 20), ("ddim", 40, 40),
+        ("res-2s(c2=1/3)", 10, 5), ("res-2s(c2=1/3)", 20, 10), ("res-2s(c2=1/3)", 40, 20),
+    ]  # fmt: skip
+    assert all({"scheme", "nfe", "steps", "metric", "error", "median"} <= r.keys() for r in records)
+    ddim = [r["error"] for r in records[:3]]
+    # First order: each doubling halves the error, up to the next order.
+    assert ddim[0] / ddim[1] == pytest.approx(2, rel=0.1)
+    assert ddim[1] / ddim[2] == pytest.approx(2, rel=0.1)
+    assert all(second["error"] < first / 10 for first, second in zip(ddim, records[3:], strict=True))
+
+
+def test_curve_says_how_a_budget_is_spent(run, result):
+    """A budget that whole steps do not spend shows its plan; a table without one has no such column."""
+    records = result(*CURVE, "--schemes", "heun-edm", "--nfe", "5,6")
+    assert [record["plan"] for record in records] == ["2 steps of 2 evaluations, 1 of 1", None]
+    assert all(record["error"] > 0 for record in records)
+    assert "1 of 1" in run(*CURVE, "--schemes", "heun-edm", "--nfe", "5,6")[1]
+    assert "plan" not in run(*CURVE, "--schemes", "heun-edm", "--nfe", "6")[1]
+
+
+def test_curve_says_why_nothing_was_measured_and_goes_on(run, result):
+    """A scheme that cannot run leaves the others their errors; where none can, the reason is the exit."""
+    phase = [*CURVE, "--process", "psld", "--grid", "quadratic(zero=1)", "--nfe", "5"]
+    records = result(*phase, "--schemes", "ddim,gframe-ab")
+    assert (records[0]["error"] > 0, records[1]["error"]) == (True, None)
+    assert records[1]["why"] == (
+        "scheme gframe-ab(2) has no step to t = 0 on process psld, whose noise is singular there; end the grid at a "
+        "time above 0."
+    )
+    code, out, err = run(*phase, "--schemes", "gframe-ab")
+    assert (code, out) == (2, "")
+    assert err == f"numtoolkit: nothing was measured: {records[1]['why']}\n"
+
+
+def test_curve_draws_the_seeds_it_is_told(result):
+    """`--samples 8` is `--seeds 0-7`, in any spelling, and other seeds give other numbers."""
+    words = [*CURVE, "--schemes", "ddim", "--nfe", "5"]
+    eight = result(*words, "--samples", 8)
+    assert eight == result(*words, "--seeds", "0-7") == result(*words, "--seeds", "0,1-3,4-7")
+    assert eight != result(*words, "--seeds", "1-8")
+
+
+@pytest.mark.parametrize("ending", [".json", ".csv", ".png", ".svg", ".pdf", ".PNG"])
+def test_curve_writes_what_it_prints(run, tmp_path, ending):
+    """Every format, with a JSON sidecar of data, command and versions beside pictures; the same bytes each time."""
+    path = tmp_path / "new" / f"x{ending}"
+    code, out, err = run(*CURVE, "--schemes", "ddim,em", "--nfe", "5,9", "--out", path, "--json")
+    assert sorted(file.suffix for file in path.parent.iterdir()) == sorted(
+        {ending, ".csv" if ending == ".csv" else ".json"}
+    )
+    assert (code, err) == (0, f"wrote {path}\n")
+    records = json.loads(out)
+    if ending == ".csv":
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith("scheme,nfe,steps,metric,error,median")
+        assert [line.split(",")[4] for line in lines[1:]] == [str(r["error"]) for r in records]
+        return
+    sidecar = read_json(path.with_suffix(".json"))
+    assert sidecar["data"] == records
+    assert sidecar["command"].startswith("numtoolkit curve --process edm --law gaussian --grid 'rho(7)' --schemes")
+    assert sidecar["versions"].keys() >= {"numtoolkit", "numpy"}
+    first = path.read_bytes()
+    run(*CURVE, "--schemes", "ddim,em", "--nfe", "5,9", "--out", path)
+    assert path.read_bytes() == first.replace(b" --json", b"")
+
+
+# --- stability
+
+
+def test_stability_draws_and_tells_how_far(run, result, tmp_path):
+    """The records printed are those of the sidecar; Euler's method is stable on [-2, 0]."""
+    records = result("stability", "ddim", "res-2s(c2=1/3)", "rvv", "--out", tmp_path / "x.png")
+    assert [r["scheme"] for r in records if r["on"] == "h L = 0"] == ["ddim", "res-2s(c2=1/3)"]
+    # Euler's method is stable on [-2, 0].
+    assert records[0] == {"scheme": "ddim", "on": "h L = 0", "of": "w in [-extent, 0]", "extent": pytest.approx(2)}
+    assert next(r["on"] for r in records if r["scheme"] == "rvv").startswith("psld")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert read_json(tmp_path / "x.json")["data"] == records
+
+
+def test_stability_names_a_scheme_without_bound(run, tmp_path):
+    """sscs never grows on a Gaussian: the table says so instead of an infinite number."""
+    code, out, err = run("stability", "sscs", "--out", tmp_path / "x.svg")
+    assert (code, err) == (0, f"wrote {tmp_path / 'x.svg'}\n")
+    assert "no bound" in out

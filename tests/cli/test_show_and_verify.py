@@ -1,0 +1,101 @@
+"""`show` prints a declaration as page, LaTeX, data or run; `verify` proves it and exits with 1 where a claim fails."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from numtoolkit.cli import catalogue
+from numtoolkit.schemes import catalogue as every_scheme
+from tests.support.command_line import ORDERS
+
+# --- show
+
+
+def test_show_prints_the_page_with_what_is_derived(run):
+    """Orders, constants and extents stand on the page of a scheme, and on none with bound parameters."""
+    code, out, err = run("show", "res-2s")
+    assert (code, err) == (0, "")
+    assert "derived      classical 2, stiff strong 2" in out
+    assert "error constant 0.26 h^3; stable to 2 (h L = 0), 2.184 (h L = -1)" in " ".join(out.split())
+    assert "Y1 = exp(c2*z) y + c2*phi1(c2*z) E0" in out
+    # What holds for every c2 need not be all that holds for one: nothing is said of a bound scheme.
+    assert "derived" not in run("show", "res-2s(c2=1/3)")[1]
+
+
+def test_show_prints_latex(run, result):
+    """`--latex` prints the LaTeX page, `--json` the same text as a record."""
+    out = run("show", "res-2s", "--latex")[1]
+    assert out.startswith("% res-2s, step")
+    assert result("show", "res-2s", "--latex") == {"scheme": "res-2s", "latex": out.rstrip("\n")}
+
+
+def test_show_gives_the_declaration_as_data(result):
+    """The record holds parameters with their ranges, exact, and each row of each layout."""
+    record = result("show", "res-2s(c2=1/3)")
+    assert record["scheme"] == "res-2s(c2=1/3)"
+    assert record["parameters"][0] | {"meaning": ""} == {
+        "name": "c2", "value": "1/3", "low": "0", "high": "1", "meaning": "",
+    }  # fmt: skip
+    assert [row["name"] for row in record["layouts"]["step"]] == ["E0", "Y1", "E1", "y'"]
+
+
+def test_show_prints_a_run_with_its_numbers(run, result):
+    """With a budget the lowered program is shown, as text and as records of calls, rows and draws."""
+    out = run("show", "heun-edm", "--nfe", 4, "--process", "edm", "--grid", "rho(7)")[1]
+    assert out.startswith("heun-edm on edm, 4 evaluations of data: 2 steps of 2 evaluations\nstep 0: t = 80 -> ")
+    record = result("show", "heun-edm", "--nfe", 4)
+    assert (record["process"], record["nfe"], len(record["steps"])) == ("vp", 4, 2)
+    assert {i["kind"] for i in record["steps"][0]["instructions"]} == {"call", "affine"}
+    assert {i["kind"] for i in result("show", "em", "--nfe", 1)["steps"][0]["instructions"]} >= {"draw"}
+
+
+# --- verify
+
+
+def test_verify_proves_the_catalogue(run, result):
+    """`verify --all` exits with 0 and gives every scheme a verdict, six orders and the residuals of one order."""
+    records = result("verify", "--all")
+    assert [r["scheme"] for r in records] == [member.spec for member in every_scheme()]
+    for record in records:
+        assert {"scheme", "claimed", "derived", "verdict", "residuals", "ok"} <= record.keys()
+        assert list(record["claimed"]) == list(record["derived"]) == ORDERS
+        assert record["verdict"] in ("proved", "refuted", "higher", "not analysed")
+        assert record["ok"] is True
+        assert all({"order", "tree", "value"} <= residual.keys() for residual in record["residuals"])
+        assert len({residual["order"] for residual in record["residuals"]}) <= 1  # the first that fails
+    code, out, err = run("verify", "--all")
+    assert (code, err) == (0, "")
+    assert "dpmpp-2s: local error of order 3" in out
+
+
+def test_verify_shows_every_residual_of_one_scheme_in_the_width_of_the_terminal(run, result, monkeypatch):
+    """A scheme asked for alone is shown whole, no residual left out, no line longer than the terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("verify", "unipc")[1]
+    assert max(map(len, out.split("\n"))) <= 80
+    (record,) = result("verify", "unipc")
+    assert all(residual["tree"] in out for residual in record["residuals"])
+    assert "more; verify it alone" not in out
+
+
+def test_verify_keeps_free_parameters_symbolic_and_takes_bound_ones(result):
+    """c2 stays a letter in the residuals of res-2s, and is put in where the specification binds it."""
+    free, bound = result("verify", "res-2s", "res-2s(c2=2/3)")
+    assert any("c2" in residual["value"] for residual in free["residuals"])
+    assert not any("c2" in residual["value"] for residual in bound["residuals"])
+
+
+def test_a_failed_claim_exits_with_1(run, monkeypatch):
+    """Exit code 1 is kept for a claim the engines refute, which is named on stdout and stderr."""
+    from numtoolkit.schemes import one_step
+
+    false = replace(one_step.DDIM, claims=replace(one_step.DDIM.claims, classical=3))
+    monkeypatch.setattr(catalogue, "schemes", lambda texts: [false])
+    code, out, err = run("verify", "ddim")
+    assert code == 1
+    assert "NOT AS CLAIMED" in out
+    assert err == "numtoolkit: a claim failed for ddim.\n"
+    code, out, err = run("verify", "ddim", "--json")
+    assert code == 1
+    assert json.loads(out)[0]["ok"] is False

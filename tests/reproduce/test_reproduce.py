@@ -1,0 +1,235 @@
+"""The main job: strict experiments, results that repeat to the byte, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numtoolkit.errors import InputError, StorageError
+from numtoolkit.files.storage import read_json
+from numtoolkit.reproduce.job import reproduce
+from numtoolkit.reproduce.kinds import Curve, Errors, Samples, Stability, read_experiments, rounded
+from numtoolkit.schemes import catalogue
+from tests.support.checkout import ROOT
+
+pytest.importorskip("matplotlib")
+
+SHIPPED = ROOT / "experiments"
+CURVE = """
+kind = "curve"
+title = "Which falls faster?"
+process = "edm"
+law = "gaussian"
+grid = "rho(7)"
+schemes = ["euler", "res-2s"]
+nfe = [6, 10]
+"""
+STABILITY = """
+kind = "stability"
+title = "Where?"
+schemes = ["euler"]
+linear = [0]
+"""
+ERRORS = """
+kind = "errors"
+title = "How large?"
+process = "psld"
+law = "gaussian"
+grid = "quadratic"
+nfe = [12]
+"""
+SAMPLES = """
+kind = "samples"
+title = "Which is clean?"
+process = "vp"
+law = "digits(count=20)"
+nfe = 6
+count = 16
+exact = true
+panels = [{ scheme = "unipc(2)", grid = "log-snr" }, { scheme = "heun-edm", grid = "uniform" }]
+"""
+
+
+def folder_of(path: Path, **texts: str) -> Path:
+    path.mkdir()
+    for name, text in texts.items():
+        (path / f"{name}.toml").write_text(text)
+    return path
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return folder_of(tmp_path / "experiments", a=CURVE, b=STABILITY, c=SAMPLES)
+
+
+def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
+    """Every picture and record, under two hash seeds: what is committed can be compared."""
+    program = "import sys; from pathlib import Path; from numtoolkit.reproduce.job import reproduce; "
+    program += "reproduce(Path(sys.argv[1]), Path(sys.argv[2]))"
+    root = str(ROOT)
+    for i, out in enumerate(("one", "two")):
+        environment = os.environ | {"PYTHONHASHSEED": str(i), "PYTHONPATH": root}
+        subprocess.run([sys.executable, "-c", program, str(small), str(tmp_path / out)], check=True, env=environment)
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / out).iterdir()} for out in ("one", "two"))
+    names = {f"{name}.{suffix}" for name in "abc" for suffix in ("png", "svg", "json")} | {"README.md"}
+    assert set(one) == names
+    assert one == two
+
+
+def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> None:
+    """Command, experiment, versions and rounded numbers stand beside each picture, and the index shows it."""
+    lines: list[str] = []
+    written = reproduce(small, tmp_path / "out", progress=lines.append)
+    assert lines == ["1/3 b", "2/3 a", "3/3 c"]  # by kind, then by name
+    assert [path.name for path in written][-4:] == ["c.png", "c.svg", "c.json", "README.md"]
+    curve = read_json(tmp_path / "out/a.json")
+    assert curve["command"] == "numtoolkit reproduce"
+    assert curve["experiment"]["schemes"] == ["euler", "res-2s"]
+    assert curve["data"] == rounded(curve["data"])
+    assert curve["versions"]["numpy"] == np.__version__
+    assert [(r["scheme"], r["nfe"]) for r in curve["data"]] == [(s, n) for s in ("euler", "res-2s") for n in (6, 10)]
+    assert read_json(tmp_path / "out/b.json")["data"] == [{"scheme": "euler", "panel": "h L = 0", "real_interval": 2.0}]
+    good, bad = read_json(tmp_path / "out/c.json")["data"]
+    assert good["noise_left"] < 0.05 < bad["noise_left"]
+    assert (good["astray"], bad["astray"]) == (2, 7)  # of 16: what the schemes do on this grid, not what they promise
+    assert "![Which falls faster?](a.png)" in (tmp_path / "out/README.md").read_text()
+
+
+def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path) -> None:
+    """`--quick` leaves out the long budgets, not the files, and is recorded as the command."""
+    (small / "a.toml").write_text(CURVE.replace("[6, 10]", "[6, 30]"))
+    reproduce(small, tmp_path / "quick", quick=True)
+    reproduce(small, tmp_path / "full")
+    assert {p.name for p in (tmp_path / "quick").iterdir()} == {p.name for p in (tmp_path / "full").iterdir()}
+    quick = read_json(tmp_path / "quick/a.json")
+    assert quick["command"] == "numtoolkit reproduce --quick"
+    assert {r["nfe"] for r in quick["data"]} == {6}
+
+
+def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
+    """One row a scheme of the catalogue that runs on the process, as data and as Markdown."""
+    reproduce(folder_of(tmp_path / "experiments", e=ERRORS), tmp_path / "out", quick=True)
+    rows = read_json(tmp_path / "out/e.json")["data"]
+    assert [row["scheme"].split("(")[0] for row in rows] == [s.name for s in catalogue() if "psld" in s.processes]
+    assert "| `rse`" in (tmp_path / "out/e.md").read_text()
+
+
+def test_a_failing_experiment_leaves_what_was_done_and_what_was_there(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of experiments before it are whole, those after it untouched, and a torn one is replaced."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "c.json").write_text("of an earlier run")
+    (out / "a.json").write_text("torn by a crash {")
+
+    def interrupted(self: Samples, quick: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Samples, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(small, out)
+    assert (out / "c.json").read_text() == "of an earlier run"
+    assert {p.name for p in out.iterdir()} == {f"{n}.{s}" for n in "ab" for s in ("png", "svg", "json")} | {"c.json"}
+    json.loads((out / "a.json").read_text())
+
+
+def test_an_unusable_folder_is_said_before_any_work(small: Path, tmp_path: Path) -> None:
+    """The refusal comes first, not after hours of computing."""
+    (tmp_path / "file").write_text("")
+    lines: list[str] = []
+    with pytest.raises(StorageError, match="cannot use the folder"):
+        reproduce(small, tmp_path / "file/out", progress=lines.append)
+    assert not lines
+
+
+@pytest.mark.parametrize("make", [lambda p: p / "absent", lambda p: folder_of(p / "empty")])
+def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp_path: Path) -> None:
+    """The sentence says from where the command is run, and no folder is made."""
+    folder = make(tmp_path)  # type: ignore[operator]
+    with pytest.raises(InputError, match=f"no experiments .*{folder.name}.*run from the root"):
+        reproduce(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("title = 'x'", "unknown kind ''"),
+        ("kind = ['curve']", "unknown kind"),
+        ("kind = 'curves'", "did you mean curve"),
+        (CURVE + "scheme = 'euler'", "unknown key 'scheme'; did you mean schemes"),
+        (CURVE.replace('law = "gaussian"', ""), "kind curve needs the key 'law'"),
+        (CURVE.replace("[6, 10]", "10"), "nfe = 10 is no list"),
+        (CURVE.replace("[6, 10]", "[6.5]"), "nfe = 6.5 is not a whole number"),
+        (CURVE.replace("[6, 10]", "[true]"), "nfe = True is not a whole number"),
+        (CURVE.replace('"edm"', "1"), "process = 1 is not a text"),
+        (CURVE.replace("euler", "eular"), "unknown scheme 'eular'; did you mean euler"),
+        (CURVE.replace("euler", "nse"), "nse is not defined on process 'edm'"),
+        (CURVE.replace("gaussian", "gausian"), "unknown law 'gausian'; did you mean gaussian"),
+        (CURVE.replace("rho(7)", "rho(-1)"), "rho = -1"),
+        (CURVE.replace("[6, 10]", "[0, 5]"), "nfe = .0, 5. holds no budgets"),
+        (STABILITY + "variance = 0", "variance = 0.0 is out of range"),
+        (SAMPLES.replace("count = 16", "count = 15"), "multiple of 8"),
+        (SAMPLES.replace("digits(count=20)", "gaussian"), "give a law of images"),
+        (ERRORS.replace('"quadratic"', '"quadratik"'), "unknown grid 'quadratik'; did you mean quadratic"),
+        (ERRORS.replace("[12]", "[]"), "holds no budgets"),
+        (CURVE + "show = ['mean']", "unknown quantity 'mean'"),
+        (STABILITY.replace('["euler"]', "[]"), "there are no schemes"),
+        (STABILITY + "variance = 'big'", "variance = 'big' is not a number"),
+        (SAMPLES.replace("nfe = 6", "nfe = 0"), "nfe = 0"),
+        (SAMPLES.replace('grid = "uniform"', 'gird = "uniform"'), "unknown key 'gird'; did you mean grid"),
+        (SAMPLES + "\n[[panels]]", "cannot read"),
+        ("kind = curve", "cannot read .*x.toml"),
+        ("a = " + "[" * 5000, "cannot read .*x.toml"),
+    ],
+)
+def test_bad_experiments_are_refused_in_one_sentence_that_names_the_file(tmp_path: Path, text: str, words: str) -> None:
+    """All files are read before the first is run: nothing is written."""
+    folder = folder_of(tmp_path / "bad", x=text, good=CURVE)
+    with pytest.raises((InputError, StorageError), match=words) as caught:
+        reproduce(folder, tmp_path / "out")
+    assert "x.toml" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are a StorageError with the file's name."""
+    folder = folder_of(tmp_path / "bad")
+    (folder / "x.toml").write_bytes(b"\xff\xfe\x00kind")
+    with pytest.raises(StorageError, match=r"cannot read .*x\.toml"):
+        read_experiments(folder)
+
+
+def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
+    """Every scheme meets a Gaussian; there are curves on data, samples and stability, all with question and caption."""
+    plans = {name: experiment for name, (_, experiment) in read_experiments(SHIPPED).items()}
+    tabled = {e.process for e in plans.values() if isinstance(e, Errors) and "anisotropic" in e.law}
+    assert not [s.name for s in catalogue() if not tabled & set(s.processes)]  # every scheme meets a Gaussian
+    curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
+    assert {("vp", "digits"), ("psld", "digits"), ("edm", "mixture")} <= curves
+    assert {e.process for e in plans.values() if isinstance(e, Samples)} == {"vp", "psld"}
+    assert {e.process for e in plans.values() if isinstance(e, Stability)} == {"", "psld"}
+    assert all(e.title.endswith("?") and e.caption for e in plans.values())
+
+
+@pytest.mark.check
+def test_the_shipped_experiments_run(tmp_path: Path) -> None:
+    """All of them, shortened, write their files; in the table of orders every scheme is as claimed."""
+    written = reproduce(SHIPPED, tmp_path, quick=True)
+    assert {path.stem for path in written} == {path.stem for path in SHIPPED.glob("*.toml")} | {"README"}
+    orders = read_json(tmp_path / "orders.json")["data"]
+    assert [row["scheme"].split("(")[0] for row in orders] == [s.name for s in catalogue()]
+    assert all(row["ok"] for row in orders)
+
+
+def test_rounding_keeps_structure_and_six_digits() -> None:
+    """Numbers are rounded wherever they stand, so that files repeat across machines; nothing else changes."""
+    value = {"a": [1 / 3, 2, None, True, "x"], "b": {"c": 123456.789}}
+    assert rounded(value) == {"a": [0.333333, 2, None, True, "x"], "b": {"c": 123457.0}}

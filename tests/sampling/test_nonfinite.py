@@ -1,0 +1,92 @@
+"""A run that leaves the finite numbers is traced to its step, stage, time and sample."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from numtoolkit import Network, sample
+from numtoolkit.errors import NonFiniteError
+from numtoolkit.sampling.locate import unrolled
+from numtoolkit.sampling.loop import run
+from tests.support.sampling_cases import BATCH, cases, cubic, normal, program_of
+
+POISONED = Network(lambda z, t: torch.where((t[:, None] < 10) & (z == 0), float("nan"), z * 0.5), "data")
+
+
+def marked_run(zero, own="heun-edm", seeds=range(100, 105), **keywords):
+    """Five samples on EDM; those listed have a coordinate at 0, where the network returns NaN below t = 10."""
+    start = torch.ones(5, 4)
+    start[zero, 1] = 0.0
+    return sample(POISONED, own, process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, seeds=seeds, **keywords)
+
+
+@pytest.mark.parametrize("update", ["plain", "fused"])
+@pytest.mark.parametrize("batch", [None, 2, 3, 4])
+def test_a_nan_is_traced_to_its_step_stage_time_and_sample(batch, update):
+    """The error names sample, seed, stage, step and told time, for any split of the batch and either update."""
+    with pytest.raises(NonFiniteError) as caught:
+        marked_run([3], batch=batch, update=update)
+    assert str(caught.value) == (
+        "sample 3 (seed 103) leaves the finite numbers in evaluation E1.data of step 1 (t = 20 to 5): told t = 5, the "
+        "network returned NaN or infinity for a finite input; mend the network there."
+    )
+    with pytest.raises(
+        NonFiniteError, match=r"^sample 1 \(seed 101\), the first of 2 lost among 5, leaves .* of step 1"
+    ):
+        marked_run([1, 4], batch=batch, update=update)
+
+
+def test_marked_runs_return_the_good_samples_unchanged():
+    """With "mark" lost samples are flagged; the others keep their bits."""
+    good, marked = marked_run([]), marked_run([1, 4], on_nonfinite="mark")
+    assert good.finite.tolist() == [True] * 5
+    assert marked.finite.tolist() == [True, False, True, True, False]
+    assert torch.equal(marked.samples[marked.finite], good.samples[marked.finite])
+    assert marked.samples[[1, 4]].isfinite().sum() == 6
+
+
+def test_ways_to_leave_the_finite_numbers_are_told_apart():
+    """An infinite start, an overflow of the dtype and a network that fails at random have sentences of their own."""
+    keywords = {"process": "vp", "grid": "uniform", "steps": 4}
+    zero = Network(lambda z, t: z * 0.0, "noise")
+    with pytest.raises(NonFiniteError, match=r"^sample 1 is not finite in its start; "):
+        sample(zero, "ddim", start=np.array([[1.0], [np.inf]]), **keywords)
+    with pytest.raises(NonFiniteError, match=r"^sample 0 leaves .* in row out of step 0 .* outgrows the dtype; "):
+        sample(zero, "ddim", start=torch.full((1, 2), 6e4, dtype=torch.float16), **keywords)
+    turns = itertools.count()
+    fickle = Network(lambda z, t: z * (np.nan if next(turns) == 2 else 0.0), "noise")
+    with pytest.raises(NonFiniteError, match=r"^sample 0 is not finite, but was when the run was repeated; "):
+        sample(fickle, "ddim", start=np.ones((1, 2)), **keywords)
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_the_replay_draws_the_noise_of_the_run(batch):
+    """A network that fails on states only this noise reaches: found again where it failed."""
+    failed = []
+
+    def function(z, t):
+        far = (z[:, 0].abs() > 2.5).any(1, keepdim=True)
+        failed.extend((float(t[0]), bool(row)) for row in far)
+        return torch.where(far, float("nan"), z[:, 0] * 0.5)
+
+    keywords = {"process": "psld", "grid": "uniform", "steps": 8, "seeds": range(BATCH), "shape": 4, "batch": batch}
+    marked = sample(Network(function, "data"), "roba", on_nonfinite="mark", **keywords)
+    first, size = int(marked.finite.int().argmin()), batch or BATCH
+    tile = failed[first // size * size * 8 : (first // size + 1) * size * 8]
+    when = next(t for t, far in tile[first % size :: size] if far)
+    with pytest.raises(NonFiniteError, match=rf"^sample {first} \(seed {first}\).* told t = {when:.6g}, "):
+        sample(Network(function, "data"), "roba", **keywords)
+
+
+@pytest.mark.parametrize(("own", "law"), cases())
+def test_a_replay_with_a_step_for_each_instruction_is_the_same_run(own, law):
+    """The program cut into single instructions ends in the same bits, with the same noise."""
+    program, network = program_of(own, law), Network(cubic, "data").on(law)
+    single, where = unrolled(program)
+    direct = run(program, network, normal(law, 0), lambda step, slot: normal(law, [step, slot]))
+    replay = run(single, network, normal(law, 0), lambda i, slot: normal(law, [where[i][0], slot]))
+    assert all(map(np.array_equal, direct, replay))

@@ -1,0 +1,133 @@
+"""What a run cannot use is refused in one sentence that names it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from numtoolkit import Network, process, sample
+from numtoolkit.errors import InputError
+from numtoolkit.laws import NAMED
+from numtoolkit.schemes import scheme
+from tests.support.sampling_cases import Linear, cubic
+
+GOOD = {"process": "vp", "grid": "uniform", "steps": 4, "seeds": range(3), "shape": 2}
+EYE = Network(lambda z, t: z, "data")
+
+
+def drawn(**changes):
+    return {key: value for key, value in (GOOD | changes).items() if value is not None}
+
+
+def given_start(start, **changes):
+    return drawn(**{"start": start, "shape": None} | changes)
+
+
+BARE = replace(scheme("heun-edm"), steps=replace(scheme("heun-edm").steps, remainder=()))  # which fills no budget
+
+
+@pytest.mark.parametrize(
+    ("network", "own", "keywords", "names"),
+    [
+        (lambda z, t: z, "ddim", drawn(), ["function", "Network(function, predicts=...)"]),
+        (NAMED["gaussian"](), "ddim", drawn(), ["Gaussian", "Network.of(law)"]),
+        (EYE, "dimm", drawn(), ["'dimm'", "ddim"]),
+        (EYE, "res-2s(c2=0)", drawn(), ["c2 = 0"]),
+        (EYE, "ddim", drawn(process="vpp"), ["'vpp'", "vp"]),
+        (EYE, "ddim", drawn(process="vp(beta=3)"), ["'beta'", "beta_min"]),
+        (EYE, "ddim", drawn(grid="unifrom"), ["'unifrom'", "uniform"]),
+        (EYE, "nse", drawn(), ["nse", "'vp'", "phase space"]),
+        (EYE, "ddim", drawn(grid=[1.0, 0.5, 0.5], steps=None), ["point 2", "0.5"]),
+        (EYE, "ddim", drawn(grid=[1.0], steps=None), ["at least 2"]),
+        (EYE, "ddim", drawn(grid=[1.0, 0.5], steps=None, nfe=3), ["3 evaluations in 3 steps", "has 1"]),
+        (EYE, "ddim", drawn(steps=None), ["steps or nfe"]),
+        (EYE, "ddim", drawn(nfe=4), ["steps or nfe"]),
+        (EYE, "ddim", drawn(steps=2.5), ["steps = 2.5"]),
+        (EYE, "ddim", drawn(steps=0), ["steps = 0"]),
+        (EYE, BARE, drawn(steps=None, nfe=7), ["heun-edm", "7", "6", "8"]),
+        (EYE, "heun-edm", drawn(steps=None, nfe=1, denoise=True), ["nfe = 1", "denoising", "at least 2"]),
+        (EYE, "ddim", drawn(grid="uniform(zero=1)", denoise=True), ["noise level 0", "denoise"]),
+        (EYE, "ddim", drawn(seeds=None), ["seeds"]),
+        (EYE, "ddim", drawn(seeds=[]), ["seeds is empty"]),
+        (EYE, "ddim", drawn(seeds=5), ["seeds = 5", "range(16)"]),
+        (EYE, "ddim", drawn(seeds=[1, -1]), ["-1"]),
+        (EYE, "ddim", drawn(seeds=[0.5]), ["0.5"]),
+        (EYE, "ddim", drawn(shape=None), ["shape"]),
+        (EYE, "ddim", drawn(shape=(3, -1)), ["(3, -1)"]),
+        (EYE, "ddim", drawn(dtype=torch.int64), ["int64"]),
+        (EYE, "ddim", drawn(dtype=torch.complex64), ["complex64"]),
+        (EYE, "ddim", drawn(dtype="float32"), ["'float32'", "torch dtype"]),
+        (EYE, "ddim", drawn(dtype=np.float64, device="cpu"), ["cpu", "torch dtype"]),
+        (EYE, "ddim", drawn(dtype=np.int32), ["int32"]),
+        (EYE, "ddim", drawn(device="nowhere"), ["'nowhere'"]),
+        (EYE, "ddim", drawn(batch=0), ["batch = 0"]),
+        (EYE, "ddim", drawn(update="quick"), ["'quick'", "fused", "plain"]),
+        (EYE, "ddim", drawn(update="fused", dtype=np.float64), ["fused", "numpy"]),
+        (EYE, "ddim", drawn(on_nonfinite="ignore"), ["'ignore'", "mark"]),
+        (EYE, "ddim", given_start([[1.0, 2.0]]), ["list"]),
+        (EYE, "ddim", given_start(torch.ones(3, 2, dtype=torch.int32)), ["int32"]),
+        (EYE, "ddim", given_start(np.ones((3, 2), dtype=complex)), ["complex128"]),
+        (EYE, "ddim", given_start(torch.ones(0, 2), seeds=None), ["(0, 2)"]),
+        (EYE, "ddim", given_start(torch.ones(4, 2)), ["4 samples", "3 seeds"]),
+        (EYE, "ddim", given_start(torch.ones(3, 2), dtype=torch.float64), ["start", "drop dtype="]),
+        (EYE, "ddim", given_start(torch.ones(3, 2), shape=2), ["start", "drop shape="]),
+        (EYE, "nse", given_start(torch.ones(3, 3, 8), process="psld"), ["(3, 3, 8)", "x, m"]),
+        (EYE, "em", given_start(torch.ones(3, 2), seeds=None), ["em", "seeds", "3 samples"]),
+        (Network.of(NAMED["gaussian"](dim=3)), "ddim", drawn(), ["(2,)", "(3,)"]),
+        (Network(lambda z, t: z, "velocity"), "euler", drawn(process="psld"), ["velocity", "psld"]),
+        (Network(lambda z, t: torch.cat([z, z], 1), "noise"), "ddim", drawn(), ["(3, 4)", "'noise'", "out[:, :2]"]),
+        (Network(lambda z, t: z[:, 0], "noise"), "ddim", drawn(), ["(3,)", "(3, 2)"]),
+        (Network(lambda z, t: z, "data"), "nse", drawn(process="psld"), ["(3, 2, 2)", "(3, 2)"]),
+        (Network(lambda z, t: (z,), "noise"), "ddim", drawn(), ["tuple", "Tensor"]),
+        (Network(lambda z, t: z.numpy(), "noise"), "ddim", drawn(), ["ndarray", "Tensor"]),
+        (Network(lambda z, t: z.int(), "noise"), "ddim", drawn(), ["int32"]),
+        (Network(lambda z, t: z.to("meta"), "noise"), "ddim", drawn(), ["meta", "cpu"]),
+        (Network(Linear(2, 2).bfloat16(), "noise"), "ddim", drawn(), ["Linear", "bfloat16", "float32"]),
+        (
+            Network(lambda z, t: z, "data", dtype=torch.bfloat16),
+            "ddim",
+            drawn(dtype=np.float64),
+            ["bfloat16", "ndarray"],
+        ),
+        (Network(lambda z, t: z, "data", time="double"), "ddim", drawn(), ["'double'", "'float'"]),
+    ],
+)
+def test_a_run_refuses_in_one_sentence_what_cannot_be_used(network, own, keywords, names):
+    """The sentence names the argument, its value and the remedy; nothing is drawn before."""
+    with pytest.raises(InputError) as caught:
+        sample(network, own, **keywords)
+    message = str(caught.value)
+    assert [name for name in names if name not in message] == []
+    assert "\n" not in message
+    assert message[-1] in ".?)"
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda: Network(3, "data"), ["int", "callable"]),
+        (lambda: Network(cubic, "epsilon"), ["'epsilon'", "noise"]),
+        (lambda: Network(cubic, "data", sees="obs"), ["'obs'", "observation"]),
+        (lambda: Network(cubic, "noise", sees="observation"), ["observation", "'noise'"]),
+        (lambda: Network.of(cubic), ["function", "numtoolkit.laws"]),
+        (lambda: process("vp(beta_max=0)"), ["beta_min"]),
+    ],
+)
+def test_networks_and_processes_are_checked_when_they_are_made(make, names):
+    """A wrong prediction, view or rate is refused by its constructor, not by the first run."""
+    with pytest.raises(InputError) as caught:
+        make()
+    assert [name for name in names if name not in str(caught.value)] == []
+
+
+def test_errors_of_the_network_itself_come_through():
+    """An exception of the caller's code is his own: neither caught nor renamed."""
+
+    def function(z, t):
+        raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        sample(Network(function, "data"), "ddim", **GOOD)
