@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class NumtoolkitError(Exception):
@@ -25,6 +26,19 @@ class NonFiniteError(NumtoolkitError, FloatingPointError):
 def counted(count: int, noun: str) -> str:
     """A number of things in words: "1 step", "2 steps"."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def whole(name: str, value: object, low: int = 1, high: int | None = None) -> int:
+    """The value as an int.
+
+    raises   InputError, naming the thing, unless it is a whole number from `low` to `high`, None for no bound
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if low <= number and (high is None or number <= high):
+            return number
+    bounds = f">= {low}" if high is None else f"from {low} to {high}"
+    raise InputError(f"{name} = {value!r} is no whole number {bounds}; give one.")
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:

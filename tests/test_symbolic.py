@@ -20,7 +20,7 @@ from numtoolkit.symbolic.error_norm import error_constant
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import Conditions, applies, conditions_of_order, stiff_order
+from numtoolkit.symbolic.stiff import Conditions, applies, stiff_order
 from numtoolkit.symbolic.trees import Exact
 from numtoolkit.symbolic.verdict import verify
 from numtoolkit.symbolic.weak import defects, weak_order
@@ -101,7 +101,8 @@ def test_number_of_conditions():
     reading = SeriesExpansion(field, 6, absent=("L",), steady=("N",))
     exact = Exact(field, [], reading.jets(N), 6)
     assert [len(terms) for terms in exact.terms[1:]] == [1, 2, 5, 13, 37, 108]
-    assert [conditions_of_order(p) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
+    conditions = Conditions(scheme("ddim"))
+    assert [len(list(conditions.values(p))) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
 
 
 @pytest.mark.parametrize(

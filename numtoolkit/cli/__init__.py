@@ -16,10 +16,11 @@ from typing import NoReturn
 
 from numtoolkit.cli.catalogue import LIST, SHOW, VERIFY
 from numtoolkit.cli.fits import FIT
-from numtoolkit.cli.output import Command, emit, note, versions
+from numtoolkit.cli.output import Command, emit, note
 from numtoolkit.cli.results import CURVE, STABILITY
 from numtoolkit.cli.runs import REPRODUCE, SAMPLE
 from numtoolkit.errors import InputError, NumtoolkitError, unknown
+from numtoolkit.files.versions import versions
 
 COMMANDS: dict[str, Command] = {c.name: c for c in (LIST, SHOW, VERIFY, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)}
 

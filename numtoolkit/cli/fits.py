@@ -18,11 +18,11 @@ from numtoolkit.cli.output import (
     number,
     numbers,
     report,
-    versions,
 )
 from numtoolkit.errors import InputError
 from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
 from numtoolkit.files.storage import write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.schemes import scheme as scheme_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import re
 import shutil
 import sys
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numtoolkit import __version__
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.fitted_coefficients import is_fitted_coefficients
@@ -20,7 +18,6 @@ from numtoolkit.files.storage import folder, json_text
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import split
 
-PACKAGES = ("numpy", "scipy", "sympy", "python-flint", "torch", "matplotlib", "scikit-learn", "tabulate", "tqdm")
 TABLES = (".json",)  # endings of a file that `fit` writes
 MOST = 10_000_000  # numbers of one list
 MOST_NFE = 100_000  # evaluations of one run
@@ -34,19 +31,6 @@ class Command:
     help: str
     arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
-
-
-def versions() -> dict[str, str]:
-    """Versions of numtoolkit, Python and the installed packages that decide results."""
-    from importlib import metadata
-
-    found = {"numtoolkit": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 # --- printing

@@ -22,10 +22,10 @@ from numtoolkit.cli.output import (
     progress,
     report,
     schemes,
-    versions,
 )
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure, write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import PROCESSES

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report, versions
+from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report
 from numtoolkit.errors import InputError
 from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.files.storage import checksum, write_figure
+from numtoolkit.files.versions import versions
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme as scheme_of

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.storage import Where, read_json, write_json
 
@@ -24,7 +24,6 @@ FORMAT = "numtoolkit fitted coefficients 1"
 CLOSE = 1e-9  # relative; grids made on different machines differ in the last digits only
 
 Fact = str | int | float
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import schemes
+from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure import affine_map, error_curve, gaussian_flow
 from numtoolkit.problem import processes
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import start_factor

@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numtoolkit.arrays import Floats, host
 from numtoolkit.errors import InputError
-
-
-def host(name: str, value: Any) -> npt.NDArray[Any]:
-    """value as a numpy array; tensors of any device are brought to the host, bfloat16 as float32."""
-    if type(value).__module__.startswith("torch"):
-        value = value.detach().cpu()
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError):
-        raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
 
 
 def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) -> npt.NDArray[Any]:
@@ -37,7 +27,7 @@ def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) ->
     return array
 
 
-def probabilities(name: str, value: Any, count: int) -> npt.NDArray[np.float64]:
+def probabilities(name: str, value: Any, count: int) -> Floats:
     """(count,) weights >= 0, scaled to sum to 1; None means equal ones; a sum off by over 1e-6 is refused."""
     weights = real(name, np.full(count, 1.0) / count if value is None else value)
     if weights.shape != (count,):
@@ -49,9 +39,7 @@ def probabilities(name: str, value: Any, count: int) -> npt.NDArray[np.float64]:
     return real(name, weights / weights.sum())
 
 
-def spectrum(
-    name: str, covariance: Any, shape: tuple[int, ...]
-) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]:
+def spectrum(name: str, covariance: Any, shape: tuple[int, ...]) -> tuple[Floats | None, Floats]:
     """(basis, variances) with covariance = basis diag(variances) basis'; basis None if it is the identity.
 
     covariance  number (isotropic), `shape` (diagonal) or (d, d) (full, coordinates flattened in C order)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import Gaussian, Law
-from numtoolkit.problem.processes import PSLD, Floats, Process, ScalarProcess
+from numtoolkit.problem.processes import PSLD, Process, ScalarProcess
 
 LOST = "the exact flow leaves the finite numbers; start from smaller states or check the law."
 NEAR_ZERO = 1e-7  # noise level, in deviations of the law, from which the denoiser finishes a flow to noise level 0

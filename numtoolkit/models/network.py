@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from numtoolkit.arrays import Array, is_floating, library
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.laws import Law
 from numtoolkit.problem.predictions import PREDICTIONS, outputs
 from numtoolkit.problem.processes import Process
 from numtoolkit.sampling.loop import Blocks, NetworkCall
-from numtoolkit.sampling.state import Array, is_floating, join, library, split
+from numtoolkit.sampling.state import join, split
 
 SIGHTS = ("state", "observation")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import lower_factor
 from numtoolkit.declare.entries import ZERO
 from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
 from numtoolkit.errors import InputError, counted
@@ -202,7 +203,7 @@ def _lower_layout(
         if isinstance(item, Row):
             columns.append(_affine(scheme, item.name, _row(item, layout, problem, reader), times, index))
         elif isinstance(item, Noise):
-            factor = _root(reader.block(item.covariance))
+            factor = lower_factor(reader.block(item.covariance))
             _check_finite(scheme, item.name, factor, times, index)
             columns.append([Draw(item.name, slot, block) for block in _floats(factor)])
             slot += 1
@@ -264,17 +265,3 @@ def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, ind
             f"scheme {scheme.spec}: coefficient {where} of step {n} (t = {times[n]:g} to {times[n + 1]:g}) is not "
             "finite; take smaller steps there or end the grid at a time above 0."
         )
-
-
-def _root(covariance: Floats) -> Floats:
-    """A lower-triangular factor of stacked positive semidefinite blocks, zero rows kept zero."""
-    factor = np.zeros_like(covariance)
-    k = covariance.shape[-1]
-    for i in range(k):
-        for j in range(i + 1):
-            rest = covariance[:, i, j] - np.einsum("nl,nl->n", factor[:, i, :j], factor[:, j, :j])
-            if i == j:
-                factor[:, i, i] = np.sqrt(np.maximum(rest, 0))
-            else:
-                factor[:, i, j] = np.divide(rest, factor[:, j, j], out=np.zeros_like(rest), where=factor[:, j, j] > 0)
-    return factor

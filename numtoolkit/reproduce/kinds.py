@@ -15,12 +15,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from numtoolkit import plots
+from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.laws import Law, law_of
 from numtoolkit.measure import stability
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import problem_of
 from numtoolkit.schemes import catalogue

@@ -311,11 +311,6 @@ def _child_weight(child: Any) -> int:
     return 1 + int(powers) + sum(map(_child_weight, children))
 
 
-def conditions_of_order(p: int) -> int:
-    """How many conditions of order p >= 2 there are beside psi_{1,i} = 0: 1, 2, 4, 9, 20, 48, 115 (item 6)."""
-    return len(_of_weight(p))
-
-
 def _exponent(z: str, c: Any) -> Exponents:
     return ((z, c),) if c else ()
 
