@@ -15,10 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numtoolkit.cli import COMMANDS, catalogue, main
+from numtoolkit.cli import COMMANDS, main
 from numtoolkit.cli.output import numbers
 from numtoolkit.files.storage import read_json, read_npz
 from numtoolkit.laws import law_of
+from numtoolkit.measure.facts import derive
 from numtoolkit.schemes import catalogue as every_scheme
 from numtoolkit.schemes import facts, scheme
 
@@ -124,8 +125,8 @@ def test_list_keeps_to_the_terminal_and_says_more_where_there_is_room(run, monke
 
 @pytest.mark.parametrize("member", every_scheme(), ids=lambda member: member.name)
 def test_the_committed_table_is_what_is_derived_now(member):
-    assert facts.facts()[member.name] == json.loads(json.dumps(catalogue.derive(member))), (
-        "numtoolkit/schemes/table.json is out of date; run `numtoolkit list --refresh`"
+    assert facts.facts()[member.name] == json.loads(json.dumps(derive(member))), (
+        "numtoolkit/schemes/facts.json is out of date; run `numtoolkit list --refresh`"
     )
 
 
@@ -135,7 +136,7 @@ def test_the_committed_table_holds_the_catalogue_alone():
 
 def test_refresh_writes_the_table(run, tmp_path, monkeypatch):
     monkeypatch.setattr(facts, "PATH", tmp_path / "facts.json")
-    monkeypatch.setattr(catalogue, "derive", lambda member: facts.UNKNOWN | {"derived": {"classical": 7}})
+    monkeypatch.setattr("numtoolkit.measure.facts.derive", lambda member: facts.UNKNOWN | {"derived": {"classical": 7}})
     try:
         code, out, _ = run("list", "--refresh")
         assert code == 0
@@ -219,7 +220,7 @@ def test_a_failed_claim_exits_with_1(run, monkeypatch):
     from numtoolkit.schemes import one_step
 
     false = replace(one_step.DDIM, claims=replace(one_step.DDIM.claims, classical=3))
-    monkeypatch.setattr(catalogue, "schemes", lambda texts: [false])
+    monkeypatch.setattr("numtoolkit.cli.verify.schemes", lambda texts: [false])
     code, out, err = run("verify", "ddim")
     assert code == 1
     assert "NOT AS CLAIMED" in out

@@ -27,14 +27,11 @@ from numtoolkit.measure import (
     wasserstein2,
 )
 from numtoolkit.measure import distances as measures
-from numtoolkit.models.network import Network
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PSLD, VP, Process, RectifiedFlow
 from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, STEP, normals
-from numtoolkit.sampling.runner import sample
-from numtoolkit.sampling.state import origin, split
 from numtoolkit.schemes import catalogue, scheme
 
 PROCESSES: tuple[Process, ...] = (VP(), EDM(), RectifiedFlow(), PSLD(), PSLD(beta_min=4, beta_max=12))
@@ -296,24 +293,6 @@ def test_a_curve_of_an_ode_scheme_is_its_error_to_the_flow_from_the_same_start()
         "steps": 10,
         "metric": "relative-rms",
     }
-
-
-@pytest.mark.parametrize("process", [VP(), PSLD()], ids=["vp", "psld"])
-@pytest.mark.parametrize("name", ["res-2s", "em"])
-def test_an_error_curve_measures_the_samples_that_sample_returns_for_the_same_seeds(process, name):
-    """Start and noise of both come from one place: with seeds 0..39 the error is that of the samples, to the digit."""
-    law, on = mixture(dim=2, components=4), process.name
-    member = scheme(name if on in scheme(name).processes else {"res-2s": "cvv", "em": "roba"}[name])
-    (record,) = error_curve(member, process, law, "uniform", [10], seeds=range(40))
-    drawn = sample(Network.of(law), member, process=process, grid="uniform", nfe=10, seeds=range(40), dtype=np.float64)
-    samples = split(drawn.samples, process.blocks)[0]
-    if member.kind == "ode":
-        start = origin(process, process.T, range(40), None, law.shape, np.float64, None).blocks(range(40))
-        expected = measures.relative_rms(samples, exact_flow(process, law, start, process.T, process.t_min)[0]).rms
-    else:
-        exact, _ = curves._marginal_samples(process, law, process.t_min, tuple(range(40)))
-        expected = measures.sliced_wasserstein(samples, exact).value
-    assert record["error"] == expected
 
 
 @pytest.mark.parametrize("process", PROCESSES[:4], ids=IDS[:4])

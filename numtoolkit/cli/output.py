@@ -14,13 +14,17 @@ from typing import Any
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.fitted_coefficients import is_fitted_coefficients
-from numtoolkit.files.storage import folder, json_text
+from numtoolkit.files.storage import folder, json_text, write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import split
 
 TABLES = (".json",)  # endings of a file that `fit` writes
 MOST = 10_000_000  # numbers of one list
 MOST_NFE = 100_000  # evaluations of one run
+
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -151,3 +155,8 @@ def destination(text: str, endings: Sequence[str]) -> Path:
             f"{str(beside)!r} holds fitted coefficients, which --out {text!r} would replace; name another."
         )
     return path
+
+
+def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:
+    """The records beside their picture, in a .json file of its name, with the command that made both."""
+    write_json(path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records})
