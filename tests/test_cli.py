@@ -140,7 +140,7 @@ def test_refresh_writes_the_table(run, tmp_path, monkeypatch):
     try:
         code, out, _ = run("list", "--refresh")
         assert code == 0
-        assert re.search(r"^ddim .* 7$", out, re.MULTILINE)
+        assert re.search(r"^ddim .* 7( |$)", out, re.MULTILINE)
         assert read_json(tmp_path / "facts.json")["ddim"]["derived"] == {"classical": 7}
     finally:
         facts.facts.cache_clear()
