@@ -154,7 +154,7 @@ def test_show_prints_the_page_with_what_is_derived(run):
     assert (code, err) == (0, "")
     assert "derived      classical 2, stiff strong 2" in out
     assert "error constant 0.26 h^3; stable to 2 (h L = 0), 2.184 (h L = -1)" in " ".join(out.split())
-    assert "Y1 = exp(c2*z) y + c2*phi1(c2*z) E0" in out
+    assert "Y1 = exp(c2*z) y + c2*h*phi1(c2*z)*N E0" in out
     # What holds for every c2 need not be all that holds for one: nothing is said of a bound scheme.
     assert "derived" not in run("show", "res-2s(c2=1/3)")[1]
 

@@ -10,9 +10,10 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
-from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, L, N, Scalarlike, rebuild, substitute, symbol
 from numtoolkit.declare.scheme import ORDERS, START, Claims, Eval, Item, Noise, Param, Row, Scheme, Step
 from numtoolkit.errors import counted
+from numtoolkit.printing.normal import Normal, is_weight, monomial, normal, written_out
 from numtoolkit.printing.styles import LATEX, TEXT, Text
 from numtoolkit.problem.problem import FROZEN_DRIFT
 
@@ -20,10 +21,11 @@ FILLING = "filling step"  # of `Scheme.fill`
 
 LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
+    (r"\bz\b|\b[LN]\b", "dy/du = L*y + N*E is what is integrated, u being that clock and E frozen"),
     (r"\bz\b", "z = h*L"),
     (r"\bexp\(", "exp(c*h*X) is the flow of X over the last part c of the row"),
-    (r"\bphi\d", "phi_k(c*h*X) weighs an evaluation over it, h phi_k(c h X) N where X and N are constant"),
-    (r"\bphi\d[^;]*; ", "phi_k(...; M) does so with M for N"),
+    (r"\bphi\d", "phi_k(x) = (phi_(k-1)(x) - 1/(k-1)!)/x and phi_0 = exp"),
+    (r"\bphi\d", "where X or M vary, h*phi_k(c*h*X)*M stands for the integral that it is for constant ones"),
     (r"(\b[LNGFORQ]|unit|ones|beta|time|\b[xm]{2})(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c"),
     (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
     (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
@@ -55,7 +57,8 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
     for title, layout in sections(scheme):
         printed += ["", title, *_rows(layout, scheme, width)]
         if layout == scheme.step and (table := tableau(scheme, layout)) is not None:
-            printed += ["", "tableau", *_grid(table, scheme, width)]
+            times = multiplied(table, scheme)
+            printed += ["", f"tableau{times and f', each entry times {times}'}", *_grid(table, scheme, width)]
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
     own = [name for name, _ in scheme.quantities]
@@ -68,8 +71,9 @@ def latex(scheme: Scheme) -> str:
     """Every layout in LaTeX's mathematics mode: a Butcher array if it is a tableau, else its rows, aligned."""
     parts = []
     for title, layout in sections(scheme):
-        parts.append(f"% {scheme.spec}, {title} ({scheme.source})")
         table = tableau(scheme, layout)
+        times = table and multiplied(table, scheme)
+        parts.append(f"% {scheme.spec}, {title} ({scheme.source}){(times and f', each entry times {times}') or ''}")
         parts += _aligned(layout, scheme) if table is None else _array(table, scheme)
     return "\n".join(parts)
 
@@ -236,6 +240,11 @@ class Tableau:
     columns: tuple[str, ...]
     lines: tuple[tuple[Entry | None, Row | None], ...]
 
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of the lines that have one."""
+        return tuple(row for _, row in self.lines if row is not None)
+
 
 def tableau(scheme: Scheme, layout: Step) -> Tableau | None:
     """The layout as a tableau, or None.
@@ -265,14 +274,37 @@ def carried(scheme: Scheme, name: str) -> Entry:
     return -r0 + r0 * (substitute(carried(scheme, old), earlier) if own is None else own)
 
 
+def multiplied(table: Tableau, scheme: Scheme) -> str:
+    """What every entry of the tableau leaves out: h where the whole drift is frozen, h*N, or nothing.
+
+    Nothing is left out where an entry freezes N at an abscissa of its own.
+    """
+    if scheme.frozen == FROZEN_DRIFT:
+        return "h"
+    weights = [word for row in table.rows for words in _words(row, scheme).values() for word in words]
+    return "h*N" if all(word and is_weight(word[-1]) and word[-1].N == N for word in weights) else ""
+
+
+def _words(row: Row, scheme: Scheme) -> dict[str, Normal]:
+    """The coefficients of the evaluations in a row of a tableau."""
+    end = _plain(row.at, scheme)
+    return {name: normal(_plain(entry, scheme), end) for name, entry in row.terms if name != START}
+
+
 def _cells(table: Tableau, scheme: Scheme, style: Text) -> list[list[str]]:
     """A list a line, the abscissa first."""
+    times = multiplied(table, scheme)
+
+    def cell(words: Normal) -> str:
+        if times == "h":
+            return style.total({word: value * monomial({"h": -1}) for word, value in words.items()})
+        return style.total(words if times else written_out(words))
+
     cells = []
     for c, row in table.lines:
+        entries = {} if row is None else _words(row, scheme)
         label = "" if c is None else style.abscissa(_plain(c, scheme))
-        end = ONE if row is None else _plain(row.at, scheme)
-        entries = {name: style.entry(_plain(e, scheme), end) for name, e in (row.terms if row else ())}
-        cells.append([label, *(entries.get(name, "") for name in table.columns)])
+        cells.append([label, *(cell(entries[name]) if name in entries else "" for name in table.columns)])
     return cells
 
 

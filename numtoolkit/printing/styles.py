@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from numtoolkit.declare.entries import NONE, At, Cov, Entry, Flow, L, N, Op
-from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
+from numtoolkit.printing.normal import (
+    ONE,
+    Block,
+    Factor,
+    Group,
+    Normal,
+    Phi,
+    Scalar,
+    normal,
+    scalar,
+    shared,
+    written_out,
+)
 from numtoolkit.problem.problem import PLACES
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
@@ -15,17 +27,17 @@ Part = tuple[str, bool]  # a factor, and whether it is a sum
 
 
 class Text:
-    """Entries as ASCII that reads like the formula: c2*phi1(c2*z), (1 - 1/(2*c2))*phi1(z), h*L.m(0)."""
+    """Entries as ASCII that reads like the formula: c2*h*phi1(c2*z)*N, (1 - 1/(2*c2))*phi1(z), h*L.m(0)."""
 
     start, end, drawn = "y", "y'", "~"
 
     def entry(self, entry: Entry, at: Entry) -> str:
-        """An entry of a row at abscissa `at`."""
+        """An entry of a row at abscissa `at`, the h and the N of phi functions left out."""
         return self.total(normal(entry, at))
 
     def factor(self, entry: Entry, at: Entry) -> str:
-        """The entry as it stands before what it multiplies: "" for 1, a sum in parentheses."""
-        words = normal(entry, at)
+        """The entry as it stands before what it multiplies, h and N written out: "" for 1, a sum in parentheses."""
+        words = written_out(normal(entry, at))
         text, is_sum = self._part(words)
         return "" if words == {(): ONE} else self.group(text) if is_sum else text
 
@@ -82,6 +94,8 @@ class Text:
         if isinstance(block, Phi):
             other = "" if block.N in (N, NONE) else f"; {self.operator(block.N)}"
             return self.function(block.k, self.multiple(block.c, block.L) + other)
+        if isinstance(block, Op):
+            return self.operator(block, True)
         if isinstance(block, At):
             return self.product([("h", False)], [], [f"{self.operator(block.X, True)}({self.abscissa(block.c)})"])
         if isinstance(block, Group):
