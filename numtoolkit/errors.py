@@ -28,6 +28,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def brief(text: str, most: int = 60) -> str:
+    """The text, its end replaced by three dots where it is longer than `most` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def whole(name: str, value: object, low: int = 1, high: int | None = None) -> int:
     """The value as an int.
 
@@ -48,5 +53,4 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
         return InputError(f"{name!r} is no {kind}; known: {', '.join(names)}.")
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
-    shown = name if len(name) <= 60 else name[:57] + "..."
-    return InputError(f"unknown {kind} {shown!r}; {hint}")
+    return InputError(f"unknown {kind} {brief(name)!r}; {hint}")

@@ -20,6 +20,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, Union
 
+from numtoolkit.errors import brief
+
 Scalarlike = Union["Entry", int, Fraction]
 
 
@@ -49,6 +51,9 @@ class Op:
         """The same operator with every other state row set to zero."""
         return Op(tuple((c, name, row) for c, name, _ in self.terms))
 
+    def __repr__(self) -> str:
+        return f"<Op {brief(str(self), 100)}>"
+
     def __str__(self) -> str:
         parts = []
         for coefficient, name, row in self.terms:
@@ -66,6 +71,13 @@ class Op:
 @dataclass(frozen=True)
 class Entry:
     """Base of the language: supports + - * / with entries and exact numbers."""
+
+    def __init_subclass__(cls) -> None:
+        """Every kind of entry is shown as it is written, not as the tree of its parts."""
+        setattr(cls, "__repr__", Entry.__repr__)  # noqa: B010  # before the class becomes a dataclass
+
+    def __repr__(self) -> str:
+        return f"<Entry {brief(str(self), 100)}>"
 
     def __add__(self, other: Scalarlike) -> Entry:
         return _sum((self, _entry(other)))

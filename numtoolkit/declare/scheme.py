@@ -21,7 +21,7 @@ from numtoolkit.declare.entries import (
     substitute,
     symbols,
 )
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.problem.problem import Rule
 
@@ -35,6 +35,9 @@ class Row:
     name: str
     at: Entry
     terms: tuple[tuple[str, Entry], ...]
+
+    def __repr__(self) -> str:
+        return f"<Row {brief(f'{self.name} = ' + ' + '.join(f'({e}) {s}' for s, e in self.terms), 200)}>"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Step:
     items: tuple[Item, ...]
     out: str
     carry: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Step to {self.out}: {brief(', '.join(item.name for item in self.items), 200)}>"
 
     @property
     def needs(self) -> set[str]:
@@ -214,6 +220,9 @@ class Scheme:
                 lost = ", ".join(sorted(layout.needs - handed))
                 raise InputError(f"scheme {self.name}: a step uses {lost}, which the step before does not hand on.")
             handed = {name for name, _ in layout.carry}
+
+    def __repr__(self) -> str:
+        return f"<Scheme {brief(self.spec, 100)}: {self.family}, {counted(self.nfe_per_step, 'evaluation')} a step>"
 
     def __hash__(self) -> int:
         return hash((self.name, self.structure, self.values))  # the rows are many, the name tells schemes apart

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.arrays import Floats
-from numtoolkit.errors import InputError, StorageError
+from numtoolkit.errors import InputError, StorageError, brief, counted
 from numtoolkit.files.storage import Where, read_json, write_json
 
 FORMAT = "numtoolkit fitted coefficients 1"
@@ -61,6 +61,10 @@ class FittedCoefficients:
     names: tuple[str, ...]
     steps: tuple[FittedStep, ...]
     about: Mapping[str, Fact]
+
+    def __repr__(self) -> str:
+        size = f"{counted(len(self.names), 'coefficient')}, {counted(len(self.steps), 'step')}"
+        return f"<FittedCoefficients {brief(self.scheme, 80)} on {brief(self.process, 80)}: {size}>"
 
     @property
     def times(self) -> Floats:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import StorageError
+from numtoolkit.errors import StorageError, brief, counted
 from numtoolkit.files.storage import checksum, folder, read_json, read_npz, write_json, write_npz
 
 MANIFEST = "manifest.json"
@@ -28,7 +28,7 @@ PATTERN = "samples-*.npz"
 class File:
     """A complete file: the seeds of its samples, in order, and its checksum."""
 
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = field(repr=False)
     sha256: str
 
 
@@ -44,6 +44,10 @@ class SampleFolder:
     specification: Mapping[str, Any]
     about: Mapping[str, Any]
     files: dict[str, File] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        held = f"{counted(len(self.seeds), 'sample')} in {counted(len(self.files), 'file')}"
+        return f"<SampleFolder {brief(str(self.path), 200)}: {held}>"
 
     @classmethod
     def open(

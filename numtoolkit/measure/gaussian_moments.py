@@ -14,7 +14,7 @@ import numpy as np
 
 from numtoolkit.arrays import principal_factor
 from numtoolkit.declare.scheme import START
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
 from numtoolkit.problem.predictions import convert
@@ -31,6 +31,10 @@ class Normal:
 
     mean: Floats
     covariance: Floats
+
+    def __repr__(self) -> str:
+        d, k = self.mean.shape
+        return f"<Normal of {counted(k, 'block')} in {counted(d, 'direction')}>"
 
     def block(self, i: int) -> Normal:
         """The marginal law of state block i (0 is the data part), k = 1."""

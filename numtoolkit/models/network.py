@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numtoolkit.arrays import Array, is_floating, library
-from numtoolkit.errors import InputError, unknown
+from numtoolkit.errors import InputError, brief, counted, unknown
 from numtoolkit.laws import Law
 from numtoolkit.problem.predictions import PREDICTIONS, outputs
 from numtoolkit.problem.processes import Process
@@ -60,6 +60,9 @@ class Network:
         if self.sees == "observation" and self.predicts != "data":
             raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts!r}; say so.")
         self.name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
+
+    def __repr__(self) -> str:
+        return f"<Network {brief(self.name, 100)}: predicts {self.predicts}, {counted(self.calls, 'call')} so far>"
 
     @classmethod
     def of(cls, law: Law) -> Network:

@@ -12,7 +12,7 @@ right of a flow in a product ends where the flow starts. In a tableau h and N ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from itertools import chain
@@ -122,7 +122,7 @@ class Phi:
 class Group:
     """A sum that is one factor of a product of blocks."""
 
-    words: tuple[tuple[tuple[Block, ...], Scalar], ...]
+    words: tuple[tuple[tuple[Block, ...], Scalar], ...] = field(repr=False)
 
 
 Block = Phi | Flow | At | Cov | Int | Group | Op

@@ -240,6 +240,9 @@ class Tableau:
     columns: tuple[str, ...]
     lines: tuple[tuple[Entry | None, Row | None], ...]
 
+    def __repr__(self) -> str:
+        return f"<Tableau of {', '.join(self.columns)}: {counted(len(self.lines), 'line')}>"
+
     @property
     def rows(self) -> tuple[Row, ...]:
         """The rows of the lines that have one."""

@@ -17,7 +17,7 @@ import numpy as np
 from numtoolkit.arrays import lower_factor
 from numtoolkit.declare.entries import ZERO
 from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
-from numtoolkit.errors import InputError, counted
+from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.budget import plan
@@ -33,6 +33,9 @@ class Affine:
 
     name: str
     terms: tuple[tuple[str, Block], ...]
+
+    def __repr__(self) -> str:
+        return f"<Affine {brief(f'{self.name} = {_combination(self.terms)}', 200)}>"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ class ProgramStep:
     out: str
     carry: tuple[tuple[str, str], ...]
 
+    def __repr__(self) -> str:
+        names = brief(", ".join(i.name for i in self.instructions), 150)
+        return f"<ProgramStep t = {self.start:.6g} to {self.end:.6g}, to {self.out}: {names}>"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -75,6 +82,10 @@ class Program:
     process: Process
     network: str
     steps: tuple[ProgramStep, ...]
+
+    def __repr__(self) -> str:
+        spent = f"{counted(self.nfe, 'evaluation')} of {self.network} in {counted(len(self.steps), 'step')}"
+        return f"<Program {brief(self.scheme, 80)} on {brief(self.process.spec, 80)}: {spent}>"
 
     @property
     def nfe(self) -> int:
@@ -101,8 +112,7 @@ class Program:
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
                 if isinstance(i, Affine):
-                    terms = " + ".join(f"{_show(block)} {source}" for source, block in i.terms).replace("+ -", "- ")
-                    lines.append(f"  {i.name} = {terms or '0'}")
+                    lines.append(f"  {i.name} = {_combination(i.terms)}")
                 elif isinstance(i, Call):
                     lines.append(f"  {i.name} = network({i.of}, t = {i.time:.6g})")
                 else:
@@ -110,6 +120,10 @@ class Program:
             kept = "".join(f", {new} <- {old}" for new, old in step.carry)
             lines.append(f"  y <- {step.out}{kept}")
         return "\n".join(lines)
+
+
+def _combination(terms: tuple[tuple[str, Block], ...]) -> str:
+    return " + ".join(f"{_show(block)} {source}" for source, block in terms).replace("+ -", "- ") or "0"
 
 
 def _show(block: Block) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -17,7 +17,7 @@ import numpy as np
 from numtoolkit import plots
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, StorageError, unknown
+from numtoolkit.errors import InputError, StorageError, brief, unknown
 from numtoolkit.laws import Law, law_of
 from numtoolkit.measure import stability
 from numtoolkit.problem.grids import grid as grid_of
@@ -36,13 +36,22 @@ QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down t
 class Result:
     """What an experiment found: plain data, rounded, and a figure or a table in Markdown."""
 
-    data: list[dict[str, Any]]
+    data: list[dict[str, Any]] = field(repr=False)
     figure: Any = None
-    table: str = ""
+    table: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
-class Orders:
+class _Question:
+    """What the kinds of experiments share: they show the question that is their title."""
+
+    title: str
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {brief(self.title, 200)}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Orders(_Question):
     """The order table of the whole catalogue, derived and claimed."""
 
     title: str
@@ -61,8 +70,8 @@ class Orders:
         return Result(rows, table=plots.order_table(rows))
 
 
-@dataclass(frozen=True)
-class Stability:
+@dataclass(frozen=True, repr=False)
+class Stability(_Question):
     """Where schemes are stable: on the test equation at values of h L, or on a process with data of some variance."""
 
     title: str
@@ -91,8 +100,8 @@ class Stability:
         return Result(rounded(rows), plots.stability_figure(maps, self.title))
 
 
-@dataclass(frozen=True)
-class Curve:
+@dataclass(frozen=True, repr=False)
+class Curve(_Question):
     """Error against evaluations. `samples` is the number of seeds, 0 for as many as the metric needs; `show` says what
     is drawn, error, median or both; `slopes` are the orders drawn as guides.
     """
@@ -121,8 +130,8 @@ class Curve:
         return Result(records, plots.curve_figure(records, self.title, self.show, self.slopes))
 
 
-@dataclass(frozen=True)
-class Errors:
+@dataclass(frozen=True, repr=False)
+class Errors(_Question):
     """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as a table."""
 
     title: str
@@ -150,8 +159,8 @@ class Panel:
     grid: str
 
 
-@dataclass(frozen=True)
-class Samples:
+@dataclass(frozen=True, repr=False)
+class Samples(_Question):
     """Images drawn from the same starts at equal evaluations; with `exact`, beside the ends of the exact flow."""
 
     title: str

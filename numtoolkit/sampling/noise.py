@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.arrays import is_floating, library
-from numtoolkit.errors import InputError, whole
+from numtoolkit.errors import InputError, counted, whole
 
 # Purposes: the initial state, and the first noise of a step; noise j of a step is STEP + j.
 START, STEP = 0, 1
@@ -36,6 +36,9 @@ class Keys(NamedTuple):
 
     low: Any
     high: Any
+
+    def __repr__(self) -> str:
+        return f"<Keys of {counted(len(self.low), 'sample')}>"
 
 
 def keys(seeds: Iterable[int], like: Any = None) -> Keys:

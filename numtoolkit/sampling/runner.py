@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from numtoolkit import schemes
 from numtoolkit.arrays import Array, Floats, library, quiet
 from numtoolkit.declare.scheme import START, Scheme
-from numtoolkit.errors import InputError, unknown, whole
+from numtoolkit.errors import InputError, brief, counted, unknown, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.problem import grids, processes
 from numtoolkit.problem.predictions import convert
@@ -61,12 +61,17 @@ class Samples:
     provenance  everything else that decides the numbers, ready for JSON
     """
 
-    samples: Array = field(repr=False)
-    finite: Array = field(repr=False)
+    samples: Array
+    finite: Array
     nfe: int
     steps: int
-    program: Program = field(repr=False)
+    program: Program
     provenance: dict[str, Any]
+
+    def __repr__(self) -> str:
+        lost = int((~self.finite).sum())
+        size = f"{tuple(self.samples.shape)}, {counted(self.nfe, 'evaluation')} in {counted(self.steps, 'step')}"
+        return f"<Samples of {brief(self.program.scheme, 100)}: {size}, {lost or 'none'} lost>"
 
 
 def sample(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.arrays import Array, Floats, is_floating, library, lower_factor
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.problem.processes import Process
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.loop import Blocks, Normals, plain
@@ -53,6 +53,9 @@ class Origin:
     like: Array
     event: tuple[int, ...]
     factor: Floats
+
+    def __repr__(self) -> str:
+        return f"<Origin of {counted(len(self), 'sample')} of shape {self.event}>"
 
     def __len__(self) -> int:
         return len(self.start) if self.seeds is None else len(self.seeds)  # type: ignore[arg-type]

@@ -18,6 +18,9 @@ class ErrorConstant:
     order: int
     square: Fraction
 
+    def __repr__(self) -> str:
+        return f"<ErrorConstant {self.value:.4g} h^{self.order}>"
+
     @property
     def value(self) -> float:
         return float(self.square) ** 0.5

@@ -13,13 +13,14 @@ weak       the conditions of the last order with psi_p and b taken at z = 0
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import factorial
 from typing import Any
 
 from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
 from numtoolkit.declare.scheme import START, Eval, Row, Scheme
+from numtoolkit.errors import brief, counted
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
@@ -46,7 +47,7 @@ class Node:
     c: Entry
     origin: Entry
     flow: Entry
-    weights: tuple[tuple[int, Entry], ...]
+    weights: tuple[tuple[int, Entry], ...] = field(repr=False)
     exact: bool  # taken at an exact state: no defect
 
 
@@ -87,6 +88,9 @@ class Conditions:
         frame = StepInClock(scheme)
         self.b = self._row(frame, frame.layout.out, depth)
         self._cache: dict[Any, ExpPoly] = {}
+
+    def __repr__(self) -> str:
+        return f"<Conditions of {brief(self.scheme.spec, 100)}: {counted(len(self.nodes), 'node')}>"
 
     # stages
 
