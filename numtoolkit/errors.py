@@ -36,7 +36,7 @@ def brief(text: str, most: int = 60) -> str:
 def whole(name: str, value: object, low: int = 1, high: int | None = None) -> int:
     """The value as an int.
 
-    raises   InputError, naming the thing, unless it is a whole number from `low` to `high`, None for no bound
+    raises   InputError, calling it `name`, unless it is a whole number from `low` to `high`, None for no bound
     """
     if isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
@@ -47,7 +47,7 @@ def whole(name: str, value: object, low: int = 1, high: int | None = None) -> in
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
-    """An InputError for a name that is not in `known`, quoting the nearest matches."""
+    """An InputError for a name that is not in `known`, quoting the nearest matches; `kind` is what it names."""
     names = sorted(known)
     if not isinstance(name, str):
         return InputError(f"{name!r} is no {kind}; known: {', '.join(names)}.")

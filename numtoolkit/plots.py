@@ -103,6 +103,7 @@ def curve_figure(
     """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each metric and quantity.
 
     records     as `numtoolkit.measure.error_curve` returns them; those without an error are left out
+    title       the question that the figure answers
     quantities  "error", "median" (of the samples), or both
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
@@ -164,6 +165,7 @@ def _guides(ax: Any, slopes: Sequence[int]) -> None:
 def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: str, columns: int = 8) -> Any:
     """Sampled images side by side, one panel for each way of sampling them.
 
+    title    the question that the figure answers
     panels   caption -> images (n, height, width) in [-1, 1] (beyond is clipped), n a multiple of `columns`, and (n,)
              booleans: which of them get a frame
     """

@@ -51,7 +51,7 @@ def note(text: str) -> None:
 
 
 def report(arguments: argparse.Namespace, value: Any, text: Callable[[], str]) -> None:
-    """The result as JSON if --json was given, else as text."""
+    """The result on stdout: `value` as JSON if `arguments` has --json, else what `text` makes of it."""
     emit(json_text(value) if arguments.json else text())
 
 
@@ -96,6 +96,7 @@ def bar(total: int, what: str) -> Any:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option --json, which every command has."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -113,7 +114,10 @@ def listed(text: str, option: str) -> list[str]:
 
 
 def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list[int]:
-    """Whole numbers from "0-63", "5,10,20" or a mix, without repeats, in the order given."""
+    """Whole numbers in `text`, "0-63", "5,10,20" or a mix, without repeats, in the order given.
+
+    raises   InputError naming `option` for another text and for numbers below `low` or above `high`
+    """
     found: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]{1,40})(?:\s*-\s*([0-9]{1,40}))?\s*", part)
@@ -131,7 +135,7 @@ def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list
 
 
 def number(text: str, option: str, low: int, high: int) -> int:
-    """One whole number."""
+    """The one whole number in `text`; `option`, `low` and `high` as for `numbers`."""
     if not re.fullmatch(r"\s*[0-9]{1,40}\s*", text):
         raise InputError(f"{option} {text[:60]!r} is not one whole number; give one from {low} to {high}.")
     return numbers(text, option, low, high)[0]
@@ -158,5 +162,5 @@ def destination(text: str, endings: Sequence[str]) -> Path:
 
 
 def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:
-    """The records beside their picture, in a .json file of its name, with the command that made both."""
+    """The records of the picture in `path` in a .json file of its name, with its title and the command that made it."""
     write_json(path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records})

@@ -77,7 +77,7 @@ class FittedCoefficients:
         return hashlib.sha256(json.dumps(_record(self), sort_keys=True).encode()).hexdigest()
 
     def column(self, name: str, process: str, times: Floats) -> Floats:
-        """The values of one quantity at every step of a run at the process times `times`, (N,).
+        """The values of the quantity `name` at every step of a run at the N + 1 process times `times`, (N,).
 
         raises   InputError for a run on another process or grid than the table was fitted for
         """

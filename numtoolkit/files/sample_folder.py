@@ -59,6 +59,9 @@ class SampleFolder:
     ) -> SampleFolder:
         """The folder, made if absent, with every file in it checked to its last byte.
 
+        path           of the folder
+        specification  what decides the samples; `about` are further facts for the manifest
+        warn           told of a damaged file, which is moved aside
         raises   StorageError if it cannot be written to, or holds anything of another specification
         """
         folder(path)

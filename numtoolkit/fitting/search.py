@@ -44,6 +44,7 @@ def search(
 ) -> list[Record]:
     """For each budget of evaluations, the value of a parameter with the least error, by Brent's bounded method.
 
+    process, grid   as for `numtoolkit.sample`
     bounds   by default the parameter's own range; one local minimum between them is found
     seeds    of the error, for a law that is not Gaussian; by default those of `error_curve`
     returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget;

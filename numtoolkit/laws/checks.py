@@ -13,7 +13,10 @@ from numtoolkit.errors import InputError
 
 
 def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) -> npt.NDArray[Any]:
-    """value as a read-only array of its own; InputError unless non-empty, real and, if asked, finite."""
+    """value as a read-only array of its own and of that dtype.
+
+    errors   InputError, calling it `name`, unless it is non-empty, real and, where `finite` asks for it, finite
+    """
     array = host(name, value)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} has dtype {array.dtype}; give real numbers.")
@@ -28,7 +31,10 @@ def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) ->
 
 
 def probabilities(name: str, value: Any, count: int) -> Floats:
-    """(count,) weights >= 0, scaled to sum to 1; None means equal ones; a sum off by over 1e-6 is refused."""
+    """(count,) weights >= 0, scaled to sum to 1; a `value` of None means equal ones.
+
+    errors   InputError, calling them `name`, for a negative weight, another shape, and a sum off by over 1e-6
+    """
     weights = real(name, np.full(count, 1.0) / count if value is None else value)
     if weights.shape != (count,):
         raise InputError(f"{name} has shape {weights.shape}; give {count} numbers, one for each entry.")
@@ -44,8 +50,8 @@ def spectrum(name: str, covariance: Any, shape: tuple[int, ...]) -> tuple[Floats
 
     covariance  number (isotropic), `shape` (diagonal) or (d, d) (full, coordinates flattened in C order)
     basis       (d, d) orthogonal, eigenvectors in columns; variances (d,) >= 0
-    errors      InputError unless symmetric and positive semidefinite up to d eps |C|, eps of the dtype
-                given, so that a covariance estimated in float32 passes; negative rounding becomes 0
+    errors      InputError, calling it `name`, unless symmetric and positive semidefinite up to d eps |C|, eps of the
+                dtype given, so that a covariance estimated in float32 passes; negative rounding becomes 0
     """
     matrix = real(name, covariance)
     d = math.prod(shape)

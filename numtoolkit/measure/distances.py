@@ -88,8 +88,9 @@ def wasserstein2_factors(gap: Floats, A: Floats, B: Floats) -> float:
 def wasserstein2_marginals(mean1: Any, variance1: Any, mean2: Any, variance2: Any) -> Floats:
     """Wasserstein-2 distances between products of independent 1-d Gaussians, a stack at once.
 
-    All arguments are (..., d) or broadcast to it; the last axis holds the marginals of one product, whose
-    squared distances add.  Returns float64 (...).  Variances >= 0.
+    mean1, variance1, mean2, variance2   (..., d) or broadcast to it, variances >= 0; the last axis holds the marginals
+                                         of one product, whose squared distances add
+    returns                              float64 (...)
     """
     given = {"mean1": mean1, "variance1": variance1, "mean2": mean2, "variance2": variance2}
     arrays = [np.atleast_1d(real(name, value)) for name, value in given.items()]
@@ -106,6 +107,8 @@ def wasserstein2_marginals(mean1: Any, variance1: Any, mean2: Any, variance2: An
 
 def frechet(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float:
     """Frechet distance in the convention of FID: the square of `wasserstein2_gaussian`.
+
+    mean1, covariance1, mean2, covariance2   as there
 
     Moments of N samples bias it upwards by about C / N, where C grows with d and depends on the law (Chong &
     Forsyth 2020, "Effectively unbiased FID"): compare values of equal N only, or extrapolate in 1 / N.

@@ -42,9 +42,11 @@ class Text:
         return "" if words == {(): ONE} else self.group(text) if is_sum else text
 
     def abscissa(self, entry: Entry) -> str:
+        """A scalar entry, such as where a row stands in its step."""
         return self.scalar(scalar(entry))
 
     def scalar(self, value: Scalar) -> str:
+        """A sum of monomials."""
         return self.total({(): value})
 
     def total(self, words: Normal) -> str:
@@ -84,6 +86,7 @@ class Text:
         return ("-" if number < 0 else "") + self.product(top, bottom, blocks)
 
     def power(self, factor: Factor, power: int) -> Part:
+        """A positive power of a factor."""
         base = self.name(factor) if isinstance(factor, str) else self.scalar(factor)
         if power == 1:
             return base, not isinstance(factor, str)
@@ -124,12 +127,14 @@ class Text:
     # --- what differs between the two
 
     def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
+        """The factors of `top` times the blocks, over the factors of `bottom`."""
         under = [self.group(text) if is_sum else text for text, is_sum in bottom]
         over = [self.group(text) if is_sum else text for text, is_sum in top] + blocks
         line = "" if not under else f"/{under[0]}" if len(under) == 1 else f"/({'*'.join(under)})"
         return ("*".join(over) or "1") + line
 
     def name(self, name: str) -> str:
+        """The name of a scalar, a row, an evaluation or a noise."""
         return name
 
     def word(self, word: str) -> str:
@@ -141,9 +146,11 @@ class Text:
         return f"{name}.{row}" if row else name
 
     def group(self, inner: str) -> str:
+        """A sum in parentheses."""
         return f"({inner})"
 
     def raised(self, base: str, power: int) -> str:
+        """A base with its exponent."""
         return f"{base}^{power}"
 
     def function(self, k: int, argument: str) -> str:
@@ -151,6 +158,7 @@ class Text:
         return f"phi{k}({argument})" if k else f"exp({argument})"
 
     def named(self, name: str, operators: Sequence[Op], rest: str) -> str:
+        """A block that is no phi function: its name, the operators it is of, and the rest of its arguments."""
         return f"{name}({', '.join(map(self.operator, operators))}; {rest})"
 
 

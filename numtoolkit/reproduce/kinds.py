@@ -42,9 +42,13 @@ class Result:
 
 
 class _Question:
-    """What the kinds of experiments share: they show the question that is their title."""
+    """What the kinds of experiments share."""
 
     title: str
+
+    def run(self, quick: bool) -> Result:
+        """Compute what is asked; `quick` with fewer samples, points or budgets, the same tables and figures."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {brief(self.title, 200)}>"

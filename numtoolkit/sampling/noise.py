@@ -81,7 +81,7 @@ def words(seeds: Iterable[int], purpose: int, step: int, count: int, like: Any =
     """The integers in [0, 2**32) behind the noise, int64 of shape (len(seeds), count).
 
     Two numbers of `normals` take four of them.  `like` gives library and device, its dtype does not matter;
-    the rest is as in `normals`.
+    seeds, purpose and step are as in `normals`.
     """
     xp, _, device = _backend(like)
     placed = keys(seeds, like)

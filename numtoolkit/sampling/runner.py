@@ -173,7 +173,10 @@ def times_of(
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
 
-    Evaluations are spent as `numtoolkit.program.budget.planned` says.
+    scheme   which spends the evaluations as `numtoolkit.program.budget.planned` says
+    process  of the times; `grid` is a specification, or N + 1 times of its own
+    steps    of a named grid, or `nfe`, its evaluations, of which `denoise` takes one
+    returns  float64 (N + 1,), strictly falling
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
     if not isinstance(denoise, bool):
@@ -208,7 +211,10 @@ def times_of(
 
 
 def denoising(process: Process, predicts: str, t: float) -> ProgramStep:
-    """The step from time t to noise level 0 that returns the data prediction: one evaluation, one block."""
+    """The step of a process from time t to noise level 0 that returns the data prediction of a network.
+
+    One evaluation of a network that `predicts` this; the new state has one block.
+    """
     P, Q = convert(predicts, "data", process, np.array([t]))
     raw = f"denoised.{predicts}"
     instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)

@@ -86,8 +86,9 @@ class Origin:
 def origin(
     process: Process, first: float, seeds: Any, start: Any, shape: Any, dtype: Any, device: Any, needed: Any = None
 ) -> Origin:
-    """The checked origin of a run that starts at the process time `first`.
+    """The checked origin of a run of a process that starts at the process time `first`.
 
+    seeds, start, shape, dtype, device   as for `numtoolkit.sample`, whose run it is
     needed   event shape the network is made for, or None; also the event shape when nothing else gives one
     raises   InputError for anything that is missing, given twice, or of a wrong shape, dtype or device
     """

@@ -23,6 +23,7 @@ class ErrorConstant:
 
     @property
     def value(self) -> float:
+        """The norm itself, to rounding."""
         return float(self.square) ** 0.5
 
 

@@ -109,11 +109,11 @@ class SeriesExpansion:
         return {(): value} if value else {}
 
     def flow(self, L: Sequence[Jet], a: Any, b: Any) -> Series:
-        """Flow from abscissa a to b: each word's iterated integral."""
+        """The flow of L, given as jets, from abscissa a to b: each word's iterated integral."""
         return self._grow(L, [((), [self.field.number(1)])], a, b)
 
     def integral(self, L: Sequence[Jet], N: Sequence[Jet], weights: Polynomial, a: Any, b: Any) -> Series:
-        """int_a^b Flow(L, s, b) N(s) w(s) ds."""
+        """int_a^b Flow(L, s, b) N(s) w(s) ds over [a, b] in the abscissa, L and N as jets, `weights` those of w."""
         seeds = [
             (
                 jet.letters,
@@ -188,7 +188,7 @@ class SeriesExpansion:
     def spread(
         self, L: Sequence[Jet], G: Sequence[Jet], a: Any, b: Any, R: Sequence[Jet] | None = None
     ) -> CovarianceSeries:
-        """int_a^b Flow(L, s, b) G(s) Flow(R, s, b)' ds; R is L unless given."""
+        """int_a^b Flow(L, s, b) G(s) Flow(R, s, b)' ds over [a, b], L, G and R given as jets; R is L unless given."""
         found: CovarianceSeries = {}
         tails = self.tails(L, b)
         for left, p in tails:
@@ -216,7 +216,7 @@ def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
 
 
 def multiply(left: Series, right: Series, order: int) -> Series:
-    """The product of two series, truncated."""
+    """The words of the product `left` times `right` that are no heavier than `order`."""
     found: Series = {}
     for u, a in left.items():
         for v, b in right.items():

@@ -180,7 +180,7 @@ class Conditions:
         return self._defect(j, ZERO, ONE, self.b[1], z)
 
     def stage_psi(self, j: int, index: int, z: str = "z1") -> ExpPoly:
-        """psi_{j,i}(z), zero for an evaluation at an exact state."""
+        """psi_{j,i}(z) of the node i = `index`, zero for an evaluation at an exact state."""
         node = self.nodes[index]
         return {} if node.exact else self._defect(j, node.origin, node.c, node.weights, z)
 

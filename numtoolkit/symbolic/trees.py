@@ -25,19 +25,23 @@ STATE: Term = ((), ())
 
 @cache
 def tree_weight(tree: Tree) -> int:
+    """The power of h that a network tree comes with."""
     return tree[0] + sum(term_weight(child) for child in tree[1])
 
 
 @cache
 def term_weight(term: Term) -> int:
+    """The power of h that a term comes with."""
     word, leaf = term
     return weight(word) + (tree_weight(leaf) if leaf else 0)
 
 
 def network(state: StateSeries, network_time: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
-    """e(u_n + told h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
+    """e(u_n + c h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
 
-    linear  drop second and higher derivatives in the state (networks that are affine in it)
+    state         Y; network_time  the abscissa c that the network is told
+    order, field  trees heavier than `order` are dropped; `field` holds the coefficients
+    linear        drop second and higher derivatives in the state (networks that are affine in it)
     """
     increments = sorted((term, c) for term, c in state.items() if term != STATE)
     partial: list[tuple[tuple[Term, ...], int, Any]] = [((), 0, field.number(1))]
@@ -65,7 +69,7 @@ def network(state: StateSeries, network_time: Any, order: int, field: Field, lin
 
 
 def apply(series: Series, state: StateSeries, order: int) -> StateSeries:
-    """A block coefficient times a state."""
+    """A block coefficient, the `series` of its words, times a state; terms heavier than `order` are dropped."""
     found: StateSeries = {}
     for word, c in series.items():
         for (inner, leaf), d in state.items():
@@ -75,7 +79,7 @@ def apply(series: Series, state: StateSeries, order: int) -> StateSeries:
 
 
 def apply_to_network(series: Series, value: TreeSeries, order: int) -> StateSeries:
-    """A block coefficient times a network value."""
+    """A block coefficient, the `series` of its words, times a network value, to terms of weight `order`."""
     found: StateSeries = {}
     for word, c in series.items():
         for tree, d in value.items():
@@ -136,6 +140,7 @@ def show_term(term: Term) -> str:
 
 
 def show_tree(tree: Tree) -> str:
+    """A tree for people: "e'[N e]", time derivatives as e_t."""
     time, children = tree
     head = "e" + ("_" + "t" * time if time else "") + "'" * len(children)
     return f"{head}[{', '.join(map(show_term, children))}]" if children else head
