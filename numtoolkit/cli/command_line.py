@@ -48,9 +48,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="versions of numtoolkit and of the packages it uses")
     commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for command in COMMANDS.values():
-        own = commands.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
-        command.arguments(own)
-        own.set_defaults(run=command.run)
+        reader = commands.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
+        command.arguments(reader)
+        reader.set_defaults(run=command.run)
     return top
 
 

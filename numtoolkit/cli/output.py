@@ -107,10 +107,10 @@ def schemes(texts: Iterable[str]) -> list[Scheme]:
 
 def listed(text: str, option: str) -> list[str]:
     """The specifications in a comma-separated list."""
-    found = [part.strip() for part in split(text)]
-    if not found or not all(found):
+    texts = [part.strip() for part in split(text)]
+    if not texts or not all(texts):
         raise InputError(f"{option} {text!r} has an empty place; give names separated by commas.")
-    return found
+    return texts
 
 
 def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list[int]:
@@ -118,7 +118,7 @@ def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list
 
     raises   InputError naming `option` for another text and for numbers below `low` or above `high`
     """
-    found: dict[int, None] = {}
+    wanted: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]{1,40})(?:\s*-\s*([0-9]{1,40}))?\s*", part)
         if match is None:
@@ -130,8 +130,8 @@ def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list
             raise InputError(f"{option} {part.strip()} runs backwards; write {last}-{first}.")
         if last - first >= MOST:
             raise InputError(f"{option} {part.strip()} is more than {MOST} numbers; give fewer at once.")
-        found |= dict.fromkeys(range(first, last + 1))
-    return list(found)
+        wanted |= dict.fromkeys(range(first, last + 1))
+    return list(wanted)
 
 
 def number(text: str, option: str, low: int, high: int) -> int:

@@ -137,9 +137,9 @@ def _record(table: FittedCoefficients) -> dict[str, Any]:
     """The table as plain data, the coefficients of a step beside its times."""
     steps = []
     for step in table.steps:
-        own = asdict(step)
-        values = dict(zip(table.names, own.pop("values"), strict=True))
-        steps.append({"start": own.pop("start"), "end": own.pop("end"), **values, **own})
+        record = asdict(step)
+        values = dict(zip(table.names, record.pop("values"), strict=True))
+        steps.append({"start": record.pop("start"), "end": record.pop("end"), **values, **record})
     texts = {key: getattr(table, key) for key in ("scheme", "base", "process", "grid", "network")}
     return {**texts, "about": dict(table.about), "names": list(table.names), "steps": steps}
 
@@ -164,14 +164,14 @@ def _table(record: Any) -> FittedCoefficients:
 
 
 def _step(row: Any, names: list[str]) -> FittedStep:
-    found = {key: _number(row, key) for key in ("start", "end", "rank", "base_residual", "residual")}
+    numbers = {key: _number(row, key) for key in ("start", "end", "rank", "base_residual", "residual")}
     return FittedStep(
-        float(found["start"]),
-        float(found["end"]),
+        float(numbers["start"]),
+        float(numbers["end"]),
         tuple(float(_number(row, name)) for name in names),
-        int(found["rank"]),
-        float(found["base_residual"]),
-        float(found["residual"]),
+        int(numbers["rank"]),
+        float(numbers["base_residual"]),
+        float(numbers["residual"]),
     )
 
 

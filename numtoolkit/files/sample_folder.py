@@ -65,16 +65,16 @@ class SampleFolder:
         raises   StorageError if it cannot be written to, or holds anything of another specification
         """
         folder(path)
-        found = cls(path, specification, about)
+        held = cls(path, specification, about)
         if (path / MANIFEST).exists():
-            found._compare(read_json(path / MANIFEST))
+            held._compare(read_json(path / MANIFEST))
         elif any(path.glob(PATTERN)):
             raise StorageError(f"{str(path)!r} holds samples without a {MANIFEST}; name another folder.")
         for file in sorted(path.glob(PATTERN)):
-            found._admit(file, warn)
-        if found.files:
-            found._write_manifest()
-        return found
+            held._admit(file, warn)
+        if held.files:
+            held._write_manifest()
+        return held
 
     @property
     def seeds(self) -> set[int]:

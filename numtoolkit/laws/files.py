@@ -39,8 +39,8 @@ def load(path: str | os.PathLike[str]) -> Law:
 def _law(arrays: dict[str, np.ndarray], name: str) -> Law:
     keys = set(arrays) - {"weights"}
     if keys not in (_MIXTURE, _EMPIRICAL):
-        found = ", ".join(sorted(arrays)) or "none"
-        raise InputError(f"its keys are {found}; give means and covariances, or images, with or without weights")
+        there = ", ".join(sorted(arrays)) or "none"
+        raise InputError(f"its keys are {there}; give means and covariances, or images, with or without weights")
     weights = arrays.get("weights")
     if keys == _EMPIRICAL:
         return Empirical(arrays["images"], weights, name)

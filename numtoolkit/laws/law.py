@@ -128,18 +128,18 @@ def _column(sigma: Array | float, rows: Array) -> Array:
     xp = library(rows)
     if isinstance(sigma, int | float):
         column = xp.full((), sigma, dtype=rows.dtype, device=rows.device)
-        known = 0 <= sigma < math.inf
+        sound = 0 <= sigma < math.inf
     elif xp is not np and library(sigma) is xp:
         column = sigma.to(rows)
-        known = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
+        sound = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
     else:
         host = np.asarray(sigma)
         column = host.astype(rows.dtype) if xp is np else xp.tensor(host, dtype=rows.dtype, device=rows.device)
-        known = bool(((host >= 0) & (host < math.inf)).all())
+        sound = bool(((host >= 0) & (host < math.inf)).all())
     if column.shape not in ((), (len(rows),)):
         raise InputError(
             f"sigma has shape {tuple(column.shape)}; give a number, or one for each of the {len(rows)} rows."
         )
-    if not known:
+    if not sound:
         raise InputError(f"sigma = {sigma} is not finite and >= 0; give standard deviations of the noise.")
     return column.reshape(-1, 1)

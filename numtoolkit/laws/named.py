@@ -112,8 +112,8 @@ def digits(count: int = 1797) -> Empirical:
     errors  InputError if scikit-learn is not installed or does not hold the file
     """
     whole("count", count, 1, 1797)
-    found = find_spec("sklearn")
-    path = Path(found.origin).parent / "datasets/data/digits.csv.gz" if found and found.origin else None
+    package = find_spec("sklearn")
+    path = Path(package.origin).parent / "datasets/data/digits.csv.gz" if package and package.origin else None
     if path is None or not path.is_file():
         raise InputError("the law 'digits' needs scikit-learn, whose data it reads; pip install 'numtoolkit[data]'.")
     pixels = np.loadtxt(path, delimiter=",", max_rows=count, usecols=range(64), ndmin=2)

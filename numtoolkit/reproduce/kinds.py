@@ -66,10 +66,10 @@ class Orders(_Question):
 
         rows = []
         for scheme in catalogue():
-            found = verify(scheme)
+            verdict = verify(scheme)
             row = {"scheme": scheme.spec, "family": scheme.family, "nfe_per_step": scheme.nfe_per_step}
             rows.append(
-                row | {name: getattr(found, name) for name in ("claimed", "derived", "run", "verdict", "holds", "ok")}
+                row | {name: getattr(verdict, name) for name in ("claimed", "derived", "run", "verdict", "holds", "ok")}
             )
         return Result(rows, table=plots.order_table(rows))
 
@@ -95,12 +95,12 @@ class Stability(_Question):
         size = QUICK_SIZE if quick else 400
         maps = [m for name in self.schemes for m in stability.regions(name, self.linear, process, self.variance, size)]
         rows: list[dict[str, Any]] = []
-        for found in maps:
-            row = {"scheme": found.scheme, "panel": found.panel}
-            if isinstance(found, stability.StepLimit):
-                rows.append(row | {"t": found.t.tolist(), "longest_stable_step": [_finite(h) for h in found.h]})
+        for member in maps:
+            row = {"scheme": member.scheme, "panel": member.panel}
+            if isinstance(member, stability.StepLimit):
+                rows.append(row | {"t": member.t.tolist(), "longest_stable_step": [_finite(h) for h in member.h]})
             else:
-                rows.append(row | {"real_interval": _finite(stability.real_interval(found.scheme, found.linear))})
+                rows.append(row | {"real_interval": _finite(stability.real_interval(member.scheme, member.linear))})
         return Result(rounded(rows), plots.stability_figure(maps, self.title))
 
 
@@ -197,11 +197,11 @@ class Samples(_Question):
         pictures = {} if truth is None else {"exact flow": (truth, np.zeros(self.count, bool))}
         rows = []
         for panel in self.panels:
-            found = sample(Network.of(law), panel.scheme, process=process, grid=panel.grid, nfe=self.nfe, seeds=seeds,
+            drawn = sample(Network.of(law), panel.scheme, process=process, grid=panel.grid, nfe=self.nfe, seeds=seeds,
                            start=join(start), progress=False, on_nonfinite="mark")  # fmt: skip
-            blocks = split(found.samples, process.blocks)
-            left = _left_to_denoise(process, law, blocks, float(found.program.times[-1]))
-            row: dict[str, Any] = {"scheme": panel.scheme, "grid": panel.grid, "nfe": found.nfe, "noise_left": left}
+            blocks = split(drawn.samples, process.blocks)
+            left = _left_to_denoise(process, law, blocks, float(drawn.program.times[-1]))
+            row: dict[str, Any] = {"scheme": panel.scheme, "grid": panel.grid, "nfe": drawn.nfe, "noise_left": left}
             text = f"{panel.scheme}, grid {panel.grid}\n" + (
                 "not finite" if left is None else f"RMS noise left {left:.2g}"
             )
@@ -233,9 +233,9 @@ def read_experiments(folder: Path) -> dict[str, tuple[dict[str, Any], Experiment
         raise InputError(
             f"there are no experiments (*.toml) in {str(folder)!r}; run from the root of the repository, or name one."
         )
-    found = {path.stem: _read(path) for path in paths}
+    experiments = {path.stem: _read(path) for path in paths}
     order = list(KINDS.values())
-    return dict(sorted(found.items(), key=lambda item: (order.index(type(item[1][1])), item[0])))
+    return dict(sorted(experiments.items(), key=lambda item: (order.index(type(item[1][1])), item[0])))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
