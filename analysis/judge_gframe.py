@@ -25,12 +25,13 @@ from tqdm import tqdm
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.files.storage import write, write_figure, write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.laws import Law
 from numtoolkit.laws.named import law_of
 from numtoolkit.measure import error_curve
 from numtoolkit.plots import STYLE
 from numtoolkit.problem.processes import Floats, Process, process
-from numtoolkit.reproduce.job import versions
+from numtoolkit.reproduce.job import PACKAGES
 from numtoolkit.schemes import catalogue, scheme
 
 FIGURES = Path(__file__).parents[1] / "figures"
@@ -276,7 +277,7 @@ def main() -> None:
         space: {side: {n: str(m) for n, m in own["each"].items()} | {"all": str(own["one"])} for side, own in c.items()}
         for space, c in spaces.items()
     }
-    facts = {"command": "python analysis/judge_gframe.py", "versions": versions(), "tuning": TUNING}
+    facts = {"command": "python analysis/judge_gframe.py", "versions": versions(PACKAGES), "tuning": TUNING}
     write_json(FIGURES / "gframe.json", facts | {"chosen": choices, "data": records})
     write(FIGURES / "gframe.md", page(records, spaces))
     write_figure(FIGURES / "gframe.png", figure_of(records))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class NumtoolkitError(Exception):
@@ -27,12 +28,29 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def brief(text: str, most: int = 60) -> str:
+    """The text, its end replaced by three dots where it is longer than `most` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def whole(name: str, value: object, low: int = 1, high: int | None = None) -> int:
+    """The value as an int.
+
+    raises   InputError, calling it `name`, unless it is a whole number from `low` to `high`, None for no bound
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if low <= number and (high is None or number <= high):
+            return number
+    bounds = f">= {low}" if high is None else f"from {low} to {high}"
+    raise InputError(f"{name} = {value!r} is no whole number {bounds}; give one.")
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
-    """An InputError for a name that is not in `known`, quoting the nearest matches."""
+    """An InputError for a name that is not in `known`, quoting the nearest matches; `kind` is what it names."""
     names = sorted(known)
     if not isinstance(name, str):
         return InputError(f"{name!r} is no {kind}; known: {', '.join(names)}.")
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
-    shown = name if len(name) <= 60 else name[:57] + "..."
-    return InputError(f"unknown {kind} {shown!r}; {hint}")
+    return InputError(f"unknown {kind} {brief(name)!r}; {hint}")

@@ -72,8 +72,8 @@ def window_integral(z: ArrayLike, a: ArrayLike, b: ArrayLike, weights: Sequence[
 def scaled_window_integral(z: ArrayLike, a: ArrayLike, b: ArrayLike, weights: Sequence[ArrayLike]) -> Any:
     """-z times `window_integral`, finite for all z < 0: at real z = -inf it is the limit w(b), and only that.
 
-    It is what a step of y' = z (y - w(s)) adds to the decayed y.  Arguments, accuracy and errors as in
-    `window_integral`; an empty window gives 0 at z = -inf too, as it does for every other z.
+    It is what a step of y' = z (y - w(s)) adds to the decayed y.  z, a, b, `weights`, accuracy and errors as
+    in `window_integral`; an empty window gives 0 at z = -inf too, as it does for every other z.
 
     >>> float(scaled_window_integral(-np.inf, 1.0, 2.0, [0.0, 2.0]))
     4.0

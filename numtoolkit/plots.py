@@ -65,10 +65,10 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
                     _contour(ax, member, _look(i))
                 else:
                     _limit(ax, member, _look(i))
-            own = tuple(member.scheme for member in members)
-            if not shared and own not in explained:
+            schemes = tuple(member.scheme for member in members)
+            if not shared and schemes not in explained:
                 ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17))
-            explained.append(own)
+            explained.append(schemes)
         if shared:
             figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=4)
     return figure
@@ -103,6 +103,7 @@ def curve_figure(
     """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each metric and quantity.
 
     records     as `numtoolkit.measure.error_curve` returns them; those without an error are left out
+    title       the question that the figure answers
     quantities  "error", "median" (of the samples), or both
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
@@ -112,9 +113,9 @@ def curve_figure(
     with _style():
         figure = _figure(title, width=1.2 + 5.0 * len(panels), height=4.0)
         for ax, (metric, quantity) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            own = [r for r in records if r["metric"] == metric and r.get(quantity) is not None]
-            _check_count("error curve", len({r["scheme"] for r in own}))
-            _curves(ax, own, quantity)
+            members = [r for r in records if r["metric"] == metric and r.get(quantity) is not None]
+            _check_count("error curve", len({r["scheme"] for r in members}))
+            _curves(ax, members, quantity)
             _log_axes(ax, sorted({r["nfe"] for r in records}))
             label = LABELS.get((metric, quantity), f"{quantity} ({metric})")
             ax.set(xlabel="network evaluations (NFE)", ylabel=label)
@@ -126,11 +127,11 @@ def _curves(ax: Any, records: Sequence[Record], quantity: str) -> None:
     ends = []
     for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r in records)):
         look = _look(i)
-        own = sorted((r for r in records if r["scheme"] == scheme), key=lambda r: r["nfe"])
-        nfe, error = [r["nfe"] for r in own], [r[quantity] for r in own]
+        members = sorted((r for r in records if r["scheme"] == scheme), key=lambda r: r["nfe"])
+        nfe, error = [r["nfe"] for r in members], [r[quantity] for r in members]
         (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=scheme, **look)
-        ax.vlines([r["nfe"] for r in own if "low" in r], [r["low"] for r in own if "low" in r],
-                  [r["high"] for r in own if "high" in r], color=look["color"], linewidth=0.8)  # fmt: skip
+        ax.vlines([r["nfe"] for r in members if "low" in r], [r["low"] for r in members if "low" in r],
+                  [r["high"] for r in members if "high" in r], color=look["color"], linewidth=0.8)  # fmt: skip
         ends.append((error[-1], line))
     handles = [line for _, line in sorted(ends, key=lambda end: -end[0])]
     floors = [r["floor"] for r in records if "floor" in r]
@@ -164,6 +165,7 @@ def _guides(ax: Any, slopes: Sequence[int]) -> None:
 def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: str, columns: int = 8) -> Any:
     """Sampled images side by side, one panel for each way of sampling them.
 
+    title    the question that the figure answers
     panels   caption -> images (n, height, width) in [-1, 1] (beyond is clipped), n a multiple of `columns`, and (n,)
              booleans: which of them get a frame
     """
@@ -220,10 +222,10 @@ def error_table(records: Sequence[Record]) -> str:
     from tabulate import tabulate
 
     budgets = sorted({r["nfe"] for r in records})
-    found = {(r["scheme"], r["nfe"]): r["error"] for r in records}
+    errors_of = {(r["scheme"], r["nfe"]): r["error"] for r in records}
     rows = []
     for scheme, metric in dict.fromkeys((r["scheme"], r["metric"]) for r in records):
-        errors = (found.get((scheme, nfe)) for nfe in budgets)
+        errors = (errors_of.get((scheme, nfe)) for nfe in budgets)
         rows.append([f"`{scheme}`", *("" if e is None else f"{e:.1e}" for e in errors), LABELS[metric, "error"]])
     headers = ["scheme", *(f"NFE {nfe}" for nfe in budgets), "measure"]
     return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))

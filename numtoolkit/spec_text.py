@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from numtoolkit.errors import InputError, counted
+from numtoolkit.errors import InputError, brief, counted
 
 Value = Fraction | str | tuple["Value", ...]
 
@@ -153,8 +153,7 @@ def _value(text: str, whole: str) -> Value:
 
 
 def _quoted(text: str) -> str:
-    text = text.strip()
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return repr(brief(text.strip()))
 
 
 def show(value: Value) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 import numtoolkit
 from numtoolkit import Network, printing, sample
-from numtoolkit.cli import catalogue as listing
+from numtoolkit.cli import cells
 from numtoolkit.declare.entries import op, phi, symbol
 from numtoolkit.declare.forms import adams_bashforth, conjugate_euler, tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
@@ -163,7 +163,7 @@ def test_a_scheme_on_an_axis_of_ones_own_is_proved(axis, process):
 def test_a_scheme_on_an_axis_of_ones_own_is_shown_and_listed(axis, process):
     """The printed page and the row of `list` name the values of the axes."""
     member = MEMBERS[axis]
-    page, row = printing.text(member), listing._entry(member)
+    page, row = printing.text(member), cells.entry(member)
     assert member.clock.name in page
     assert member.frozen.sentence in " ".join(page.split())
     assert printing.latex(member)

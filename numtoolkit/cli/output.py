@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import re
 import shutil
 import sys
@@ -12,18 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numtoolkit import __version__
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.fitted_coefficients import is_fitted_coefficients
-from numtoolkit.files.storage import folder, json_text
+from numtoolkit.files.storage import folder, json_text, write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import split
 
-PACKAGES = ("numpy", "scipy", "sympy", "python-flint", "torch", "matplotlib", "scikit-learn", "tabulate", "tqdm")
 TABLES = (".json",)  # endings of a file that `fit` writes
 MOST = 10_000_000  # numbers of one list
 MOST_NFE = 100_000  # evaluations of one run
+
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,6 @@ class Command:
     help: str
     arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
-
-
-def versions() -> dict[str, str]:
-    """Versions of numtoolkit, Python and the installed packages that decide results."""
-    from importlib import metadata
-
-    found = {"numtoolkit": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 # --- printing
@@ -63,7 +51,7 @@ def note(text: str) -> None:
 
 
 def report(arguments: argparse.Namespace, value: Any, text: Callable[[], str]) -> None:
-    """The result as JSON if --json was given, else as text."""
+    """The result on stdout: `value` as JSON if `arguments` has --json, else what `text` makes of it."""
     emit(json_text(value) if arguments.json else text())
 
 
@@ -108,6 +96,7 @@ def bar(total: int, what: str) -> Any:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option --json, which every command has."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -118,15 +107,18 @@ def schemes(texts: Iterable[str]) -> list[Scheme]:
 
 def listed(text: str, option: str) -> list[str]:
     """The specifications in a comma-separated list."""
-    found = [part.strip() for part in split(text)]
-    if not found or not all(found):
+    texts = [part.strip() for part in split(text)]
+    if not texts or not all(texts):
         raise InputError(f"{option} {text!r} has an empty place; give names separated by commas.")
-    return found
+    return texts
 
 
 def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list[int]:
-    """Whole numbers from "0-63", "5,10,20" or a mix, without repeats, in the order given."""
-    found: dict[int, None] = {}
+    """Whole numbers in `text`, "0-63", "5,10,20" or a mix, without repeats, in the order given.
+
+    raises   InputError naming `option` for another text and for numbers below `low` or above `high`
+    """
+    wanted: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]{1,40})(?:\s*-\s*([0-9]{1,40}))?\s*", part)
         if match is None:
@@ -138,12 +130,12 @@ def numbers(text: str, option: str, low: int = 0, high: int = 2**63 - 1) -> list
             raise InputError(f"{option} {part.strip()} runs backwards; write {last}-{first}.")
         if last - first >= MOST:
             raise InputError(f"{option} {part.strip()} is more than {MOST} numbers; give fewer at once.")
-        found |= dict.fromkeys(range(first, last + 1))
-    return list(found)
+        wanted |= dict.fromkeys(range(first, last + 1))
+    return list(wanted)
 
 
 def number(text: str, option: str, low: int, high: int) -> int:
-    """One whole number."""
+    """The one whole number in `text`; `option`, `low` and `high` as for `numbers`."""
     if not re.fullmatch(r"\s*[0-9]{1,40}\s*", text):
         raise InputError(f"{option} {text[:60]!r} is not one whole number; give one from {low} to {high}.")
     return numbers(text, option, low, high)[0]
@@ -167,3 +159,8 @@ def destination(text: str, endings: Sequence[str]) -> Path:
             f"{str(beside)!r} holds fitted coefficients, which --out {text!r} would replace; name another."
         )
     return path
+
+
+def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:
+    """The records of the picture in `path` in a .json file of its name, with its title and the command that made it."""
+    write_json(path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records})

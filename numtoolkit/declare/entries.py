@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, Union
 
+from numtoolkit.errors import brief
 from numtoolkit.problem import axes
 from numtoolkit.problem.problem import Operator
 
@@ -51,6 +52,9 @@ class Op:
         """The same operator with every other state row set to zero."""
         return Op(tuple((c, name, row) for c, name, _ in self.terms))
 
+    def __repr__(self) -> str:
+        return f"<Op {brief(str(self), 100)}>"
+
     def __str__(self) -> str:
         parts = []
         for coefficient, operator, row in self.terms:
@@ -68,6 +72,13 @@ class Op:
 @dataclass(frozen=True)
 class Entry:
     """Base of the language: supports + - * / with entries and exact numbers."""
+
+    def __init_subclass__(cls) -> None:
+        """Every kind of entry is shown as it is written, not as the tree of its parts."""
+        setattr(cls, "__repr__", Entry.__repr__)  # noqa: B010  # before the class becomes a dataclass
+
+    def __repr__(self) -> str:
+        return f"<Entry {brief(str(self), 100)}>"
 
     def __add__(self, other: Scalarlike) -> Entry:
         return _sum((self, _entry(other)))

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from numtoolkit.declare.entries import ZERO, Const, Entry, number, operators, substitute, symbols
 from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.problem import axes
 from numtoolkit.problem.clocks import NATURAL
@@ -169,6 +169,9 @@ class Scheme:
                 lost = ", ".join(sorted(step.needs - handed))
                 raise InputError(f"scheme {self.name}: a step uses {lost}, which the step before does not hand on.")
             handed = {name for name, _ in step.carry}
+
+    def __repr__(self) -> str:
+        return f"<Scheme {brief(self.spec, 100)}: {self.family}, {counted(self.nfe_per_step, 'evaluation')} a step>"
 
     def __hash__(self) -> int:
         return hash((self.name, self.structure, self.values))  # the rows are many, the name tells schemes apart

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from numtoolkit.declare.entries import Entry, rescale
+from numtoolkit.errors import brief, counted
 
 START = "y"
 
@@ -22,6 +23,9 @@ class Row:
     name: str
     at: Entry
     terms: tuple[tuple[str, Entry], ...]
+
+    def __repr__(self) -> str:
+        return f"<Row {brief(f'{self.name} = ' + ' + '.join(f'({e}) {s}' for s, e in self.terms), 200)}>"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ class Step:
     out: str
     carry: tuple[tuple[str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Step to {self.out}: {brief(', '.join(item.name for item in self.items), 200)}>"
+
     @property
     def needs(self) -> set[str]:
         """Names the step takes over from the step before it."""
@@ -65,10 +72,12 @@ class Step:
 
     @property
     def evaluations(self) -> int:
+        """How many evaluations the step makes."""
         return sum(isinstance(item, Eval) for item in self.items)
 
     @property
     def noises(self) -> tuple[Noise, ...]:
+        """The noises the step draws, in order."""
         return tuple(item for item in self.items if isinstance(item, Noise))
 
     def map(self, change: Callable[[Entry], Entry], place: Callable[[Entry], Entry] | None = None) -> Step:
@@ -117,6 +126,10 @@ class Steps:
     final: tuple[Step, ...] = ()
     final_to_zero: Step | None = None
     remainder: tuple[tuple[Step, ...], ...] = ()
+
+    def __repr__(self) -> str:
+        ends = f"{len(self.start)} first, {len(self.final)} last, {len(self.remainder)} for the rest of a budget"
+        return f"<Steps {counted(self.inner.evaluations, 'evaluation')} each, {ends}>"
 
     def places(self) -> Iterator[tuple[Place, Step]]:
         """Every step with its place, in the order of a run; those of `remainder` one run after the other."""

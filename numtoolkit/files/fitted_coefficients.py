@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from numtoolkit.errors import InputError, StorageError
+from numtoolkit.arrays import Floats
+from numtoolkit.errors import InputError, StorageError, brief, counted
 from numtoolkit.files.storage import Where, read_json, write_json
 
 FORMAT = "numtoolkit fitted coefficients 1"
 CLOSE = 1e-9  # relative; grids made on different machines differ in the last digits only
 
 Fact = str | int | float
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,10 @@ class FittedCoefficients:
     steps: tuple[FittedStep, ...]
     about: Mapping[str, Fact]
 
+    def __repr__(self) -> str:
+        size = f"{counted(len(self.names), 'coefficient')}, {counted(len(self.steps), 'step')}"
+        return f"<FittedCoefficients {brief(self.scheme, 80)} on {brief(self.process, 80)}: {size}>"
+
     @property
     def times(self) -> Floats:
         """The N + 1 process times of the grid."""
@@ -74,7 +77,7 @@ class FittedCoefficients:
         return hashlib.sha256(json.dumps(_record(self), sort_keys=True).encode()).hexdigest()
 
     def column(self, name: str, process: str, times: Floats) -> Floats:
-        """The values of one quantity at every step of a run at the process times `times`, (N,).
+        """The values of the quantity `name` at every step of a run at the N + 1 process times `times`, (N,).
 
         raises   InputError for a run on another process or grid than the table was fitted for
         """
@@ -134,9 +137,9 @@ def _record(table: FittedCoefficients) -> dict[str, Any]:
     """The table as plain data, the coefficients of a step beside its times."""
     steps = []
     for step in table.steps:
-        own = asdict(step)
-        values = dict(zip(table.names, own.pop("values"), strict=True))
-        steps.append({"start": own.pop("start"), "end": own.pop("end"), **values, **own})
+        record = asdict(step)
+        values = dict(zip(table.names, record.pop("values"), strict=True))
+        steps.append({"start": record.pop("start"), "end": record.pop("end"), **values, **record})
     texts = {key: getattr(table, key) for key in ("scheme", "base", "process", "grid", "network")}
     return {**texts, "about": dict(table.about), "names": list(table.names), "steps": steps}
 
@@ -161,14 +164,14 @@ def _table(record: Any) -> FittedCoefficients:
 
 
 def _step(row: Any, names: list[str]) -> FittedStep:
-    found = {key: _number(row, key) for key in ("start", "end", "rank", "base_residual", "residual")}
+    numbers = {key: _number(row, key) for key in ("start", "end", "rank", "base_residual", "residual")}
     return FittedStep(
-        float(found["start"]),
-        float(found["end"]),
+        float(numbers["start"]),
+        float(numbers["end"]),
         tuple(float(_number(row, name)) for name in names),
-        int(found["rank"]),
-        float(found["base_residual"]),
-        float(found["residual"]),
+        int(numbers["rank"]),
+        float(numbers["base_residual"]),
+        float(numbers["residual"]),
     )
 
 

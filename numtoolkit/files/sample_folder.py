@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import StorageError
+from numtoolkit.errors import StorageError, brief, counted
 from numtoolkit.files.storage import checksum, folder, read_json, read_npz, write_json, write_npz
 
 MANIFEST = "manifest.json"
@@ -28,7 +28,7 @@ PATTERN = "samples-*.npz"
 class File:
     """A complete file: the seeds of its samples, in order, and its checksum."""
 
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = field(repr=False)
     sha256: str
 
 
@@ -45,6 +45,10 @@ class SampleFolder:
     about: Mapping[str, Any]
     files: dict[str, File] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        held = f"{counted(len(self.seeds), 'sample')} in {counted(len(self.files), 'file')}"
+        return f"<SampleFolder {brief(str(self.path), 200)}: {held}>"
+
     @classmethod
     def open(
         cls,
@@ -55,19 +59,22 @@ class SampleFolder:
     ) -> SampleFolder:
         """The folder, made if absent, with every file in it checked to its last byte.
 
+        path           of the folder
+        specification  what decides the samples; `about` are further facts for the manifest
+        warn           told of a damaged file, which is moved aside
         raises   StorageError if it cannot be written to, or holds anything of another specification
         """
         folder(path)
-        found = cls(path, specification, about)
+        held = cls(path, specification, about)
         if (path / MANIFEST).exists():
-            found._compare(read_json(path / MANIFEST))
+            held._compare(read_json(path / MANIFEST))
         elif any(path.glob(PATTERN)):
             raise StorageError(f"{str(path)!r} holds samples without a {MANIFEST}; name another folder.")
         for file in sorted(path.glob(PATTERN)):
-            found._admit(file, warn)
-        if found.files:
-            found._write_manifest()
-        return found
+            held._admit(file, warn)
+        if held.files:
+            held._write_manifest()
+        return held
 
     @property
     def seeds(self) -> set[int]:

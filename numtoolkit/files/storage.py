@@ -34,6 +34,7 @@ PICTURES = {  # matplotlib metadata that would change from day to day, by file n
 }
 STALE_SECONDS = 3600  # a temporary file this old was left by a killed writer
 JSON_LIMIT = 256 << 20  # bytes; larger files are refused before they are parsed
+NPZ_LIMIT = 2 << 30  # bytes, of the file and of what it unpacks to
 
 
 def folder(path: Where) -> Path:
@@ -89,12 +90,9 @@ def _sync(path: Path) -> None:
             os.close(handle)
 
 
-def _unreadable(path: Where, error: Exception) -> StorageError:
-    return StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.")
-
-
 def _reason(error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    reason = said.split("\n")[0].rstrip(". ") or type(error).__name__
     return reason[:1].lower() + reason[1:]
 
 
@@ -176,20 +174,34 @@ def write_npz(path: Where, arrays: Mapping[str, NDArray[Any]]) -> Path:
 
 
 def read_npz(path: Where) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz archive, every checksum verified, nothing unpickled.
+    """The arrays of an .npz archive by key, every checksum verified, nothing unpickled.
 
-    errors   StorageError for whatever is wrong with the file
+    errors   StorageError for whatever is wrong with the file: absent, no archive, over 2 GiB (also unpacked), damaged,
+             pickled, two arrays of one key, an array that does not fill its bytes
+    cost     twice the size of the file in memory
     """
     try:
+        if not os.path.isfile(path):
+            raise ValueError("it is not a file")
+        if os.path.getsize(path) > NPZ_LIMIT:
+            raise ValueError("it is larger than 2 GiB")
         with zipfile.ZipFile(path) as archive:
-            return {
-                member.removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(archive.read(member)), allow_pickle=False
-                )
-                for member in archive.namelist()
-            }
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > NPZ_LIMIT:
+                raise ValueError("it unpacks to more than 2 GiB")
+            if len({member.filename for member in members}) < len(members):
+                raise ValueError("it holds two arrays of one name")
+            return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
     except Exception as error:  # the one boundary where these bytes are parsed: zipfile and numpy raise a dozen types
         raise StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.") from error
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(content)
+    array = np.lib.format.read_array(stream, allow_pickle=False)
+    if stream.tell() < len(content):
+        raise ValueError("an array is shorter than its bytes")
+    return array
 
 
 def write_figure(path: Where, figure: Any) -> Path:

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from numtoolkit import schemes
+from numtoolkit.arrays import Floats, host, quiet
 from numtoolkit.declare.entries import substitute, symbols
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Row, Step
-from numtoolkit.errors import InputError, NonFiniteError
+from numtoolkit.errors import InputError, NonFiniteError, whole
 from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, FittedStep
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.models.network import Network
 from numtoolkit.problem import processes
 from numtoolkit.problem.predictions import Prediction
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.program import ProgramStep, lower
 from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
 from numtoolkit.sampling.runner import times_of
-from numtoolkit.sampling.state import Array, Origin, library, origin, start_factor
+from numtoolkit.sampling.state import Origin, origin, start_factor
 
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
 CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network
@@ -91,7 +90,7 @@ def fit(
             f"none of the {len(layouts)} steps of this run has a coefficient of {declared.spec}; take more steps."
         )
     found: list[FittedStep] = []
-    with _quiet(begin.like):
+    with quiet(begin.like):
         states: list[Names] = [{START: blocks} for blocks in _tiles(begin, tile)]
         for n, (step, layout) in enumerate(zip(program.steps, layouts, strict=True)):
             runs = [advance(step, n, state, call) for state in states]
@@ -224,26 +223,17 @@ def _tiles(begin: Origin, tile: int | None) -> Iterator[Blocks]:
 
 def _column(tiles: Iterable[Blocks]) -> Floats:
     """Every number of the blocks of all tiles, in float64 on the host."""
-    return np.concatenate([_host(block).ravel() for blocks in tiles for block in blocks])
-
-
-def _host(block: Array) -> Floats:
-    return np.asarray(block if library(block) is np else block.double().cpu(), np.float64)
+    return np.concatenate([host("a state", block).ravel() for blocks in tiles for block in blocks], dtype=np.float64)
 
 
 def _rms(values: Floats) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _quiet(like: Array) -> AbstractContextManager[Any]:
-    xp = library(like)
-    return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
-
-
 def _check(substeps: int | None, tile: int | None, ridge: float, cut: float) -> None:
-    for name, value, otherwise in (("substeps", substeps, "the exact flow"), ("tile", tile, "the whole batch")):
-        if value is not None and (not isinstance(value, Integral) or value < 1):
-            raise InputError(f"{name} = {value!r} is no whole number >= 1; give one, or None for {otherwise}.")
+    for name, value in (("substeps", substeps), ("tile", tile)):
+        if value is not None:
+            whole(name, value)
     if not (np.isfinite(ridge) and ridge >= 0):
         raise InputError(f"ridge = {ridge} is out of range; give a number >= 0.")
     if not 0 <= cut < 1:

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import schemes
+from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure import affine_map, error_curve, gaussian_flow
+from numtoolkit.measure.curves import metric_of
 from numtoolkit.problem import processes
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import start_factor
@@ -43,6 +45,7 @@ def search(
 ) -> list[Record]:
     """For each budget of evaluations, the value of a parameter with the least error, by Brent's bounded method.
 
+    process, grid   as for `numtoolkit.sample`
     bounds   by default the parameter's own range; one local minimum between them is found
     seeds    of the error, for a law that is not Gaussian; by default those of `error_curve`
     returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget;
@@ -59,8 +62,8 @@ def search(
     for budget in nfe:
         times = times_of(declared, on, grid, nfe=budget)
         objective = _Objective(declared, parameter, law, on, times, budget, drawn)
-        found = objective.minimum(low, high)
-        value = min((default, found), key=objective)
+        best = objective.minimum(low, high)
+        value = min((default, best), key=objective)
         records.append(
             {
                 "scheme": declared.bind(**{parameter: value}).spec,
@@ -86,27 +89,24 @@ class _Objective:
         self.scheme, self.parameter, self.law, self.process = scheme, parameter, law, process
         self.times, self.nfe, self.seeds = times, nfe, seeds
         self.exact = scheme.kind == "ode" and isinstance(law, Gaussian)
-        found = "relative-rms" if scheme.kind == "ode" else "sliced-wasserstein"
-        if isinstance(law, Gaussian):
-            found = "relative-rms of all starts" if self.exact else "wasserstein2"
-        self.name = found
+        self.name = "relative-rms of all starts" if self.exact else metric_of(scheme, law)
 
     def __call__(self, value: Fraction) -> float:
         bound = self.scheme.bind(**{self.parameter: value})
         if self.exact:
             assert isinstance(self.law, Gaussian)
-            found = gaussian_error(lower(bound, self.process, self.times, nfe=self.nfe), self.law)
+            error = gaussian_error(lower(bound, self.process, self.times, nfe=self.nfe), self.law)
         else:
             (record,) = error_curve(bound, self.process, self.law, self.times, [self.nfe], self.seeds)
-            found = math.inf if record["error"] is None else record["error"]
-        return found if math.isfinite(found) else math.inf
+            error = math.inf if record["error"] is None else record["error"]
+        return error if math.isfinite(error) else math.inf
 
     def minimum(self, low: float, high: float) -> Fraction:
         from scipy.optimize import minimize_scalar
 
         options = {"xatol": (high - low) * 10.0**-DIGITS}
-        found = minimize_scalar(lambda x: self(_short(x)), bounds=(low, high), method="bounded", options=options)
-        return _short(found.x)
+        solution = minimize_scalar(lambda x: self(_short(x)), bounds=(low, high), method="bounded", options=options)
+        return _short(solution.x)
 
 
 def gaussian_error(program: Program, law: Gaussian) -> float:

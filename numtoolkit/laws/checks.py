@@ -8,22 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numtoolkit.arrays import Floats, host
 from numtoolkit.errors import InputError
 
 
-def host(name: str, value: Any) -> npt.NDArray[Any]:
-    """value as a numpy array; tensors of any device are brought to the host, bfloat16 as float32."""
-    if type(value).__module__.startswith("torch"):
-        value = value.detach().cpu()
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError):
-        raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
-
-
 def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) -> npt.NDArray[Any]:
-    """value as a read-only array of its own; InputError unless non-empty, real and, if asked, finite."""
+    """value as a read-only array of its own and of that dtype.
+
+    errors   InputError, calling it `name`, unless it is non-empty, real and, where `finite` asks for it, finite
+    """
     array = host(name, value)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} has dtype {array.dtype}; give real numbers.")
@@ -37,8 +30,11 @@ def real(name: str, value: Any, dtype: Any = np.float64, finite: bool = True) ->
     return array
 
 
-def probabilities(name: str, value: Any, count: int) -> npt.NDArray[np.float64]:
-    """(count,) weights >= 0, scaled to sum to 1; None means equal ones; a sum off by over 1e-6 is refused."""
+def probabilities(name: str, value: Any, count: int) -> Floats:
+    """(count,) weights >= 0, scaled to sum to 1; a `value` of None means equal ones.
+
+    errors   InputError, calling them `name`, for a negative weight, another shape, and a sum off by over 1e-6
+    """
     weights = real(name, np.full(count, 1.0) / count if value is None else value)
     if weights.shape != (count,):
         raise InputError(f"{name} has shape {weights.shape}; give {count} numbers, one for each entry.")
@@ -49,15 +45,13 @@ def probabilities(name: str, value: Any, count: int) -> npt.NDArray[np.float64]:
     return real(name, weights / weights.sum())
 
 
-def spectrum(
-    name: str, covariance: Any, shape: tuple[int, ...]
-) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]:
+def spectrum(name: str, covariance: Any, shape: tuple[int, ...]) -> tuple[Floats | None, Floats]:
     """(basis, variances) with covariance = basis diag(variances) basis'; basis None if it is the identity.
 
     covariance  number (isotropic), `shape` (diagonal) or (d, d) (full, coordinates flattened in C order)
     basis       (d, d) orthogonal, eigenvectors in columns; variances (d,) >= 0
-    errors      InputError unless symmetric and positive semidefinite up to d eps |C|, eps of the dtype
-                given, so that a covariance estimated in float32 passes; negative rounding becomes 0
+    errors      InputError, calling it `name`, unless symmetric and positive semidefinite up to d eps |C|, eps of the
+                dtype given, so that a covariance estimated in float32 passes; negative rounding becomes 0
     """
     matrix = real(name, covariance)
     d = math.prod(shape)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numtoolkit.arrays import Array, Floats, host, library
 from numtoolkit.errors import InputError
-from numtoolkit.laws.checks import host, probabilities, real
-from numtoolkit.laws.law import TILE_BYTES, Array, Floats, denoised, freeze, namespace, placed, streams
+from numtoolkit.laws.checks import probabilities, real
+from numtoolkit.laws.law import TILE_BYTES, denoised, freeze, placed, streams
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -79,7 +80,7 @@ class Empirical:
 
     def _posterior_mean(self, rows: Array, level: Array) -> Array:
         """Softmax average by running maximum, total and moment over tiles of the data (online softmax)."""
-        xp = namespace(rows)
+        xp = library(rows)
         centre, points, halves, log_weights = placed(self, rows, self._constants)
         precision = level**-2
         queries = (rows - centre) * precision

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import Array, Floats, host, library
 from numtoolkit.errors import InputError
-from numtoolkit.laws.checks import host, probabilities, real, spectrum
-from numtoolkit.laws.law import TILE_BYTES, Array, Floats, denoised, freeze, namespace, placed, streams
+from numtoolkit.laws.checks import probabilities, real, spectrum
+from numtoolkit.laws.law import TILE_BYTES, denoised, freeze, placed, streams
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -76,7 +77,7 @@ class Gaussian:
             return move(self.mean.ravel()), move(np.sqrt(self.variances)), basis
 
         mean, deviation, basis = placed(self, rows, build)
-        gain = (deviation / namespace(rows).hypot(deviation, level)) ** 2
+        gain = (deviation / library(rows).hypot(deviation, level)) ** 2
         if basis is None:
             return mean + gain * (rows - mean)
         return mean + (gain * ((rows - mean) @ basis)) @ basis.T
@@ -167,7 +168,7 @@ class GaussianMixture:
         return self.means.reshape(self.variances.shape)
 
     def _posterior_mean(self, rows: Array, level: Array) -> Array:
-        xp = namespace(rows)
+        xp = library(rows)
         log_weights, means, deviations, centres, into, back = placed(self, rows, self._constants)
         if into is None:
             offsets = rows[:, None, :] - centres

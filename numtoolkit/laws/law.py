@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
-from numtoolkit.errors import InputError
-
-Array = Any  # a numpy array or a torch tensor
-Floats = npt.NDArray[np.float64]
+from numtoolkit.arrays import Array, Floats, is_floating, library
+from numtoolkit.errors import InputError, whole
 
 TILE_BYTES = 64 << 20  # largest temporary of one tile
 
@@ -55,15 +51,6 @@ class Law(Protocol):
         """n independent x0, float64 (n, *shape); sample(m, seed) is the start of sample(n, seed) if m < n."""
 
 
-def namespace(y: Array) -> Any:
-    """The library y belongs to: torch for a tensor, else numpy; torch is imported only if it already was."""
-    if type(y).__module__.startswith("torch"):
-        import torch
-
-        return torch
-    return np
-
-
 def denoised(
     kernel: Callable[[Array, Array], Array],
     y: Array,
@@ -80,10 +67,10 @@ def denoised(
     errors  InputError for another shape or dtype, and for a sigma that is negative or not finite (a sigma on
             a device is not read back and is trusted); NaN in y stays NaN in its row
     """
-    xp = namespace(y)
-    if xp is np and not isinstance(y, np.ndarray):
+    xp = library(y)
+    if xp is None:
         raise InputError(f"y is a {type(y).__name__}; give a numpy array or a torch tensor.")
-    if not (y.dtype.kind == "f" if xp is np else y.dtype.is_floating_point):
+    if not is_floating(y):
         raise InputError(f"y has dtype {y.dtype}; give a real floating dtype.")
     if y.ndim == 0 or tuple(y.shape[1:]) != shape:
         expected = ", ".join(["batch", *map(str, shape)])
@@ -107,7 +94,7 @@ def placed(law: Law, rows: Array, build: Callable[[Callable[[Any], Array]], tupl
 
     Kept outside the law, which so stays frozen and pickles small, and dropped with it.
     """
-    xp = namespace(rows)
+    xp = library(rows)
     key = (xp.__name__, rows.dtype, str(rows.device))
     store = _PLACED.setdefault(law, {})
     if key not in store:
@@ -121,11 +108,8 @@ def placed(law: Law, rows: Array, build: Callable[[Callable[[Any], Array]], tupl
 
 def streams(n: int, seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Generators of choices and of normals for n samples: two, so that neither shifts when n changes."""
-    if not isinstance(n, Integral) or n < 1:
-        raise InputError(f"n = {n!r} samples cannot be drawn; give a whole number >= 1.")
-    if not isinstance(seed, Integral) or seed < 0:
-        raise InputError(f"seed = {seed!r} is no seed; give a whole number >= 0.")
-    choices, normals = np.random.Generator(np.random.Philox(int(seed))).spawn(2)
+    whole("n", n)
+    choices, normals = np.random.Generator(np.random.Philox(whole("seed", seed, 0))).spawn(2)
     return choices, normals
 
 
@@ -136,26 +120,26 @@ def freeze(law: object, **fields: Any) -> None:
 
 
 def _cast(x: Array, dtype: Any) -> Array:
-    return x.astype(dtype, copy=False) if namespace(x) is np else x.to(dtype)
+    return x.astype(dtype, copy=False) if library(x) is np else x.to(dtype)
 
 
 def _column(sigma: Array | float, rows: Array) -> Array:
     """sigma as (1, 1) or (batch, 1) beside rows."""
-    xp = namespace(rows)
+    xp = library(rows)
     if isinstance(sigma, int | float):
         column = xp.full((), sigma, dtype=rows.dtype, device=rows.device)
-        known = 0 <= sigma < math.inf
-    elif namespace(sigma) is not np and xp is not np:
+        sound = 0 <= sigma < math.inf
+    elif xp is not np and library(sigma) is xp:
         column = sigma.to(rows)
-        known = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
+        sound = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
     else:
         host = np.asarray(sigma)
         column = host.astype(rows.dtype) if xp is np else xp.tensor(host, dtype=rows.dtype, device=rows.device)
-        known = bool(((host >= 0) & (host < math.inf)).all())
+        sound = bool(((host >= 0) & (host < math.inf)).all())
     if column.shape not in ((), (len(rows),)):
         raise InputError(
             f"sigma has shape {tuple(column.shape)}; give a number, or one for each of the {len(rows)} rows."
         )
-    if not known:
+    if not sound:
         raise InputError(f"sigma = {sigma} is not finite and >= 0; give standard deviations of the noise.")
     return column.reshape(-1, 1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from numtoolkit.errors import InputError, unknown
+from numtoolkit.errors import InputError, unknown, whole
 from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
@@ -24,7 +24,7 @@ def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:
 
     ranges  dim 1..4096, mean -100..100, std 0..100
     """
-    _whole("dim", dim, 1, 4096)
+    whole("dim", dim, 1, 4096)
     _number("mean", mean, -100, 100)
     _number("std", std, 0, 100)
     return Gaussian(np.full(dim, float(mean)), float(std) ** 2, _spec("gaussian", dim=dim, mean=mean, std=std))
@@ -35,7 +35,7 @@ def anisotropic(dim: int = 16, low: float = 1e-3, high: float = 1.0) -> Gaussian
 
     ranges  dim 1..4096, 1e-12 <= low <= high <= 1e4
     """
-    _whole("dim", dim, 1, 4096)
+    whole("dim", dim, 1, 4096)
     _number("high", high, 1e-12, 1e4)
     _number("low", low, 1e-12, high)
     return Gaussian(np.zeros(dim), np.geomspace(low, high, dim), _spec("anisotropic", dim=dim, low=low, high=high))
@@ -56,9 +56,9 @@ def mixture(
 
     ranges  dim 1..256, components 1..1024, seed >= 0, 0 <= low <= high <= 100, spread 0..100
     """
-    _whole("dim", dim, 1, 256)
-    _whole("components", components, 1, 1024)
-    _whole("seed", seed, 0, 2**63)
+    whole("dim", dim, 1, 256)
+    whole("components", components, 1, 1024)
+    whole("seed", seed, 0, 2**63)
     _number("high", high, 0, 100)
     _number("low", low, 0, high)
     _number("spread", spread, 0, 100)
@@ -91,7 +91,7 @@ def ring(modes: int = 8, radius: float = 0.7, width: float = 0.05) -> GaussianMi
 
     ranges  modes 1..4096, radius 0..100, width 0..100
     """
-    _whole("modes", modes, 1, 4096)
+    whole("modes", modes, 1, 4096)
     _number("radius", radius, 0, 100)
     _number("width", width, 0, 100)
     angles = 2 * np.pi * np.arange(modes) / modes
@@ -111,9 +111,9 @@ def digits(count: int = 1797) -> Empirical:
     ranges  count 1..1797
     errors  InputError if scikit-learn is not installed or does not hold the file
     """
-    _whole("count", count, 1, 1797)
-    found = find_spec("sklearn")
-    path = Path(found.origin).parent / "datasets/data/digits.csv.gz" if found and found.origin else None
+    whole("count", count, 1, 1797)
+    package = find_spec("sklearn")
+    path = Path(package.origin).parent / "datasets/data/digits.csv.gz" if package and package.origin else None
     if path is None or not path.is_file():
         raise InputError("the law 'digits' needs scikit-learn, whose data it reads; pip install 'numtoolkit[data]'.")
     pixels = np.loadtxt(path, delimiter=",", max_rows=count, usecols=range(64), ndmin=2)
@@ -147,11 +147,6 @@ def law_of(text: str) -> Law:
         return make(**values)
     except InputError as error:
         raise InputError(f"law {spec.name}: {error}") from None
-
-
-def _whole(name: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"{name} = {value!r} is no whole number from {low} to {high}; give one.")
 
 
 def _number(name: str, value: float, low: float, high: float) -> None:

@@ -8,18 +8,19 @@ Errors are those of the data part of the state at the end of the grid. Three met
     sliced-wasserstein  SDE schemes, other laws: between equally many samples of the run and of the exact marginal, with
                         `low` and `high` of its 95 % interval, and `floor`, the value for two sets from the marginal
 
-Runs start from normal noise with the covariance of process.prior(), or from the exact marginal where a grid starts
+Runs start and draw as `numtoolkit.sample` does for the same seeds, but from the exact marginal where a grid starts
 below T.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian, Law
@@ -27,14 +28,16 @@ from numtoolkit.measure.distances import relative_rms, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Program, lower, problem_of
 from numtoolkit.sampling.loop import run
-from numtoolkit.sampling.noise import START, STEP, normals
+from numtoolkit.sampling.noise import START, normals
+from numtoolkit.sampling.state import Origin, coloured, origin
 
 Record = dict[str, Any]
 Seeds = tuple[int, ...]
+SAMPLES = {"relative-rms": 64, "wasserstein2": 0, "sliced-wasserstein": 1024}  # of each metric, unless seeds are given
 OVERFLOW = "the run left the finite numbers; give it more evaluations or a denser grid."
 
 
@@ -58,8 +61,8 @@ def error_curve(
     """
     problem_of(scheme, process)
     to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
-    metric, measure, count = _metric(scheme, law)
-    drawn = tuple(range(count) if seeds is None else seeds)
+    metric = metric_of(scheme, law)
+    drawn = tuple(range(SAMPLES[metric]) if seeds is None else seeds)
     records = []
     for budget in nfe:
         record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metric}
@@ -71,21 +74,26 @@ def error_curve(
             except InputError as refusal:
                 records.append(record | {"why": str(refusal)})
                 continue
-            found = measure(program, law, drawn)
+            measured = _measured(metric, program, law, drawn)
         filled = evaluations(scheme, steps, to_zero) != budget
         record |= {"steps": steps, "plan": program.plan if filled else None}
-        record |= found if np.isfinite(found["error"]) else {"why": OVERFLOW}
+        record |= measured if np.isfinite(measured["error"]) else {"why": OVERFLOW}
         records.append(record)
     return records
 
 
-def _metric(scheme: Scheme, law: Law) -> tuple[str, Callable[[Program, Law, Seeds], Record], int]:
-    """Name, measure (whose error is not finite for a run that overflows) and default number of samples."""
+def metric_of(scheme: Scheme, law: Law) -> str:
+    """The metric that judges a scheme on a law: a key of SAMPLES, which the head of this file explains."""
     if scheme.kind == "ode":
-        return "relative-rms", _flow_error, 64
-    if isinstance(law, Gaussian):
-        return "wasserstein2", _law_distance, 0
-    return "sliced-wasserstein", _sample_distance, 1024
+        return "relative-rms"
+    return "wasserstein2" if isinstance(law, Gaussian) else "sliced-wasserstein"
+
+
+def _measured(metric: str, program: Program, law: Law, seeds: Seeds) -> Record:
+    """The error of a run and what stands beside it; an error that is not finite for a run that overflows."""
+    if metric == "relative-rms":
+        return _flow_error(program, law, seeds)
+    return _law_distance(program, law) if metric == "wasserstein2" else _sample_distance(program, law, seeds)
 
 
 def _flow_error(program: Program, law: Law, seeds: Seeds) -> Record:
@@ -94,7 +102,7 @@ def _flow_error(program: Program, law: Law, seeds: Seeds) -> Record:
     return {"error": error.rms, "median": error.median}
 
 
-def _law_distance(program: Program, law: Law, seeds: Seeds) -> Record:
+def _law_distance(program: Program, law: Law) -> Record:
     process, (first, last) = program.process, _ends(program)
     final = moments(program, law, exact_marginal(process, law, first) if first < process.T else None)
     if not np.isfinite(final.covariance).all():
@@ -103,11 +111,11 @@ def _law_distance(program: Program, law: Law, seeds: Seeds) -> Record:
 
 
 def _sample_distance(program: Program, law: Law, seeds: Seeds) -> Record:
-    found = _run(program, law, seeds)
-    if not np.isfinite(found).all():
+    samples = _run(program, law, seeds)
+    if not np.isfinite(samples).all():
         return {"error": np.inf}
     exact, floor = _marginal_samples(program.process, law, _ends(program)[1], seeds)  # type: ignore[arg-type]
-    distance = sliced_wasserstein(found, exact)
+    distance = sliced_wasserstein(samples, exact)
     return {"error": distance.value, "low": distance.low, "high": distance.high, "floor": floor}
 
 
@@ -122,10 +130,9 @@ def _run(program: Program, law: Law, seeds: Seeds) -> Floats:
     def network(z: list[Floats], t: float) -> list[Floats]:
         return [law.denoise(*process.observe(z, t))]
 
-    def noise(step: int, slot: int) -> list[Floats]:
-        return _normals(process, law, seeds, STEP + slot, step)
-
-    final: Floats = run(program, network, _start(process, law, program.steps[0].start, seeds), noise)[0]
+    first = program.steps[0].start
+    noise = _origin(process, law, first, seeds).noise(range(len(seeds)))
+    final: Floats = run(program, network, _start(process, law, first, seeds), noise)[0]
     return final
 
 
@@ -141,25 +148,20 @@ def _marginal_samples(process: Process, law: Law, t: float, seeds: Seeds) -> tup
     return exact, sliced_wasserstein(exact, other).value
 
 
+def _origin(process: Process, law: Law, t: float, seeds: Seeds) -> Origin:
+    return origin(process, t, seeds, None, law.shape, np.float64, None)
+
+
 def _start(process: Process, law: Law, t: float, seeds: Seeds) -> list[Floats]:
     if t < process.T:
         return _noised(process, law, t, seeds, 0)
-    return _coloured(process.prior(), _normals(process, law, seeds, START, 0))
+    return _origin(process, law, t, seeds).blocks(range(len(seeds)))
 
 
 def _noised(process: Process, law: Law, t: float, seeds: Seeds, part: int) -> list[Floats]:
     """Samples of the marginal at t; parts are independent of one another and of the noise of runs."""
-    e, sigma = (array[0] for array in process.kernel(np.array([t])))
+    e, sigma = process.kernel(np.array([t]))
+    xi = normals(seeds, START, 1 + part, (process.blocks, *law.shape))
+    noise = coloured(lower_factor(sigma)[0], np.moveaxis(xi, 1, 0))
     data = law.sample(len(seeds), part)
-    noise = _coloured(sigma, _normals(process, law, seeds, START, 1 + part))
-    return [e[i] * data + n for i, n in enumerate(noise)]
-
-
-def _coloured(covariance: Floats, noise: list[Floats]) -> list[Floats]:
-    values, vectors = np.linalg.eigh(covariance)
-    factor = vectors * np.sqrt(np.maximum(values, 0))
-    return list(np.tensordot(factor, np.stack(noise), 1))
-
-
-def _normals(process: Process, law: Law, seeds: Seeds, purpose: int, step: int) -> list[Floats]:
-    return list(np.moveaxis(normals(seeds, purpose, step, (process.blocks, *law.shape)), 1, 0))
+    return [e[0, i] * data + block for i, block in enumerate(noise)]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
 from numtoolkit.laws.checks import real, spectrum
-from numtoolkit.laws.law import Floats, streams
+from numtoolkit.laws.law import streams
 
 LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
@@ -71,19 +71,26 @@ def wasserstein2_gaussian(mean1: Any, covariance1: Any, mean2: Any, covariance2:
 
     cost    two eigendecompositions and one singular value decomposition if a covariance is full, else O(d)
     """
-    gap, (basis1, variances1), (basis2, variances2) = _pair(mean1, covariance1, mean2, covariance2)
-    if basis1 is None and basis2 is None:
-        return float(np.hypot(np.linalg.norm(gap), np.linalg.norm(np.sqrt(variances1) - np.sqrt(variances2))))
-    A, B = _root(basis1, variances1), _root(basis2, variances2)
-    left, _, right = np.linalg.svd(B.T @ A)
-    return float(np.hypot(np.linalg.norm(gap), np.linalg.norm(A - B @ (left @ right))))
+    return wasserstein2_factors(*_factored(mean1, covariance1, mean2, covariance2))
+
+
+def wasserstein2_factors(gap: Floats, A: Floats, B: Floats) -> float:
+    """`wasserstein2_gaussian` of products of n independent Gaussians, from any factors of their covariances.
+
+    gap    (n, k), the difference of the means
+    A, B   (n, k, k), with A A' and B B' the covariances of the n parts
+    cost   n singular value decompositions
+    """
+    left, _, right = np.linalg.svd(np.swapaxes(B, 1, 2) @ A)
+    return math.hypot(np.linalg.norm(gap), np.linalg.norm(A - B @ (left @ right)))
 
 
 def wasserstein2_marginals(mean1: Any, variance1: Any, mean2: Any, variance2: Any) -> Floats:
     """Wasserstein-2 distances between products of independent 1-d Gaussians, a stack at once.
 
-    All arguments are (..., d) or broadcast to it; the last axis holds the marginals of one product, whose
-    squared distances add.  Returns float64 (...).  Variances >= 0.
+    mean1, variance1, mean2, variance2   (..., d) or broadcast to it, variances >= 0; the last axis holds the marginals
+                                         of one product, whose squared distances add
+    returns                              float64 (...)
     """
     given = {"mean1": mean1, "variance1": variance1, "mean2": mean2, "variance2": variance2}
     arrays = [np.atleast_1d(real(name, value)) for name, value in given.items()]
@@ -101,6 +108,8 @@ def wasserstein2_marginals(mean1: Any, variance1: Any, mean2: Any, variance2: An
 def frechet(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float:
     """Frechet distance in the convention of FID: the square of `wasserstein2_gaussian`.
 
+    mean1, covariance1, mean2, covariance2   as there
+
     Moments of N samples bias it upwards by about C / N, where C grows with d and depends on the law (Chong &
     Forsyth 2020, "Effectively unbiased FID"): compare values of equal N only, or extrapolate in 1 / N.
     """
@@ -115,19 +124,24 @@ def kl_gaussian(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> f
 
     cost    two eigendecompositions if a covariance is full, else O(d)
     """
-    gap, (basis1, variances1), (basis2, variances2) = _pair(mean1, covariance1, mean2, covariance2)
-    if min(variances1.min(), variances2.min()) <= 0:
+    return kl_factors(*_factored(mean1, covariance1, mean2, covariance2))
+
+
+def kl_factors(gap: Floats, A: Floats, B: Floats) -> float:
+    """`kl_gaussian` of products of n independent Gaussians, from `principal_factor`s of their covariances.
+
+    gap    (n, k), the difference of the means
+    A, B   (n, k, k), with A A' and B B' the covariances of the n parts and columns orthogonal to one another
+    cost   n singular value decompositions
+    """
+    lengths = np.linalg.norm(A, axis=1), np.linalg.norm(B, axis=1)
+    if min(length.min() for length in lengths) == 0:
         return math.inf
-    deviations = np.sqrt(variances2)
-    white = (gap if basis2 is None else basis2.T @ gap) / deviations
-    if basis1 is None and basis2 is None:
-        excess: npt.NDArray[np.floating] = (variances1 - variances2) / variances2  # l - 1
-    else:
-        root = _root(basis1, variances1)
-        relative = (root if basis2 is None else basis2.T @ root) / deviations[:, None]
-        excess = np.linalg.svd(relative, compute_uv=False) ** 2 - 1
-    with np.errstate(divide="ignore"):  # l that underflows to 0 means a singular covariance, and gives inf
-        return float(white @ white + np.sum(excess - np.log1p(excess))) / 2
+    whiten = np.swapaxes(B / lengths[1][:, None, :], 1, 2) / lengths[1][:, :, None]  # the inverse of B
+    white = whiten @ gap[:, :, None]
+    excess = np.linalg.svd(whiten @ A, compute_uv=False) ** 2 - 1
+    with np.errstate(divide="ignore"):  # an eigenvalue that underflows to 0 means a singular covariance: inf
+        return float(np.sum(white**2) + np.sum(excess - np.log1p(excess))) / 2
 
 
 def sliced_wasserstein(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Interval:
@@ -205,23 +219,19 @@ class Moments:
         return self.scatter / (self.count - ddof)
 
 
-Spectrum = tuple[Floats | None, Floats]
-
-
-def _pair(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> tuple[Floats, Spectrum, Spectrum]:
-    """Difference of the means (d,) and the spectra of the covariances."""
+def _factored(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> tuple[Floats, Floats, Floats]:
+    """Difference of the means and factors of the covariances: d parts of one coordinate, or one part of d."""
     centre1, centre2 = real("mean1", mean1), real("mean2", mean2)
     if centre1.shape != centre2.shape:
         raise InputError(f"mean1 {centre1.shape} and mean2 {centre2.shape} differ in shape; give one shape.")
-    spectrum1 = spectrum("covariance1", covariance1, centre1.shape)
-    spectrum2 = spectrum("covariance2", covariance2, centre2.shape)
-    return (centre1 - centre2).ravel(), spectrum1, spectrum2
-
-
-def _root(basis: Floats | None, variances: Floats) -> Floats:
-    """A (d, d) with A A' = covariance."""
-    deviations = np.sqrt(variances)
-    return np.diag(deviations) if basis is None else basis * deviations
+    spectra = spectrum("covariance1", covariance1, centre1.shape), spectrum("covariance2", covariance2, centre2.shape)
+    gap = (centre1 - centre2).ravel()
+    if all(basis is None for basis, _ in spectra):
+        A, B = (np.sqrt(variances)[:, None, None] for _, variances in spectra)
+        return gap[:, None], A, B
+    eye = np.eye(len(gap))
+    A, B = ((eye if basis is None else basis) * np.sqrt(variances) for basis, variances in spectra)
+    return gap[None], A[None], B[None]
 
 
 def _leave_out(x: Floats, y: Floats) -> Floats:

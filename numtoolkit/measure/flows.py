@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import Gaussian, Law
-from numtoolkit.problem.processes import PSLD, Floats, Process, ScalarProcess
+from numtoolkit.problem.processes import PSLD, Process, ScalarProcess
 
 LOST = "the exact flow leaves the finite numbers; start from smaller states or check the law."
 NEAR_ZERO = 1e-7  # noise level, in deviations of the law, from which the denoiser finishes a flow to noise level 0
@@ -53,7 +54,9 @@ def exact_flow(
 
 
 def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> Floats:
-    """Propagators (d, k, k) of the centred flow z - e_t m for Gaussian data of the given variances (d,).
+    """Propagators (d, k, k) of the centred flow z - e_t m of a process, from time t0 to t1, for Gaussian data.
+
+    variances   (d,), of the data along the eigen-directions of their covariance
 
     One block: sqrt(V_1 / V_0), V_t = v e_t^2 + Sigma_t. Otherwise dX/dt = (F + G G' V_t^-1 / 2) X, which has no
     elementary solution, in sqrt(t) by Dormand-Prince 8(5,3) to a relative 1e-12. Only the flow into a point, v = 0, is
@@ -78,7 +81,8 @@ def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> 
     identity = np.broadcast_to(np.eye(k), shape).ravel()
     X: Floats = _solve(slope, np.sqrt(t0), np.sqrt(t1), identity, 1e-12, 1e-14).reshape(shape)
     if isinstance(process, PSLD) and into_points.any():
-        # R_1 is the limit of the Cholesky factor: m stands for itself, or for x where x has no noise but through m
+        # At time 0 all the noise is that of m, one entry of Sigma and one of its root R_1: in the column of m, but in
+        # that of x where x has no noise of its own (Gamma = 0) and so moves with m.
         held = np.linalg.inv(process.moving_root(np.array([t0])))[0, 1 if process.Gamma else 0]
         X[into_points] = np.outer([0, np.sqrt(process.gamma / process.inverse_mass)], held)
     return X

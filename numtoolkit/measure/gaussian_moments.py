@@ -7,15 +7,16 @@ a name is d small matrices over (inherited blocks, normals, 1), and a run is the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from numtoolkit.arrays import principal_factor
 from numtoolkit.declare.steps import START
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.laws import Gaussian, Law
+from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
 from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, ProgramStep
@@ -30,6 +31,10 @@ class Normal:
 
     mean: Floats
     covariance: Floats
+
+    def __repr__(self) -> str:
+        d, k = self.mean.shape
+        return f"<Normal of {counted(k, 'block')} in {counted(d, 'direction')}>"
 
     def block(self, i: int) -> Normal:
         """The marginal law of state block i (0 is the data part), k = 1."""
@@ -47,20 +52,13 @@ def exact_marginal(process: Process, law: Law, t: float) -> Normal:
 
 
 def wasserstein2(p: Normal, q: Normal) -> float:
-    """Wasserstein-2 distance of the joint laws: `measures.wasserstein2_gaussian` in every direction at once."""
-    A, B = _root(p.covariance), _root(q.covariance)
-    left, _, right = np.linalg.svd(np.swapaxes(B, 1, 2) @ A)
-    return math.hypot(np.linalg.norm(p.mean - q.mean), np.linalg.norm(A - B @ left @ right))
+    """Wasserstein-2 distance of the joint laws."""
+    return wasserstein2_factors(p.mean - q.mean, principal_factor(p.covariance), principal_factor(q.covariance))
 
 
 def kl(p: Normal, q: Normal) -> float:
     """KL(p || q) of the joint laws in nats; inf if a covariance is singular."""
-    A, B = _root(p.covariance), _root(q.covariance)
-    if min(np.abs(np.linalg.det(A)).min(), np.abs(np.linalg.det(B)).min()) == 0:
-        return math.inf
-    excess = np.linalg.svd(np.linalg.solve(B, A), compute_uv=False) ** 2 - 1
-    gap = np.linalg.solve(B, (p.mean - q.mean)[:, :, None])
-    return float(np.sum(gap**2) + np.sum(excess - np.log1p(excess))) / 2
+    return kl_factors(p.mean - q.mean, principal_factor(p.covariance), principal_factor(q.covariance))
 
 
 def moments(program: Program, law: Law, start: Normal | None = None) -> Normal:
@@ -105,12 +103,6 @@ def _gaussian(law: Law) -> Gaussian:
 
 def _apply(linear: Floats, vector: Floats) -> Floats:
     return (linear @ vector[:, :, None])[:, :, 0]
-
-
-def _root(covariance: Floats) -> Floats:
-    """A with A A' = covariance, stacked; rounding below zero becomes zero."""
-    values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
 
 
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:

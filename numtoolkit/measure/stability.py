@@ -13,7 +13,7 @@ and carries evaluations of the same equation (the companion matrix), so the test
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -40,9 +40,9 @@ class Region:
 
     scheme: str
     linear: float
-    x: Floats
-    y: Floats
-    radius: Floats
+    x: Floats = field(repr=False)
+    y: Floats = field(repr=False)
+    radius: Floats = field(repr=False)
 
     @property
     def panel(self) -> str:
@@ -60,9 +60,9 @@ class StepLimit:
 
     scheme: str
     panel: str
-    t: Floats
-    h: Floats
-    longest: Floats
+    t: Floats = field(repr=False)
+    h: Floats = field(repr=False)
+    longest: Floats = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from numtoolkit.errors import InputError, unknown
+from numtoolkit.arrays import Array, is_floating, library
+from numtoolkit.errors import InputError, brief, counted, unknown
 from numtoolkit.laws import Law
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.sampling.loop import Blocks, NetworkCall
-from numtoolkit.sampling.state import Array, is_floating, join, library, split
+from numtoolkit.sampling.state import join, split
 
 SIGHTS = ("state", "observation")
 
@@ -58,6 +59,9 @@ class Network:
         if self.sees == "observation" and self.predicts is not DATA:
             raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts.name!r}; say so.")
         self.name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
+
+    def __repr__(self) -> str:
+        return f"<Network {brief(self.name, 100)}: predicts {self.predicts}, {counted(self.calls, 'call')} so far>"
 
     @classmethod
     def of(cls, law: Law) -> Network:

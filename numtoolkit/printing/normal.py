@@ -6,17 +6,18 @@ window [a, d] that ends where its row does is expanded about a, w(c) = sum_j w_j
     Int(L, N, w, a, d) = sum_j j! w_j (d - a)^(j+1) phi_{j+1}((d - a) h L) h N        for constant L, N,
 
 and every such integral is printed as the right side says, a flow to d as phi_0, the exponential. What stands to the
-right of a flow in a product ends where the flow starts.
+right of a flow in a product ends where the flow starts. In a tableau h and N are left out, in a row they are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
+from itertools import chain
 from math import comb, factorial, gcd, lcm
-from typing import Union
+from typing import TypeGuard, Union
 
 from numtoolkit.declare.entries import NONE, At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
 
@@ -121,10 +122,10 @@ class Phi:
 class Group:
     """A sum that is one factor of a product of blocks."""
 
-    words: tuple[tuple[tuple[Block, ...], Scalar], ...]
+    words: tuple[tuple[tuple[Block, ...], Scalar], ...] = field(repr=False)
 
 
-Block = Phi | Flow | At | Cov | Int | Group
+Block = Phi | Flow | At | Cov | Int | Group | Op
 Normal = dict[tuple[Block, ...], Scalar]  # block words, read like matrix products, with their coefficients
 
 
@@ -150,6 +151,26 @@ def normal(entry: Entry, end: Entry) -> Normal:
     if isinstance(entry, (Flow, At, Cov, Int)):
         return {(entry,): ONE}
     raise TypeError(f"an entry of a scheme holds no {type(entry).__name__}")
+
+
+def is_weight(block: Block) -> TypeGuard[Phi]:
+    """Whether a block stands for h phi_k(c h L) N, k >= 1."""
+    return isinstance(block, Phi) and block.k > 0
+
+
+def written_out(words: Normal) -> Normal:
+    """The words with the h and the N of every weight written beside its phi function; an N common to all comes last."""
+    written: Normal = {}
+    for word, value in words.items():
+        blocks = ((replace(block, N=NONE), block.N) if is_weight(block) else (block,) for block in word)
+        written[tuple(chain.from_iterable(blocks))] = value * monomial({"h": sum(map(is_weight, word))})
+    last = {word[-1] if word else None for word in written}
+    operator = last.pop()
+    if last or len(written) == 1 or not isinstance(operator, Op):
+        return written
+    outer = shared(list(written.values()))
+    inner = tuple((word[:-1], value * outer.inverse()) for word, value in written.items())
+    return {(Group(inner), operator): outer}
 
 
 def scalar(entry: Entry) -> Scalar:

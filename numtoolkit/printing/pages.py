@@ -10,33 +10,38 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
-from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.declare.entries import (
+    ONE,
+    ZERO,
+    Entry,
+    Flow,
+    Int,
+    L,
+    N,
+    Scalarlike,
+    operators,
+    rebuild,
+    substitute,
+    symbol,
+)
 from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
+from numtoolkit.printing.normal import Normal, is_weight, monomial, normal, written_out
 from numtoolkit.printing.styles import LATEX, TEXT, Text
+from numtoolkit.problem.operators import OPERATORS
 
 FILLING = "filling step"  # of `Steps.remainder`
 
 LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
+    (r"\bz\b|\b[LN]\b", "dy/du = L*y + N*E is what is integrated, u being that clock and E frozen"),
     (r"\bz\b", "z = h*L"),
     (r"\bexp\(", "exp(c*h*X) is the flow of X over the last part c of the row"),
-    (r"\bphi\d", "phi_k(c*h*X) weighs an evaluation over it, h phi_k(c h X) N where X and N are constant"),
-    (r"\bphi\d[^;]*; ", "phi_k(...; M) does so with M for N"),
-    (r"(\b[LNGFORQ]|unit|ones|beta|time|\b[xm]{2})(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c"),
+    (r"\bphi\d", "phi_k(x) = (phi_(k-1)(x) - 1/(k-1)!)/x and phi_0 = exp"),
+    (r"\bphi\d", "where X or M vary, h*phi_k(c*h*X)*M stands for the integral that it is for constant ones"),
     (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
     (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
-    (r"\bQ\b", "Q is the covariance rate of the forward noise"),
-    (r"\bR\b", "R is the reverse drift at equilibrium"),
-    (r"\bO\b", "O is the Ornstein-Uhlenbeck damping"),
-    (r"\bunit\b", "unit is the identity per unit of process time"),
-    (r"\bones\b", "ones is the all-ones matrix per unit of process time"),
-    (r"\bunit_beta\b", "unit_beta is the identity per unit of the integral of beta"),
-    (r"\bones_beta\b", "ones_beta is the all-ones matrix per unit of the integral of beta"),
-    (r"\bunit_time\b", "unit_time is the process time times the identity per unit of it"),
-    (r"\bones_time\b", "ones_time is the process time times the all-ones matrix per unit of it"),
-    (r"\bmm\b", "xx, xm, mx and mm are 1 in that place of x and m per unit of process time, 0 elsewhere"),
     (r"\br0\b", "r0 = h_(n-1) / h_n"),
     (r"\br1\b", "r1 = h_(n-2) / h_n and so on"),
 )
@@ -55,21 +60,32 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
     for title, layout in sections(scheme):
         printed += ["", title, *_rows(layout, scheme, width)]
         if layout == scheme.steps.inner and (table := tableau(scheme, layout)) is not None:
-            printed += ["", "tableau", *_grid(table, scheme, width)]
+            times = multiplied(table, scheme)
+            printed += ["", f"tableau{times and f', each entry times {times}'}", *_grid(table, scheme, width)]
     body = "\n".join(printed)
-    legend = [meaning for pattern, meaning in LEGEND if re.search(pattern, body)]
+    legend = [meaning for pattern, meaning in (*LEGEND, *_operators(scheme)) if re.search(pattern, body)]
     own = [name for name, _ in scheme.quantities]
     legend += [f"{', '.join(own)} {'are' if own[1:] else 'is'} computed for each step of the grid"] if own else []
     where = textwrap.wrap("where " + "; ".join(legend), width, subsequent_indent="  ") if legend else []
     return "\n".join([*lines, *printed, "", *where])
 
 
+def _operators(scheme: Scheme) -> list[tuple[str, str]]:
+    """What a printed form says about the operators of a scheme, L and N apart, which the equation explains."""
+    used = set().union(*(operators(entry) for step in scheme.steps.distinct for _, entry in step.entries()))
+    names = sorted(operator.name for operator in used)
+    others = sorted((operator.name, operator.sentence) for operator in used - {OPERATORS["L"], OPERATORS["N"]})
+    frozen_at = (rf"\b({'|'.join(names)})(\.[xm])?\)?\(", "X(c) is the operator X at abscissa c")
+    return [frozen_at, *((rf"\b{name}\b", f"{name} is {sentence}") for name, sentence in others)]
+
+
 def latex(scheme: Scheme) -> str:
     """Every layout in LaTeX's mathematics mode: a Butcher array if it is a tableau, else its rows, aligned."""
     parts = []
     for title, layout in sections(scheme):
-        parts.append(f"% {scheme.spec}, {title} ({scheme.source})")
         table = tableau(scheme, layout)
+        times = table and multiplied(table, scheme)
+        parts.append(f"% {scheme.spec}, {title} ({scheme.source}){(times and f', each entry times {times}') or ''}")
         parts += _aligned(layout, scheme) if table is None else _array(table, scheme)
     return "\n".join(parts)
 
@@ -237,6 +253,14 @@ class Tableau:
     columns: tuple[str, ...]
     lines: tuple[tuple[Entry | None, Row | None], ...]
 
+    def __repr__(self) -> str:
+        return f"<Tableau of {', '.join(self.columns)}: {counted(len(self.lines), 'line')}>"
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of the lines that have one."""
+        return tuple(row for _, row in self.lines if row is not None)
+
 
 def tableau(scheme: Scheme, layout: Step) -> Tableau | None:
     """The layout as a tableau, or None.
@@ -266,14 +290,37 @@ def carried(scheme: Scheme, name: str) -> Entry:
     return -r0 + r0 * (substitute(carried(scheme, old), earlier) if own is None else own)
 
 
+def multiplied(table: Tableau, scheme: Scheme) -> str:
+    """What every entry of the tableau leaves out: h where the whole drift is frozen, h*N, or nothing.
+
+    Nothing is left out where an entry freezes N at an abscissa of its own.
+    """
+    if scheme.frozen.whole:
+        return "h"
+    weights = [word for row in table.rows for words in _words(row, scheme).values() for word in words]
+    return "h*N" if all(word and is_weight(word[-1]) and word[-1].N == N for word in weights) else ""
+
+
+def _words(row: Row, scheme: Scheme) -> dict[str, Normal]:
+    """The coefficients of the evaluations in a row of a tableau."""
+    end = _plain(row.at, scheme)
+    return {name: normal(_plain(entry, scheme), end) for name, entry in row.terms if name != START}
+
+
 def _cells(table: Tableau, scheme: Scheme, style: Text) -> list[list[str]]:
     """A list a line, the abscissa first."""
+    times = multiplied(table, scheme)
+
+    def cell(words: Normal) -> str:
+        if times == "h":
+            return style.total({word: value * monomial({"h": -1}) for word, value in words.items()})
+        return style.total(words if times else written_out(words))
+
     cells = []
     for c, row in table.lines:
+        entries = {} if row is None else _words(row, scheme)
         label = "" if c is None else style.abscissa(_plain(c, scheme))
-        end = ONE if row is None else _plain(row.at, scheme)
-        entries = {name: style.entry(_plain(e, scheme), end) for name, e in (row.terms if row else ())}
-        cells.append([label, *(entries.get(name, "") for name in table.columns)])
+        cells.append([label, *(cell(entries[name]) if name in entries else "" for name in table.columns)])
     return cells
 
 

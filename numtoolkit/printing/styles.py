@@ -6,7 +6,19 @@ import re
 from collections.abc import Sequence
 
 from numtoolkit.declare.entries import NONE, At, Cov, Entry, Flow, L, N, Op
-from numtoolkit.printing.normal import ONE, Block, Factor, Group, Normal, Phi, Scalar, normal, scalar, shared
+from numtoolkit.printing.normal import (
+    ONE,
+    Block,
+    Factor,
+    Group,
+    Normal,
+    Phi,
+    Scalar,
+    normal,
+    scalar,
+    shared,
+    written_out,
+)
 from numtoolkit.problem.problem import Operator
 
 GREEK = ("alpha", "beta", "gamma", "eta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "tau", "xi")
@@ -14,24 +26,26 @@ Part = tuple[str, bool]  # a factor, and whether it is a sum
 
 
 class Text:
-    """Entries as ASCII that reads like the formula: c2*phi1(c2*z), (1 - 1/(2*c2))*phi1(z), h*L.m(0)."""
+    """Entries as ASCII that reads like the formula: c2*h*phi1(c2*z)*N, (1 - 1/(2*c2))*phi1(z), h*L.m(0)."""
 
     start, end, drawn = "y", "y'", "~"
 
     def entry(self, entry: Entry, at: Entry) -> str:
-        """An entry of a row at abscissa `at`."""
+        """An entry of a row at abscissa `at`, the h and the N of phi functions left out."""
         return self.total(normal(entry, at))
 
     def factor(self, entry: Entry, at: Entry) -> str:
-        """The entry as it stands before what it multiplies: "" for 1, a sum in parentheses."""
-        words = normal(entry, at)
+        """The entry as it stands before what it multiplies, h and N written out: "" for 1, a sum in parentheses."""
+        words = written_out(normal(entry, at))
         text, is_sum = self._part(words)
         return "" if words == {(): ONE} else self.group(text) if is_sum else text
 
     def abscissa(self, entry: Entry) -> str:
+        """A scalar entry, such as where a row stands in its step."""
         return self.scalar(scalar(entry))
 
     def scalar(self, value: Scalar) -> str:
+        """A sum of monomials."""
         return self.total({(): value})
 
     def total(self, words: Normal) -> str:
@@ -71,6 +85,7 @@ class Text:
         return ("-" if number < 0 else "") + self.product(top, bottom, blocks)
 
     def power(self, factor: Factor, power: int) -> Part:
+        """A positive power of a factor."""
         base = self.name(factor) if isinstance(factor, str) else self.scalar(factor)
         if power == 1:
             return base, not isinstance(factor, str)
@@ -81,6 +96,8 @@ class Text:
         if isinstance(block, Phi):
             other = "" if block.N in (N, NONE) else f"; {self.operator(block.N)}"
             return self.function(block.k, self.multiple(block.c, block.L) + other)
+        if isinstance(block, Op):
+            return self.operator(block, True)
         if isinstance(block, At):
             return self.product([("h", False)], [], [f"{self.operator(block.X, True)}({self.abscissa(block.c)})"])
         if isinstance(block, Group):
@@ -109,12 +126,14 @@ class Text:
     # --- what differs between the two
 
     def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
+        """The factors of `top` times the blocks, over the factors of `bottom`."""
         under = [self.group(text) if is_sum else text for text, is_sum in bottom]
         over = [self.group(text) if is_sum else text for text, is_sum in top] + blocks
         line = "" if not under else f"/{under[0]}" if len(under) == 1 else f"/({'*'.join(under)})"
         return ("*".join(over) or "1") + line
 
     def name(self, name: str) -> str:
+        """The name of a scalar, a row, an evaluation or a noise."""
         return name
 
     def word(self, word: str) -> str:
@@ -126,9 +145,11 @@ class Text:
         return f"{operator.name}.{row}" if row else operator.name
 
     def group(self, inner: str) -> str:
+        """A sum in parentheses."""
         return f"({inner})"
 
     def raised(self, base: str, power: int) -> str:
+        """A base with its exponent."""
         return f"{base}^{power}"
 
     def function(self, k: int, argument: str) -> str:
@@ -136,6 +157,7 @@ class Text:
         return f"phi{k}({argument})" if k else f"exp({argument})"
 
     def named(self, name: str, operators: Sequence[Op], rest: str) -> str:
+        """A block that is no phi function: its name, the operators it is of, and the rest of its arguments."""
         return f"{name}({', '.join(map(self.operator, operators))}; {rest})"
 
 

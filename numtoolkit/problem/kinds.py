@@ -14,11 +14,9 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from numtoolkit.arrays import Floats as Floats
 from numtoolkit.errors import InputError
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

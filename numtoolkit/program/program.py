@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import lower_factor
 from numtoolkit.declare.entries import ZERO
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
-from numtoolkit.errors import InputError, counted
+from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, Process
@@ -34,6 +35,9 @@ class Affine:
 
     name: str
     terms: tuple[tuple[str, Block], ...]
+
+    def __repr__(self) -> str:
+        return f"<Affine {brief(f'{self.name} = {_combination(self.terms)}', 200)}>"
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class ProgramStep:
     out: str
     carry: tuple[tuple[str, str], ...]
 
+    def __repr__(self) -> str:
+        names = brief(", ".join(i.name for i in self.instructions), 150)
+        return f"<ProgramStep t = {self.start:.6g} to {self.end:.6g}, to {self.out}: {names}>"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -76,6 +84,10 @@ class Program:
     process: Process
     network: Prediction
     steps: tuple[ProgramStep, ...]
+
+    def __repr__(self) -> str:
+        spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name} in {counted(len(self.steps), 'step')}"
+        return f"<Program {brief(self.scheme, 80)} on {brief(self.process.spec, 80)}: {spent}>"
 
     @property
     def nfe(self) -> int:
@@ -102,8 +114,7 @@ class Program:
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
                 if isinstance(i, Affine):
-                    terms = " + ".join(f"{_show(block)} {source}" for source, block in i.terms).replace("+ -", "- ")
-                    lines.append(f"  {i.name} = {terms or '0'}")
+                    lines.append(f"  {i.name} = {_combination(i.terms)}")
                 elif isinstance(i, Call):
                     lines.append(f"  {i.name} = network({i.of}, t = {i.time:.6g})")
                 else:
@@ -111,6 +122,10 @@ class Program:
             kept = "".join(f", {new} <- {old}" for new, old in step.carry)
             lines.append(f"  y <- {step.out}{kept}")
         return "\n".join(lines)
+
+
+def _combination(terms: tuple[tuple[str, Block], ...]) -> str:
+    return " + ".join(f"{_show(block)} {source}" for source, block in terms).replace("+ -", "- ") or "0"
 
 
 def _show(block: Block) -> str:
@@ -208,7 +223,7 @@ def _lower_layout(
         if isinstance(item, Row):
             columns.append(_affine(scheme, item.name, _row(item, layout, problem, reader), times, index))
         elif isinstance(item, Noise):
-            factor = _root(reader.block(item.covariance))
+            factor = lower_factor(reader.block(item.covariance))
             _check_finite(scheme, item.name, factor, times, index)
             columns.append([Draw(item.name, slot, block) for block in _floats(factor)])
             slot += 1
@@ -270,17 +285,3 @@ def _check_finite(scheme: Scheme, where: str, blocks: Floats, times: Floats, ind
             f"scheme {scheme.spec}: coefficient {where} of step {n} (t = {times[n]:g} to {times[n + 1]:g}) is not "
             "finite; take smaller steps there or end the grid at a time above 0."
         )
-
-
-def _root(covariance: Floats) -> Floats:
-    """A lower-triangular factor of stacked positive semidefinite blocks, zero rows kept zero."""
-    factor = np.zeros_like(covariance)
-    k = covariance.shape[-1]
-    for i in range(k):
-        for j in range(i + 1):
-            rest = covariance[:, i, j] - np.einsum("nl,nl->n", factor[:, i, :j], factor[:, j, :j])
-            if i == j:
-                factor[:, i, i] = np.sqrt(np.maximum(rest, 0))
-            else:
-                factor[:, i, j] = np.divide(rest, factor[:, j, j], out=np.zeros_like(rest), where=factor[:, j, j] > 0)
-    return factor

@@ -5,18 +5,16 @@ Results depend on the experiments and on the versions of the packages alone: the
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from numtoolkit import __version__
 from numtoolkit.files.storage import folder, write, write_figure, write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.reproduce.kinds import Experiment, Result, read_experiments
 
-PACKAGES = ("numpy", "scipy", "sympy", "matplotlib", "scikit-learn")
+PACKAGES = ("numpy", "scipy", "sympy", "matplotlib", "scikit-learn")  # that decide the results
 PICTURES = (".png", ".svg")
 
 
@@ -46,7 +44,7 @@ def reproduce(
             written += [write_figure(out / f"{name}{suffix}", result.figure) for suffix in PICTURES]
         if result.table:
             written.append(write(out / f"{name}.md", _page(name, experiment, result)))
-        facts = {"title": experiment.title, "command": command, "experiment": table, "versions": versions()}
+        facts = {"title": experiment.title, "command": command, "experiment": table, "versions": versions(PACKAGES)}
         written.append(write_json(out / f"{name}.json", facts | {"data": result.data}))
         pages.append(_page(name, experiment, result))
     return [*written, write(out / "README.md", "\n".join(pages))]
@@ -65,12 +63,3 @@ def _page(name: str, experiment: Experiment, result: Result) -> str:
     shown = result.table or f"![{experiment.title}]({name}.png)"
     parts = [f"## {experiment.title}", shown, experiment.caption.strip(), f"Data: [{name}.json]({name}.json)"]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def versions() -> dict[str, str]:
-    """Python, numtoolkit and those of PACKAGES that are installed."""
-    found = {"python": platform.python_version(), "numtoolkit": __version__}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from numtoolkit import plots
+from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, StorageError, unknown
+from numtoolkit.errors import InputError, StorageError, brief, unknown
 from numtoolkit.laws import Law, law_of
 from numtoolkit.measure import stability
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import problem_of
 from numtoolkit.schemes import catalogue
@@ -35,13 +36,26 @@ QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down t
 class Result:
     """What an experiment found: plain data, rounded, and a figure or a table in Markdown."""
 
-    data: list[dict[str, Any]]
+    data: list[dict[str, Any]] = field(repr=False)
     figure: Any = None
-    table: str = ""
+    table: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
-class Orders:
+class _Question:
+    """What the kinds of experiments share."""
+
+    title: str
+
+    def run(self, quick: bool) -> Result:
+        """Compute what is asked; `quick` with fewer samples, points or budgets, the same tables and figures."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {brief(self.title, 200)}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Orders(_Question):
     """The order table of the whole catalogue, derived and claimed."""
 
     title: str
@@ -52,16 +66,16 @@ class Orders:
 
         rows = []
         for scheme in catalogue():
-            found = verify(scheme)
+            verdict = verify(scheme)
             row = {"scheme": scheme.spec, "family": scheme.family, "nfe_per_step": scheme.nfe_per_step}
             rows.append(
-                row | {name: getattr(found, name) for name in ("claimed", "derived", "run", "verdict", "holds", "ok")}
+                row | {name: getattr(verdict, name) for name in ("claimed", "derived", "run", "verdict", "holds", "ok")}
             )
         return Result(rows, table=plots.order_table(rows))
 
 
-@dataclass(frozen=True)
-class Stability:
+@dataclass(frozen=True, repr=False)
+class Stability(_Question):
     """Where schemes are stable: on the test equation at values of h L, or on a process with data of some variance."""
 
     title: str
@@ -81,17 +95,17 @@ class Stability:
         size = QUICK_SIZE if quick else 400
         maps = [m for name in self.schemes for m in stability.regions(name, self.linear, process, self.variance, size)]
         rows: list[dict[str, Any]] = []
-        for found in maps:
-            row = {"scheme": found.scheme, "panel": found.panel}
-            if isinstance(found, stability.StepLimit):
-                rows.append(row | {"t": found.t.tolist(), "longest_stable_step": [_finite(h) for h in found.h]})
+        for member in maps:
+            row = {"scheme": member.scheme, "panel": member.panel}
+            if isinstance(member, stability.StepLimit):
+                rows.append(row | {"t": member.t.tolist(), "longest_stable_step": [_finite(h) for h in member.h]})
             else:
-                rows.append(row | {"real_interval": _finite(stability.real_interval(found.scheme, found.linear))})
+                rows.append(row | {"real_interval": _finite(stability.real_interval(member.scheme, member.linear))})
         return Result(rounded(rows), plots.stability_figure(maps, self.title))
 
 
-@dataclass(frozen=True)
-class Curve:
+@dataclass(frozen=True, repr=False)
+class Curve(_Question):
     """Error against evaluations. `samples` is the number of seeds, 0 for as many as the metric needs; `show` says what
     is drawn, error, median or both; `slopes` are the orders drawn as guides.
     """
@@ -120,8 +134,8 @@ class Curve:
         return Result(records, plots.curve_figure(records, self.title, self.show, self.slopes))
 
 
-@dataclass(frozen=True)
-class Errors:
+@dataclass(frozen=True, repr=False)
+class Errors(_Question):
     """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as a table."""
 
     title: str
@@ -149,8 +163,8 @@ class Panel:
     grid: str
 
 
-@dataclass(frozen=True)
-class Samples:
+@dataclass(frozen=True, repr=False)
+class Samples(_Question):
     """Images drawn from the same starts at equal evaluations; with `exact`, beside the ends of the exact flow."""
 
     title: str
@@ -183,11 +197,11 @@ class Samples:
         pictures = {} if truth is None else {"exact flow": (truth, np.zeros(self.count, bool))}
         rows = []
         for panel in self.panels:
-            found = sample(Network.of(law), panel.scheme, process=process, grid=panel.grid, nfe=self.nfe, seeds=seeds,
+            drawn = sample(Network.of(law), panel.scheme, process=process, grid=panel.grid, nfe=self.nfe, seeds=seeds,
                            start=join(start), progress=False, on_nonfinite="mark")  # fmt: skip
-            blocks = split(found.samples, process.blocks)
-            left = _left_to_denoise(process, law, blocks, float(found.program.times[-1]))
-            row: dict[str, Any] = {"scheme": panel.scheme, "grid": panel.grid, "nfe": found.nfe, "noise_left": left}
+            blocks = split(drawn.samples, process.blocks)
+            left = _left_to_denoise(process, law, blocks, float(drawn.program.times[-1]))
+            row: dict[str, Any] = {"scheme": panel.scheme, "grid": panel.grid, "nfe": drawn.nfe, "noise_left": left}
             text = f"{panel.scheme}, grid {panel.grid}\n" + (
                 "not finite" if left is None else f"RMS noise left {left:.2g}"
             )
@@ -219,9 +233,9 @@ def read_experiments(folder: Path) -> dict[str, tuple[dict[str, Any], Experiment
         raise InputError(
             f"there are no experiments (*.toml) in {str(folder)!r}; run from the root of the repository, or name one."
         )
-    found = {path.stem: _read(path) for path in paths}
+    experiments = {path.stem: _read(path) for path in paths}
     order = list(KINDS.values())
-    return dict(sorted(found.items(), key=lambda item: (order.index(type(item[1][1])), item[0])))
+    return dict(sorted(experiments.items(), key=lambda item: (order.index(type(item[1][1])), item[0])))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Experiment]:

@@ -10,16 +10,15 @@ elsewhere.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import InputError
+from numtoolkit.arrays import is_floating, library
+from numtoolkit.errors import InputError, counted, whole
 
 # Purposes: the initial state, and the first noise of a step; noise j of a step is STEP + j.
 START, STEP = 0, 1
@@ -37,6 +36,9 @@ class Keys(NamedTuple):
 
     low: Any
     high: Any
+
+    def __repr__(self) -> str:
+        return f"<Keys of {counted(len(self.low), 'sample')}>"
 
 
 def keys(seeds: Iterable[int], like: Any = None) -> Keys:
@@ -59,9 +61,9 @@ def normals(seeds: Iterable[int] | Keys, purpose: int, step: int, shape: int | S
     raises   InputError for a seed, purpose, step, shape or `like` that is not as said
     cost     10 to 60 ns a number on one core, and about 20 MB beside the result
     """
-    axes = [_whole("an axis of the shape", n) for n in (shape if isinstance(shape, Iterable) else [shape])]
+    axes = [_word("axis of the shape", n) for n in (shape if isinstance(shape, Iterable) else [shape])]
     xp, dtype, device = _backend(like)
-    if not (np.issubdtype(dtype, np.floating) if xp is np else dtype.is_floating_point):
+    if like is not None and not is_floating(like):
         raise InputError(f"normal noise cannot be {dtype}; give a floating array as `like`, or None.")
     placed = seeds if isinstance(seeds, Keys) else keys(seeds, like)
     out = xp.empty((len(placed.low), math.prod(axes)), dtype=dtype, device=device)
@@ -79,11 +81,11 @@ def words(seeds: Iterable[int], purpose: int, step: int, count: int, like: Any =
     """The integers in [0, 2**32) behind the noise, int64 of shape (len(seeds), count).
 
     Two numbers of `normals` take four of them.  `like` gives library and device, its dtype does not matter;
-    the rest is as in `normals`.
+    seeds, purpose and step are as in `normals`.
     """
     xp, _, device = _backend(like)
     placed = keys(seeds, like)
-    out = xp.empty((len(placed.low), _whole("the count of words", count)), dtype=xp.int64, device=device)
+    out = xp.empty((len(placed.low), _word("count of words", count)), dtype=xp.int64, device=device)
     for part, block in _passes(out, 4, placed, purpose, step, xp):
         _interleave(part, block, xp)
     return out
@@ -112,8 +114,8 @@ def _passes(
     out: Any, per_block: int, placed: Keys, purpose: int, step: int, xp: Any
 ) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Views of `out`, pass after pass, each with the four words (rows, blocks) that fill it."""
-    counter = _whole("a purpose", purpose), _whole("a step", step), 0
-    blocks = _whole("the count of blocks", -(-out.shape[1] // per_block))
+    counter = _word("purpose", purpose), _word("step", step), 0
+    blocks = _word("count of blocks", -(-out.shape[1] // per_block))
     wide = max(1, min(blocks, _BLOCKS_PER_PASS))
     tall = _BLOCKS_PER_PASS // wide
     for row, first in product(range(0, len(placed.low), tall), range(0, blocks, wide)):
@@ -135,24 +137,18 @@ def _interleave(part: Any, columns: Sequence[Any], xp: Any) -> None:
 
 
 def _backend(like: Any) -> tuple[Any, Any, Any]:
-    """(library, dtype, device) of an array; whoever gives a torch tensor has imported torch."""
-    if like is None or isinstance(like, np.ndarray):
-        return np, np.dtype(np.float64) if like is None else like.dtype, "cpu"
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(like, torch.Tensor):
+    """(library, dtype, device) of an array, by default those of numpy in float64."""
+    xp = np if like is None else library(like)
+    if xp is None:
         raise InputError(f"noise can be like a numpy array or a torch tensor, not like a {type(like).__name__}.")
-    return torch, like.dtype, like.device
+    return xp, np.dtype(np.float64) if like is None else like.dtype, "cpu" if xp is np else like.device
 
 
 def _checked(seeds: Iterable[int]) -> NDArray[np.uint64]:
-    found = list(seeds) if isinstance(seeds, Iterable) else [seeds]
-    for seed in found:
-        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**64:
-            raise InputError(f"the seed of a sample is an integer from 0 to 2**64 - 1, not {seed!r}.")
-    return np.array([int(seed) for seed in found], dtype=np.uint64)
+    listed = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    return np.array([whole("seed", seed, 0, 2**64 - 1) for seed in listed], dtype=np.uint64)
 
 
-def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or not 0 <= int(value) < 2**32:
-        raise InputError(f"{name} is an integer from 0 to 2**32 - 1, not {value!r}.")
-    return int(value)
+def _word(name: str, value: Any) -> int:
+    """A whole number that fits a word of the counter."""
+    return whole(name, value, 0, 2**32 - 1)

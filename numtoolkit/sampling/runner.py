@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import copy
-import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from numbers import Integral
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from numtoolkit import __version__, schemes
+from numtoolkit import schemes
+from numtoolkit.arrays import Array, Floats, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
-from numtoolkit.errors import InputError, unknown
+from numtoolkit.errors import InputError, brief, counted, unknown, whole
+from numtoolkit.files.versions import versions
 from numtoolkit.problem import grids, processes
 from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
-from numtoolkit.sampling.state import Array, Origin, finite_rows, join, library, origin
+from numtoolkit.sampling.state import Origin, finite_rows, join, origin
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
@@ -63,12 +62,17 @@ class Samples:
     provenance  everything else that decides the numbers, ready for JSON
     """
 
-    samples: Array = field(repr=False)
-    finite: Array = field(repr=False)
+    samples: Array
+    finite: Array
     nfe: int
     steps: int
-    program: Program = field(repr=False)
+    program: Program
     provenance: dict[str, Any]
+
+    def __repr__(self) -> str:
+        lost = int((~self.finite).sum())
+        size = f"{tuple(self.samples.shape)}, {counted(self.nfe, 'evaluation')} in {counted(self.steps, 'step')}"
+        return f"<Samples of {brief(self.program.scheme, 100)}: {size}, {lost or 'none'} lost>"
 
 
 def sample(
@@ -118,23 +122,23 @@ def sample(
         raise unknown("update", update, UPDATES)
     if on_nonfinite not in NONFINITE:
         raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
-    law, chosen = processes.process(process), schemes.scheme(scheme)
-    times = times_of(chosen, law, grid, steps, nfe, denoise)
-    begin = origin(law, times[0], seeds, start, shape, dtype, device, network.shape)
-    if begin.seeds is None and chosen.kind == "sde":
+    declared, diffusion = schemes.scheme(scheme), processes.process(process)
+    times = times_of(declared, diffusion, grid, steps, nfe, denoise)
+    begin = origin(diffusion, times[0], seeds, start, shape, dtype, device, network.shape)
+    if begin.seeds is None and declared.kind == "sde":
         raise InputError(
-            f"scheme {chosen.spec} draws noise; give seeds, one integer for each of the {len(begin)} samples."
+            f"scheme {declared.spec} draws noise; give seeds, one integer for each of the {len(begin)} samples."
         )
     if update == "fused" and library(begin.like) is np:
         raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
-    program = lower(chosen, law, times, network.predicts, None if nfe is None else nfe - denoise)
+    program = lower(declared, diffusion, times, network.predicts, None if nfe is None else nfe - denoise)
     if denoise:
-        last = denoising(law, network.predicts, float(times[-1]))
+        last = denoising(diffusion, network.predicts, float(times[-1]))
         program = replace(program, steps=(*program.steps, last))
-    call = network.on(law)
-    size = len(begin) if batch is None else _whole("batch", batch)
+    call = network.on(diffusion)
+    size = len(begin) if batch is None else whole("batch", batch)
     parts = []
-    with _quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
+    with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
         for rows, count in _tiles(len(begin), size):
             state = run(
                 program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], _watch(bar, callback, count)
@@ -145,8 +149,8 @@ def sample(
         if on_nonfinite == "raise" and not bool(finite.all()):
             raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
     provenance = {
-        "scheme": chosen.spec,
-        "process": law.spec,
+        "scheme": declared.spec,
+        "process": diffusion.spec,
         "grid": grid if isinstance(grid, str) else "own points",
         "times": times.tolist(),
         "plan": program.plan,
@@ -160,7 +164,7 @@ def sample(
         "update": update,
         "denoise": denoise,
         "batch": size,
-        "versions": _versions(begin.like),
+        "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
     }
     return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
 
@@ -170,16 +174,19 @@ def times_of(
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
 
-    Evaluations are spent as `numtoolkit.program.budget.planned` says.
+    scheme   which spends the evaluations as `numtoolkit.program.budget.planned` says
+    process  of the times; `grid` is a specification, or N + 1 times of its own
+    steps    of a named grid, or `nfe`, its evaluations, of which `denoise` takes one
+    returns  float64 (N + 1,), strictly falling
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
     if not isinstance(denoise, bool):
         raise InputError(f"denoise = {denoise!r} is neither True nor False; give one.")
     if denoise and nfe == 1:
         raise InputError("nfe = 1 leaves no evaluation but the denoising one; give at least 2.")
-    budget = None if nfe is None else _whole("nfe", nfe) - denoise
+    budget = None if nfe is None else whole("nfe", nfe) - denoise
     if steps is not None:
-        _whole("steps", steps)
+        whole("steps", steps)
     if isinstance(grid, str):
         if steps is None and nfe is None:
             raise InputError("a named grid needs to know its length; give either steps or nfe.")
@@ -204,13 +211,16 @@ def times_of(
     return times
 
 
-def denoising(process: Process, network: str | Prediction, t: float) -> ProgramStep:
-    """The step from time t to noise level 0 that returns the data prediction: one evaluation, one block."""
-    predicts = prediction(network)
-    P, Q = convert(predicts, DATA, process, np.array([t]))
-    raw = f"denoised.{predicts.name}"
+def denoising(process: Process, predicts: str | Prediction, t: float) -> ProgramStep:
+    """The step of a process from time t to noise level 0 that returns the data prediction of a network.
+
+    One evaluation of a network that `predicts` this; the new state has one block.
+    """
+    given = prediction(predicts)
+    P, Q = convert(given, DATA, process, np.array([t]))
+    raw = f"denoised.{given.name}"
     instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)
-    if predicts is not DATA:
+    if given is not DATA:
         blocks: list[Block] = [tuple(map(tuple, X[0].tolist())) for X in (P, Q)]
         instructions = (Call(raw, START, t), Affine("denoised", ((START, blocks[0]), (raw, blocks[1]))))
     return ProgramStep(t, 0.0, instructions, "denoised", ())
@@ -253,25 +263,8 @@ def _lost(
     )
 
 
-def _quiet(like: Array) -> AbstractContextManager[Any]:
-    """No autograd in torch, no overflow warnings in numpy: what is not finite is reported at the end."""
-    xp = library(like)
-    return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
-
-
 def _bar(program: Program, tiles: int, progress: bool | None) -> Any:
     from tqdm import tqdm
 
     hidden = None if progress is None else not progress  # None: tqdm hides itself where stderr is no terminal
     return tqdm(total=tiles * len(program.steps), desc=program.scheme, unit="step", disable=hidden)
-
-
-def _versions(like: Array) -> dict[str, str]:
-    found = {"numtoolkit": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    return found if library(like) is np else found | {"torch": str(library(like).__version__)}
-
-
-def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} = {value!r} is not a whole number >= 1; give one.")
-    return int(value)

@@ -7,7 +7,6 @@ lists of k blocks (batch, *event). Numpy arrays and torch tensors are treated al
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -15,26 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.errors import InputError
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.arrays import Array, Floats, is_floating, library, lower_factor
+from numtoolkit.errors import InputError, counted
+from numtoolkit.problem.processes import Process
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.loop import Blocks, Normals, plain
 from numtoolkit.sampling.noise import Keys
-
-Array = Any  # a numpy array or a torch tensor
-
-
-def library(array: Any) -> Any:
-    """The library an array belongs to: numpy, torch, or None when it belongs to neither."""
-    if isinstance(array, np.ndarray):
-        return np
-    torch = sys.modules.get("torch")
-    return torch if torch is not None and isinstance(array, torch.Tensor) else None
-
-
-def is_floating(array: Array) -> bool:
-    """Whether an array holds real floating numbers."""
-    return bool(array.dtype.kind == "f") if library(array) is np else bool(array.dtype.is_floating_point)
 
 
 def join(blocks: Sequence[Array]) -> Array:
@@ -69,6 +54,9 @@ class Origin:
     event: tuple[int, ...]
     factor: Floats
 
+    def __repr__(self) -> str:
+        return f"<Origin of {counted(len(self), 'sample')} of shape {self.event}>"
+
     def __len__(self) -> int:
         return len(self.start) if self.seeds is None else len(self.seeds)  # type: ignore[arg-type]
 
@@ -76,8 +64,7 @@ class Origin:
         """The start blocks of the samples `rows`, a copy of what was given."""
         if self.start is not None:
             return split(self.start[rows], len(self.factor))
-        xi = self._normals(self._keys(rows), noise.START, 0)
-        return [plain([(c, xi[j]) for j, c in enumerate(row) if c]) for row in self.factor.tolist()]
+        return coloured(self.factor, self._normals(self._keys(rows), noise.START, 0))
 
     def noise(self, rows: Sequence[int]) -> Normals | None:
         """The noise of the samples `rows`: a function of (step, slot), or None without seeds."""
@@ -99,8 +86,9 @@ class Origin:
 def origin(
     process: Process, first: float, seeds: Any, start: Any, shape: Any, dtype: Any, device: Any, needed: Any = None
 ) -> Origin:
-    """The checked origin of a run that starts at the process time `first`.
+    """The checked origin of a run of a process that starts at the process time `first`.
 
+    seeds, start, shape, dtype, device   as for `numtoolkit.sample`, whose run it is
     needed   event shape the network is made for, or None; also the event shape when nothing else gives one
     raises   InputError for anything that is missing, given twice, or of a wrong shape, dtype or device
     """
@@ -129,7 +117,13 @@ def origin(
 def start_factor(process: Process, first: float) -> Floats:
     """(k, k), lower triangular: a run from time `first` starts as this factor times standard normals."""
     covariance = process.prior() if first >= process.T * (1 - 1e-12) else process.kernel(np.array([first]))[1][0]
-    return np.linalg.cholesky(covariance)
+    return lower_factor(covariance[None])[0]
+
+
+def coloured(factor: Floats, normals: Sequence[Array]) -> Blocks:
+    """Blocks of noise with the covariance of a factor (k, k), from as many blocks of standard normals."""
+    rows = [[(c, normals[j]) for j, c in enumerate(row) if c] for row in factor.tolist()]
+    return [plain(terms or [(0.0, normals[0])]) for terms in rows]
 
 
 def _seeds(seeds: Any) -> tuple[int, ...]:

@@ -36,8 +36,8 @@ def facts() -> dict[str, Record]:
     error_constant              {order, value, square} of `numtoolkit.symbolic.error_norm`, or None
     stable                      `numtoolkit.measure.stability.extents`, None where there is no bound
     """
-    found: dict[str, Record] = read_json(PATH)
-    return found
+    records: dict[str, Record] = read_json(PATH)
+    return records
 
 
 def derived(scheme: Scheme) -> Record:

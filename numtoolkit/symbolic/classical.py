@@ -15,7 +15,7 @@ from typing import Any
 from numtoolkit.declare.entries import L, N
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Noise, Place, Row, Step
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import add
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
@@ -42,6 +42,9 @@ class Order:
     p: int
     residuals: dict[Term, Any]
     field: Field
+
+    def __repr__(self) -> str:
+        return f"<Order {self.p}: {counted(len(self.residuals), 'residual')} of order {self.p + 1}>"
 
     def table(self) -> list[dict[str, object]]:
         """Residuals as order, tree, value, simplest trees first."""

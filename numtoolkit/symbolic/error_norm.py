@@ -18,8 +18,12 @@ class ErrorConstant:
     order: int
     square: Fraction
 
+    def __repr__(self) -> str:
+        return f"<ErrorConstant {self.value:.4g} h^{self.order}>"
+
     @property
     def value(self) -> float:
+        """The norm itself, to rounding."""
         return float(self.square) ** 0.5
 
 
@@ -35,16 +39,16 @@ def error_constant(scheme: Scheme) -> ErrorConstant | None:
     returns  None for a scheme with a coefficient that only a grid gives
     cost     that of the order: 0.01 to 1 s, no network calls
     """
-    own = scheme.unfitted()
-    own = own.bind(**own.parameters())
-    if own.of_grid:
+    bound = scheme.unfitted()
+    bound = bound.bind(**bound.parameters())
+    if bound.of_grid:
         return None
-    if own.kind == "ode":
-        found = order(own)
-        p, field, residuals = found.p, found.field, list(found.residuals.values())
+    if bound.kind == "ode":
+        classical = order(bound)
+        p, field, residuals = classical.p, classical.field, list(classical.residuals.values())
     else:
-        p = weak_order(own).weak
-        field, mean, covariance, _ = defects(StepInClock(own), p + 1)
+        p = weak_order(bound).weak
+        field, mean, covariance, _ = defects(StepInClock(bound), p + 1)
         residuals = [*mean.values(), *covariance.values()]
     equal = dict.fromkeys(field.names, 1)
     values = [Fraction(str(field.expression(value).subs(equal))) for value in residuals]

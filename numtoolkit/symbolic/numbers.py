@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from numtoolkit.declare.entries import Const, Entry, Product, Quotient, Sum, Symbol
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, brief
 
 try:
     import flint
@@ -44,6 +44,9 @@ class Field:
             self.symbols = dict(zip(self.names, field.gens, strict=True))
             self._number = lambda q: field(QQ(q.numerator, q.denominator))
         self.symbols |= {name: self.number(value) for name, value in (values or {}).items()}
+
+    def __repr__(self) -> str:
+        return f"<Field Q({brief(', '.join(self.names), 200)})>" if self.names else "<Field Q>"
 
     def number(self, value: Fraction | int) -> Any:
         """A rational as an element of the field."""
@@ -101,6 +104,9 @@ class Ratio:
             top, bottom = -top, -bottom
         self.top, self.bottom = top, bottom
         self._hash: int | None = None
+
+    def __repr__(self) -> str:
+        return brief(f"{self.top}" if self.bottom == 1 else f"({self.top})/({self.bottom})", 300)
 
     def _other(self, value: Any) -> Ratio:
         if isinstance(value, Ratio):

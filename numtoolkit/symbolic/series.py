@@ -61,15 +61,15 @@ class SeriesExpansion:
     def letters(self, X: Op) -> list[tuple[Any, str, str]]:
         """(coefficient, name, row) of an operator, like terms collected."""
         renamed = {old: (factor, new) for old, factor, new in self.rename}
-        found: dict[tuple[str, str], Any] = {}
+        collected: dict[tuple[str, str], Any] = {}
         for scalar, operator, row in X.terms:
             factor, letter = renamed.get(operator.name, (self.field.number(1), operator.name))
             if letter in self.absent:
                 continue
             for part in (row,) if row else self.rows:
-                old = found.get((letter, part), self.field.number(0))
-                found[letter, part] = old + self.field.scalar(scalar) * factor
-        return [(c, name, row) for (name, row), c in found.items() if c]
+                old = collected.get((letter, part), self.field.number(0))
+                collected[letter, part] = old + self.field.scalar(scalar) * factor
+        return [(c, name, row) for (name, row), c in collected.items() if c]
 
     def jets(self, X: Op) -> list[Jet]:
         """Every letter of an operator up to the order."""
@@ -110,11 +110,11 @@ class SeriesExpansion:
         return {(): value} if value else {}
 
     def flow(self, L: Sequence[Jet], a: Any, b: Any) -> Series:
-        """Flow from abscissa a to b: each word's iterated integral."""
+        """The flow of L, given as jets, from abscissa a to b: each word's iterated integral."""
         return self._grow(L, [((), [self.field.number(1)])], a, b)
 
     def integral(self, L: Sequence[Jet], N: Sequence[Jet], weights: Polynomial, a: Any, b: Any) -> Series:
-        """int_a^b Flow(L, s, b) N(s) w(s) ds."""
+        """int_a^b Flow(L, s, b) N(s) w(s) ds over [a, b] in the abscissa, L and N as jets, `weights` those of w."""
         seeds = [
             (
                 jet.letters,
@@ -131,18 +131,18 @@ class SeriesExpansion:
 
     def _grow(self, L: Sequence[Jet], seeds: list[tuple[Word, Polynomial]], a: Any, b: Any) -> Series:
         """Words of L-letters put on the left of the seeds, whose polynomials are functions of the upper limit."""
-        found: Series = {}
+        words: Series = {}
         while seeds:
             grown = []
             for word, poly in seeds:
-                add(found, {word: _value(poly, b)})
+                add(words, {word: _value(poly, b)})
                 for jet in L:
                     longer = jet.letters + word
                     if weight(longer) <= self.order:
                         shifted = [jet.coefficient * p for p in [*[self._zero] * jet.power, *poly]]
                         grown.append((longer, self._primitive(shifted, a)))
             seeds = grown
-        return found
+        return words
 
     def _primitive(self, poly: Polynomial, a: Any) -> Polynomial:
         """The antiderivative that vanishes at a."""
@@ -152,10 +152,10 @@ class SeriesExpansion:
 
     def tails(self, L: Sequence[Jet], b: Any) -> list[tuple[Word, Polynomial]]:
         """Flow from s to b as words with polynomials in the lower limit s."""
-        found: list[tuple[Word, Polynomial]] = []
+        words: list[tuple[Word, Polynomial]] = []
         seeds: list[tuple[Word, Polynomial]] = [((), [self.field.number(1)])]
         while seeds:
-            found += seeds
+            words += seeds
             grown = []
             for word, poly in seeds:
                 for jet in L:
@@ -164,7 +164,7 @@ class SeriesExpansion:
                         shifted = [-jet.coefficient * p for p in [*[self._zero] * jet.power, *poly]]
                         grown.append((longer, self._primitive(shifted, b)))
             seeds = grown
-        return found
+        return words
 
     def covariance(self, entry: Entry) -> CovarianceSeries:
         """The series of a noise's covariance."""
@@ -189,16 +189,16 @@ class SeriesExpansion:
     def spread(
         self, L: Sequence[Jet], G: Sequence[Jet], a: Any, b: Any, R: Sequence[Jet] | None = None
     ) -> CovarianceSeries:
-        """int_a^b Flow(L, s, b) G(s) Flow(R, s, b)' ds; R is L unless given."""
-        found: CovarianceSeries = {}
+        """int_a^b Flow(L, s, b) G(s) Flow(R, s, b)' ds over [a, b], L, G and R given as jets; R is L unless given."""
+        total: CovarianceSeries = {}
         tails = self.tails(L, b)
         for left, p in tails:
             for right, q in tails if R is None else self.tails(R, b):
                 for jet in G:
                     if weight(left) + weight(right) + weight(jet.letters) <= self.order:
                         poly = [jet.coefficient * x for x in [*[self._zero] * jet.power, *_times(p, q)]]
-                        add(found, {(left, jet.letters[0], right): _value(self._primitive(poly, a), b)})
-        return found
+                        add(total, {(left, jet.letters[0], right): _value(self._primitive(poly, a), b)})
+        return total
 
 
 def _backward(entry: Cov) -> bool:
@@ -217,13 +217,13 @@ def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
 
 
 def multiply(left: Series, right: Series, order: int) -> Series:
-    """The product of two series, truncated."""
-    found: Series = {}
+    """The words of the product `left` times `right` that are no heavier than `order`."""
+    product: Series = {}
     for u, a in left.items():
         for v, b in right.items():
             if weight(u) + weight(v) <= order:
-                add(found, {u + v: a * b})
-    return found
+                add(product, {u + v: a * b})
+    return product
 
 
 def _value(poly: Polynomial, at: Any) -> Any:

@@ -13,7 +13,7 @@ weak       the conditions of the last order with psi_p and b taken at z = 0
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import factorial
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Row
+from numtoolkit.errors import brief, counted
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
@@ -47,7 +48,7 @@ class Node:
     c: Entry
     origin: Entry
     flow: Entry
-    weights: tuple[tuple[int, Entry], ...]
+    weights: tuple[tuple[int, Entry], ...] = field(repr=False)
     exact: bool  # taken at an exact state: no defect
 
 
@@ -88,6 +89,9 @@ class Conditions:
         frame = StepInClock(scheme)
         self.b = self._row(frame, frame.layout.out, depth)
         self._cache: dict[Any, ExpPoly] = {}
+
+    def __repr__(self) -> str:
+        return f"<Conditions of {brief(self.scheme.spec, 100)}: {counted(len(self.nodes), 'node')}>"
 
     # stages
 
@@ -177,7 +181,7 @@ class Conditions:
         return self._defect(j, ZERO, ONE, self.b[1], z)
 
     def stage_psi(self, j: int, index: int, z: str = "z1") -> ExpPoly:
-        """psi_{j,i}(z), zero for an evaluation at an exact state."""
+        """psi_{j,i}(z) of the node i = `index`, zero for an evaluation at an exact state."""
         node = self.nodes[index]
         return {} if node.exact else self._defect(j, node.origin, node.c, node.weights, z)
 
@@ -310,11 +314,6 @@ def _child_weight(child: Any) -> int:
         return child
     powers, children = child
     return 1 + int(powers) + sum(map(_child_weight, children))
-
-
-def conditions_of_order(p: int) -> int:
-    """How many conditions of order p >= 2 there are beside psi_{1,i} = 0: 1, 2, 4, 9, 20, 48, 115 (item 6)."""
-    return len(_of_weight(p))
 
 
 def _exponent(z: str, c: Any) -> Exponents:

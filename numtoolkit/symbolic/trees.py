@@ -25,34 +25,38 @@ STATE: Term = ((), ())
 
 @cache
 def tree_weight(tree: Tree) -> int:
+    """The power of h that a network tree comes with."""
     return tree[0] + sum(term_weight(child) for child in tree[1])
 
 
 @cache
 def term_weight(term: Term) -> int:
+    """The power of h that a term comes with."""
     word, leaf = term
     return weight(word) + (tree_weight(leaf) if leaf else 0)
 
 
 def network(state: StateSeries, network_time: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
-    """e(u_n + told h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
+    """e(u_n + c h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
 
-    linear  drop second and higher derivatives in the state (networks that are affine in it)
+    state         Y; network_time  the abscissa c that the network is told
+    order, field  trees heavier than `order` are dropped; `field` holds the coefficients
+    linear        drop second and higher derivatives in the state (networks that are affine in it)
     """
     increments = sorted((term, c) for term, c in state.items() if term != STATE)
     partial: list[tuple[tuple[Term, ...], int, Any]] = [((), 0, field.number(1))]
     for term, c in increments:
-        own = term_weight(term)
+        each = term_weight(term)
         grown = []
         for children, used, value in partial:
             power = value
-            for count in range(1, (order - used) // own + 1):
+            for count in range(1, (order - used) // each + 1):
                 if linear and len(children) + count > 1:
                     break
                 power = power * c / field.number(count)
-                grown.append((children + (term,) * count, used + own * count, power))
+                grown.append((children + (term,) * count, used + each * count, power))
         partial += grown
-    found: TreeSeries = {}
+    trees: TreeSeries = {}
     for children, used, value in partial:
         clock = value
         for time in range(order - used + 1):
@@ -60,28 +64,28 @@ def network(state: StateSeries, network_time: Any, order: int, field: Field, lin
                 clock = clock * network_time / field.number(time)
             if not clock:
                 break
-            found[time, children] = clock
-    return found
+            trees[time, children] = clock
+    return trees
 
 
 def apply(series: Series, state: StateSeries, order: int) -> StateSeries:
-    """A block coefficient times a state."""
-    found: StateSeries = {}
+    """A block coefficient, the `series` of its words, times a state; terms heavier than `order` are dropped."""
+    terms: StateSeries = {}
     for word, c in series.items():
         for (inner, leaf), d in state.items():
             if weight(word) + term_weight((inner, leaf)) <= order:
-                add(found, {(word + inner, leaf): c * d})
-    return found
+                add(terms, {(word + inner, leaf): c * d})
+    return terms
 
 
 def apply_to_network(series: Series, value: TreeSeries, order: int) -> StateSeries:
-    """A block coefficient times a network value."""
-    found: StateSeries = {}
+    """A block coefficient, the `series` of its words, times a network value, to terms of weight `order`."""
+    terms: StateSeries = {}
     for word, c in series.items():
         for tree, d in value.items():
             if weight(word) + tree_weight(tree) <= order:
-                add(found, {(word, tree): c * d})
-    return found
+                add(terms, {(word, tree): c * d})
+    return terms
 
 
 class Exact:
@@ -100,32 +104,32 @@ class Exact:
 
     def state(self, c: Any) -> StateSeries:
         """The exact state at abscissa c."""
-        found: StateSeries = {}
+        series: StateSeries = {}
         power = self.field.number(1)
         for terms in self.terms:
-            found |= {term: value * power for term, value in terms.items() if power}
+            series |= {term: value * power for term, value in terms.items() if power}
             power = power * c
-        return found
+        return series
 
     def _terms(self, w: int) -> StateSeries:
         """Every term of weight w: the last letter put on the left of a lighter term divides by the new weight."""
-        found: StateSeries = {}
+        total: StateSeries = {}
         for jet in self._L:
             if 0 <= (lighter := w - weight(jet.letters)):
                 scale = {jet.letters: jet.coefficient / self.field.number(w)}
-                add(found, apply(scale, self.terms[lighter], w))
+                add(total, apply(scale, self.terms[lighter], w))
         for jet in self._N:
             if 0 <= (lighter := w - weight(jet.letters)):
                 scale = {jet.letters: jet.coefficient / self.field.number(w)}
-                add(found, apply_to_network(scale, self.trees[lighter], w))
-        return found
+                add(total, apply_to_network(scale, self.trees[lighter], w))
+        return total
 
     def _trees(self, w: int) -> TreeSeries:
         flat: StateSeries = {STATE: self.field.number(1)}
         for terms in self.terms[1 : w + 1]:
             flat |= terms
-        found = network(flat, self.field.number(1), w, self.field, self._linear)
-        return {tree: value for tree, value in found.items() if tree_weight(tree) == w}
+        trees = network(flat, self.field.number(1), w, self.field, self._linear)
+        return {tree: value for tree, value in trees.items() if tree_weight(tree) == w}
 
 
 def show_term(term: Term) -> str:
@@ -136,6 +140,7 @@ def show_term(term: Term) -> str:
 
 
 def show_tree(tree: Tree) -> str:
+    """A tree for people: "e'[N e]", time derivatives as e_t."""
     time, children = tree
     head = "e" + ("_" + "t" * time if time else "") + "'" * len(children)
     return f"{head}[{', '.join(map(show_term, children))}]" if children else head

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.fitted_defects import step_defects
@@ -52,6 +52,10 @@ class Verdict:
     filled: int | None = None
     residuals: list[dict[str, object]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
+        return f"<Verdict {brief(self.scheme, 100)}: {self.verdict}, {orders or 'no order'}>"
 
 
 def verify(scheme: Scheme) -> Verdict:

@@ -19,7 +19,7 @@ from typing import Any
 from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Noise, Place, Row
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import (
     CovarianceSeries,
@@ -49,6 +49,11 @@ class WeakOrder:
     strong: int | None
     general: bool
     residuals: list[dict[str, object]]
+
+    def __repr__(self) -> str:
+        law = "every smooth score" if self.general else "affine scores"
+        left = f"{counted(len(self.residuals), 'residual')} of order {self.weak + 1}"
+        return f"<WeakOrder {self.weak} for {law}, strong {self.strong}: {left}>"
 
 
 def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> WeakOrder:

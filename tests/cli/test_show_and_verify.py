@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from numtoolkit.cli import catalogue
 from numtoolkit.schemes import catalogue as every_scheme
 from tests.support.command_line import ORDERS
 
@@ -18,7 +17,7 @@ def test_show_prints_the_page_with_what_is_derived(run):
     assert (code, err) == (0, "")
     assert "derived      classical 2, stiff strong 2" in out
     assert "error constant 0.26 h^3; stable to 2 (h L = 0), 2.184 (h L = -1)" in " ".join(out.split())
-    assert "Y1 = exp(c2*z) y + c2*phi1(c2*z) E0" in out
+    assert "Y1 = exp(c2*z) y + c2*h*phi1(c2*z)*N E0" in out
     # What holds for every c2 need not be all that holds for one: nothing is said of a bound scheme.
     assert "derived" not in run("show", "res-2s(c2=1/3)")[1]
 
@@ -91,7 +90,7 @@ def test_a_failed_claim_exits_with_1(run, monkeypatch):
     from numtoolkit.schemes import one_step
 
     false = replace(one_step.DDIM, claims=replace(one_step.DDIM.claims, classical=3))
-    monkeypatch.setattr(catalogue, "schemes", lambda texts: [false])
+    monkeypatch.setattr("numtoolkit.cli.verify.schemes", lambda texts: [false])
     code, out, err = run("verify", "ddim")
     assert code == 1
     assert "NOT AS CLAIMED" in out

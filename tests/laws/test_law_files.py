@@ -100,10 +100,10 @@ def test_hostile_and_foreign_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="zip"):
         load(path)
     np.savez_compressed(path, images=np.zeros((1000, 1000)))  # 8 MB in 8 kB
-    monkeypatch.setattr("numtoolkit.laws.files.SIZE_LIMIT", 1 << 20)
+    monkeypatch.setattr("numtoolkit.files.storage.NPZ_LIMIT", 1 << 20)
     with pytest.raises(StorageError, match="unpacks"):
         load(path)
-    monkeypatch.setattr("numtoolkit.laws.files.SIZE_LIMIT", 100)
+    monkeypatch.setattr("numtoolkit.files.storage.NPZ_LIMIT", 100)
     with pytest.raises(StorageError, match="larger"):
         load(path)
 
@@ -112,7 +112,7 @@ def test_headers_that_lie_are_refused(tmp_path):
     """An array header that promises another size than its bytes, or a name twice, is no array."""
     path = tmp_path / "law.npz"
     huge, long, short = "(10000000000, 3)", "(1, 3)" + 20_000 * " ", "(1, 3)"
-    for shape, message in ((huge, "cannot load"), (long, "load securely"), (short, "shorter than its bytes")):
+    for shape, message in ((huge, "cannot read"), (long, "load securely"), (short, "shorter than its bytes")):
         header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
         content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(48)
         with zipfile.ZipFile(path, "w") as archive:

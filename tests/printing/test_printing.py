@@ -115,14 +115,14 @@ class Block:
         return Block(np.diag([0.0, 1.0]) @ self.matrix)
 
 
-def weight(k):
-    """h phi_k(X) N by an augmented exponential (Al-Mohy & Higham 2011, theorem 2.1)."""
+def function(k):
+    """phi_k(X) by an augmented exponential (Al-Mohy & Higham 2011, theorem 2.1)."""
 
-    def evaluate(X, M=Block(BLOCKS[OPERATORS["N"]])):  # noqa: B008
+    def evaluate(X):
         big = np.zeros((2 * k + 2, 2 * k + 2))
         big[:2, :2], big[:2, 2:4] = X.matrix, np.eye(2)
         big[2:-2, 4:] = np.eye(2 * k - 2)
-        return Block(LENGTH * expm(big)[:2, -2:] @ M.matrix)
+        return Block(expm(big)[:2, -2:])
 
     return evaluate
 
@@ -132,7 +132,7 @@ MEANING = {
     "h": LENGTH,
     "z": Block(LENGTH * BLOCKS[OPERATORS["L"]]),
     "exp": lambda X: Block(expm(X.matrix)),
-    **{f"phi{k}": weight(k) for k in range(1, 5)},
+    **{f"phi{k}": function(k) for k in range(1, 5)},
 }
 
 
@@ -153,7 +153,7 @@ def entries(item):
 
 def computed(text, numbers):
     """What printed text evaluates to, as a 2 x 2 matrix."""
-    source = text.replace("^", "**").replace("; ", ", ") or "1"
+    source = text.replace("^", "**") or "1"
     value = eval(source, {"__builtins__": {}}, MEANING | numbers)  # only text this package printed
     return value.matrix if isinstance(value, Block) else value * np.eye(2)
 
@@ -247,11 +247,49 @@ def test_the_tableau_of_res_2s_is_that_of_the_paper():
 \end{array}""" in printing.latex(scheme("res-2s"))
 
 
+@pytest.mark.parametrize("spec", SPECS)
+def test_an_entry_of_a_tableau_times_what_its_heading_says_is_the_coefficient(spec):
+    """h N, h where the whole drift is frozen, or nothing: the heading is true of every entry of every tableau."""
+    member, scales = scheme(spec), {"h*N": LENGTH * BLOCKS[OPERATORS["N"]], "h": LENGTH * np.eye(2), "": np.eye(2)}
+    numbers = values(member)
+    for _, layout in printing.sections(member):
+        table = pages.tableau(member, layout)
+        if table is None:
+            continue
+        scale = scales[pages.multiplied(table, member)]
+        for (_, row), (_, *cells) in zip(table.lines, pages._cells(table, member, TEXT), strict=True):
+            for name, cell in zip(table.columns, cells, strict=True):
+                exact = reader(member, numbers).block(dict(row.terms)[name])[0] if cell else np.zeros((2, 2))
+                np.testing.assert_allclose(computed(cell, numbers) @ scale if cell else exact, exact, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("spec", "row", "heading"),
+    [
+        ("ddim", "y' = exp(z) y + h*phi1(z)*N E0", "tableau, each entry times h*N"),
+        (
+            "res-2s",
+            "y' = exp(z) y + h*(phi1(z) - phi2(z)/c2)*N E0 + h*phi2(z)*N/c2 E1",
+            "tableau, each entry times h*N",
+        ),
+        ("cvv", "+ h*phi1(h*(L.m + shift*unit.m)/2)*N.m/2 E1", None),
+        ("lawson-2", "exp(z/2)*h*N(0)/2 E0", "tableau\n"),
+        ("heun", "y' = y + h/2 E0 + h/2 E1", "each entry times h\n"),
+        ("euler", "y' = y + h E0", "each entry times h\n"),
+    ],
+)
+def test_a_row_writes_h_and_n_and_a_tableau_says_what_it_leaves_out(spec, row, heading):
+    """Where a row is read as it stands it is the step: h phi_k(c h L) N before an evaluation, h where N = 1."""
+    page = printing.text(scheme(spec))
+    assert row in page
+    assert ("tableau" not in page) if heading is None else (heading in page)
+
+
 def test_the_tableau_of_a_multistep_scheme_lists_past_nodes():
     """The node -r0 of the evaluation before has a row and a column."""
     page = printing.text(scheme("res-2m"))
     assert (
-        """tableau
+        """tableau, each entry times h*N
       | E0                    E1
     0 |
   -r0 |
@@ -311,7 +349,8 @@ def test_weights_become_phi_functions_wherever_the_window_starts():
         assert "Int" not in text
         numbers = {"a": 0.25, "c2": 0.3}
         exact = reader(scheme("ddim"), numbers).block(entry)[0]
-        np.testing.assert_allclose(computed(text, numbers), exact, rtol=1e-12, atol=1e-12)
+        found = LENGTH * computed(text, numbers) @ BLOCKS[OPERATORS["N"]]  # an entry of a tableau multiplies h N
+        np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-12)
     assert TEXT.entry(phi(3, 1 + a).window(d), d) == "phi3((1 + a)*z)"
     assert TEXT.entry(integral(0, 1, (0, 0, 1)), d) == "2*phi3(z)"
     assert TEXT.entry(integral(0, Fraction(1, 2)), number("1/2")) == "phi1(z/2)/2"

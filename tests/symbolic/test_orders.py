@@ -13,7 +13,7 @@ from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import Conditions, applies, conditions_of_order, stiff_order
+from numtoolkit.symbolic.stiff import Conditions, applies, stiff_order
 from numtoolkit.symbolic.trees import Exact
 from numtoolkit.symbolic.verdict import verify
 from tests.support.declarations import (
@@ -54,7 +54,8 @@ def test_conditions_are_as_many_as_trees():
     reading = SeriesExpansion(field, 6, absent=("L",), steady=("N",))
     exact = Exact(field, [], reading.jets(N), 6)
     assert [len(terms) for terms in exact.terms[1:]] == [1, 2, 5, 13, 37, 108]
-    assert [conditions_of_order(p) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
+    conditions = Conditions(scheme("ddim"))
+    assert [len(list(conditions.values(p))) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
 
 
 @pytest.mark.parametrize(

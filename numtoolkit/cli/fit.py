@@ -18,11 +18,11 @@ from numtoolkit.cli.output import (
     number,
     numbers,
     report,
-    versions,
 )
 from numtoolkit.errors import InputError
 from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
 from numtoolkit.files.storage import write_json
+from numtoolkit.files.versions import versions
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -48,7 +48,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _fit(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.search is not None:
         return _search(arguments)
     if arguments.low is not None or arguments.high is not None:
@@ -111,4 +111,4 @@ def _unless(text: str | None, word: str, option: str, default: int) -> int | Non
     return default if text is None else None if text == word else number(text, option, 1, MOST)
 
 
-FIT = Command("fit", "Fit the coefficients of a scheme, or search for a parameter of it.", _arguments, _fit)
+FIT = Command("fit", "Fit the coefficients of a scheme, or search for a parameter of it.", _arguments, _run)

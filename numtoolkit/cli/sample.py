@@ -1,4 +1,4 @@
-"""`sample` and `reproduce`: runs that fill folders."""
+"""`sample`: samples of a law whose network is exact, into a folder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report, versions
+from numtoolkit.arrays import host
+from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report
 from numtoolkit.errors import InputError
 from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.files.storage import checksum, write_figure
+from numtoolkit.files.versions import versions
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme as scheme_of
@@ -21,10 +23,7 @@ SHARD = 4 * BATCH  # samples of a file
 SHOWN, COLUMNS = 64, 8  # samples of a picture
 
 
-# --- sample
-
-
-def _sample_arguments(parser: argparse.ArgumentParser) -> None:
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
     )
@@ -41,7 +40,7 @@ def _sample_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _sample(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
     from numtoolkit.models.network import Network
     from numtoolkit.sampling.runner import sample, times_of
@@ -72,11 +71,11 @@ def _sample(arguments: argparse.Namespace) -> int:
     run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": BATCH, **where}
     with bar(-(-len(missing) // BATCH) * (len(times) - 1 + denoise), scheme.spec) as shown:
         for first in range(0, len(missing), SHARD):
-            own = missing[first : first + SHARD]
-            found = sample(
-                Network.of(law), scheme, seeds=own, progress=False, callback=lambda *_: shown.update(), **run
+            part = missing[first : first + SHARD]
+            drawn = sample(
+                Network.of(law), scheme, seeds=part, progress=False, callback=lambda *_: shown.update(), **run
             )
-            kept.add(own, np.asarray(found.samples if arguments.device is None else found.samples.cpu()))
+            kept.add(part, host("samples", drawn.samples))
     if arguments.image:
         _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
@@ -106,23 +105,4 @@ def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> Non
     note(f"wrote {write_figure(kept.path / 'samples.png', figure)}")
 
 
-# --- reproduce
-
-
-def _reproduce_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="fewer samples and evaluations: the same files in seconds")
-    parser.add_argument("--experiments", metavar="DIR", default="experiments", help="by default experiments")
-    parser.add_argument("--out", metavar="DIR", default="figures", help="by default figures")
-    add_json(parser)
-
-
-def _reproduce(arguments: argparse.Namespace) -> int:
-    from numtoolkit.reproduce.job import reproduce
-
-    written = reproduce(Path(arguments.experiments), Path(arguments.out), arguments.quick, note)
-    report(arguments, {"files": written}, lambda: "\n".join(map(str, written)))
-    return 0
-
-
-SAMPLE = Command("sample", "Samples of a law whose network is exact, into a folder.", _sample_arguments, _sample)
-REPRODUCE = Command("reproduce", "The main job: every experiment.", _reproduce_arguments, _reproduce)
+SAMPLE = Command("sample", "Samples of a law whose network is exact, into a folder.", _arguments, _run)

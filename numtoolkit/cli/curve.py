@@ -1,17 +1,15 @@
-"""`curve` and `stability`: what schemes do, as numbers and as pictures."""
+"""`curve`: error against network evaluations, as numbers and as a picture."""
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from numtoolkit.cli.output import (
     MOST,
     MOST_NFE,
     Command,
+    Record,
     add_json,
     destination,
     grid,
@@ -22,29 +20,17 @@ from numtoolkit.cli.output import (
     progress,
     report,
     schemes,
-    versions,
+    write_sidecar,
 )
 from numtoolkit.errors import InputError
-from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure, write_json
+from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure
 from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import PROCESSES
 from numtoolkit.problem.processes import process as process_of
 
-if TYPE_CHECKING:
-    from numtoolkit.measure.stability import Region, StepLimit
 
-LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
-TIMES = 6  # at which the longest stable steps on a process are listed
-VARIANCE = 0.25  # of the data, where stability is that of a process
-
-Record = dict[str, Any]
-
-
-# --- curve
-
-
-def _curve_arguments(parser: argparse.ArgumentParser) -> None:
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--process", required=True, metavar="P", help=", ".join(PROCESSES))
     parser.add_argument(
         "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
@@ -59,7 +45,7 @@ def _curve_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _curve(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
     from numtoolkit.measure import error_curve
 
@@ -112,59 +98,8 @@ def _keep(path: Path, records: list[Record], title: str, command: str) -> None:
             from numtoolkit.plots import curve_figure
 
             write_figure(path, curve_figure(records, title))
-        _sidecar(path, records, title, command)
+        write_sidecar(path, records, title, command)
     note(f"wrote {path}")
 
 
-def _sidecar(path: Path, records: list[Record], title: str, command: str) -> None:
-    write_json(path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records})
-
-
-# --- stability
-
-
-def _stability_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("schemes", nargs="+", metavar="SCHEME", help="at most 8")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
-    parser.add_argument("--process", metavar="P", help="steps on this process, instead of the test equation")
-    add_json(parser)
-
-
-def _stability(arguments: argparse.Namespace) -> int:
-    from numtoolkit.measure.stability import regions
-    from numtoolkit.plots import stability_figure
-
-    chosen = schemes(arguments.schemes)
-    process = process_of(arguments.process) if arguments.process else None
-    path = destination(arguments.out, tuple(PICTURES))
-    found: list[Sequence[Region | StepLimit]] = [
-        regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")
-    ]
-    title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
-    write_figure(path, stability_figure([region for own in found for region in own], title))
-    records = [r for own in found for member, x in zip(own, LINEAR, strict=False) for r in _extents(member, x)]
-    _sidecar(path, records, title, arguments.command)
-    note(f"wrote {path}")
-    report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
-    return 0
-
-
-def _extents(member: Region | StepLimit, linear: float) -> list[Record]:
-    """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
-    from numtoolkit.measure.stability import Region, real_interval
-
-    if isinstance(member, Region):
-        found = [("w in [-extent, 0]", real_interval(member.scheme, linear))]
-    else:
-        some = range(0, len(member.t), max(len(member.t) // TIMES, 1))
-        found = [(f"step from t = {member.t[i]:.3g}", float(member.h[i])) for i in some]
-    named = {"scheme": member.scheme, "on": member.panel}
-    return [named | {"of": what, "extent": value if math.isfinite(value) else None} for what, value in found]
-
-
-def _extent(value: float | None) -> float | str:
-    return "no bound" if value is None else value
-
-
-CURVE = Command("curve", "Error against network evaluations on a law whose network is exact.", _curve_arguments, _curve)
-STABILITY = Command("stability", "Where schemes are stable, as a picture.", _stability_arguments, _stability)
+CURVE = Command("curve", "Error against network evaluations on a law whose network is exact.", _arguments, _run)

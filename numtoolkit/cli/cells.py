@@ -1,0 +1,66 @@
+"""What is known of a scheme, as records and as cells and lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numtoolkit import printing
+from numtoolkit.declare.scheme import ORDERS, Scheme
+from numtoolkit.schemes import facts, names_in_use
+
+
+def entry(scheme: Scheme) -> dict[str, Any]:
+    """The record of a scheme: what it declares, and what was derived of it."""
+    return {
+        "name": scheme.name,
+        "scheme": scheme.spec,
+        "family": scheme.family,
+        "kind": scheme.kind,
+        "kinds": [kind.name for kind in scheme.kinds],
+        "processes": list(scheme.processes),
+        "nfe_per_step": scheme.nfe_per_step,
+        "claimed": {key: getattr(scheme.claims, key) for key in ORDERS},
+        "reference": scheme.source,
+        "aliases": list(scheme.aliases),
+        "names_in_use": {name: spec for name, spec in names_in_use().items() if spec.split("(")[0] == scheme.name},
+        "frozen": scheme.frozen.name,
+        "clock": scheme.clock.name,
+        "parameters": [p.name for p in scheme.params],
+        **facts.derived(scheme),
+    }
+
+
+def orders(derived: Mapping[str, int | None]) -> str:
+    """Orders in a cell: "2, stiff 2 1 2" (strong, commuting, weak), "weak 1, strong 1", "-" for none."""
+    text = {key: "-" if derived.get(key) is None else str(derived[key]) for key in ORDERS}
+    stiff = " ".join(text[key] for key in ORDERS if key.startswith("stiff"))
+    parts = [text["classical"], f"stiff {stiff}", f"weak {text['sde_weak']}", f"strong {text['sde_strong']}"]
+    return ", ".join(part for part in parts if any(map(str.isdigit, part))) or "-"
+
+
+def constant(error: Mapping[str, Any] | None) -> str:
+    """An error constant in a cell: "0.312 h^3", its order left out where it is 0."""
+    return "" if error is None else f"{error['value']:.3g} h^{error['order']}" if error["value"] else "0"
+
+
+def reach(extent: float | None, digits: str) -> str:
+    """How far a scheme is stable, "any" where nothing bounds it; `digits` is a format such as ".2f"."""
+    return "any" if extent is None else format(extent, digits)
+
+
+def derived_facts(known: Mapping[str, Any]) -> list[str]:
+    """What a record has of orders, error constant and stability, in words."""
+    stable = ", ".join(f"{reach(extent, '.4g')} ({on})" for on, extent in known["stable"].items())
+    error = constant(known["error_constant"])
+    parts = [printing.claims(known["derived"]), error and f"error constant {error}", stable and f"stable to {stable}"]
+    return [part for part in parts if part]
+
+
+def error_term(order: int | None, residuals: Mapping[str, str]) -> str:
+    """The first of the residuals, simplest trees first, in a cell."""
+    if not residuals:
+        return ""
+    tree, value = next(iter(residuals.items()))
+    short = value if len(value) <= 24 else f"({len(value)} characters)"
+    return f"h^{order} {short} {tree}" + (f" + {len(residuals) - 1} more" if len(residuals) > 1 else "")

@@ -1,0 +1,95 @@
+"""The command line: results on stdout, progress and errors on stderr.
+
+Exit codes are 0, 1 (a claim failed), 2 (usage or input), 130 (interrupted) and 141 (nobody reads stdout any more).
+Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+from numtoolkit.cli.curve import CURVE
+from numtoolkit.cli.fit import FIT
+from numtoolkit.cli.list import LIST
+from numtoolkit.cli.output import Command, emit, note
+from numtoolkit.cli.reproduce import REPRODUCE
+from numtoolkit.cli.sample import SAMPLE
+from numtoolkit.cli.show import SHOW
+from numtoolkit.cli.stability import STABILITY
+from numtoolkit.cli.verify import VERIFY
+from numtoolkit.errors import InputError, NumtoolkitError, unknown
+from numtoolkit.files.versions import versions
+
+COMMANDS: dict[str, Command] = {c.name: c for c in (LIST, SHOW, VERIFY, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    top = _Parser(
+        prog="numtoolkit",
+        description="Integrators of diffusion models: declared once, proved, measured exactly, and run.",
+        epilog="A scheme, process, law or grid is a name with optional parameters: 'res-2s(c2=1/3)', 'rho(7)'. "
+        "A law is also the path of an .npz file, a scheme that of a table that fit wrote. "
+        "Names are read in either case. Results go to stdout. Exit code: 0, 1 where a claim failed, 2 for what cannot "
+        "be used as given.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="store_true", help="versions of numtoolkit and of the packages it uses")
+    commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for command in COMMANDS.values():
+        reader = commands.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
+        command.arguments(reader)
+        reader.set_defaults(run=command.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line, by default this process's, and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of overflow: results are checked to be finite
+            code = _run(words)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:  # argparse, after --help
+        return int(stop.code or 0)
+    except (NumtoolkitError, MemoryError) as error:
+        sentence = (
+            str(error) if isinstance(error, NumtoolkitError) else f"out of memory ({error}); ask for less at once."
+        )
+        sys.stderr.write(f"numtoolkit: {sentence}\n")
+        return 2
+    except KeyboardInterrupt:
+        note("numtoolkit: interrupted; what was written before is complete.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit complains
+        return 141
+
+
+def _run(words: list[str]) -> int:
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first is not None and first not in COMMANDS:
+        raise unknown("command", first, COMMANDS)
+    top = parser()
+    arguments = top.parse_args(words)
+    if arguments.version:
+        emit("\n".join(f"{name} {version}" for name, version in versions().items()))
+        return 0
+    if first is None:
+        top.error("name a command")
+    arguments.command = shlex.join(["numtoolkit", *words])
+    code: int = arguments.run(arguments)
+    return code

@@ -1,0 +1,76 @@
+"""`stability`: where schemes are stable, as numbers and as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from numtoolkit.cli.output import (
+    Command,
+    Record,
+    add_json,
+    destination,
+    grid,
+    note,
+    progress,
+    report,
+    schemes,
+    write_sidecar,
+)
+from numtoolkit.files.storage import PICTURES, write_figure
+from numtoolkit.problem.processes import process as process_of
+
+if TYPE_CHECKING:
+    from numtoolkit.measure.stability import Region, StepLimit
+
+LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
+TIMES = 6  # at which the longest stable steps on a process are listed
+VARIANCE = 0.25  # of the data, where stability is that of a process
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("schemes", nargs="+", metavar="SCHEME", help="at most 8")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
+    parser.add_argument("--process", metavar="P", help="steps on this process, instead of the test equation")
+    add_json(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from numtoolkit.measure.stability import regions
+    from numtoolkit.plots import stability_figure
+
+    chosen = schemes(arguments.schemes)
+    process = process_of(arguments.process) if arguments.process else None
+    path = destination(arguments.out, tuple(PICTURES))
+    maps: list[Sequence[Region | StepLimit]] = [
+        regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")
+    ]
+    title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
+    write_figure(path, stability_figure([member for members in maps for member in members], title))
+    records = [r for members in maps for member, x in zip(members, LINEAR, strict=False) for r in _extents(member, x)]
+    write_sidecar(path, records, title, arguments.command)
+    note(f"wrote {path}")
+    report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
+    return 0
+
+
+def _extents(member: Region | StepLimit, linear: float) -> list[Record]:
+    """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
+    from numtoolkit.measure.stability import Region, real_interval
+
+    if isinstance(member, Region):
+        extents = [("w in [-extent, 0]", real_interval(member.scheme, linear))]
+    else:
+        some = range(0, len(member.t), max(len(member.t) // TIMES, 1))
+        extents = [(f"step from t = {member.t[i]:.3g}", float(member.h[i])) for i in some]
+    names = {"scheme": member.scheme, "on": member.panel}
+    return [names | {"of": what, "extent": value if math.isfinite(value) else None} for what, value in extents]
+
+
+def _extent(value: float | None) -> float | str:
+    return "no bound" if value is None else value
+
+
+STABILITY = Command("stability", "Where schemes are stable, as a picture.", _arguments, _run)

@@ -1,0 +1,78 @@
+"""`verify`: what is proved of schemes."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from dataclasses import asdict
+from typing import Any
+
+from numtoolkit.cli.cells import orders
+from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, width
+from numtoolkit.errors import InputError
+from numtoolkit.schemes import catalogue
+
+SOME = 6  # residuals printed of each of several schemes
+
+HOLDS = {"general": "every law", "gaussian": "Gaussian laws", "sampled": "every law, some step ratios"}
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("schemes", metavar="SCHEME", nargs="*", help="free parameters stay symbolic")
+    parser.add_argument("--all", action="store_true", help="the whole catalogue")
+    add_json(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from numtoolkit.symbolic.verdict import verify
+
+    if bool(arguments.schemes) == arguments.all:
+        raise InputError("verify needs to know what: name schemes, or give --all alone.")
+    chosen = catalogue() if arguments.all else schemes(arguments.schemes)
+    records = [asdict(verify(scheme)) for scheme in progress(chosen, "proving")]
+    report(arguments, records, lambda: _verdicts(records))
+    failed = [r["scheme"] for r in records if not r["ok"]]
+    if failed:
+        note(f"numtoolkit: a claim failed for {', '.join(failed)}.")
+    return 1 if failed else 0
+
+
+def _verdicts(records: list[dict[str, Any]]) -> str:
+    rows = [
+        {
+            "scheme": r["scheme"],
+            "claimed": orders(r["claimed"]),
+            "derived": orders(r["derived"]),
+            "whole run": r["run"] if r["filled"] in (None, r["run"]) else f"{r['run']}, filled {r['filled']}",
+            "verdict": r["verdict"] + ("" if r["ok"] else ", NOT AS CLAIMED"),
+            "holds for": HOLDS.get(r["holds"], ""),
+        }
+        for r in records
+    ]
+    parts = [
+        grid(rows, optional=("holds for",)),
+        "",
+        "stiff: strong, commuting, weak order.",
+        "whole run: a step of order p at its start or end leaves it at p + 1.",
+        "filled: of a run that ends with steps that fill its budget.",
+    ]
+    for r in records:
+        parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
+        parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []
+    return "\n".join(parts)
+
+
+def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> list[str]:
+    if not residuals:
+        return [f"{name}: no residual."]
+    shown = residuals[:most]
+    wide = max(len(r["tree"]) for r in shown)
+    lines = [f"{name}: local error of order {residuals[0]['order']}, numerical minus exact"]
+    for r in shown:
+        first, later = f"  {r['tree']:{wide}}  ", " " * (wide + 4)
+        lines += textwrap.wrap(r["value"], width(), initial_indent=first, subsequent_indent=later)
+    left = len(residuals) - len(shown)
+    return [*lines, f"  and {left} more; verify it alone to see them"] if left else lines
+
+
+VERIFY = Command("verify", "Prove or refute the claimed orders of schemes.", _arguments, _run)

@@ -1,0 +1,49 @@
+"""Factors of covariances, and which library an array is of."""
+
+import numpy as np
+import pytest
+
+from numtoolkit.arrays import host, library, lower_factor, principal_factor
+from numtoolkit.errors import InputError, whole
+
+SINGULAR = np.array([[[4.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 9.0]], [[0.0, 0.0], [0.0, 0.0]]])
+
+
+@pytest.mark.parametrize("factor", [lower_factor, principal_factor])
+def test_a_factor_times_its_transpose_is_the_covariance_even_where_that_is_singular(factor):
+    """Blocks of rank 2, 1 and 0 come back, without a NaN."""
+    regular = np.array([[[2.0, -0.3], [-0.3, 0.5]]])
+    covariance = np.concatenate([regular, SINGULAR])
+    A = factor(covariance)
+    np.testing.assert_allclose(A @ np.swapaxes(A, 1, 2), covariance, rtol=0, atol=1e-15)
+
+
+def test_the_lower_factor_is_that_of_cholesky_where_there_is_one():
+    """Lower triangular, with a diagonal >= 0."""
+    rng = np.random.default_rng(0)
+    roots = rng.standard_normal((5, 3, 3))
+    covariance = roots @ np.swapaxes(roots, 1, 2)
+    np.testing.assert_allclose(lower_factor(covariance), np.linalg.cholesky(covariance), rtol=1e-12, atol=1e-14)
+
+
+def test_the_columns_of_the_principal_factor_are_orthogonal():
+    """A' A is diagonal, which is what `kl_factors` divides by."""
+    A = principal_factor(np.array([[2.0, -0.3], [-0.3, 0.5]]))
+    assert abs((A.T @ A)[0, 1]) < 1e-16
+
+
+def test_an_array_is_of_numpy_of_torch_or_of_neither():
+    """A list is of neither, and a subclass of a tensor is a tensor."""
+    torch = pytest.importorskip("torch")
+    tensors = torch.zeros(2), torch.nn.Parameter(torch.zeros(2))
+    assert [library(x) for x in (np.zeros(2), *tensors, [0.0])] == [np, torch, torch, None]
+    half = torch.tensor([0.5, 1.0], dtype=torch.bfloat16)
+    assert host("x", half).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("value", [0, 11, 2.0, True, "3", None])
+def test_what_is_no_whole_number_in_its_bounds_is_refused_by_name_and_value(value):
+    """One sentence with the name, the value and the bounds; numpy integers are whole numbers."""
+    assert whole("batch", np.int64(10), 1, 10) == 10
+    with pytest.raises(InputError, match=f"^batch = {value!r} is no whole number from 1 to 10; give one.$"):
+        whole("batch", value, 1, 10)
