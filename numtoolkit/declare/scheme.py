@@ -1,110 +1,22 @@
-"""A scheme as data: layouts of rows, parameters, claims. `numtoolkit.declare.forms` writes layouts for the usual forms.
-
-A layout is one step: an ordered tuple of rows, evaluations and noises. A `Row` is an affine combination of earlier
-names; the state at the start of the step is "y"; names carried over from the step before are declared by `carry`.
-"""
+"""A scheme as data: layouts of rows, parameters, claims. `numtoolkit.declare.forms` writes the usual layouts."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from itertools import chain
 
-from numtoolkit.declare.entries import (
-    ZERO,
-    Const,
-    Entry,
-    number,
-    rescale,
-    substitute,
-    symbols,
-)
+from numtoolkit.declare import checks
+from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbols
+from numtoolkit.declare.steps import START as START
+from numtoolkit.declare.steps import Eval as Eval
+from numtoolkit.declare.steps import Item as Item
+from numtoolkit.declare.steps import Noise as Noise
+from numtoolkit.declare.steps import Row as Row
+from numtoolkit.declare.steps import Step as Step
 from numtoolkit.errors import InputError
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.problem.problem import Rule
-
-START = "y"
-
-
-@dataclass(frozen=True)
-class Row:
-    """name = sum of entry * source; `at` is the abscissa of the state it approximates."""
-
-    name: str
-    at: Entry
-    terms: tuple[tuple[str, Entry], ...]
-
-
-@dataclass(frozen=True)
-class Eval:
-    """name = the frozen quantity at the row `of`, a state at abscissa `at`; the network is told the time at `told`."""
-
-    name: str
-    of: str
-    at: Entry
-    network_time: Entry
-
-
-@dataclass(frozen=True)
-class Noise:
-    """name = a normal draw, independent of all others, with the given covariance."""
-
-    name: str
-    covariance: Entry
-
-
-Item = Row | Eval | Noise
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step: items in order, the row that is the new state, (new name, old name) pairs carried to the next step."""
-
-    items: tuple[Item, ...]
-    out: str
-    carry: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def needs(self) -> set[str]:
-        """Names the step takes over from the step before it."""
-        known, needed = {START}, set()
-        for item in self.items:
-            used = [s for s, _ in item.terms] if isinstance(item, Row) else [item.of] if isinstance(item, Eval) else []
-            needed |= set(used) - known
-            known.add(item.name)
-        return needed | {old for _, old in self.carry if old not in known} | ({self.out} - known)
-
-    @property
-    def evaluations(self) -> int:
-        return sum(isinstance(item, Eval) for item in self.items)
-
-    @property
-    def noises(self) -> tuple[Noise, ...]:
-        return tuple(item for item in self.items if isinstance(item, Noise))
-
-    def map(self, change: Callable[[Entry], Entry], place: Callable[[Entry], Entry] | None = None) -> Step:
-        """The layout with `change` applied to every entry, and `place` (by default the same) to every abscissa."""
-        put = place or change
-
-        def item(i: Item) -> Item:
-            if isinstance(i, Row):
-                return Row(i.name, put(i.at), tuple((s, change(e)) for s, e in i.terms))
-            if isinstance(i, Eval):
-                return Eval(i.name, i.of, put(i.at), put(i.network_time))
-            return Noise(i.name, change(i.covariance))
-
-        return replace(self, items=tuple(item(i) for i in self.items))
-
-    def moved(self, origin: Entry, scale: Entry) -> Step:
-        """The step whose abscissa c lies at origin + scale c of another step."""
-        return self.map(lambda entry: rescale(entry, origin, scale), lambda c: origin + scale * c)
-
-    def entries(self) -> list[tuple[str, Entry]]:
-        """(where, entry) for every block entry, noise covariances included."""
-        rows = [(f"{i.name} <- {s}", e) for i in self.items if isinstance(i, Row) for s, e in i.terms]
-        return rows + [(f"cov {i.name}", i.covariance) for i in self.noises]
 
 
 @dataclass(frozen=True)
@@ -193,27 +105,7 @@ class Scheme:
     table: FittedCoefficients | None = None
 
     def __post_init__(self) -> None:
-        known = {p.name for p in self.params} | {name for name, _ in self.quantities} | {*self.fitted}
-        for layout in self.layouts:
-            for name in set().union(*(symbols(e) for _, e in layout.entries())) - known:
-                if not re.fullmatch(r"r\d", name):
-                    raise InputError(f"scheme {self.name}: {name!r} is neither a parameter nor a step quantity.")
-        final = () if self.to_zero is None else (self.to_zero,)
-        for last in (self.last, (*self.last[:-1], *final) if final else self.last):
-            self._check_handing((*self.start, self.step, self.step, *last))
-        for count, run in enumerate(self.fill, 1):
-            self._check_handing(run)
-            spent = sum(layout.evaluations for layout in run)
-            if spent != count:
-                raise InputError(f"scheme {self.name}: fill {count} spends {spent} evaluations; give one of {count}.")
-
-    def _check_handing(self, run: tuple[Step, ...]) -> None:
-        handed: set[str] = set()
-        for layout in run:
-            if layout.needs - handed:
-                lost = ", ".join(sorted(layout.needs - handed))
-                raise InputError(f"scheme {self.name}: a step uses {lost}, which the step before does not hand on.")
-            handed = {name for name, _ in layout.carry}
+        checks.check(self)
 
     def __hash__(self) -> int:
         return hash((self.name, self.structure, self.values))  # the rows are many, the name tells schemes apart

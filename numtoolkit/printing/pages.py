@@ -19,6 +19,7 @@ from numtoolkit.problem.problem import FROZEN_DRIFT
 FILLING = "filling step"  # of `Scheme.fill`
 
 LEGEND = (  # what a printed form uses, and what it says about it
+    (r"\d\.\d|\dE[-+]\d", "a decimal is known to about half a unit of its last digit"),
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
     (r"\bz\b", "z = h*L"),
     (r"\bexp\(", "exp(c*h*X) is the flow of X over the last part c of the row"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from numtoolkit.declare.entries import (
     At,
+    Ball,
     Const,
     Cov,
     Entry,
@@ -24,6 +26,7 @@ from numtoolkit.declare.entries import (
     Op,
     Product,
     Quotient,
+    Root,
     Sum,
     Symbol,
     op,
@@ -92,6 +95,10 @@ class Evaluator:
     def _value(self, entry: Entry) -> Floats:
         if isinstance(entry, Const):
             return np.full(self.n, float(entry.value))
+        if isinstance(entry, Root):
+            return np.full(self.n, sqrt(entry.square))
+        if isinstance(entry, Ball):
+            return np.full(self.n, float(entry.centre))
         if isinstance(entry, Symbol):
             if entry.name not in self.symbols:
                 raise InputError(f"symbol {entry.name!r} has no value; give it as a parameter of the scheme.")
