@@ -4,27 +4,39 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 from numtoolkit.declare.entries import Entry, Int, integral, number, rebuild, walk
 from numtoolkit.declare.scheme import Eval, Item, Noise, Row, Scheme, Step
+from numtoolkit.errors import InputError
 
 NUDGE = number(Fraction(1_000_001, 1_000_000))
 
 
-def mutants(scheme: Scheme) -> Iterator[tuple[str, Scheme]]:
-    """(name of the slip, scheme with it) for every layout, every entry and every kind of slip."""
+def mutants(scheme: Scheme) -> Iterator[tuple[str, Scheme | None]]:
+    """(name of the slip, scheme with it) for every layout, every entry and every kind of slip.
+
+    None stands for a scheme that is refused when it is declared.
+    """
     for field in ("start", "step", "last", "to_zero"):
         found = getattr(scheme, field)
         layouts = found if isinstance(found, tuple) else () if found is None else (found,)
         for i, layout in enumerate(layouts):
             for name, changed in layout_mutants(layout):
                 value = (*layouts[:i], changed, *layouts[i + 1 :]) if isinstance(found, tuple) else changed
-                yield f"{field} {i}: {name}", replace(scheme, **{field: value})
+                yield f"{field} {i}: {name}", declared(scheme, **{field: value})
     for i, (m, j) in enumerate((m, j) for m, run in enumerate(scheme.fill) for j in range(len(run))):
         run = scheme.fill[m]
         for name, changed in layout_mutants(run[j]):
             fill = (*scheme.fill[:m], (*run[:j], changed, *run[j + 1 :]), *scheme.fill[m + 1 :])
-            yield f"fill {i}: {name}", replace(scheme, fill=fill)
+            yield f"fill {i}: {name}", declared(scheme, fill=fill)
+
+
+def declared(scheme: Scheme, **changes: Any) -> Scheme | None:
+    try:
+        return replace(scheme, **changes)
+    except InputError:
+        return None
 
 
 def layout_mutants(layout: Step) -> Iterator[tuple[str, Step]]:

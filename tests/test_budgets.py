@@ -128,7 +128,7 @@ def test_a_budget_must_fit_its_grid():
 
 def test_a_fill_must_spend_what_it_stands_for_and_stand_alone():
     own, inner = scheme("heun-edm"), scheme("res-2m").step
-    with pytest.raises(InputError, match="fill 1 spends 2 evaluations"):
+    with pytest.raises(InputError, match="remainder 1 spends 2 evaluations"):
         replace(own, fill=((own.step,),))
     with pytest.raises(InputError, match="a step uses E1, which the step before does not hand on"):
         replace(own, fill=((inner,),))

@@ -1,4 +1,4 @@
-"""Every slip in every declaration is noticed: a mutant has another derived order, other residuals, or is refused."""
+"""Every slip in every declaration is noticed: a mutant is refused, or has another derived order or other residuals."""
 
 import pytest
 
@@ -49,6 +49,8 @@ def test_every_mutant_is_killed(scheme):
         if name.startswith("to_zero") and ("to_zero", 0) not in original:
             continue  # sa-solver's, measured in test_denoise.py
         count += 1
+        if mutant is None:
+            continue
         kind, index = name.partition(":")[0].split()
         own = (kind, int(index))
         others = [place for place in original if place != own]  # a slip in one step may show in the next alone

@@ -54,7 +54,7 @@ DEFECTS = {
     "deis-tab(1)": (5 / 4, -5 / 4, 15 / 48),
     "noise res-2s": (-1 / 24, 0, -1 / 48),
 }
-NOISE_RES_2S = replace(scheme("res-2s"), name="noise res-2s", frozen="noise")
+NOISE_RES_2S = replace(scheme("res-2s"), name="noise-res-2s", frozen="noise")
 QUARTER = Gaussian(0.0, 0.25)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 OF_LAW = ("sigma_data", "mean")  # parameters that the problem itself reads
 RATIO = re.compile(r"r[0-9]+")
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+ITEM = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*")
 # Letters of printed and proved forms, and what rules of step quantities find beside the parameters
 TAKEN = re.compile(r"h|y|z[0-9]*|steps|Flow|Int|Cov|At|phi|ball|sqrt")
 
@@ -48,18 +49,22 @@ def check(scheme: Scheme) -> None:
         steps = Steps(scheme.step, scheme.start, scheme.last, scheme.to_zero, scheme.fill)
         for (kind, index), step in steps.places():
             _check_step(step, f"{kind} step" + f" {index + 1}" * (kind not in ("inner", "final_to_zero")))
-        _check_scalars(scheme, steps)
+        own = {id(step): step for _, step in steps.places()}  # each once: they are many and long
+        used = {key: set().union(*map(symbols, _entries(step))) for key, step in own.items()}
+        _check_scalars(scheme, set().union(*used.values()))
         _check_claims(scheme)
         for run in steps.runs():
             _check_sources(run)
-            _check_ratios(run, len(steps.start))
+            _check_ratios([used[id(step)] for step in run], len(steps.start))
+        for step in own.values():
+            _check_used(step)
         for count, run in enumerate(steps.remainder, 1):
             spent = sum(step.evaluations for step in run)
             if spent != count:
                 raise InputError(f"remainder {count} spends {spent} evaluations; give one of {count}.")
         if not steps.inner.evaluations:
             raise InputError("its inner step calls no network; evaluate once at least.")
-        if scheme.kind == "ode" and any(step.noises for step in steps.distinct):
+        if scheme.kind == "ode" and any(step.noises for step in own.values()):
             raise InputError("it draws noise but follows the probability flow; give the SDE it follows as reference.")
     except InputError as refusal:
         raise InputError(f"scheme {scheme.name}: {refusal}") from None
@@ -79,6 +84,10 @@ def _check_text(scheme: Scheme) -> None:
         value = getattr(scheme, what)
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"its {what} is {value!r}; write a text that is not empty.")
+    for what in ("params", "quantities", "aliases", "fitted"):
+        value = getattr(scheme, what)
+        if not isinstance(value, tuple):
+            raise InputError(f"{what} = {value!r} is a {type(value).__name__}; write a tuple, of one as (x,).")
     for name in (scheme.name, *scheme.aliases):
         if not _readable(name):
             raise InputError(
@@ -95,6 +104,10 @@ def _readable(name: object) -> bool:
 
 
 def _check_claims(scheme: Scheme) -> None:
+    from numtoolkit.declare.scheme import Claims  # which imports this module
+
+    if not isinstance(scheme.claims, Claims):
+        raise InputError(f"claims = {scheme.claims!r} are no Claims; write Claims(classical=2), for example.")
     claims = {name: value for name, value in vars(scheme.claims).items() if name != "refuted" and value is not None}
     for name, value in claims.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -115,17 +128,16 @@ def _check_claims(scheme: Scheme) -> None:
 # --- parameters and step quantities
 
 
-def _check_scalars(scheme: Scheme, steps: Steps) -> None:
-    if not isinstance(scheme.reference, Entry):
-        raise InputError(f"reference = {scheme.reference!r} is no entry; write number({scheme.reference!r}).")
+def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
     from numtoolkit.declare.scheme import Param  # which imports this module
 
-    if not isinstance(scheme.params, tuple) or not all(isinstance(p, Param) for p in scheme.params):
-        wrong = next((p for p in scheme.params if not isinstance(p, Param)), scheme.params)
-        kind = type(wrong).__name__
-        raise InputError(f"params holds {wrong!r}, a {kind}; write params=(Param(name, default, ...),).")
+    if not isinstance(scheme.reference, Entry) or is_block(scheme.reference):
+        raise InputError(f"reference = {scheme.reference!r} is no scalar entry; write one such as number(1).")
     for param in scheme.params:
-        _check_param(param, scheme.name)
+        if not isinstance(param, Param):
+            kind = type(param).__name__
+            raise InputError(f"params holds {param!r}, a {kind}; write params=(Param(name, default, ...),).")
+        _check_param(param)
     for pair in scheme.quantities:
         if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[1]):
             raise InputError(f"quantities holds {pair!r}; write pairs (name, rule), rule a function.")
@@ -138,8 +150,7 @@ def _check_scalars(scheme: Scheme, steps: Steps) -> None:
             has = "a step ratio" if RATIO.fullmatch(name) else "taken by the notation"
             raise InputError(f"the name {name!r} is {has}; give the scalar another.")
     _once("the scalar", names)
-    used = symbols(scheme.reference) | (symbols(scheme.tau) if isinstance(scheme.tau, Entry) else set())
-    used = used.union(*(symbols(entry) for step in steps.distinct for item in step.items for entry in _entries(item)))
+    used = in_steps | symbols(scheme.reference) | symbols(scheme.tau)
     unknown = sorted(name for name in used - {*names} if not RATIO.fullmatch(name))
     if unknown:
         raise InputError(f"{unknown[0]!r} is neither a parameter nor a step quantity; declare it.")
@@ -156,7 +167,7 @@ def _check_scalars(scheme: Scheme, steps: Steps) -> None:
     scheme.tau_value  # noqa: B018  # which refuses what is no number
 
 
-def _check_param(param: Param, scheme: str) -> None:
+def _check_param(param: Param) -> None:
     for what in ("default", "low", "high"):
         value = getattr(param, what)
         exact = isinstance(value, (int, Fraction)) and not isinstance(value, bool)
@@ -167,13 +178,15 @@ def _check_param(param: Param, scheme: str) -> None:
     param.check("parameter", Fraction(param.default))
 
 
-def _entries(item: Item) -> Iterator[Entry]:
-    if isinstance(item, Row):
-        yield from (item.at, *(entry for _, entry in item.terms))
-    elif isinstance(item, Eval):
-        yield from (item.at, item.network_time)
-    else:
-        yield item.covariance
+def _entries(step: Step) -> Iterator[Entry]:
+    """Every entry of a step, abscissae included."""
+    for item in step.items:
+        if isinstance(item, Row):
+            yield from (item.at, *(entry for _, entry in item.terms))
+        elif isinstance(item, Eval):
+            yield from (item.at, item.network_time)
+        else:
+            yield item.covariance
 
 
 # --- steps
@@ -185,21 +198,15 @@ def _check_step(step: Step, where: str) -> None:
     try:
         _once("the name", [item.name for item in step.items])
         _once("the carried name", [new for new, _ in step.carry])
-        used = {step.out, *(old for _, old in step.carry)}
-        used |= {item.of for item in step.items if isinstance(item, Eval)}
-        used |= {source for item in step.items if isinstance(item, Row) for source, _ in item.terms}
         for item in step.items:
             _check_item(item)
-            if item.name not in used:
-                kind = "row" if isinstance(item, Row) else "evaluation" if isinstance(item, Eval) else "noise"
-                raise InputError(f"the {kind} {item.name} is never used; use it or leave it out.")
         _check_out(step)
     except InputError as refusal:
         raise InputError(f"{where}: {refusal}") from None
 
 
 def _check_item(item: Item) -> None:
-    if not isinstance(item.name, str) or not WORD.fullmatch(item.name) or item.name == START:
+    if not isinstance(item.name, str) or not ITEM.fullmatch(item.name) or item.name == START:
         raise InputError(f"{item.name!r} is no name of a row, evaluation or noise; use a word other than {START}.")
     scalars = (
         {"abscissa": item.at}
@@ -230,6 +237,19 @@ def _check_out(step: Step) -> None:
         raise InputError(f"its new state {step.out!r} is no row of it; name one as out.")
     if isinstance(out.at, Const) and out.at != ONE:
         raise InputError(f"its new state {step.out} is at abscissa {out.at}; a step ends at 1.")
+
+
+def _check_used(step: Step) -> None:
+    """Every evaluation and noise reaches the new state or the next step."""
+    used = {step.out, *(old for _, old in step.carry)}
+    for item in reversed(step.items):
+        if isinstance(item, Row):
+            used |= {source for source, _ in item.terms} if item.name in used else set()
+        elif item.name not in used:
+            kind = "evaluation" if isinstance(item, Eval) else "noise"
+            raise InputError(f"the {kind} {item.name} of a step is never used; use it or leave it out.")
+        elif isinstance(item, Eval):
+            used.add(item.of)
 
 
 def _holds(entry: Entry, blocks: tuple[type, ...]) -> bool:
@@ -282,10 +302,9 @@ def check_weight(where: str, entry: Entry, evaluation: bool) -> None:
         raise InputError(f"{where}: {entry} weighs evaluations, not a state or a noise; write flow() or a scalar.")
 
 
-def _check_ratios(run: Sequence[Step], history: int) -> None:
-    """r0 is the ratio to the step before; a run's first steps have fewer before them."""
-    for n, step in enumerate(run):
-        used = set().union(*(symbols(entry) for item in step.items for entry in _entries(item)))
+def _check_ratios(run: Sequence[set[str]], history: int) -> None:
+    """r0 is the ratio to the step before, which a first step has not; `run` holds the scalars of each step of one."""
+    for n, used in enumerate(run):
         reach = max((int(name[1:]) for name in used if RATIO.fullmatch(name)), default=-1)
         if reach >= min(n, history):
             raise InputError(

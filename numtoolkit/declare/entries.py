@@ -486,9 +486,8 @@ def walk(entry: Any) -> Iterator[Any]:
     if isinstance(entry, Op):
         for c, _, _ in entry.terms:
             yield from walk(c)
-    elif is_dataclass(entry):
-        for f in fields(entry):
-            value = getattr(entry, f.name)
+    elif isinstance(entry, Entry):
+        for value in vars(entry).values():
             for child in value if isinstance(value, tuple) else (value,):
                 if isinstance(child, (Entry, Op)):
                     yield from walk(child)

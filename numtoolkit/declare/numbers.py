@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
-from math import gcd, isqrt, ulp
+from math import gcd, isfinite, isqrt, ulp
 from numbers import Rational
 
 from numtoolkit.errors import InputError
 
 FINEST, LARGEST = 2**20, 2**20  # a float is exact if it is a multiple of 1/FINEST, of size LARGEST at most
-HUGE = Fraction(2) ** 1000  # numbers are below it, and above its inverse or 0: each has a float64 to compute with
+# Sizes of numbers other than 0: each has a float64 to compute with
+TINY, HUGE = Fraction(1, 2**1000), Fraction(2**1000)
 LONGEST = 300  # characters of a number
 MOST = 10**15  # of p q, for the root of p/q: its square factors are found by division
 
@@ -42,13 +43,13 @@ def ball_of(value: object) -> tuple[Fraction, Fraction]:
         raise InputError(
             f"{_shown(value)}, a {kind}, is no number of a declaration; give an integer, a Fraction, a float or a text."
         )
-    if centre and not 1 / HUGE < abs(centre) < HUGE:
+    if centre and not TINY < abs(centre) < HUGE:
         raise InputError(f"the number {_shown(value)} has no float64 to compute with; give one of a usual size, or 0.")
     return centre, radius
 
 
 def _float(value: float) -> tuple[Fraction, Fraction]:
-    if value - value != 0:  # nan or infinite
+    if not isfinite(value):
         raise InputError(f"{value!r} is no number of a declaration; give a finite one.")
     centre = Fraction(value)
     exact = FINEST % centre.denominator == 0 and abs(centre) <= LARGEST

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
-from numtoolkit.declare.entries import ONE, ZERO, Entry, Flow, Int, L, Scalarlike, rebuild, substitute, symbol
+from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, L, N, Scalarlike, rebuild, substitute, symbol
 from numtoolkit.declare.scheme import ORDERS, START, Claims, Eval, Item, Noise, Param, Row, Scheme, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.styles import LATEX, TEXT, Text
@@ -147,6 +147,8 @@ def _classical(entry: Any) -> Any:
     if isinstance(entry, Int):
         powers = enumerate(entry.weight, 1)
         return sum((w * (entry.b**k - entry.a**k) / k for k, w in powers), ZERO) * symbol("h")
+    if isinstance(entry, At) and entry.X == N:
+        return symbol("h")
     return rebuild(entry, _classical)
 
 
