@@ -218,7 +218,11 @@ def test_slips_in_a_scheme_on_an_axis_of_ones_own_are_seen(axis):
     """Each mutant of the inner step has another derived order or other residuals."""
     member = MEMBERS[axis]
     original = of_step(member, ("inner", 0))
-    alive = [name for at, name, mutant in mutants(member) if at == ("inner", 0) and of_step(mutant, at) == original]
+    alive = [
+        name
+        for at, name, mutant in mutants(member)
+        if at == ("inner", 0) and mutant is not None and of_step(mutant, at) == original
+    ]
     assert alive == []
 
 

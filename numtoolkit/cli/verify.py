@@ -57,7 +57,9 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
         "filled: of a run that ends with steps that fill its budget.",
     ]
     for r in records:
-        parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
+        parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['why']}", width())] if r["why"] else []
+        if r["holds"]:
+            parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
         parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []
     return "\n".join(parts)
 

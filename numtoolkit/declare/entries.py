@@ -1,6 +1,7 @@
 """The entry language: what may stand in a scheme's declaration.
 
-Scalars are integers, rationals, named parameters and step quantities (the step ratios r0, r1, ...).
+Scalars are numbers, named parameters and step quantities (the step ratios r0, r1, ...). A number is rational, the root
+of one, or a ball, of which no more is known than the digits that were given (`numtoolkit.declare.numbers`).
 Block coefficients are built from four primitives over the clock u = u_n + c h of a step, c its abscissa:
 
     Flow(L, a, b)          propagator of dz/du = L(u) z from abscissa a to b
@@ -15,16 +16,21 @@ Two readers give them meaning: `numtoolkit.symbolic.series` (exact, truncated in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, Union
 
-from numtoolkit.errors import brief
+from numtoolkit.declare.numbers import ball_of, decimal, root_of, roots_times
+from numtoolkit.errors import InputError, brief
 from numtoolkit.problem import axes
 from numtoolkit.problem.problem import Operator
 
-Scalarlike = Union["Entry", int, Fraction]
+Scalarlike = Union["Entry", int, Fraction, float, str]
+HIGHEST_PHI = 20
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Op:
         return self + -other
 
     def __rmul__(self, factor: Scalarlike) -> Op:
-        return Op(tuple((_entry(factor) * c, name, row) for c, name, row in self.terms))
+        scale = as_scalar(factor)
+        return Op(tuple((scale * c, name, row) for c, name, row in self.terms))
 
     def row(self, row: str) -> Op:
         """The same operator with every other state row set to zero."""
@@ -71,49 +78,47 @@ class Op:
 
 @dataclass(frozen=True)
 class Entry:
-    """Base of the language: supports + - * / with entries and exact numbers."""
-
-    def __init_subclass__(cls) -> None:
-        """Every kind of entry is shown as it is written, not as the tree of its parts."""
-        setattr(cls, "__repr__", Entry.__repr__)  # noqa: B010  # before the class becomes a dataclass
+    """Base of the language: supports + - * / ** with entries and plain numbers."""
 
     def __repr__(self) -> str:
         return f"<Entry {brief(str(self), 100)}>"
 
     def __add__(self, other: Scalarlike) -> Entry:
-        return _sum((self, _entry(other)))
+        return _sum((self, as_entry(other)))
 
     def __radd__(self, other: Scalarlike) -> Entry:
-        return _entry(other) + self
+        return as_entry(other) + self
 
     def __neg__(self) -> Entry:
         return Const(Fraction(-1)) * self
 
     def __sub__(self, other: Scalarlike) -> Entry:
-        return self + -_entry(other)
+        return self + -as_entry(other)
 
     def __rsub__(self, other: Scalarlike) -> Entry:
-        return _entry(other) + -self
+        return as_entry(other) + -self
 
     def __mul__(self, other: Scalarlike) -> Entry:
         if isinstance(other, Op):
             return NotImplemented
-        return _product((self, _entry(other)))
+        return _product((self, as_entry(other)))
 
     def __rmul__(self, other: Scalarlike) -> Entry:
-        return _entry(other) * self
+        return as_entry(other) * self
 
     def __truediv__(self, other: Scalarlike) -> Entry:
-        return _quotient(self, _entry(other))
+        return _quotient(self, as_entry(other))
 
     def __rtruediv__(self, other: Scalarlike) -> Entry:
-        return _entry(other) / self
+        return as_entry(other) / self
 
     def __pow__(self, power: int) -> Entry:
-        return _product((self,) * power)
+        if not isinstance(power, int) or isinstance(power, bool):
+            raise InputError(f"the power {power!r} of {self} is no whole number; write roots of numbers with sqrt.")
+        return _product((self,) * power) if power >= 0 else ONE / _product((self,) * -power)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Const(Entry):
     """An exact rational number (times the identity where a block is asked for)."""
 
@@ -122,8 +127,40 @@ class Const(Entry):
     def __str__(self) -> str:
         return str(self.value)
 
+    def __repr__(self) -> str:
+        return f"number {self.value}, exact"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
+class Root(Entry):
+    """The square root of a whole number above 1 that has no square factors."""
+
+    square: int
+
+    def __str__(self) -> str:
+        return f"sqrt({self.square})"
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, repr=False)
+class Ball(Entry):
+    """One number of which only a ball about `centre` is known; equal balls are the same number. Runs take the centre.
+
+    No proof holds for it unless it holds for every number of the ball, so the engines refuse to prove.
+    """
+
+    centre: Fraction
+    radius: Fraction
+
+    def __str__(self) -> str:
+        return f"ball({self.centre}, {self.radius})"
+
+    def __repr__(self) -> str:
+        return f"{decimal(self.centre, self.radius)} +- {float(self.radius):.2g}"
+
+
+@dataclass(frozen=True, repr=False)
 class Symbol(Entry):
     """A named scalar: a parameter of the scheme, or a step quantity such as the ratio r0 = h_{n-1}/h_n."""
 
@@ -133,7 +170,7 @@ class Symbol(Entry):
         return self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sum(Entry):
     args: tuple[Entry, ...]
 
@@ -141,7 +178,7 @@ class Sum(Entry):
         return "(" + " + ".join(map(str, self.args)).replace("+ -", "- ") + ")"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Product(Entry):
     args: tuple[Entry, ...]
 
@@ -151,7 +188,7 @@ class Product(Entry):
         return "*".join(map(str, self.args))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Quotient(Entry):
     """An entry over a scalar."""
 
@@ -163,7 +200,7 @@ class Quotient(Entry):
         return f"{self.top}/{bottom}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flow(Entry):
     L: Op
     a: Entry
@@ -173,7 +210,7 @@ class Flow(Entry):
         return f"Flow({self.L}; {self.a}, {self.b})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Int(Entry):
     """`weight` holds the coefficients of w(c) = weight[0] + weight[1] c + ..., c the abscissa in the step."""
 
@@ -191,7 +228,7 @@ class Int(Entry):
         return f"Int({self.N}; {weight}; {self.a}, {self.b})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cov(Entry):
     L: Op
     G: Op
@@ -202,7 +239,7 @@ class Cov(Entry):
         return f"Cov({self.L}, {self.G}; {self.a}, {self.b})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class At(Entry):
     X: Op
     c: Entry
@@ -211,12 +248,18 @@ class At(Entry):
         return f"h*({self.X})({self.c})" if len(self.X.terms) > 1 else f"h*{self.X}({self.c})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Phi(Entry):
     """h phi_k(c h L) N in a row that ends at abscissa d: the integral over [d - c, d] in `window`."""
 
     k: int
     c: Entry
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int) or isinstance(self.k, bool) or not 1 <= self.k <= HIGHEST_PHI:
+            raise InputError(f"phi({self.k!r}) weighs no evaluation; use phi(k) with k = 1 to {HIGHEST_PHI}.")
+        if self.c == ZERO:
+            raise InputError(f"phi({self.k}, 0) is over a window of no length; give c other than 0.")
 
     def __str__(self) -> str:
         return f"phi{self.k}" if self.c == ONE else f"phi{self.k}({self.c})"
@@ -237,12 +280,20 @@ class Phi(Entry):
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
 
-def _entry(value: Scalarlike) -> Entry:
-    if isinstance(value, Entry):
-        return value
-    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
-        return Const(Fraction(value))
-    raise TypeError(f"an entry is exact: got {value!r}, use Fraction or a parameter instead of a float")
+def as_entry(value: Scalarlike) -> Entry:
+    """An entry as it is, a plain number as the entry that it is.
+
+    raises   InputError for what is no number
+    """
+    return value if isinstance(value, Entry) else number(value)
+
+
+def as_scalar(value: Scalarlike) -> Entry:
+    """The same for a place where a block has no meaning."""
+    entry = as_entry(value)
+    if is_block(entry):
+        raise InputError(f"{entry} is a block where a scalar is needed; give a number, a parameter or a step ratio.")
+    return entry
 
 
 def _sum(args: tuple[Entry, ...]) -> Entry:
@@ -266,25 +317,34 @@ def _split(entry: Entry) -> tuple[Fraction, Entry]:
 
 def _product(args: tuple[Entry, ...]) -> Entry:
     flat: list[Entry] = []
-    constant = Fraction(1)
+    constant, root = Fraction(1), 1
     for arg in args:
         for part in arg.args if isinstance(arg, Product) else (arg,):
             if isinstance(part, Const):
                 constant *= part.value
+            elif isinstance(part, Root):
+                outside, root = roots_times(root, part.square)
+                constant *= outside
             else:
                 flat.append(part)
     if not constant:
         return ZERO
+    if root != 1:
+        flat.insert(0, Root(root))
     if constant != 1 or not flat:
         flat.insert(0, Const(constant))
     return flat[0] if len(flat) == 1 else Product(tuple(flat))
 
 
 def _quotient(top: Entry, bottom: Entry) -> Entry:
+    if bottom == ZERO or (isinstance(bottom, Ball) and abs(bottom.centre) <= bottom.radius):
+        raise InputError(f"the entry {top} is divided by {bottom}; divide by a number that is surely not 0.")
     if isinstance(bottom, Const):
-        if not bottom.value:
-            raise ZeroDivisionError("a scheme's entry divides by zero")
         return Const(1 / bottom.value) * top
+    if isinstance(bottom, Root):
+        return Const(Fraction(1, bottom.square)) * bottom * top
+    if is_block(bottom):
+        raise InputError(f"the entry {top} is divided by {bottom}, a block; divide by scalars.")
     return top if top == ZERO else Quotient(top, bottom)
 
 
@@ -307,44 +367,79 @@ L, N, G = op("L"), op("N"), op("G")
 NONE = Op()
 
 
-def number(text: int | str | Fraction) -> Const:
-    """An exact constant, for example number("2/3")."""
-    return Const(Fraction(text))
+def number(value: int | Fraction | float | str) -> Const | Ball:
+    """A number, exact where it can be: an integer, a Fraction, text, or a float (`numtoolkit.declare.numbers`).
+
+    number("2/3") and number(0.25) are exact, number("0.161") is 0.161 +- 0.0005.
+    raises   InputError for what is no number, nan and infinity among it
+    """
+    return ball(*ball_of(value))
+
+
+def ball(centre: int | Fraction, radius: int | Fraction) -> Const | Ball:
+    """A number of which a ball is known; exact if the radius is 0."""
+    if radius < 0:
+        raise InputError(f"ball({centre}, {radius}) has a negative radius; give one of at least 0.")
+    return Ball(Fraction(centre), Fraction(radius)) if radius else Const(Fraction(centre))
+
+
+def sqrt(value: int | Fraction | float | str) -> Entry:
+    """The root of an exact number: rational for a square, else a rational multiple of the root of a whole number.
+
+    raises   InputError for a negative number, a ball, or a number with too many digits
+    """
+    square = number(value)
+    if isinstance(square, Ball):
+        raise InputError(f"sqrt({value}) is of the ball {square!r}; give an exact number or the digits of the root.")
+    outside, inside = root_of(square.value)
+    return Const(outside) if inside == 1 else Const(outside) * Root(inside)
 
 
 def symbol(name: str) -> Symbol:
-    """A named scalar of a declaration."""
+    """A named scalar of a declaration: a parameter or a step quantity, r0, r1, ... being the step ratios.
+
+    raises   InputError for a name that is no word
+    """
+    if not isinstance(name, str) or not _WORD.fullmatch(name):
+        raise InputError(f"{name!r} is no name of a scalar; use a word of letters, digits and _, such as c2.")
     return Symbol(name)
 
 
 def flow(a: Scalarlike = 0, b: Scalarlike = 1, L: Op = L) -> Flow:
     """The linear flow over part of a step, by default the whole."""
-    return Flow(L, _entry(a), _entry(b))
+    return Flow(L, as_scalar(a), as_scalar(b))
 
 
-def integral(a: Scalarlike = 0, b: Scalarlike = 1, weight: tuple[Scalarlike, ...] = (1,), L: Op = L, N: Op = N) -> Int:
+def integral(a: Scalarlike = 0, b: Scalarlike = 1, weight: Sequence[Scalarlike] = (1,), L: Op = L, N: Op = N) -> Int:
     """The weight of an evaluation in the variation of constants formula over [a, b]."""
-    return Int(L, N, tuple(_entry(w) for w in weight), _entry(a), _entry(b))
+    if not weight:
+        raise InputError("the polynomial weight of an integral has no coefficient; give at least one.")
+    return Int(L, N, tuple(map(as_scalar, weight)), as_scalar(a), as_scalar(b))
 
 
 def phi(k: int, c: Scalarlike = 1) -> Phi:
     """h phi_k(c h L) N as the coefficient of an evaluation, k >= 1."""
-    return Phi(k, _entry(c))
+    return Phi(k, as_scalar(c))
 
 
 def at(X: Op, c: Scalarlike = 0) -> At:
     """h X frozen at abscissa c."""
-    return At(X, _entry(c))
+    return At(X, as_scalar(c))
 
 
 def covariance(a: Scalarlike = 0, b: Scalarlike = 1, L: Op = L, G: Op = G) -> Cov:
     """The covariance of the exact noise of dz = L z du + G dW over [a, b]."""
-    return Cov(L, G, _entry(a), _entry(b))
+    return Cov(L, G, as_scalar(a), as_scalar(b))
 
 
-def lagrange(nodes: tuple[Scalarlike, ...]) -> tuple[tuple[Entry, ...], ...]:
-    """Coefficients in the abscissa of the Lagrange polynomials on the nodes, one tuple a node."""
-    points = tuple(_entry(node) for node in nodes)
+def lagrange(nodes: Sequence[Scalarlike]) -> tuple[tuple[Entry, ...], ...]:
+    """Coefficients in the abscissa of the Lagrange polynomials on the nodes, one tuple a node.
+
+    raises   InputError for a node that stands twice
+    """
+    points = tuple(map(as_scalar, nodes))
+    if len(set(points)) < len(points):
+        raise InputError(f"the nodes {', '.join(map(str, points))} hold one twice; give each once.")
     basis = []
     for j, own in enumerate(points):
         poly: tuple[Entry, ...] = (ONE,)
@@ -356,7 +451,7 @@ def lagrange(nodes: tuple[Scalarlike, ...]) -> tuple[tuple[Entry, ...], ...]:
     return tuple(basis)
 
 
-def adams(nodes: tuple[Scalarlike, ...], a: Scalarlike = 0, b: Scalarlike = 1) -> tuple[Entry, ...]:
+def adams(nodes: Sequence[Scalarlike], a: Scalarlike = 0, b: Scalarlike = 1) -> tuple[Entry, ...]:
     """Exponential Adams weights: int over [a, b] of each Lagrange polynomial on the nodes."""
     return tuple(integral(a, b, weight) for weight in lagrange(nodes))
 
@@ -371,7 +466,7 @@ def expand_phi(entry: Entry, d: Entry) -> Entry:
 def substitute(entry: Any, values: Mapping[str, Scalarlike]) -> Any:
     """The entry (or operator) with some symbols replaced by exact numbers or other scalars."""
     if isinstance(entry, Symbol):
-        return _entry(values[entry.name]) if entry.name in values else entry
+        return as_entry(values[entry.name]) if entry.name in values else entry
     return rebuild(entry, lambda child: substitute(child, values))
 
 
@@ -401,9 +496,8 @@ def walk(entry: Any) -> Iterator[Any]:
     if isinstance(entry, Op):
         for c, _, _ in entry.terms:
             yield from walk(c)
-    elif is_dataclass(entry):
-        for f in fields(entry):
-            value = getattr(entry, f.name)
+    elif isinstance(entry, Entry):
+        for value in vars(entry).values():
             for child in value if isinstance(value, tuple) else (value,):
                 if isinstance(child, (Entry, Op)):
                     yield from walk(child)
@@ -412,6 +506,16 @@ def walk(entry: Any) -> Iterator[Any]:
 def operators(entry: Any) -> set[Operator]:
     """The operators an entry names."""
     return {operator for node in walk(entry) if isinstance(node, Op) for _, operator, _ in node.terms}
+
+
+def is_block(entry: Entry) -> bool:
+    """Whether an entry is more than a scalar."""
+    return any(isinstance(node, (Flow, Int, Cov, At, Phi)) for node in walk(entry))
+
+
+def balls(entry: Entry) -> set[Ball]:
+    """The numbers in an entry that are not exact."""
+    return {node for node in walk(entry) if isinstance(node, Ball)}
 
 
 def symbols(entry: Any) -> set[str]:
@@ -424,7 +528,7 @@ def rescale(entry: Any, origin: Scalarlike, scale: Scalarlike) -> Any:
 
     This is how a step is written in the clock of its successor (origin -r0, scale r0) or on a churned window.
     """
-    o, s = _entry(origin), _entry(scale)
+    o, s = as_entry(origin), as_entry(scale)
 
     def move(c: Entry) -> Entry:
         return o + s * c

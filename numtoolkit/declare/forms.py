@@ -1,7 +1,9 @@
 """The usual forms of schemes, as functions that write their layouts.
 
 tableau             an exponential Runge-Kutta step from A, b, c
+runge_kutta         a plain Runge-Kutta step from the numbers of a book
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
+linear_multistep    a plain multistep run from numbers
 adams_*             the steps of a whole Adams run, orders raised at the start
 noisy               a run of the probability flow turned into one of the reverse SDE
 word                a splitting step from its word, with evaluation letters
@@ -11,10 +13,13 @@ churned, ancestral  noise added back before or after a step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
+from numtoolkit.declare.checks import check_weight
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
@@ -25,6 +30,8 @@ from numtoolkit.declare.entries import (
     Op,
     Scalarlike,
     adams,
+    as_entry,
+    as_scalar,
     at,
     covariance,
     expand_phi,
@@ -35,7 +42,9 @@ from numtoolkit.declare.entries import (
     symbol,
 )
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step, Steps
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
+
+LONGEST = 12  # evaluations of the past
 
 
 def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Step:
@@ -49,28 +58,102 @@ def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None
     return Step(tuple(map(_item, items)), out, tuple((carry or {}).items()))
 
 
-def _entry(value: Scalarlike) -> Entry:
-    return value if isinstance(value, Entry) else number(Fraction(value))
-
-
 def evaluate(name: str, of: str = START, c: Scalarlike = 0, network_time: Scalarlike | None = None) -> Eval:
     """An evaluation at abscissa c, told the same time unless stated."""
-    return Eval(name, of, _entry(c), _entry(c if network_time is None else network_time))
+    return Eval(name, of, as_scalar(c), as_scalar(c if network_time is None else network_time))
 
 
 def combine(name: str, c: Scalarlike, **terms: Scalarlike) -> Row:
     """The row name = sum of terms at abscissa c."""
-    return Row(name, _entry(c), tuple((source, _entry(entry)) for source, entry in terms.items()))
+    return Row(name, as_scalar(c), tuple((source, as_entry(entry)) for source, entry in terms.items()))
 
 
-def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Entry]], b: Sequence[Entry]) -> Step:
-    """An exponential Runge-Kutta step from its Butcher tableau: A and b multiply evaluations, h and N included."""
+def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Scalarlike]], b: Sequence[Scalarlike]) -> Step:
+    """An exponential Runge-Kutta step from its Butcher tableau: A and b multiply evaluations, h and N included.
+
+    c   abscissae of the stages E0, E1, ..., the first one 0
+    A   a row a stage, with a weight for each stage before it: A[0] is empty, A[2] has two. A shorter row is refused
+        and not filled with zeros, since the coefficient that is missing may be any of them
+    b   a weight a stage
+    A weight is a block; 0 alone may stand for one. A number w has neither h nor N with it: write w*phi(1) or
+    w*at(N, c), which is h w N(c); a tableau of numbers is `runge_kutta`.
+    raises   InputError, naming the row and its length, for another shape or an entry on or above the diagonal
+    """
+    nodes, rows, weights = _shaped(c, A, b)
+    _weights("b", weights)
     items: list[Item] = [evaluate("E0")]
-    for i in range(1, len(c)):
-        stages = {f"E{j}": a for j, a in enumerate(A[i])}
-        items += [combine(f"Y{i}", c[i], y=flow(0, c[i]), **stages), evaluate(f"E{i}", f"Y{i}", c[i])]
-    items.append(combine("out", 1, y=flow(), **{f"E{i}": w for i, w in enumerate(b)}))
+    for i in range(1, len(nodes)):
+        stages = {f"E{j}": a for j, a in enumerate(_weights(f"A[{i}]", rows[i]))}
+        items += [combine(f"Y{i}", nodes[i], y=flow(0, nodes[i]), **stages), evaluate(f"E{i}", f"Y{i}", nodes[i])]
+    items.append(combine("out", 1, y=flow(), **{f"E{i}": w for i, w in enumerate(weights)}))
     return written(items, "out")
+
+
+def _shaped(
+    c: Sequence[Scalarlike], A: Sequence[Sequence[Scalarlike]], b: Sequence[Scalarlike]
+) -> tuple[list[Entry], list[list[Entry]], list[Entry]]:
+    """The entries of an explicit tableau.
+
+    raises   InputError for any other shape
+    """
+    nodes, weights = list(map(as_scalar, _listed("c", c))), _entries("b", b)
+    count = len(nodes)
+    if not count or nodes[0] != ZERO:
+        has = f"c[0] = {nodes[0]}" if count else "c is empty"
+        raise InputError(f"{has}: the first stage of a tableau is the state itself; begin c with 0.")
+    rows = [_entries(f"A[{i}]", row) for i, row in enumerate(_listed("A", A))]
+    if len(rows) != count:
+        raise InputError(
+            f"A has {counted(len(rows), 'row')} for {counted(count, 'stage')}; give one a stage, A[0] empty."
+        )
+    for i, row in enumerate(rows):
+        for j in range(i, len(row)):
+            if row[j] != ZERO:
+                beyond = "itself" if i == j else f"stage {j}, a later one"
+                raise InputError(f"A[{i}][{j}] = {row[j]}: stage {i} uses {beyond}; give an explicit tableau.")
+        if len(row) != i:
+            before = f"{counted(i, 'stage')} before it"
+            raise InputError(f"A[{i}] has {counted(len(row), 'weight')}, but stage {i} has {before}; give {i}.")
+    if len(weights) != count:
+        raise InputError(f"b has {counted(len(weights), 'weight')} for {counted(count, 'stage')}; give {count}.")
+    return nodes, rows, weights
+
+
+def _listed(what: str, values: object) -> list[Any]:
+    """raises   InputError for what is no sequence"""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InputError(f"{what} = {values!r} is no sequence; give a list.")
+    return list(values)
+
+
+def _entries(what: str, values: object) -> list[Entry]:
+    return list(map(as_entry, _listed(what, values)))
+
+
+def _weights(what: str, values: object) -> list[Entry]:
+    """A row of weights of evaluations.
+
+    raises   InputError for one without h N
+    """
+    weights = _entries(what, values)
+    for j, weight in enumerate(weights):
+        check_weight(f"{what}[{j}]", weight, evaluation=True)
+    return weights
+
+
+def runge_kutta(c: Sequence[Scalarlike], A: Sequence[Sequence[Scalarlike]], b: Sequence[Scalarlike]) -> Step:
+    """A plain Runge-Kutta step from its Butcher tableau of numbers or parameters, for a scheme that freezes the drift.
+
+    runge_kutta([0, "1/2"], [[], ["1/2"]], [0, 1]) is the midpoint rule. The shape is that of `tableau`.
+    raises   InputError for another shape, or a weight that is a block
+    """
+    nodes, rows, weights = _shaped(c, A, b)
+    return tableau(nodes, [_slopes(row, d) for row, d in zip(rows, nodes, strict=True)], _slopes(weights, ONE))
+
+
+def _slopes(weights: Sequence[Scalarlike], d: Entry) -> list[Entry]:
+    """Numbers as weights of a row that ends at abscissa d: h N times them, N = 1 where the drift is frozen."""
+    return [as_scalar(weight) * at(N, d) for weight in weights]
 
 
 def check_declared(name: str, k: int, high: int, low: int = 1, letter: str = "k") -> None:
@@ -79,25 +162,74 @@ def check_declared(name: str, k: int, high: int, low: int = 1, letter: str = "k"
         raise InputError(f"{name}({k}) is not declared; use {letter} = {low} to {high}.")
 
 
+def _whole(what: str, value: object, low: int, high: int) -> None:
+    """raises   InputError for what is no whole number of low to high"""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InputError(f"{what} = {value!r} is no whole number from {low} to {high}; give one.")
+
+
 def past(count: int) -> tuple[Entry, ...]:
     """Abscissae of the step start and count - 1 steps before it: 0, -r0, -(r0 + r1), ..."""
+    _whole("the count of past evaluations", count, 1, LONGEST)
     nodes: list[Entry] = [ZERO]
     for j in range(count - 1):
         nodes.append(nodes[-1] - symbol(f"r{j}"))
     return tuple(nodes)
 
 
-def history(weights: Sequence[Entry], keep: int) -> Step:
-    """A multistep step: evaluate at the start, combine with carried evaluations E1, E2, ..., hand on `keep` of them."""
-    row = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(weights)})
-    return written([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(weights)))})
+def history(weights: Sequence[Scalarlike], keep: int) -> Step:
+    """A multistep step: evaluate at the start, combine with carried evaluations E1, E2, ..., hand on `keep` of them.
+
+    raises   InputError for no weights, a weight without h N, or a `keep` beyond the evaluations there are
+    """
+    own = _weights("weights", weights)
+    _whole("the number of weights", len(own), 1, LONGEST)
+    _whole("keep", keep, 0, len(own))
+    row = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(own)})
+    return written([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(keep)})
 
 
-def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep: int, first: bool) -> Step:
+def linear_multistep(*weights: Sequence[Scalarlike]) -> Steps:
+    """A plain multistep run from numbers, for a scheme that freezes the drift: y' = y + h sum_j w_j E_j, E0 the newest.
+
+    weights   of the first step, which has one evaluation, of the second, which may use two, ... and, last, of every
+              further step: linear_multistep([1], ["3/2", "-1/2"]) is AB2 for equal steps, started by Euler's method
+
+    Fixed weights are those of one step ratio: on a grid of other ratios AB2 and its like are of order 1, as proofs say.
+    Past states have no weights: with them a run may diverge whatever its order is, and no engine here looks into that.
+    raises   InputError for more weights than there are evaluations by then, or a weight that is a block
+    """
+    if not weights:
+        raise InputError("linear_multistep has no weights; give those of each starting step and of the further ones.")
+    rows = [_entries(f"the weights of step {n}", own) for n, own in enumerate(weights, 1)]
+    for n, own in enumerate(rows, 1):
+        if not 1 <= len(own) <= n:
+            has, got = counted(n, "evaluation"), counted(len(own), "weight")
+            raise InputError(
+                f"step {n} of a multistep run has {has} to weigh, got {got}; give the weights of the starting steps "
+                "before it."
+            )
+    keep = [len(rows[-1]) - 1]  # what each step hands on: what the next one weighs and, one less, what that hands on
+    for own in rows[:0:-1]:
+        keep.insert(0, max(len(own), keep[0]) - 1)
+    steps = [
+        history([*_slopes(own, ONE), *[ZERO] * (n - len(own))], kept)
+        for n, (own, kept) in enumerate(zip(rows, keep, strict=True), 1)
+    ]
+    return Steps(steps[-1], tuple(steps[:-1]))
+
+
+def predict_correct(predictor: Sequence[Scalarlike], corrector: Sequence[Scalarlike], keep: int, first: bool) -> Step:
     """Predict to 1, evaluate there, correct with the new value (last weight), which is kept as evaluated.
 
     E0, E1, ... are carried from earlier steps; the first step of a run evaluates E0 itself.
+    raises   InputError unless the corrector has one weight more than the predictor
     """
+    predictor, corrector = _weights("the predictor", predictor), _weights("the corrector", corrector)
+    if not predictor or len(corrector) != len(predictor) + 1:
+        have = f"{counted(len(predictor), 'weight')} and the corrector {len(corrector)}"
+        raise InputError(f"the predictor has {have}; give the corrector one more, for the predicted value.")
+    _whole("keep", keep, 0, LONGEST)
     names = [f"E{j}" for j in range(len(corrector) - 1)]
     items: list[Item] = [evaluate("E0")] if first else []
     items += [
@@ -111,6 +243,7 @@ def predict_correct(predictor: Sequence[Entry], corrector: Sequence[Entry], keep
 
 def adams_bashforth(k: int) -> Steps:
     """The step of order k after those of orders 1 to k - 1, each with all the history there is by then."""
+    _whole("the order k", k, 1, LONGEST)
     steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
     return Steps(steps[-1], tuple(steps[:-1]))
 
@@ -121,6 +254,7 @@ def adams_moulton(k: int) -> Steps:
     Orders are raised at the start; the last step only predicts, so N steps take N evaluations. A run of q < k steps is
     that of the q-step scheme.
     """
+    _whole("the number of steps k", k, 1, LONGEST)
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
     if k == 1:
         steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
@@ -137,6 +271,7 @@ def adams_moulton_again(k: int) -> Steps:
 
     So every step begins as the first one does, and hands on no value at a predicted state.
     """
+    _whole("the number of steps k", k, 1, LONGEST)
     steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=True) for q in range(1, k + 1)]
     steps = [replace(own, carry=tuple(pair for pair in own.carry if pair[1] != "EP")) for own in steps]
     last = [history(adams(past(q)), keep=0) for q in range(1, k + 1)]
@@ -173,8 +308,11 @@ def word(text: str, conjugation: Op | None = None) -> Step:
     X/2        the letter over its next half window
 
     conjugation  None: kicks are Euler steps; an operator B: their rows of L + B flow exactly, B is taken back by Euler
+    raises   InputError for a letter that is unknown, a kick before any call, or windows that do not fill the step
     """
-    tokens = text.split()
+    tokens = text.split() if isinstance(text, str) else []
+    if not tokens:
+        raise InputError(f"the splitting word {text!r} is empty; write one such as 'S0 B A'.")
     rest = L
     for letter, part in ANALYTIC.items():
         if any(token.split("/")[0] == letter for token in tokens):
@@ -186,18 +324,20 @@ def word(text: str, conjugation: Op | None = None) -> Step:
             quantity = f"E{sum(isinstance(item, Eval) for item in items)}"
             items.append(Eval(quantity, state, TOLD[token], TOLD[token]))
             continue
-        letter, _, parts = token.partition("/")
-        if letter not in elapsed:
-            known = " ".join([*TOLD, *elapsed])
-            raise InputError(f"letter {token!r} of the splitting word {text!r} is unknown; use {known}.")
+        letter, window = _window(token, text)
         a = elapsed[letter]
-        b = elapsed[letter] = a + Fraction(1, int(parts or 1))
+        b = elapsed[letter] = a + window
         terms: dict[str, Scalarlike] = {}
         if letter in ANALYTIC:
             part = ANALYTIC[letter]
             items.append(Noise(f"xi{i}", covariance(a, b, part, G)))
             terms = {state: flow(a, b, part), f"xi{i}": 1}
         else:
+            if not quantity:
+                call = " ".join(TOLD)
+                raise InputError(
+                    f"the kick {token!r} of the splitting word {text!r} comes before any of {call}; put one first."
+                )
             row = KICKS[letter]
             drift, score = (rest.row(row), N.row(row)) if row else (rest, N)
             if conjugation is None:
@@ -208,7 +348,26 @@ def word(text: str, conjugation: Op | None = None) -> Step:
                 terms = {state: undone, quantity: integral(a, b, L=drift + back, N=score)}
         state = f"Z{i}"
         items.append(combine(state, b, **terms))
+    for letter, end in elapsed.items():
+        if end not in (0, 1):
+            raise InputError(f"the windows of {letter} in the splitting word {text!r} sum to {end}; let them sum to 1.")
+    if not any(isinstance(item, Eval) for item in items) or state == START:
+        lacks = "moves nothing" if state == START else "calls no network"
+        raise InputError(f"the splitting word {text!r} {lacks}; write one such as 'S0 B A'.")
     return written(items, state)
+
+
+def _window(token: str, text: str) -> tuple[str, Fraction]:
+    """The letter of a token of a word and the part of the step it takes."""
+    letter, slash, parts = token.partition("/")
+    if letter not in (*ANALYTIC, *KICKS):
+        known = " ".join([*TOLD, *ANALYTIC, *KICKS])
+        raise InputError(f"letter {token!r} of the splitting word {text!r} is unknown; use {known}.")
+    if slash and not (re.fullmatch("[0-9]{1,6}", parts) and int(parts)):
+        raise InputError(
+            f"the window of {token!r} in the splitting word {text!r} is no part; write {letter}/2 for a half."
+        )
+    return letter, Fraction(1, int(parts or 1))
 
 
 def conjugate_euler(B: Op) -> Step:
@@ -218,8 +377,16 @@ def conjugate_euler(B: Op) -> Step:
     return written([evaluate("E0"), row], "out")
 
 
-def churned(layout: Step, a: Entry, scale: Entry) -> Step:
-    """Noise is added back to abscissa -a by the forward law (covariance times `scale`), then the step runs."""
+def churned(layout: Step, a: Scalarlike, scale: Scalarlike = 1) -> Step:
+    """Noise is added back to abscissa -a by the forward law (covariance times `scale`), then the step runs.
+
+    raises   InputError for a step with history, which noise would set apart from the state, or one that draws noise
+    """
+    a, scale = as_scalar(a), as_scalar(scale)
+    if layout.needs or layout.carry or layout.noises:
+        raise InputError(
+            "a churned step takes no history and draws no other noise; give a deterministic one-step scheme's."
+        )
     prefix: list[Item] = [
         Noise("xi", scale * covariance(0, -a, op("F"), op("Q"))),
         combine("up", -a, y=flow(0, -a, op("F")), xi=1),
@@ -233,8 +400,14 @@ def churned(layout: Step, a: Entry, scale: Entry) -> Step:
     return Step((*prefix, *map(lifted, layout.moved(-a, 1 + a).items)), layout.out)
 
 
-def ancestral(layout: Step, d: Entry) -> Step:
-    """The step run on to abscissa d >= 1, then noise of the forward law back to 1."""
+def ancestral(layout: Step, d: Scalarlike) -> Step:
+    """The step run on to abscissa d >= 1, then noise of the forward law back to 1.
+
+    raises   InputError for a step that draws noise of its own
+    """
+    d = as_scalar(d)
+    if layout.noises:
+        raise InputError("an ancestral step draws no other noise; give a deterministic scheme's.")
     noise = Noise("xi", covariance(d, 1, op("F"), op("Q")))
     back: dict[str, Scalarlike] = {layout.out: flow(d, 1, op("F")), "xi": 1}
     return Step((*layout.moved(ZERO, d).items, noise, combine("down", 1, **back)), "down", layout.carry)

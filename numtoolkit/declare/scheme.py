@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
-from numtoolkit.declare.entries import ZERO, Const, Entry, number, operators, substitute, symbols
+from numtoolkit.declare import checks
+from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbols
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.problem import axes
 from numtoolkit.problem.clocks import NATURAL
-from numtoolkit.problem.kinds import EVERY_KIND, Kind
+from numtoolkit.problem.kinds import Kind
 from numtoolkit.problem.problem import Clock, Frozen, Rule
 from numtoolkit.problem.processes import PROCESSES
 
@@ -128,47 +128,9 @@ class Scheme:
     table: FittedCoefficients | None = None
 
     def __post_init__(self) -> None:
-        self._check_axes()
-        known = {p.name for p in self.params} | {name for name, _ in self.quantities} | {*self.fitted}
-        for step in self.steps.distinct:
-            for name in set().union(*(symbols(e) for _, e in step.entries())) - known:
-                if not re.fullmatch(r"r\d", name):
-                    raise InputError(f"scheme {self.name}: {name!r} is neither a parameter nor a step quantity.")
-        for run in self.steps.runs():
-            self._check_handing(run)
-        for count, run in enumerate(self.steps.remainder, 1):
-            spent = sum(step.evaluations for step in run)
-            if spent != count:
-                raise InputError(
-                    f"scheme {self.name}: remainder {count} spends {spent} evaluations; give one of {count}."
-                )
-
-    def _check_axes(self) -> None:
-        """Sets `kinds`, where none was given, to those that have its clock, its frozen quantity and its operators."""
-        entries = [entry for step in self.steps.distinct for _, entry in step.entries()]
-        used = sorted(set().union(*map(operators, entries)), key=lambda operator: operator.name)
-        axes_of = (("freezes", self.frozen), ("runs in clock", self.clock), *(("uses", operator) for operator in used))
-        for kind in self.kinds:
-            lacking = [f"{what} {value.name}" for what, value in axes_of if kind not in value.kinds]
-            if lacking:
-                raise InputError(
-                    f"scheme {self.name} {lacking[0]}, which a {kind.name} process does not have; leave {kind.name} "
-                    "out of its kinds."
-                )
+        checks.check(self)
         if not self.kinds:
-            kept = tuple(kind for kind in EVERY_KIND if all(kind in value.kinds for _, value in axes_of))
-            if not kept:
-                facts = ", ".join(f"{what} {value.name}" for what, value in axes_of if value.kinds != EVERY_KIND)
-                raise InputError(f"scheme {self.name} {facts}, which no one kind of process has; choose another.")
-            object.__setattr__(self, "kinds", kept)
-
-    def _check_handing(self, run: tuple[Step, ...]) -> None:
-        handed: set[str] = set()
-        for step in run:
-            if step.needs - handed:
-                lost = ", ".join(sorted(step.needs - handed))
-                raise InputError(f"scheme {self.name}: a step uses {lost}, which the step before does not hand on.")
-            handed = {name for name, _ in step.carry}
+            object.__setattr__(self, "kinds", checks.kinds_of(self))
 
     def __repr__(self) -> str:
         return f"<Scheme {brief(self.spec, 100)}: {self.family}, {counted(self.nfe_per_step, 'evaluation')} a step>"

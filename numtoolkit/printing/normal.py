@@ -1,7 +1,8 @@
 """Entries sorted out for printing: sums of block words with scalar coefficients, windows as phi functions.
 
-A scalar is a Laurent polynomial in the named scalars, sums in denominators being atoms. A polynomial weight w over a
-window [a, d] that ends where its row does is expanded about a, w(c) = sum_j w_j (c - a)^j, so that
+A scalar is a Laurent polynomial in the named scalars, square roots and decimals, sums in denominators being atoms. A
+polynomial weight w over a window [a, d] that ends where its row does is expanded about a, w(c) = sum_j w_j (c - a)^j,
+so that
 
     Int(L, N, w, a, d) = sum_j j! w_j (d - a)^(j+1) phi_{j+1}((d - a) h L) h N        for constant L, N,
 
@@ -19,9 +20,26 @@ from itertools import chain
 from math import comb, factorial, gcd, lcm
 from typing import TypeGuard, Union
 
-from numtoolkit.declare.entries import NONE, At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
+from numtoolkit.declare.entries import (
+    NONE,
+    At,
+    Ball,
+    Const,
+    Cov,
+    Entry,
+    Flow,
+    Int,
+    Op,
+    Product,
+    Quotient,
+    Root,
+    Sum,
+    Symbol,
+    op,
+)
+from numtoolkit.declare.numbers import decimal
 
-Factor = Union[str, "Scalar"]  # the name of a scalar, or a sum with whole coprime coefficients
+Factor = Union[str, "Scalar"]  # the name or digits of a scalar, or a sum with whole coprime coefficients
 Monomial = tuple[tuple[Factor, int], ...]  # (factor, power), in order of appearance
 
 
@@ -133,8 +151,10 @@ def normal(entry: Entry, end: Entry) -> Normal:
     """An entry of a row at abscissa `end`, as coefficients of block words; () is the word of a scalar."""
     if isinstance(entry, Const):
         return {(): monomial({}, entry.value)} if entry.value else {}
-    if isinstance(entry, Symbol):
-        return {(): monomial({entry.name: 1})}
+    if isinstance(entry, (Symbol, Root)):
+        return {(): monomial({str(entry): 1})}
+    if isinstance(entry, Ball):
+        return {(): monomial({decimal(abs(entry.centre), entry.radius): 1}, 1 if entry.centre >= 0 else -1)}
     if isinstance(entry, Sum):
         return _total([normal(arg, end) for arg in entry.args])
     if isinstance(entry, Product):

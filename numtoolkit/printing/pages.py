@@ -13,6 +13,7 @@ from typing import Any
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
+    At,
     Entry,
     Flow,
     Int,
@@ -34,6 +35,7 @@ from numtoolkit.problem.operators import OPERATORS
 FILLING = "filling step"  # of `Steps.remainder`
 
 LEGEND = (  # what a printed form uses, and what it says about it
+    (r"\d\.\d|\dE[-+]\d", "a decimal is known to about half a unit of its last digit"),
     (r"\bh\b|\bz\b", "h is the length of the step in its clock"),
     (r"\bz\b|\b[LN]\b", "dy/du = L*y + N*E is what is integrated, u being that clock and E frozen"),
     (r"\bz\b", "z = h*L"),
@@ -163,6 +165,8 @@ def _classical(entry: Any) -> Any:
     if isinstance(entry, Int):
         powers = enumerate(entry.weight, 1)
         return sum((w * (entry.b**k - entry.a**k) / k for k, w in powers), ZERO) * symbol("h")
+    if isinstance(entry, At) and entry.X == N:
+        return symbol("h")
     return rebuild(entry, _classical)
 
 

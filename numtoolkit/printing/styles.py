@@ -176,6 +176,10 @@ class Latex(Text):
         return r"\,".join(part for part in [over, *blocks] if part) or "1"
 
     def name(self, name: str) -> str:
+        if name[0].isdigit():
+            return name
+        if root := re.fullmatch(r"sqrt\((\d+)\)", name):
+            return rf"\sqrt{{{root[1]}}}"
         found = re.fullmatch(r"([A-Z])([A-Z0-9]+)|([A-Za-z]+?)(?:_([A-Za-z0-9]+)|([0-9]*))", name)
         if found is None:
             return rf"\mathrm{{{name}}}".replace("_", r"\_")

@@ -9,12 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.declare.entries import At, Const, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum, Symbol, op
+from numtoolkit.declare.entries import (
+    At,
+    Ball,
+    Const,
+    Cov,
+    Entry,
+    Flow,
+    Int,
+    Op,
+    Product,
+    Quotient,
+    Root,
+    Sum,
+    Symbol,
+    op,
+)
 from numtoolkit.errors import InputError
 from numtoolkit.phi_functions import covariance_integral, expm, matrix_window_integral
 from numtoolkit.problem.clocks import SMOOTH_OF
@@ -72,6 +88,10 @@ class Evaluator:
     def _value(self, entry: Entry) -> Floats:
         if isinstance(entry, Const):
             return np.full(self.n, float(entry.value))
+        if isinstance(entry, Root):
+            return np.full(self.n, sqrt(entry.square))
+        if isinstance(entry, Ball):
+            return np.full(self.n, float(entry.centre))
         if isinstance(entry, Symbol):
             if entry.name not in self.symbols:
                 raise InputError(f"symbol {entry.name!r} has no value; give it as a parameter of the scheme.")

@@ -13,7 +13,10 @@ from numtoolkit.symbolic.weak import defects, weak_order
 
 @dataclass(frozen=True)
 class ErrorConstant:
-    """The local error is of h^order, and its norm there the square root of `square`, which is exact."""
+    """The local error is of h^order, its norm there the square root of `square`.
+
+    The square is exact, but to 30 digits where square roots among the coefficients make it irrational.
+    """
 
     order: int
     square: Fraction
@@ -39,6 +42,8 @@ def error_constant(scheme: Scheme) -> ErrorConstant | None:
     returns  None for a scheme with a coefficient that only a grid gives
     cost     that of the order: 0.01 to 1 s, no network calls
     """
+    from sympy import Integer
+
     bound = scheme.unfitted()
     bound = bound.bind(**bound.parameters())
     if bound.of_grid:
@@ -51,5 +56,5 @@ def error_constant(scheme: Scheme) -> ErrorConstant | None:
         field, mean, covariance, _ = defects(StepInClock(bound), p + 1)
         residuals = [*mean.values(), *covariance.values()]
     equal = dict.fromkeys(field.names, 1)
-    values = [Fraction(str(field.expression(value).subs(equal))) for value in residuals]
-    return ErrorConstant(p + 1, sum((value**2 for value in values), Fraction(0)))
+    square = sum((field.expression(value).subs(equal) ** 2 for value in residuals), start=Integer(0)).expand()
+    return ErrorConstant(p + 1, Fraction(str(square if square.is_Rational else square.evalf(30))))

@@ -1,22 +1,29 @@
-"""Exact numbers: Q, and the rational functions over Q in the symbols of a scheme.
+"""Exact numbers: Q, the rational functions over Q in the symbols of a scheme, and what square roots add to them.
 
 Without symbols the numbers are Python fractions. With symbols they are quotients of polynomials: python-flint's where
-it is installed (the catalogue is proved about four times as fast), else sympy's. Both print alike.
+it is installed (the catalogue is proved about four times as fast), else sympy's. Both print alike. Where a scheme holds
+square roots, those are `Surd`s over either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import reduce
+from math import gcd
 from typing import Any
 
-from numtoolkit.declare.entries import Const, Entry, Product, Quotient, Sum, Symbol
+from numtoolkit.declare.entries import Ball, Const, Entry, Product, Quotient, Root, Sum, Symbol
+from numtoolkit.declare.numbers import roots_times
 from numtoolkit.errors import InputError, brief
 
 try:
     import flint
 except ImportError:  # the accelerator is optional
     flint = None  # type: ignore[assignment]
+
+
+REMEDY = "write them as rationals or with sqrt, or make them parameters"  # of balls
 
 
 class Field:
@@ -55,10 +62,14 @@ class Field:
     def scalar(self, entry: Entry) -> Any:
         """A scalar entry as an element of the field.
 
-        raises   InputError for an entry that is a block
+        raises   InputError for an entry that is a block, divides by zero, or is a ball, for which nothing is proved
         """
         if isinstance(entry, Const):
             return self.number(entry.value)
+        if isinstance(entry, Root):
+            return Surd({entry.square: self.number(1)})
+        if isinstance(entry, Ball):
+            raise InputError(f"{entry!r} is known to some digits only, and proofs need exact numbers; {REMEDY}.")
         if isinstance(entry, Symbol):
             return self.symbols[entry.name]
         if isinstance(entry, Sum):
@@ -69,13 +80,18 @@ class Field:
                 result = result * self.scalar(arg)
             return result
         if isinstance(entry, Quotient):
-            return self.scalar(entry.top) / self.scalar(entry.bottom)
+            bottom = self.scalar(entry.bottom)
+            if not bottom:
+                raise InputError(f"the entry {entry} divides by zero; take other values of its scalars.")
+            return self.scalar(entry.top) / bottom
         raise InputError(f"entry {entry} is a block where a scalar is needed.")
 
     def expression(self, value: Any) -> Any:
         """An element as a sympy expression, over one denominator."""
         import sympy
 
+        if isinstance(value, Surd):
+            return sum(self.expression(c) * sympy.sqrt(n) for n, c in value.parts.items())
         if isinstance(value, Fraction):
             return sympy.Rational(value.numerator, value.denominator)
         return value.expression(self.names) if isinstance(value, Ratio) else value.as_expr()
@@ -115,6 +131,8 @@ class Ratio:
         return Ratio(self.top * 0 + exact.numerator, self.bottom * 0 + exact.denominator)
 
     def __add__(self, value: Any) -> Ratio:
+        if isinstance(value, Surd):
+            return NotImplemented
         other = self._other(value)
         if self.bottom == other.bottom:
             return Ratio(self.top + other.top, self.bottom)
@@ -126,18 +144,22 @@ class Ratio:
         return Ratio(-self.top, self.bottom)
 
     def __sub__(self, value: Any) -> Ratio:
-        return self + -self._other(value)
+        return self + -value
 
     def __rsub__(self, value: Any) -> Ratio:
         return -self + value
 
     def __mul__(self, value: Any) -> Ratio:
+        if isinstance(value, Surd):
+            return NotImplemented
         other = self._other(value)
         return Ratio(self.top * other.top, self.bottom * other.bottom)
 
     __rmul__ = __mul__
 
     def __truediv__(self, value: Any) -> Ratio:
+        if isinstance(value, Surd):
+            return NotImplemented
         other = self._other(value)
         if not other:
             raise ZeroDivisionError("division by the zero function")
@@ -173,3 +195,86 @@ class Ratio:
             return ring.from_dict({exponents: sympy.QQ(int(c)) for exponents, c in p.to_dict().items()}).as_expr()
 
         return polynomial(self.top) / polynomial(self.bottom)
+
+
+class Surd:
+    """sum of coefficient * sqrt(n) over whole n without square factors, coefficients in a field without roots.
+
+    The roots of different n are linearly independent over such a field, so a number is 0 only if its coefficients are.
+    The operations return a plain element of that field where no root is left.
+    """
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: Mapping[int, Any]) -> None:
+        self.parts = dict(parts)
+
+    @staticmethod
+    def of(parts: Mapping[int, Any]) -> Any:
+        """The number with these coefficients, at least one of them given."""
+        kept = {n: c for n, c in parts.items() if c}
+        if kept.keys() <= {1}:
+            return next(iter(kept.values() or parts.values()))
+        return Surd(kept)
+
+    def _parts(self, value: Any) -> dict[int, Any]:
+        """The parts of a number, a plain one lifted into the field of the coefficients."""
+        if isinstance(value, Surd):
+            return value.parts
+        own = next(iter(self.parts.values()))
+        return {1: own / own * value}
+
+    def __add__(self, value: Any) -> Any:
+        total = dict(self.parts)
+        for n, c in self._parts(value).items():
+            total[n] = total[n] + c if n in total else c
+        return Surd.of(total)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Surd:
+        return Surd({n: -c for n, c in self.parts.items()})
+
+    def __sub__(self, value: Any) -> Any:
+        return self + -value
+
+    def __rsub__(self, value: Any) -> Any:
+        return -self + value
+
+    def __mul__(self, value: Any) -> Any:
+        total: dict[int, Any] = {}
+        for m, a in self.parts.items():
+            for n, b in self._parts(value).items():
+                outside, k = roots_times(m, n)
+                total[k] = total[k] + a * b * outside if k in total else a * b * outside
+        return Surd.of(total)
+
+    __rmul__ = __mul__
+
+    def inverse(self) -> Any:
+        """1 over the number: its norm over a field with one root less is inverted first.
+
+        That root is of a number b that divides each n or has no factor in common with it.
+        """
+        b = reduce(lambda b, n: gcd(b, n) if gcd(b, n) > 1 else b, (n for n in self.parts if n > 1))
+        conjugate = Surd({n: -c if n % b == 0 else c for n, c in self.parts.items()})
+        norm = self * conjugate
+        return conjugate * (norm.inverse() if isinstance(norm, Surd) else 1 / norm)
+
+    def __truediv__(self, value: Any) -> Any:
+        return self * (value.inverse() if isinstance(value, Surd) else Fraction(1) / value)
+
+    def __rtruediv__(self, value: Any) -> Any:
+        return self.inverse() * value
+
+    def __pow__(self, power: int) -> Any:
+        return reduce(lambda product, own: product * own, [self] * power, Fraction(1))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, value: object) -> bool:
+        return isinstance(value, Surd) and self.parts == value.parts
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.parts.items()))

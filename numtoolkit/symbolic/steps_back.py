@@ -152,12 +152,13 @@ def step_symbols(layout: Step) -> set[str]:
     """Every scalar a layout depends on, in its entries and abscissae."""
     found: set[str] = set()
     for item in layout.items:
-        for entry in _scalars(item):
+        for entry in scalars_in(item):
             found |= symbols(entry)
     return found
 
 
-def _scalars(item: Item) -> Iterator[Entry]:
+def scalars_in(item: Item) -> Iterator[Entry]:
+    """Every entry of an item, abscissae included."""
     if isinstance(item, Row):
         yield item.at
         yield from (entry for _, entry in item.terms)
@@ -181,7 +182,7 @@ def scalars_of(start: StepInClock, depth: int) -> set[str]:
         for name in frame.layout.needs:
             source, old = frame.find(name)
             item = next(i for i in source.layout.items if i.name == old)
-            found |= set().union(*(symbols(entry) for entry in _scalars(item)))
+            found |= set().union(*(symbols(entry) for entry in scalars_in(item)))
             if left and isinstance(item, Eval) and item.of != START:
                 todo.append((source, left - 1))
     return found

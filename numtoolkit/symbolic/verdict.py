@@ -8,13 +8,15 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Literal
 
+from numtoolkit.declare.entries import balls
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.fitted_defects import step_defects
-from numtoolkit.symbolic.steps_back import StepInClock
+from numtoolkit.symbolic.numbers import REMEDY
+from numtoolkit.symbolic.steps_back import StepInClock, scalars_in
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
@@ -29,7 +31,7 @@ class Verdict:
 
     derived    the stiff orders of a scheme that freezes the noise in the noise level are those of its data form
     verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; not analysed:
-               there is no claim to hold against what is derived
+               there is no claim to hold against what is derived, or a claim that nothing is derived for
     residuals  order, tree and exact value of what fails first (numerical minus exact)
     ok         no claim is missed but those the declaration itself records as refuted, and filling steps are consistent
     ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "remainder m" one
@@ -39,6 +41,7 @@ class Verdict:
     holds      "general" for every smooth law, "gaussian" for affine scores, "sampled" for every smooth law at the step
                ratios SAMPLED, which all but a null set share, "" if nothing is derived
     steps      of a scheme with a table of fitted coefficients, each step's defects (`symbolic.fitted_defects`)
+    why        one sentence on a claim that nothing is derived for, else ""
     """
 
     scheme: str
@@ -52,6 +55,7 @@ class Verdict:
     filled: int | None = None
     residuals: list[dict[str, object]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    why: str = ""
 
     def __repr__(self) -> str:
         orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
@@ -65,6 +69,9 @@ def verify(scheme: Scheme) -> Verdict:
     cost     0.01 to 0.5 s for the members of the catalogue, up to half a minute for orders above 4; no network calls
     """
     derived: dict[str, int | None] = dict.fromkeys(ORDERS)
+    claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
+    if inexact := _inexact(scheme):
+        return Verdict(scheme.spec, claimed, derived, "not analysed", True, "", why=inexact)
     ratios = SAMPLED if scheme.steps.start and (scheme.claims.classical or 0) > SYMBOLIC else None
     if scheme.kind == "ode":
         found = order(scheme, ratios=ratios)
@@ -78,18 +85,33 @@ def verify(scheme: Scheme) -> Verdict:
         derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
         residuals, holds = law.residuals, "general" if law.general else "gaussian"
     ends = {_name(place): _end(scheme, place, ratios) for place in _ends(scheme)}
-    claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
+    missing = [name for name in ORDERS if claimed[name] is not None and derived[name] is None]
+    why = f"nothing is derived of {', '.join(missing)}, which it claims; take the claim back." if missing else ""
     verdict: Literal["proved", "refuted", "higher", "not analysed"]
-    verdict = "refuted" if missed else "higher" if above else "proved" if any(claimed.values()) else "not analysed"
+    if missed or missing:
+        verdict = "refuted" if missed else "not analysed"
+    else:
+        verdict = "higher" if above else "proved" if any(claimed.values()) else "not analysed"
     consistent = all(p >= 1 for name, p in ends.items() if name.startswith("remainder"))
     ok = consistent and set(missed) <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
     run, filled = (None if inner is None else _run_order(inner, ends, kinds) for kinds in (ENDS, (*ENDS, "remainder")))
     filled = filled if any(name.startswith("remainder") for name in ends) else None
     steps = step_defects(scheme)
-    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, filled, residuals, steps)
+    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, filled, residuals, steps, why)
+
+
+def _inexact(scheme: Scheme) -> str:
+    """Why a scheme that holds balls is not analysed: an order holds for one number, and nobody knows for which."""
+    entries = [scheme.exact_scalar(scheme.tau), scheme.exact_scalar(scheme.reference)]
+    entries += [entry for step in scheme.steps.distinct for item in step.items for entry in scalars_in(item)]
+    found = sorted({repr(number) for entry in entries for number in balls(entry)})
+    if not found:
+        return ""
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"it holds numbers known to some digits only ({', '.join(found[:3])}{more}); {REMEDY}."
 
 
 def _run_order(inner: int, ends: dict[str, int], kinds: tuple[str, ...]) -> int:

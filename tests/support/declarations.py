@@ -31,7 +31,7 @@ def gamma_form(c2, c3, exponent):
 def wrong_gamma(c2, c3):
     gamma, *b = gamma_form(c2, c3, 3)
     A = [[], [gamma * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)]]
-    return exponential("res-3s, wrong gamma", [0, c2, c3], A, b)
+    return exponential("res-3s-wrong-gamma", [0, c2, c3], A, b)
 
 
 WRONG_GAMMA = wrong_gamma(THIRD, TWO_THIRDS)
@@ -40,7 +40,7 @@ WRONG_GAMMA = wrong_gamma(THIRD, TWO_THIRDS)
 def dpmpp_3s_taylor(r1, r2):
     """DPM-Solver++(3S) of type taylor (exponential-iia.md 3.3)."""
     b = [(r2 * phi(2) - 2 * phi(3)) / (r1 * (r2 - r1)), (2 * phi(3) - r1 * phi(2)) / (r2 * (r2 - r1))]
-    return exponential("dpmpp-3s taylor", [0, r1, r2], [[], [r2**2 / r1 * phi(2, r2)]], b)
+    return exponential("dpmpp-3s-taylor", [0, r1, r2], [[], [r2**2 / r1 * phi(2, r2)]], b)
 
 
 def multistep(name, weights):
@@ -52,7 +52,7 @@ def res4lyf_3m(exponent):
     """RES4LYF's res_3m: the weights of RES-3S, with its gamma, at two nodes of the past (exponential-iia.md 2.4)."""
     _, c2, c3 = past(3)
     _, b2, b3 = gamma_form(c2, c3, exponent)
-    return multistep(f"res_3m, exponent {exponent}", [phi(1) - b2 - b3, b2, b3])
+    return multistep(f"res_3m-exponent-{exponent}", [phi(1) - b2 - b3, b2, b3])
 
 
 def predictor(name):

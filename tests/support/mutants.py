@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from numtoolkit.declare.entries import Entry, Int, integral, number, rebuild, walk
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import Eval, Item, Noise, Place, Row, Step
+from numtoolkit.declare.steps import Eval, Item, Noise, Place, Row, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.steps_back import StepInClock
@@ -16,12 +16,22 @@ from numtoolkit.symbolic.weak import weak_order
 NUDGE = number(Fraction(1_000_001, 1_000_000))
 
 
-def mutants(scheme: Scheme) -> Iterator[tuple[Place, str, Scheme]]:
-    """(place, name of the slip, scheme with it) for every step, every entry and every kind of slip."""
+def mutants(scheme: Scheme) -> Iterator[tuple[Place, str, Scheme | None]]:
+    """(place, name of the slip, scheme with it) for every step, every entry and every kind of slip.
+
+    None stands for a scheme that is refused when it is declared.
+    """
     for place, step in scheme.steps.places():
         for name, changed in step_mutants(step):
             steps = scheme.steps.map(lambda at, own, place=place, changed=changed: changed if at == place else own)
-            yield place, f"{place[0]} {place[1]}: {name}", replace(scheme, steps=steps)
+            yield place, f"{place[0]} {place[1]}: {name}", declared(scheme, steps)
+
+
+def declared(scheme: Scheme, steps: Steps) -> Scheme | None:
+    try:
+        return replace(scheme, steps=steps)
+    except InputError:
+        return None
 
 
 def step_mutants(step: Step) -> Iterator[tuple[str, Step]]:

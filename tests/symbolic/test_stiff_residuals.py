@@ -72,7 +72,7 @@ CLOSED = {  # exponential-iia.md 2.3: psi_2, psi_3, S2; 2.4, multistep: psi_2, p
     "dpm-solver-3": (scheme("dpm-solver-3"), "0", "phi(3) - phi(2)/3", "0"),
     "dpmpp-3s 3/5": (scheme("dpmpp-3s(r_2=3/5)"), "0", "phi(3) - 3*phi(2)/10", "0"),
     "dpmpp-3s 1": (scheme("dpmpp-3s(r_2=1)"), "0", "phi(3) - phi(2)/2", "0"),
-    "dpmpp-3s taylor": (
+    "dpmpp-3s-taylor": (
         dpmpp_3s_taylor(THIRD, TWO_THIRDS),
         *("0", "0", "(2*phi(2)/3 - 2*phi(3))*phi(2, Rational(1, 3))"),
     ),
