@@ -29,7 +29,7 @@ from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.verdict import verify
-from tests.unrolled import assert_same_run, clock_steps, ratios, unrolled
+from tests.same_run import assert_same_run, clock_steps, gap, ratios
 
 PROCESSES = [EDM(), VP(), CosineVP(), RectifiedFlow()]
 FAMILIES = ["iia-ddim(one)", "iia-ddim(two)", "iia-ddim(guided)", "biia-edm(0)", "biia-edm(2)", "iia-edm(0)",
@@ -107,8 +107,7 @@ def test_a_wrong_weight_is_another_run():
     times = grid("rho(7)", EDM(), 7)
     h, _ = clock_steps(EDM(), times)
     bound = lowered("iia-ddim(two)", EDM(), times, kappa_0=(1 + 1e-9) / (2 * ratios(h)))
-    with pytest.raises(AssertionError):
-        assert_same_run(bound, lowered("dpmpp-2m", EDM(), times))
+    assert 1e-10 < gap(bound, lowered("dpmpp-2m", EDM(), times)) < 1e-8
 
 
 # --- against the formulas of the paper (exponential-iia.md 4.2), written out for z, alpha, sigma
@@ -502,7 +501,7 @@ def test_a_table_changes_the_name_and_the_run_of_a_scheme():
     assert bound != scheme("iia-ddim")
     assert bound in {bound, scheme("iia-ddim")}
     plain, own = (lower(s, EDM(), table.times) for s in (scheme("iia-ddim"), bound))
-    assert not np.allclose(unrolled(plain)[1], unrolled(own)[1])
+    assert gap(plain, own) > 1e-3
 
 
 def change(record, path, value):

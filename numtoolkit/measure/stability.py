@@ -8,12 +8,15 @@ Two kinds of maps, both of the spectral radius of the one-step matrix over (stat
 
 Additive noise does not move the matrix, so radius <= 1 is also mean-square stability. History is that of equal steps
 and carries evaluations of the same equation (the companion matrix), so the test equation serves multistep schemes.
+
+A lowered run has a radius as well, with the coefficients of its grid: `program_radius`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +27,9 @@ from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES, Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
 from numtoolkit.program.evaluator import Evaluator
-from numtoolkit.program.program import problem_of
+from numtoolkit.program.matrices import step_maps
+from numtoolkit.program.program import Program, problem_of
+from numtoolkit.program.walk import evaluations
 from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
@@ -169,6 +174,31 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         return P + Q @ posterior
 
     return spectral_radius(one_step_matrix(declared.step, reader, problem.width, slope))
+
+
+def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
+    """Spectral radius of a run whose network is linear, out = slope(t) z: of the map from the start to the final state.
+
+    slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`; noise does not move it
+    step     instead the map of this step, over (state, carried values)
+    returns  (*batch,)
+    raises   InputError for a step that hands on other names than it takes, whose map has no eigenvalues
+    """
+    batch = np.shape(slope(evaluations(program)[0].time))[:-2]
+
+    def network(t: float) -> tuple[NDArray[Any], NDArray[Any]]:
+        own = np.asarray(slope(t))
+        return own, np.zeros(own.shape[:-1])
+
+    maps = [linear for linear, _, _ in step_maps(program, network, np.ones(batch))]
+    if step is None:
+        return spectral_radius(reduce(lambda before, own: own @ before, maps))
+    *_, rows, columns = maps[step].shape
+    if rows != columns:
+        raise InputError(
+            f"step {step} of {program.scheme} takes {columns} blocks and hands on {rows}; take an inner step of it."
+        )
+    return spectral_radius(maps[step])
 
 
 def spectral_radius(matrices: NDArray[Any]) -> Floats:

@@ -10,7 +10,7 @@ from numtoolkit.errors import InputError, unknown
 from numtoolkit.laws import Law
 from numtoolkit.problem.predictions import PREDICTIONS, outputs
 from numtoolkit.problem.processes import Process
-from numtoolkit.sampling.loop import Blocks, NetworkCall
+from numtoolkit.program.walk import Blocks, NetworkCall
 from numtoolkit.sampling.state import Array, is_floating, join, library, split
 
 SIGHTS = ("state", "observation")

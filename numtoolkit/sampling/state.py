@@ -17,8 +17,8 @@ import numpy as np
 
 from numtoolkit.errors import InputError
 from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.program.walk import Blocks, Normals, plain
 from numtoolkit.sampling import noise
-from numtoolkit.sampling.loop import Blocks, Normals, plain
 from numtoolkit.sampling.noise import Keys
 
 Array = Any  # a numpy array or a torch tensor
@@ -53,6 +53,26 @@ def finite_rows(array: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
+class SeededNormals:
+    """Standard normal blocks of a batch, a function of its seeds and of (step, slot): plain data, which may be pickled.
+
+    keys   of the samples; shape, (k, *event) of one sample; like, an array of the library, dtype and device
+    """
+
+    keys: Keys
+    shape: tuple[int, ...]
+    like: Array
+
+    def __call__(self, step: int, slot: int) -> Blocks:
+        return self.drawn(noise.STEP + slot, step)
+
+    def drawn(self, purpose: int, step: int) -> Blocks:
+        """The blocks of one of the purposes of `numtoolkit.sampling.noise`."""
+        xi = noise.normals(self.keys, purpose, step, self.shape, self.like)
+        return [xi[:, j] for j in range(self.shape[0])]
+
+
+@dataclass(frozen=True, eq=False)
 class Origin:
     """Where the samples of a run begin and which noise each of them sees.
 
@@ -76,24 +96,17 @@ class Origin:
         """The start blocks of the samples `rows`, a copy of what was given."""
         if self.start is not None:
             return split(self.start[rows], len(self.factor))
-        xi = self._normals(self._keys(rows), noise.START, 0)
+        xi = self._normals(rows).drawn(noise.START, 0)
         return [plain([(c, xi[j]) for j, c in enumerate(row) if c]) for row in self.factor.tolist()]
 
     def noise(self, rows: Sequence[int]) -> Normals | None:
-        """The noise of the samples `rows`: a function of (step, slot), or None without seeds."""
-        if self.seeds is None:
-            return None
-        keys = self._keys(rows)
-        return lambda step, slot: self._normals(keys, noise.STEP + slot, step)
+        """The noise of the samples `rows`: a function of (step, slot), which may be pickled, or None without seeds."""
+        return None if self.seeds is None else self._normals(rows)
 
-    def _keys(self, rows: Sequence[int]) -> Keys:
+    def _normals(self, rows: Sequence[int]) -> SeededNormals:
         seeds = self.seeds or ()
-        return noise.keys([seeds[i] for i in rows], self.like)
-
-    def _normals(self, keys: Keys, purpose: int, step: int) -> Blocks:
-        k = len(self.factor)
-        xi = noise.normals(keys, purpose, step, (k, *self.event), self.like)
-        return [xi[:, j] for j in range(k)]
+        keys = noise.keys([seeds[i] for i in rows], self.like)
+        return SeededNormals(keys, (len(self.factor), *self.event), self.like)
 
 
 def origin(
