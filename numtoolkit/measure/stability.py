@@ -22,7 +22,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numtoolkit.declare.scheme import START, Eval, Row, Scheme, Step
+from numtoolkit.declare.entries import Entry
+from numtoolkit.declare.scheme import START, Eval, Noise, Row, Scheme, Step
+from numtoolkit.declare.walk import Values
 from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import FROZEN_DRIFT, PLACES, Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
@@ -114,22 +116,38 @@ class LinearEquation:
         return np.full((len(t), 1, 1), values[name])
 
 
-def one_step_matrix(layout: Step, reader: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
+@dataclass(frozen=True)
+class _LinearStep:
+    """The algebra of a step whose network is linear: values (n or 1, rows, B) over (state, carried evaluations)."""
+
+    evaluator: Evaluator
+    basis: dict[str, NDArray[Any]]  # of the state and of each carried name
+    slope: Slope
+
+    def begin(self, name: str) -> NDArray[Any]:
+        return self.basis[name]
+
+    def combine(self, row: Row, terms: Sequence[tuple[Entry, NDArray[Any]]]) -> NDArray[Any]:
+        return cast(NDArray[Any], sum(self.evaluator.block(entry) @ value for entry, value in terms))
+
+    def evaluate(self, item: Eval, state: NDArray[Any]) -> NDArray[Any]:
+        return self.slope(item) @ state
+
+    def draw(self, noise: Noise) -> NDArray[Any]:
+        return np.zeros_like(self.basis[START])
+
+
+def one_step_matrix(layout: Step, evaluator: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
     """The matrices (n, B, B) that take (state, carried evaluations) through a step whose network is linear.
 
-    Basis vectors are fed through the rows in order; noises contribute nothing.
+    Basis vectors are fed through the rows; noises contribute nothing.
     """
-    k, carried = reader.k, [new for new, _ in layout.carry]
-    basis = np.eye(k + width * len(carried))[None]
-    names: dict[str, NDArray[Any]] = {START: basis[:, :k]}
-    for i, name in enumerate(carried):
-        names[name] = basis[:, k + i * width : k + (i + 1) * width]
-    for item in layout.items:
-        if isinstance(item, Row):
-            names[item.name] = sum(reader.block(e) @ names[s] for s, e in item.terms if s in names)
-        elif isinstance(item, Eval):
-            names[item.name] = slope(item) @ names[item.of]
-    rows = [names[layout.out], *(names[old] for _, old in layout.carry)]
+    k, carried = evaluator.k, [new for new, _ in layout.carry]
+    unit = np.eye(k + width * len(carried))[None]
+    ends = range(k, unit.shape[1] + 1, width)
+    basis = {START: unit[:, :k]} | {name: unit[:, end : end + width] for name, end in zip(carried, ends, strict=False)}
+    values = Values(layout, _LinearStep(evaluator, basis, slope))
+    rows = [values[layout.out], *(values[old] for _, old in layout.carry)]
     n = max(map(len, rows))
     return np.concatenate([np.broadcast_to(row, (n, *row.shape[1:])) for row in rows], axis=1)
 
