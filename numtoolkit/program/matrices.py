@@ -43,10 +43,10 @@ class Matrices:
         self.columns = self.width + self.k * len(self._normals) + 1
         self.one = self._zeros(1)
         self.one[..., 0, -1] = self.field
+        unit = np.broadcast_to(np.eye(self.width, self.columns), (*self.field.shape, self.width, self.columns))
         names, first = {CONSTANT: self.one}, 0
         for name, rows in unknowns.items():
-            unit = np.eye(rows, self.columns, first)
-            names[name] = np.broadcast_to(unit, (*self.field.shape, *unit.shape))
+            names[name] = unit[..., first : first + rows, :]
             first += rows
         return names
 
