@@ -17,20 +17,23 @@ if TYPE_CHECKING:
     from numtoolkit.models.network import Network
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
-    from numtoolkit.sampling.runner import Samples, sample
+    from numtoolkit.program.walk import Stepper
+    from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue
 
 __version__ = "0.1.0"
-__all__ = ["Network", "Samples", "catalogue", "grid", "law_of", "process", "sample"]
+__all__ = ["Network", "Samples", "Stepper", "catalogue", "grid", "law_of", "process", "sample", "stepper"]
 
 _HOMES = {
     "Network": "numtoolkit.models.network",
     "Samples": "numtoolkit.sampling.runner",
+    "Stepper": "numtoolkit.program.walk",
     "catalogue": "numtoolkit.schemes",
     "grid": "numtoolkit.problem.grids",
     "law_of": "numtoolkit.laws",
     "process": "numtoolkit.problem.processes",
     "sample": "numtoolkit.sampling.runner",
+    "stepper": "numtoolkit.sampling.runner",
 }
 
 

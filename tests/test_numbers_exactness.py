@@ -337,7 +337,7 @@ def test_roots_are_printed_as_roots_and_decimals_as_decimals():
     assert "y' = y - 0.667*h E0 + h E1" in text
     assert "a decimal is known to about half a unit of its last digit" in text
     latex = printing.latex(own)
-    assert r"\frac{\sqrt{2}\,h}{2}" in latex
+    assert r"\frac{\sqrt{2}}{2}" in latex
     assert r"-0.667\,h" in latex
 
 

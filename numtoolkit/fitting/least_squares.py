@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from numtoolkit import schemes
-from numtoolkit.arrays import Floats, host, quiet
+from numtoolkit.arrays import Floats, host, library, quiet
 from numtoolkit.declare.entries import substitute, symbols
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Row, Step
@@ -23,14 +23,14 @@ from numtoolkit.problem.predictions import Prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.program import ProgramStep, lower
-from numtoolkit.sampling.loop import Blocks, NetworkCall, advance, plain, run
+from numtoolkit.program.walk import Blocks, NetworkCall, Stepper, follow, handed, plain
+from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.runner import times_of
-from numtoolkit.sampling.state import Origin, origin, start_factor
+from numtoolkit.sampling.state import origin, start_factor
 
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
 CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network
 
-Names = dict[str, Blocks]  # of a step, as `advance` returns them
 Target = Callable[[Blocks, ProgramStep], Blocks]  # where a state at the start of a step should be at its end
 
 
@@ -90,16 +90,20 @@ def fit(
             f"none of the {len(layouts)} steps of this run has a coefficient of {declared.spec}; take more steps."
         )
     found: list[FittedStep] = []
+
+    def corrected(n: int, step: ProgramStep, names: dict[str, Blocks]) -> dict[str, Blocks]:
+        own = coefficients_of(layouts[n], declared.fitted)
+        goal = _by_tiles(lambda state: target(state, step), names[START], tile) if own else []
+        values, rank, before, after = _solved(own, goal, names, step, ridge, cut) if own else ({}, 0, 0.0, 0.0)
+        row = tuple(values.get(name, 0.0) for name in declared.fitted)
+        found.append(FittedStep(step.start, step.end, row, rank, before, after))
+        terms = [(1.0, names[step.out]), *((value, names[_of(name)]) for name, value in values.items() if value)]
+        state = [plain([(c, blocks[j]) for c, blocks in terms]) for j in range(len(names[START]))]
+        return handed(n, step, names) | {START: state}
+
     with quiet(begin.like):
-        states: list[Names] = [{START: blocks} for blocks in _tiles(begin, tile)]
-        for n, (step, layout) in enumerate(zip(program.steps, layouts, strict=True)):
-            runs = [advance(step, n, state, call) for state in states]
-            own = coefficients_of(layout, declared.fitted)
-            goals = [target(state[START], step) for state in states] if own else []
-            values, rank, before, after = _solved(own, goals, runs, step, ridge, cut) if own else ({}, 0, 0.0, 0.0)
-            row = tuple(values.get(name, 0.0) for name in declared.fitted)
-            found.append(FittedStep(step.start, step.end, row, rank, before, after))
-            states = [_next(names, step, values) for names in runs]
+        walk = Stepper(program, begin.blocks(range(len(begin))), hand=corrected)
+        follow(walk, lambda row, t: _by_tiles(lambda blocks: call(blocks, t), row, tile))
     about: dict[str, Fact] = {
         "batch": "infinite" if drawn is None else len(drawn),
         "seeds": "none" if drawn is None else f"{drawn[0]} to {drawn[-1]}",
@@ -126,11 +130,11 @@ def least_squares(Q: Floats, y: Floats, ridge: float = 0.0, cut: float = CUT) ->
 
 
 def _solved(
-    own: Sequence[str], goals: list[Blocks], runs: list[Names], step: ProgramStep, ridge: float, cut: float
+    own: Sequence[str], goal: Blocks, names: dict[str, Blocks], step: ProgramStep, ridge: float, cut: float
 ) -> tuple[dict[str, float], int, float, float]:
     """(values by name, rank, residual of the base, residual) of a step with the coefficients `own`."""
-    y = _column(goals) - _column([names[step.out] for names in runs])
-    Q = np.stack([_column([names[_of(name)] for names in runs]) for name in own], axis=1)
+    y = _column(goal) - _column(names[step.out])
+    Q = np.stack([_column(names[_of(name)]) for name in own], axis=1)
     if not (np.isfinite(y).all() and np.isfinite(Q).all()):
         raise NonFiniteError(
             f"the fit leaves the finite numbers between t = {step.start:.6g} and {step.end:.6g}; take more steps there "
@@ -141,13 +145,6 @@ def _solved(
     if after > before:  # by rounding, where nothing can be gained
         c, after = 0 * c, before
     return dict(zip(own, c.tolist(), strict=True)), rank, before, after
-
-
-def _next(names: Names, step: ProgramStep, values: dict[str, float]) -> Names:
-    """What the next step starts from: the corrected state, and what is carried."""
-    terms = [(1.0, names[step.out]), *((value, names[_of(name)]) for name, value in values.items() if value)]
-    state = [plain([(c, blocks[j]) for c, blocks in terms]) for j in range(len(names[START]))]
-    return {START: state} | {new: names[old] for new, old in step.carry}
 
 
 # --- what a coefficient multiplies
@@ -215,15 +212,18 @@ def _target(
     return followed
 
 
-def _tiles(begin: Origin, tile: int | None) -> Iterator[Blocks]:
-    size = tile or len(begin)
-    for first in range(0, len(begin), size):
-        yield begin.blocks(range(first, min(first + size, len(begin))))
+def _by_tiles(function: Callable[[Blocks], Blocks], blocks: Blocks, tile: int | None) -> Blocks:
+    """A function of the samples applied to `tile` of them at a time, by default to all."""
+    count = len(blocks[0])
+    if tile is None or tile >= count:
+        return list(function(blocks))
+    parts = [function([block[i : i + tile] for block in blocks]) for i in range(0, count, tile)]
+    return [library(own[0]).concatenate(own) for own in zip(*parts, strict=True)]
 
 
-def _column(tiles: Iterable[Blocks]) -> Floats:
-    """Every number of the blocks of all tiles, in float64 on the host."""
-    return np.concatenate([host("a state", block).ravel() for blocks in tiles for block in blocks], dtype=np.float64)
+def _column(blocks: Blocks) -> Floats:
+    """Every number of the blocks, in float64 on the host."""
+    return np.concatenate([host("a state", block).ravel() for block in blocks], dtype=np.float64)
 
 
 def _rms(values: Floats) -> float:

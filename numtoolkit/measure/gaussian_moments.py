@@ -1,8 +1,8 @@
 """Gaussian laws through a run program: means and covariances in float64, without sampling.
 
-The network of a Gaussian law is affine in the state, so every name of a program is an affine function of what a
-step inherits and of the normals it draws. In the eigenbasis of the law's covariance the d coordinates are independent:
-a name is d small matrices over (inherited blocks, normals, 1), and a run is their product.
+The network of a Gaussian law is affine in the state, so every step of a program is an affine map of what it inherits
+and of the normals it draws. In the eigenbasis of the law's covariance the d coordinates are independent: a step is d
+small matrices (`numtoolkit.program.matrices`), and a run is their product.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from numtoolkit.arrays import principal_factor
-from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, counted
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
 from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import Floats, Process
-from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, ProgramStep
+from numtoolkit.program.matrices import step_maps
+from numtoolkit.program.program import Program
+from numtoolkit.program.walk import evaluations
 
 
 @dataclass(frozen=True)
@@ -106,59 +107,11 @@ def _apply(linear: Floats, vector: Floats) -> Floats:
 
 
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """(A, B, c) of each step, which hands on A (what it inherits) + B normals + c: the state, then carried names.
-
-    The last step hands on the state alone.
-    """
+    """The maps of the steps in the eigenbasis of the law, with its exact network."""
     networks = _networks(program, law)
     basis, variances, _ = _gaussian(law).eigen()
-    d, k = variances.size, program.process.blocks
-    ones = np.ones(d) if basis is None else basis.sum(axis=0)
-    inherited = [(START, k)]
-    for n, step in enumerate(program.steps):
-        names = _affine_names(step, inherited, networks, ones, k)
-        carry = step.carry if n + 1 < len(program.steps) else ()
-        handed = np.concatenate([names[old] for old in (step.out, *(old for _, old in carry))], axis=1)
-        width = sum(size for _, size in inherited)
-        yield handed[:, :, :width], handed[:, :, width:-1], handed[:, :, -1]
-        inherited = [(START, k), *((new, names[old].shape[1]) for new, old in carry)]
-
-
-def _affine_names(
-    step: ProgramStep,
-    inherited: list[tuple[str, int]],
-    networks: dict[float, tuple[Floats, Floats]],
-    ones: Floats,
-    k: int,
-) -> dict[str, Floats]:
-    """Every name of a step as (d, rows, columns) over the columns (inherited blocks, normals, 1).
-
-    ones  (d,), the constant field in the eigenbasis of the law
-    """
-    d = len(ones)
-    draws = [i for i in step.instructions if isinstance(i, Draw)]
-    width = sum(size for _, size in inherited)
-    columns = width + k * len(draws) + 1
-    names: dict[str, Floats] = {CONSTANT: np.zeros((d, 1, columns))}
-    names[CONSTANT][:, 0, -1] = ones
-    first = 0
-    for name, size in inherited:
-        names[name] = np.broadcast_to(np.eye(size, columns, first), (d, size, columns))
-        first += size
-    for i in step.instructions:
-        if isinstance(i, Call):
-            slope, offset = networks[i.time]
-            value = slope @ names[i.of]
-            value[:, :, -1] += offset
-        elif isinstance(i, Affine):
-            rows = len(i.terms[0][1]) if i.terms else k
-            value = sum((np.array(block) @ names[source] for source, block in i.terms), np.zeros((d, rows, columns)))
-        else:
-            value = np.zeros((d, k, columns))
-            own = width + k * draws.index(i)
-            value[:, :, own : own + k] = i.factor
-        names[i.name] = value
-    return names
+    constant = np.ones(variances.size) if basis is None else basis.sum(axis=0)
+    return step_maps(program, networks.__getitem__, constant)
 
 
 def _networks(program: Program, law: Law) -> dict[float, tuple[Floats, Floats]]:
@@ -169,7 +122,7 @@ def _networks(program: Program, law: Law) -> dict[float, tuple[Floats, Floats]]:
     """
     process = program.process
     _, variances, mean = _gaussian(law).eigen()
-    times = np.unique([i.time for step in program.steps for i in step.instructions if isinstance(i, Call)])
+    times = np.unique([evaluation.time for evaluation in evaluations(program)])
     e, sigma = process.kernel(times)
     weights = np.linalg.solve(sigma, e[:, :, None])[:, :, 0]
     information = np.einsum("ni,ni->n", e, weights)

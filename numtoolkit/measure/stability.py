@@ -8,26 +8,33 @@ Two kinds of maps, both of the spectral radius of the one-step matrix over (stat
 
 Additive noise does not move the matrix, so radius <= 1 is also mean-square stability. History is that of equal steps
 and carries evaluations of the same equation (the companion matrix), so the test equation serves multistep schemes.
+
+A lowered run has a radius as well, with the coefficients of its grid: `program_radius`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import START, Eval, Row, Step
+from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
+from numtoolkit.declare.walk import Values
 from numtoolkit.errors import InputError
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.problem import Frozen, Operator, Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
 from numtoolkit.program.evaluator import Evaluator
-from numtoolkit.program.program import problem_of
+from numtoolkit.program.matrices import step_maps
+from numtoolkit.program.program import Program, problem_of
+from numtoolkit.program.walk import evaluations
 from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
@@ -102,22 +109,38 @@ class LinearEquation:
         return np.full((len(t), 1, 1), operator.line(self.linear, self.frozen))
 
 
-def one_step_matrix(layout: Step, reader: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
+@dataclass(frozen=True)
+class _LinearStep:
+    """The algebra of a step whose network is linear: values (n or 1, rows, B) over (state, carried evaluations)."""
+
+    evaluator: Evaluator
+    basis: dict[str, NDArray[Any]]  # of the state and of each carried name
+    slope: Slope
+
+    def begin(self, name: str) -> NDArray[Any]:
+        return self.basis[name]
+
+    def combine(self, row: Row, terms: Sequence[tuple[Entry, NDArray[Any]]]) -> NDArray[Any]:
+        return cast(NDArray[Any], sum(self.evaluator.block(entry) @ value for entry, value in terms))
+
+    def evaluate(self, item: Eval, state: NDArray[Any]) -> NDArray[Any]:
+        return self.slope(item) @ state
+
+    def draw(self, noise: Noise) -> NDArray[Any]:
+        return np.zeros_like(self.basis[START])
+
+
+def one_step_matrix(layout: Step, evaluator: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
     """The matrices (n, B, B) that take (state, carried evaluations) through a step whose network is linear.
 
-    Basis vectors are fed through the rows in order; noises contribute nothing.
+    Basis vectors are fed through the rows; noises contribute nothing.
     """
-    k, carried = reader.k, [new for new, _ in layout.carry]
-    basis = np.eye(k + width * len(carried))[None]
-    names: dict[str, NDArray[Any]] = {START: basis[:, :k]}
-    for i, name in enumerate(carried):
-        names[name] = basis[:, k + i * width : k + (i + 1) * width]
-    for item in layout.items:
-        if isinstance(item, Row):
-            names[item.name] = sum(reader.block(e) @ names[s] for s, e in item.terms if s in names)
-        elif isinstance(item, Eval):
-            names[item.name] = slope(item) @ names[item.of]
-    rows = [names[layout.out], *(names[old] for _, old in layout.carry)]
+    k, carried = evaluator.k, [new for new, _ in layout.carry]
+    unit = np.eye(k + width * len(carried))[None]
+    ends = range(k, unit.shape[1] + 1, width)
+    basis = {START: unit[:, :k]} | {name: unit[:, end : end + width] for name, end in zip(carried, ends, strict=False)}
+    values = Values(layout, _LinearStep(evaluator, basis, slope))
+    rows = [values[layout.out], *(values[old] for _, old in layout.carry)]
     n = max(map(len, rows))
     return np.concatenate([np.broadcast_to(row, (n, *row.shape[1:])) for row in rows], axis=1)
 
@@ -162,6 +185,31 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         return P + Q @ posterior
 
     return spectral_radius(one_step_matrix(declared.steps.inner, reader, problem.width, slope))
+
+
+def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
+    """Spectral radius of a run whose network is linear, out = slope(t) z: of the map from the start to the final state.
+
+    slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`; noise does not move it
+    step     instead the map of this step, over (state, carried values)
+    returns  (*batch,)
+    raises   InputError for a step that hands on other names than it takes, whose map has no eigenvalues
+    """
+    batch = np.shape(slope(evaluations(program)[0].time))[:-2]
+
+    def network(t: float) -> tuple[NDArray[Any], NDArray[Any]]:
+        own = np.asarray(slope(t))
+        return own, np.zeros(own.shape[:-1])
+
+    maps = [linear for linear, _, _ in step_maps(program, network, np.ones(batch))]
+    if step is None:
+        return spectral_radius(reduce(lambda before, own: own @ before, maps))
+    *_, rows, columns = maps[step].shape
+    if rows != columns:
+        raise InputError(
+            f"step {step} of {program.scheme} takes {columns} blocks and hands on {rows}; take an inner step of it."
+        )
+    return spectral_radius(maps[step])
 
 
 def spectral_radius(matrices: NDArray[Any]) -> Floats:

@@ -11,7 +11,7 @@ from numtoolkit.errors import InputError, brief, counted, unknown
 from numtoolkit.laws import Law
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
-from numtoolkit.sampling.loop import Blocks, NetworkCall
+from numtoolkit.program.walk import Blocks, NetworkCall
 from numtoolkit.sampling.state import join, split
 
 SIGHTS = ("state", "observation")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from numtoolkit.declare.steps import START
 from numtoolkit.errors import NonFiniteError
-from numtoolkit.program.program import Call, Draw, Instruction, Program, ProgramStep
-from numtoolkit.sampling.loop import Blocks, NetworkCall, Normals, Update, run
+from numtoolkit.program.program import Affine, Draw, Program
+from numtoolkit.program.walk import Arrays, Blocks, NetworkCall, Normals, Update, Walk
 from numtoolkit.sampling.state import finite_rows
 
 
@@ -28,55 +27,52 @@ def first_nonfinite(
     """
     if not _finite(start, row):
         return NonFiniteError(f"{who} is not finite in its start; give finite start values.")
-    single, where = unrolled(program)
-
-    def look(i: int, step: ProgramStep, value: Blocks) -> None:
-        n, instruction = where[i]
-        if not _finite(value, row):
-            raise NonFiniteError(f"{who} leaves the finite numbers {_place(n, step, instruction)}.")
-
-    def same(i: int, slot: int) -> Blocks:
-        return normals(where[i][0], slot)  # type: ignore[misc]  # programs that draw have normals
-
     try:
-        run(single, network, start, same, update, look)
-    except NonFiniteError as error:
-        return error
+        walk = Walk(program, list(start), _Finite(normals, update, row))
+        while walk.call is not None:
+            output = list(network(walk.row, walk.time))
+            if not _finite(output, row):
+                raise _Lost(
+                    walk.step,
+                    f"evaluation {walk.call.name}",
+                    f"told t = {walk.time:.6g}, the network returned NaN or infinity for a finite input; mend the "
+                    "network there",
+                )
+            walk.send(output)
+    except _Lost as lost:
+        step = program.steps[lost.step]
+        window = f"of step {lost.step} (t = {step.start:.6g} to {step.end:.6g})"
+        return NonFiniteError(f"{who} leaves the finite numbers in {lost.stage} {window}: {lost.reason}.")
     return NonFiniteError(
         f"{who} is not finite, but was when the run was repeated; the network is not a function of its input and time."
     )
 
 
-def unrolled(program: Program) -> tuple[Program, list[tuple[int, Instruction | None]]]:
-    """The run with a step for every instruction, so that a watch of the loop sees each value; and (step, instruction).
+class _Lost(Exception):
+    """The first value that is not finite: the number of its step, what it is, and why."""
 
-    Each new step hands on every name so far, the state "y" included; one without an instruction ends each old step.
-    """
-    steps: list[ProgramStep] = []
-    where: list[tuple[int, Instruction | None]] = []
-    for n, step in enumerate(program.steps):
-        known = [START, *(name for name, _ in (program.steps[n - 1].carry if n else ()))]
-        for instruction in step.instructions:
-            known.append(instruction.name)
-            carry = tuple((name, name) for name in known)
-            steps.append(replace(step, instructions=(instruction,), out=instruction.name, carry=carry))
-            where.append((n, instruction))
-        steps.append(replace(step, instructions=()))
-        where.append((n, None))
-    return replace(program, steps=tuple(steps)), where
+    def __init__(self, step: int, stage: str, reason: str) -> None:
+        super().__init__(step, stage, reason)
+        self.step, self.stage, self.reason = step, stage, reason
+
+
+@dataclass(frozen=True)
+class _Finite(Arrays):
+    """Arrays that are looked at: sample `row` is finite in each, or the walk ends there."""
+
+    row: int = 0
+
+    def combine(self, row: Affine, n: int, names: Mapping[str, Blocks]) -> Blocks:
+        return self._seen(super().combine(row, n, names), n, f"row {row.name}")
+
+    def draw(self, noise: Draw, n: int, names: Mapping[str, Blocks]) -> Blocks:
+        return self._seen(super().draw(noise, n, names), n, f"noise {noise.name}")
+
+    def _seen(self, value: Blocks, n: int, stage: str) -> Blocks:
+        if not _finite(value, self.row):
+            raise _Lost(n, stage, "a number outgrows the dtype; take a wider dtype or more steps")
+        return value
 
 
 def _finite(blocks: Sequence[Any], row: int) -> bool:
     return all(bool(finite_rows(block[row : row + 1])[0]) for block in blocks)
-
-
-def _place(n: int, step: ProgramStep, instruction: Instruction | None) -> str:
-    window = f"of step {n} (t = {step.start:.6g} to {step.end:.6g})"
-    if isinstance(instruction, Call):
-        return (
-            f"in evaluation {instruction.name} {window}: told t = {instruction.time:.6g}, the network returned NaN or "
-            "infinity for a finite input; mend the network there"
-        )
-    stage = "the state" if instruction is None else instruction.name
-    kind = "noise" if isinstance(instruction, Draw) else "row"
-    return f"in {kind} {stage} {window}: a number outgrows the dtype; take a wider dtype or more steps"

@@ -20,9 +20,10 @@ from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
+from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
-from numtoolkit.sampling.loop import NetworkCall, Update, Watch, plain, run
+from numtoolkit.sampling.loop import Watch, run
 from numtoolkit.sampling.state import Origin, finite_rows, join, origin
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
@@ -115,26 +116,11 @@ def sample(
     raises        InputError for what cannot be used as given; NonFiniteError naming step, stage, time and sample
     cost          nfe evaluations of each tile; nothing is read back from the device before the end
     """
-    if not callable(getattr(network, "on", None)):
-        way = "Network.of(law)" if hasattr(network, "denoise") else "Network(function, predicts=...)"
-        raise InputError(f"network is a {type(network).__name__}; wrap it as numtoolkit.{way}.")
-    if update not in UPDATES:
-        raise unknown("update", update, UPDATES)
     if on_nonfinite not in NONFINITE:
         raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
-    declared, diffusion = schemes.scheme(scheme), processes.process(process)
-    times = times_of(declared, diffusion, grid, steps, nfe, denoise)
-    begin = origin(diffusion, times[0], seeds, start, shape, dtype, device, network.shape)
-    if begin.seeds is None and declared.kind == "sde":
-        raise InputError(
-            f"scheme {declared.spec} draws noise; give seeds, one integer for each of the {len(begin)} samples."
-        )
-    if update == "fused" and library(begin.like) is np:
-        raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
-    program = lower(declared, diffusion, times, network.predicts, None if nfe is None else nfe - denoise)
-    if denoise:
-        last = denoising(diffusion, network.predicts, float(times[-1]))
-        program = replace(program, steps=(*program.steps, last))
+    declared, diffusion, times, begin, program = _prepared(
+        network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+    )
     call = network.on(diffusion)
     size = len(begin) if batch is None else whole("batch", batch)
     parts = []
@@ -167,6 +153,79 @@ def sample(
         "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
     }
     return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
+
+
+def stepper(
+    network: NetworkLike,
+    scheme: str | Scheme,
+    *,
+    process: str | Process,
+    grid: str | Sequence[float] | Floats,
+    steps: int | None = None,
+    nfe: int | None = None,
+    seeds: Sequence[int] | range | None = None,
+    start: Array | None = None,
+    shape: int | Sequence[int] | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    update: str = "plain",
+    denoise: bool = False,
+) -> Stepper:
+    """The run of `sample` on the whole batch, before its first evaluation: it may be stopped anywhere and continued.
+
+        call = network.on(process("vp"))
+        run = stepper(network, "sa-solver(2)", process="vp", grid="log-snr", nfe=20, seeds=range(16), shape=(3, 32, 32))
+        while not run.done:
+            run.send(call(run.row, run.time))
+        run.state
+
+    Stopped, pickled or copied, and continued, a run keeps its history and its place in the noise (`Stepper`); calls of
+    `sample` on pieces of the grid do not: each is a run of its own, and draws its noise from the first step on.
+    arguments   those of `sample`
+    raises      InputError for what cannot be used as given
+    """
+    _, _, _, begin, program = _prepared(
+        network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+    )
+    rows = list(range(len(begin)))
+    return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update])
+
+
+def _prepared(
+    network: NetworkLike,
+    scheme: str | Scheme,
+    process: str | Process,
+    grid: Any,
+    steps: int | None,
+    nfe: int | None,
+    seeds: Any,
+    start: Any,
+    shape: Any,
+    dtype: Any,
+    device: Any,
+    update: str,
+    denoise: bool,
+) -> tuple[Scheme, Process, Floats, Origin, Program]:
+    """The arguments of a run checked and read: scheme, process, times, origin, and the program of it all."""
+    if not callable(getattr(network, "on", None)):
+        way = "Network.of(law)" if hasattr(network, "denoise") else "Network(function, predicts=...)"
+        raise InputError(f"network is a {type(network).__name__}; wrap it as numtoolkit.{way}.")
+    if update not in UPDATES:
+        raise unknown("update", update, UPDATES)
+    declared, diffusion = schemes.scheme(scheme), processes.process(process)
+    times = times_of(declared, diffusion, grid, steps, nfe, denoise)
+    begin = origin(diffusion, times[0], seeds, start, shape, dtype, device, network.shape)
+    if begin.seeds is None and declared.kind == "sde":
+        raise InputError(
+            f"scheme {declared.spec} draws noise; give seeds, one integer for each of the {len(begin)} samples."
+        )
+    if update == "fused" and library(begin.like) is np:
+        raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
+    program = lower(declared, diffusion, times, network.predicts, None if nfe is None else nfe - denoise)
+    if denoise:
+        last = denoising(diffusion, network.predicts, float(times[-1]))
+        program = replace(program, steps=(*program.steps, last))
+    return declared, diffusion, times, begin, program
 
 
 def times_of(

@@ -17,8 +17,8 @@ import numpy as np
 from numtoolkit.arrays import Array, Floats, is_floating, library, lower_factor
 from numtoolkit.errors import InputError, counted
 from numtoolkit.problem.processes import Process
+from numtoolkit.program.walk import Blocks, Normals, plain
 from numtoolkit.sampling import noise
-from numtoolkit.sampling.loop import Blocks, Normals, plain
 from numtoolkit.sampling.noise import Keys
 
 
@@ -35,6 +35,26 @@ def split(array: Array, k: int) -> Blocks:
 def finite_rows(array: Array) -> Array:
     """(batch,) booleans, on the array's device: whether every number of a sample is finite."""
     return library(array).isfinite(array).reshape(len(array), -1).all(1)
+
+
+@dataclass(frozen=True, eq=False)
+class SeededNormals:
+    """Standard normal blocks of a batch, a function of its seeds and of (step, slot): plain data, which may be pickled.
+
+    keys   of the samples; shape, (k, *event) of one sample; like, an array of the library, dtype and device
+    """
+
+    keys: Keys
+    shape: tuple[int, ...]
+    like: Array
+
+    def __call__(self, step: int, slot: int) -> Blocks:
+        return self.drawn(noise.STEP + slot, step)
+
+    def drawn(self, purpose: int, step: int) -> Blocks:
+        """The blocks of one of the purposes of `numtoolkit.sampling.noise`."""
+        xi = noise.normals(self.keys, purpose, step, self.shape, self.like)
+        return [xi[:, j] for j in range(self.shape[0])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,23 +84,16 @@ class Origin:
         """The start blocks of the samples `rows`, a copy of what was given."""
         if self.start is not None:
             return split(self.start[rows], len(self.factor))
-        return coloured(self.factor, self._normals(self._keys(rows), noise.START, 0))
+        return coloured(self.factor, self._normals(rows).drawn(noise.START, 0))
 
     def noise(self, rows: Sequence[int]) -> Normals | None:
-        """The noise of the samples `rows`: a function of (step, slot), or None without seeds."""
-        if self.seeds is None:
-            return None
-        keys = self._keys(rows)
-        return lambda step, slot: self._normals(keys, noise.STEP + slot, step)
+        """The noise of the samples `rows`: a function of (step, slot), which may be pickled, or None without seeds."""
+        return None if self.seeds is None else self._normals(rows)
 
-    def _keys(self, rows: Sequence[int]) -> Keys:
+    def _normals(self, rows: Sequence[int]) -> SeededNormals:
         seeds = self.seeds or ()
-        return noise.keys([seeds[i] for i in rows], self.like)
-
-    def _normals(self, keys: Keys, purpose: int, step: int) -> Blocks:
-        k = len(self.factor)
-        xi = noise.normals(keys, purpose, step, (k, *self.event), self.like)
-        return [xi[:, j] for j in range(k)]
+        keys = noise.keys([seeds[i] for i in rows], self.like)
+        return SeededNormals(keys, (len(self.factor), *self.event), self.like)
 
 
 def origin(

@@ -7,15 +7,16 @@ holds here holds for every process the scheme is declared on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from numtoolkit.declare.entries import L, N
+from numtoolkit.declare.entries import ONE, Entry, L, N
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import INNER, START, Eval, Noise, Place, Row, Step
+from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
+from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import add
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
@@ -24,9 +25,7 @@ from numtoolkit.symbolic.trees import (
     Exact,
     StateSeries,
     Term,
-    TreeSeries,
     apply,
-    apply_to_network,
     network,
     show_term,
     term_weight,
@@ -90,8 +89,8 @@ def residuals(
     """
     depth = _depth(frame, highest, ratios)
     expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
-    difference: StateSeries = dict(expansion.names(frame, depth)[1][frame.layout.out])
-    add(difference, {term: -value for term, value in expansion.exact.state(expansion.field.number(1)).items()})
+    difference: StateSeries = dict(expansion.values(frame, depth)[frame.layout.out])
+    add(difference, {term: -value for term, value in expansion.state(ONE).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
     for term, value in difference.items():
         graded[term_weight(term)][term] = value
@@ -111,15 +110,15 @@ def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | No
     for source, name in rows:
         expansion = _Expansion(source, 0, highest, ratios=ratios)
         row = next(item for item in source.layout.items if item.name == name)
-        difference = dict(expansion.names(source, 0)[1][name])
-        exact = expansion.exact.state(expansion.field.scalar(row.at))  # type: ignore[union-attr]
+        difference = dict(expansion.values(source, 0)[name])
+        exact = expansion.state(row.at)  # type: ignore[union-attr]
         add(difference, {term: -value for term, value in exact.items()})
         weakest = min([weakest, *(term_weight(term) for term in difference)])
     return max(highest - weakest, 0)
 
 
-class _Expansion:
-    """Series of the rows of a step and of what it carries."""
+class _Expansion(History[StateSeries]):
+    """Rows and evaluations as series; the value of an evaluation is one of its trees under the empty word."""
 
     def __init__(
         self,
@@ -129,56 +128,38 @@ class _Expansion:
         absorb_linear_flow: bool = True,
         ratios: Mapping[str, Fraction] | None = None,
     ) -> None:
+        super().__init__()
         self.scheme, self.order = frame.scheme, order
         self.field = Field(scalars_of(frame, depth), values=ratios)
         self.reading = expansion_of(self.scheme, self.field, order, absorb_linear_flow)
-        self.exact = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
-        self._known: dict[tuple[StepInClock, int], tuple[dict[str, TreeSeries], dict[str, StateSeries]]] = {}
+        self.exactly = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
 
-    def names(self, frame: StepInClock, depth: int) -> tuple[dict[str, TreeSeries], dict[str, StateSeries]]:
-        """The evaluations and the states of a step, its own start exact."""
-        if (frame, depth) in self._known:
-            return self._known[frame, depth]
-        layout: Step = frame.layout
-        states: dict[str, StateSeries] = {START: self.exact.state(self.field.scalar(frame.origin))}
-        values: dict[str, TreeSeries] = {}
-        self._known[frame, depth] = values, states
-        for name in layout.needs:
-            source, old = frame.find(name)
-            item = next(i for i in source.layout.items if i.name == old)
-            if isinstance(item, Eval):
-                values[name] = self._evaluation(source, item, depth)
-            else:
-                states[name] = self.exact.state(self.field.scalar(item.at))  # type: ignore[union-attr]
-        for item in layout.items:
-            if isinstance(item, Noise):
-                raise InputError(f"scheme {self.scheme.name} draws noise; its order is one in law.")
-            if isinstance(item, Row):
-                states[item.name] = self._row(item, states, values)
-            else:
-                values[item.name] = self._network(states[item.of], item)
-        return values, states
+    def state(self, c: Entry) -> StateSeries:
+        """The exact state at abscissa c."""
+        return self.exactly.state(self.field.scalar(c))
 
-    def _evaluation(self, frame: StepInClock, item: Eval, depth: int) -> TreeSeries:
-        """A carried evaluation: at the row the scheme computed if that is within depth, else at the exact state."""
-        if item.of != START and depth:
-            return self.names(frame, depth - 1)[0][item.name]
-        return self._network(self.exact.state(self.field.scalar(item.at)), item)
+    def start(self, frame: StepInClock) -> StateSeries:
+        return self.state(frame.origin)
 
-    def _network(self, state: StateSeries, item: Eval) -> TreeSeries:
+    def exact(self, frame: StepInClock, item: Item) -> StateSeries:
+        assert not isinstance(item, Noise)
+        state = self.state(item.at)
+        return self.evaluate(frame, item, state) if isinstance(item, Eval) else state
+
+    def combine(self, frame: StepInClock, row: Row, terms: Sequence[tuple[Entry, StateSeries]]) -> StateSeries:
+        total: StateSeries = {}
+        for entry, value in terms:
+            add(total, apply(self.reading.read(entry), value, self.order))
+        return total
+
+    def evaluate(self, frame: StepInClock, item: Eval, state: StateSeries) -> StateSeries:
         if state.get(STATE) != self.field.number(1):
             raise InputError(
                 f"row {item.of!r} of scheme {self.scheme.name} is not consistent: it does not tend to the state."
             )
         # a network value enters the state under an integral, which brings one more power of h
-        return network(state, self.field.scalar(item.network_time), self.order - 1, self.field)
+        trees = network(state, self.field.scalar(item.network_time), self.order - 1, self.field)
+        return {((), tree): value for tree, value in trees.items()}
 
-    def _row(self, row: Row, states: dict[str, StateSeries], values: dict[str, TreeSeries]) -> StateSeries:
-        total: StateSeries = {}
-        for source, entry in row.terms:
-            series = self.reading.read(entry)
-            if source in values:
-                add(total, apply_to_network(series, values[source], self.order))
-            else:
-                add(total, apply(series, states[source], self.order))
-        return total
+    def draw(self, frame: StepInClock, noise: Noise) -> StateSeries:
+        raise InputError(f"scheme {self.scheme.name} draws noise; its order is one in law.")

@@ -12,7 +12,7 @@ weak       the conditions of the last order with psi_p and b taken at z = 0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import factorial
@@ -20,8 +20,9 @@ from typing import Any
 
 from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, Product, Quotient, Sum
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import START, Eval, Row
-from numtoolkit.errors import brief, counted
+from numtoolkit.declare.steps import START, Eval, Item, Noise, Row
+from numtoolkit.errors import InputError, brief, counted
+from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
@@ -29,6 +30,7 @@ from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
 HIGHEST = 5
 Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
 ExpPoly = dict[Exponents, Any]  # exponential -> rational function of the variables
+Combination = tuple[Entry, tuple[tuple[int, Entry], ...]]  # factor on the state at the start, weights on nodes
 VARIABLES = tuple(f"z{i}" for i in range(1, HIGHEST + 1))
 
 
@@ -43,7 +45,7 @@ class StiffOrder:
 
 @dataclass(frozen=True)
 class Node:
-    """An evaluation: where it is, where its row takes the state from, and the weights of the row on other nodes."""
+    """An evaluation: where it is, where its row takes the state from, the row's factor on that and weights on nodes."""
 
     c: Entry
     origin: Entry
@@ -77,6 +79,46 @@ def _last(holds: Any, highest: int) -> int:
     return p
 
 
+class _Stages(History[Combination]):
+    """Rows with the rows in between multiplied out; each evaluation that matters becomes a node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self._exact: dict[tuple[int, str], Combination] = {}
+
+    def start(self, frame: StepInClock) -> Combination:
+        return ONE, ()
+
+    def exact(self, frame: StepInClock, item: Item) -> Combination:
+        assert isinstance(item, Eval)
+        key = frame.back, item.name
+        if key not in self._exact:
+            self._exact[key] = self._node(Node(item.at, item.at, ONE, (), exact=True))
+        return self._exact[key]
+
+    def combine(self, frame: StepInClock, row: Row, terms: Sequence[tuple[Entry, Combination]]) -> Combination:
+        flow: Entry = ZERO
+        weights: dict[int, Entry] = {}
+        for entry, (inner, inherited) in terms:
+            flow = flow + entry * inner
+            for index, weight in inherited:
+                weights[index] = weights.get(index, ZERO) + entry * weight
+        return flow, tuple(weights.items())
+
+    def evaluate(self, frame: StepInClock, item: Eval, state: Combination) -> Combination:
+        if item.of == START:
+            return self.exact(frame, item)
+        return self._node(Node(item.at, frame.origin, *state, exact=False))
+
+    def draw(self, frame: StepInClock, noise: Noise) -> Combination:
+        raise InputError(f"scheme {frame.scheme.name} draws noise; it has no stiff order.")
+
+    def _node(self, node: Node) -> Combination:
+        self.nodes.append(node)
+        return ZERO, ((len(self.nodes) - 1, ONE),)
+
+
 class Conditions:
     """The stiff order conditions of a scheme, evaluated as exponential polynomials."""
 
@@ -84,55 +126,13 @@ class Conditions:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
         self.field = Field({*scalars_of(StepInClock(scheme), depth), *VARIABLES})
-        self.nodes: list[Node] = []
-        self._index: dict[tuple[int, str, int], int] = {}
-        frame = StepInClock(scheme)
-        self.b = self._row(frame, frame.layout.out, depth)
+        frame, stages = StepInClock(scheme), _Stages()
+        self.b = stages.values(frame, depth)[frame.layout.out]
+        self.nodes = stages.nodes
         self._cache: dict[Any, ExpPoly] = {}
 
     def __repr__(self) -> str:
         return f"<Conditions of {brief(self.scheme.spec, 100)}: {counted(len(self.nodes), 'node')}>"
-
-    # stages
-
-    def _node(self, frame: StepInClock, item: Eval, depth: int) -> int:
-        key = (frame.back, item.name, depth)
-        if key not in self._index:
-            if item.of == START or depth == 0:
-                node = Node(item.at, item.at, ONE, (), exact=True)
-            else:
-                flow, weights = self._row(frame, item.of, depth - 1)
-                node = Node(item.at, frame.origin, flow, weights, exact=False)
-            self._index[key] = len(self.nodes)
-            self.nodes.append(node)
-        return self._index[key]
-
-    def _row(self, frame: StepInClock, name: str, depth: int) -> tuple[Entry, tuple[tuple[int, Entry], ...]]:
-        """A row as (entry on the state at the frame's start, weights on nodes), rows in between multiplied out."""
-        items = {item.name: item for item in frame.layout.items}
-        if name == START:
-            return ONE, ()
-        row = items[name]
-        assert isinstance(row, Row)
-        flow: Entry = ZERO
-        weights: dict[int, Entry] = {}
-        for source, entry in row.terms:
-            if source == START or isinstance(items.get(source), Row):
-                inner, inherited = self._row(frame, source, depth)
-                flow = flow + entry * inner
-                for index, weight in inherited:
-                    weights[index] = weights.get(index, ZERO) + entry * weight
-                continue
-            if source in items:
-                own, item = frame, items[source]
-            else:
-                own, old = frame.find(source)
-                item = next(i for i in own.layout.items if i.name == old)
-            assert isinstance(item, Eval)
-            # a stage of this very step is followed however deep; history only as far as it can matter
-            index = self._node(own, item, depth + 1 if own == frame else depth)
-            weights[index] = weights.get(index, ZERO) + entry
-        return flow, tuple(weights.items())
 
     # entries as exponential polynomials
 

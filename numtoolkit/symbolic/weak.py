@@ -18,8 +18,9 @@ from typing import Any
 
 from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import INNER, START, Eval, Noise, Place, Row
+from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
+from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import (
     CovarianceSeries,
@@ -35,6 +36,7 @@ from numtoolkit.symbolic.series import (
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
 
 HIGHEST = 6
+Sources = dict[str, Series]  # a value by what it is made of: the state now, "y", with j at a word's end, and noises
 Path = dict[tuple[Word, tuple[Fraction, Fraction]], Any]  # word on a window -> polynomial in the abscissa
 
 
@@ -101,7 +103,7 @@ def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSe
     drift, forcing, rate = _exact_jets(frame.scheme, reading)
     one, zero = field.number(1), field.number(0)
     past = _Past(frame, reading, drift, forcing)
-    noises = dict(past.names(frame, order)[frame.layout.out])
+    noises = dict(past.values(frame, order)[frame.layout.out])
     mean = dict(noises.pop(START, {}))
     covariance: CovarianceSeries = {}
     for noise in frame.layout.noises:
@@ -131,7 +133,7 @@ def _negative(series: dict[Any, Any]) -> dict[Any, Any]:
     return {key: -value for key, value in series.items()}
 
 
-class _Past:
+class _Past(History[Sources]):
     """What earlier steps hand on, in terms of the state now and of the noise since then.
 
     The exact affine SDE gives z_n = Flow z_{n-1} + forcing + w_1, hence z_{n-1} = Flow^-1 (z_n - w_1) + ..., and so on
@@ -141,9 +143,9 @@ class _Past:
     """
 
     def __init__(self, frame: StepInClock, reading: SeriesExpansion, drift: list[Jet], forcing: list[Jet]) -> None:
+        super().__init__()
         self.reading, self.drift, self.forcing = reading, drift, forcing
         self.frames = [frame]
-        self._known: dict[tuple[StepInClock, int], dict[str, dict[str, Series]]] = {}
 
     def window(self, back: int) -> tuple[Any, Any]:
         scalar = self.reading.field.scalar
@@ -159,7 +161,7 @@ class _Past:
             kernels["x"] = self.reading.jets(L)
         return kernels
 
-    def state(self, back: int) -> dict[str, Series]:
+    def state(self, back: int) -> Sources:
         """The exact state at the start of the step `back` steps ago."""
         zero, one = self.reading.field.number(0), self.reading.field.number(1)
         while len(self.frames) <= back:
@@ -173,52 +175,37 @@ class _Past:
             sources[f"w{m}"] = {word: -value for word, value in flow.items()}
         return sources
 
-    def names(self, frame: StepInClock, depth: int) -> dict[str, dict[str, Series]]:
-        """Every name of a step, each as words on the sources: the state now, j, and noises."""
-        if (frame, depth) in self._known:
-            return self._known[frame, depth]
-        values = self._known[frame, depth] = {START: self.state(frame.back)}
-        for name in sorted(frame.layout.needs):
-            values[name] = self._evaluation(*frame.find(name), depth)
-        for item in frame.layout.items:
-            if isinstance(item, Noise):
-                source = f"x{frame.back}" if frame.back else item.name
-                values[item.name] = {source: {(): self.reading.field.number(1)}}
-            elif isinstance(item, Row):
-                terms = [(self.reading.read(entry), values[source]) for source, entry in item.terms]
-                values[item.name] = _combine(terms, self.reading)
-            else:
-                values[item.name] = self._network(values[item.of], item)
-        return values
+    def start(self, frame: StepInClock) -> Sources:
+        return self.state(frame.back)
 
-    def _evaluation(self, frame: StepInClock, name: str, depth: int) -> dict[str, Series]:
-        item = next(i for i in frame.layout.items if i.name == name)
+    def exact(self, frame: StepInClock, item: Item) -> Sources:
         if not isinstance(item, Eval):
-            raise InputError(f"scheme {frame.scheme.name} carries {name}, no evaluation; its law is not analysed.")
-        if item.of != START and depth:
-            return self.names(frame, depth - 1)[name]
-        return self._network(self.state(frame.back - (item.of != START)), item)
+            raise InputError(f"scheme {frame.scheme.name} carries {item.name}, no evaluation; its law is not analysed.")
+        return self.evaluate(frame, item, self.state(frame.back - (item.of != START)))
 
-    def _network(self, state: dict[str, Series], item: Eval) -> dict[str, Series]:
+    def combine(self, frame: StepInClock, row: Row, terms: Sequence[tuple[Entry, Sources]]) -> Sources:
+        order, total = self.reading.order, Sources()
+        for entry, sources in terms:
+            block = self.reading.read(entry)
+            for source, series in sources.items():
+                found = total.setdefault(source, {})
+                for u, a in block.items():
+                    add(found, {u + v: a * b for v, b in series.items() if weight(u) + weight(v) <= order})
+        return total
+
+    def evaluate(self, frame: StepInClock, item: Eval, state: Sources) -> Sources:
         return _affine_network(state, self.reading.field.scalar(item.network_time), self.reading)
 
-
-def _combine(terms: Sequence[tuple[Series, dict[str, Series]]], reading: SeriesExpansion) -> dict[str, Series]:
-    total: dict[str, Series] = {}
-    for block, sources in terms:
-        for source, series in sources.items():
-            found = total.setdefault(source, {})
-            for u, a in block.items():
-                add(found, {u + v: a * b for v, b in series.items() if weight(u) + weight(v) <= reading.order})
-    return total
+    def draw(self, frame: StepInClock, noise: Noise) -> Sources:
+        return {f"x{frame.back}" if frame.back else noise.name: {(): self.reading.field.number(1)}}
 
 
-def _affine_network(of: dict[str, Series], network_time: Any, reading: SeriesExpansion) -> dict[str, Series]:
+def _affine_network(of: Sources, network_time: Any, reading: SeriesExpansion) -> Sources:
     """J(told) z + j(told), word by word in the jets of J and j."""
     powers = [reading.field.number(1)]
     for _ in range(reading.order):
         powers.append(powers[-1] * network_time)
-    total: dict[str, Series] = {}
+    total: Sources = {}
     for source, series in of.items():
         found = total.setdefault(source, {})
         for k, power in enumerate(powers):

@@ -22,13 +22,16 @@ from numtoolkit.measure.stability import (
     extents,
     linear_radius,
     process_radius,
+    program_radius,
     real_interval,
     regions,
     stable_step,
 )
 from numtoolkit.phi_functions import phi
+from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PROCESSES, PSLD
 from numtoolkit.program.program import lower
+from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.tiers import breadth
 
@@ -162,6 +165,56 @@ def test_the_process_radius_is_that_of_the_run_program(declared: Scheme, process
         expected.append(np.abs(np.linalg.eigvals(np.transpose(columns))).max())
     # Both read the same float64 entries; only the order of a few small products differs.
     np.testing.assert_allclose(process_radius(declared, process, VARIANCE, start, end), expected, rtol=1e-12)
+
+
+UNIT_STEPS = np.exp(3.0 - np.arange(13))  # noise levels of EDM, log-SNR steps of 1
+SLOPES = np.array([-1.5, -2.0, -3.0, 0.5 + 2j])  # of D in the state
+
+
+def test_the_growth_of_heun_with_a_linear_network_is_that_of_its_run() -> None:
+    """A step of Heun in the noise level multiplies the state by 1.456, 2.362, 4.988, as a run of it measures."""
+    program = lower(scheme("heun-edm"), EDM(), UNIT_STEPS)
+    found = program_radius(program, lambda t: SLOPES[:3, None, None], step=6)
+    np.testing.assert_allclose(found, [1.456, 2.362, 4.988], atol=5e-4)
+    np.testing.assert_allclose(program_radius(program, lambda t: SLOPES[:3, None, None]), found**12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ddim", "res-2s", "dpmpp-2m", "res-3m", "unipc", "exp-adams(4)"])
+def test_a_step_of_a_program_in_log_snr_has_the_radius_of_the_test_equation(name: str) -> None:
+    """Frozen data over unit steps of log-SNR is the test equation with h L = -1 and w the slope, history included."""
+    program = lower(scheme(name), EDM(), UNIT_STEPS)
+    found = program_radius(program, lambda t: SLOPES[:, None, None], step=6)
+    np.testing.assert_allclose(found, linear_radius(name, -1.0, SLOPES), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "on"), [("dpmpp-2m", "vp"), ("sde-dpmpp-2m", "flow"), ("gddim(2)", "psld"), ("roba", "psld")]
+)
+def test_the_radius_of_a_run_is_that_of_the_map_the_loop_computes(name: str, on: str) -> None:
+    """Basis vectors through the loop, noise left out, give the same eigenvalues, for a slope that turns with t."""
+    process = PROCESSES[on]()
+    k = process.blocks
+    program = lower(scheme(name), process, grid("quadratic", process, 7), "data")
+
+    def slope(t: float) -> np.ndarray:
+        return np.array([[0.4 + t, -0.3 + 0.2j * t][:k]])
+
+    none = [np.zeros(k)] * k
+    columns = run(
+        program, lambda row, t: [sum(s * b for s, b in zip(slope(t)[0], row, strict=True))], [*np.eye(k)],
+        lambda step, slot: none,
+    )  # fmt: skip
+    expected = np.abs(np.linalg.eigvals(np.array(columns))).max()
+    assert program_radius(program, slope) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_step_that_takes_other_names_than_it_hands_on_has_no_radius() -> None:
+    """The first step of a multistep scheme makes its history, so no power of it has a meaning."""
+    program = lower(scheme("dpmpp-2m"), EDM(), UNIT_STEPS)
+    with pytest.raises(
+        InputError, match=r"^step 0 of dpmpp-2m takes 1 blocks and hands on 2; take an inner step of it"
+    ):
+        program_radius(program, lambda t: np.ones((1, 1)), step=0)
 
 
 def test_phase_space_steps_are_stable_up_to_the_angle_two_at_equilibrium() -> None:

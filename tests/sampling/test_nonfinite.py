@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from numtoolkit import Network, sample
+from numtoolkit import Network, process, sample
 from numtoolkit.errors import NonFiniteError
-from numtoolkit.sampling.locate import unrolled
-from numtoolkit.sampling.loop import run
+from numtoolkit.program.walk import evaluations, plain
+from numtoolkit.sampling.locate import first_nonfinite
+from numtoolkit.schemes import scheme
 from tests.support.sampling_cases import BATCH, cases, cubic, normal, program_of
 
 POISONED = Network(lambda z, t: torch.where((t[:, None] < 10) & (z == 0), float("nan"), z * 0.5), "data")
@@ -83,10 +84,35 @@ def test_the_replay_draws_the_noise_of_the_run(batch):
 
 
 @pytest.mark.parametrize(("own", "law"), cases())
-def test_a_replay_with_a_step_for_each_instruction_is_the_same_run(own, law):
-    """The program cut into single instructions ends in the same bits, with the same noise."""
-    program, network = program_of(own, law), Network(cubic, "data").on(law)
-    single, where = unrolled(program)
-    direct = run(program, network, normal(law, 0), lambda step, slot: normal(law, [step, slot]))
-    replay = run(single, network, normal(law, 0), lambda i, slot: normal(law, [where[i][0], slot]))
-    assert all(map(np.array_equal, direct, replay))
+def test_a_replay_finds_the_evaluation_at_which_a_network_failed(own, law):
+    """Step and told time of the one evaluation that returned NaN are in the message, on every scheme and process."""
+    program, network, calls = program_of(own, law), Network(cubic, "data").on(law), itertools.count()
+    wanted = evaluations(program)
+    fails = len(wanted) // 2
+
+    def failing(row, t):
+        output = network(row, t)
+        if next(calls) == fails:
+            output[0][2] = np.nan
+        return output
+
+    error = first_nonfinite(
+        program, failing, normal(law, 0), lambda step, slot: normal(law, [step, slot]), plain, 2, "sample 2"
+    )
+    assert f"of step {wanted[fails].step} (" in str(error)
+    assert f"told t = {wanted[fails].time:.6g}, the network returned NaN" in str(error)
+
+
+def test_a_noise_that_is_not_finite_is_found_where_it_was_drawn():
+    """The message names the noise, not the row that used it."""
+    law = process("psld")
+    error = first_nonfinite(
+        program_of(scheme("roba"), law),
+        Network(cubic, "data").on(law),
+        normal(law, 0),
+        lambda step, slot: [block * (np.inf if step == 3 else 1.0) for block in normal(law, [step, slot])],
+        plain,
+        0,
+        "sample 0",
+    )
+    assert str(error).startswith("sample 0 leaves the finite numbers in noise xi1 of step 3 (t = ")

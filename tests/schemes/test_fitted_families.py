@@ -19,7 +19,7 @@ from numtoolkit.program.program import Affine, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
 from tests.support.fitted_schemes import FAMILIES, PROCESSES, WIDE, lowered
-from tests.support.unrolled import assert_same_run, clock_steps, ratios
+from tests.support.same_run import assert_same_run, clock_steps, gap, ratios
 
 # --- what the families contain
 
@@ -85,8 +85,7 @@ def test_a_wrong_weight_is_another_run():
     times = grid("rho(7)", EDM(), 7)
     h, _ = clock_steps(EDM(), times)
     bound = lowered("iia-ddim(two)", EDM(), times, kappa_0=(1 + 1e-9) / (2 * ratios(h)))
-    with pytest.raises(AssertionError):
-        assert_same_run(bound, lowered("dpmpp-2m", EDM(), times))
+    assert 1e-10 < gap(bound, lowered("dpmpp-2m", EDM(), times)) < 1e-8
 
 
 # --- against the formulas of the paper (exponential-iia.md 4.2), written out for z, alpha, sigma

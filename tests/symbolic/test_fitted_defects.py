@@ -10,7 +10,7 @@ from numtoolkit.problem.processes import EDM
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.verdict import verify
 from tests.support.fitted_schemes import FAMILIES, table_of
-from tests.support.unrolled import clock_steps, ratios
+from tests.support.same_run import clock_steps, ratios
 
 # --- proofs
 

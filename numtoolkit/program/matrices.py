@@ -1,0 +1,100 @@
+"""A program as matrices: every value is an affine function of what is not known, one column an unknown.
+
+With a network that is affine in the state, a whole run is a product of small matrices, one a step: `step_maps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.declare.steps import START
+from numtoolkit.problem.processes import Floats
+from numtoolkit.program.program import CONSTANT, Affine, Draw, Program, ProgramStep
+from numtoolkit.program.walk import Walk, handed
+
+Matrix = NDArray[Any]  # float64, or complex128 where the network is
+AffineNetwork = Callable[[float], tuple[Matrix, Matrix]]  # told time -> slope (*batch, q, k) and offset (*batch, q)
+
+
+class Matrices:
+    """The algebra of affine maps: values (*batch, rows, columns) over the columns (unknowns, normals, 1).
+
+    k      blocks of a state
+    field  (*batch,), the constant source in every member of the batch
+    """
+
+    def __init__(self, k: int, field: Floats) -> None:
+        self.k, self.field = k, field
+        self.one: Matrix = field
+        self.width = self.columns = 0  # of the unknowns alone; of all
+        self._normals: dict[tuple[int, int], int] = {}
+
+    def begin(self, unknowns: Mapping[str, int], draws: Iterable[tuple[int, int]] = ()) -> dict[str, Matrix]:
+        """New columns: the unknowns by name, each with its rows as unit columns, and the constant.
+
+        draws  (step, slot) of the normals that are drawn from now on, k columns each
+        """
+        self.width = sum(unknowns.values())
+        self._normals = {draw: self.width + self.k * j for j, draw in enumerate(dict.fromkeys(draws))}
+        self.columns = self.width + self.k * len(self._normals) + 1
+        self.one = self._zeros(1)
+        self.one[..., 0, -1] = self.field
+        unit = np.broadcast_to(np.eye(self.width, self.columns), (*self.field.shape, self.width, self.columns))
+        names, first = {CONSTANT: self.one}, 0
+        for name, rows in unknowns.items():
+            names[name] = unit[..., first : first + rows, :]
+            first += rows
+        return names
+
+    def combine(self, row: Affine, n: int, names: Mapping[str, Matrix]) -> Matrix:
+        rows = len(row.terms[0][1]) if row.terms else self.k
+        return sum((np.array(block) @ names[source] for source, block in row.terms), self._zeros(rows))
+
+    def draw(self, noise: Draw, n: int, names: Mapping[str, Matrix]) -> Matrix:
+        value, first = self._zeros(self.k), self._normals[n, noise.slot]
+        value[..., first : first + self.k] = noise.factor
+        return value
+
+    def _zeros(self, rows: int) -> Matrix:
+        return np.zeros((*self.field.shape, rows, self.columns))
+
+
+def draws_of(n: int, step: ProgramStep) -> list[tuple[int, int]]:
+    """(step, slot) of every noise of step number n."""
+    return [(n, i.slot) for i in step.instructions if isinstance(i, Draw)]
+
+
+def step_maps(program: Program, network: AffineNetwork, field: Floats) -> Iterator[tuple[Matrix, Matrix, Matrix]]:
+    """(A, B, c) of each step, which hands on A (what it inherits) + B normals + c: the state, then carried names.
+
+    The last step hands on the state alone.
+    network  the affine network whose output it is
+    field    (*batch,), the constant source: ones, or the coordinates of the constant field
+    returns  A (*batch, handed, inherited), B (*batch, handed, k draws), c (*batch, handed)
+    cost     one product of such small matrices an instruction
+    """
+    algebra, last = Matrices(program.process.blocks, field), len(program.steps) - 1
+    found: list[tuple[Matrix, Matrix, Matrix]] = []
+
+    def hand(n: int, step: ProgramStep, names: dict[str, Matrix]) -> dict[str, Matrix]:
+        kept = handed(n, step, names)
+        del kept[CONSTANT]
+        rows = np.concatenate([kept[START]] if n == last else list(kept.values()), axis=-2)
+        found.append((rows[..., : algebra.width], rows[..., algebra.width : -1], rows[..., -1]))
+        draws = [] if n == last else draws_of(n + 1, program.steps[n + 1])
+        return algebra.begin({name: value.shape[-2] for name, value in kept.items()}, draws)
+
+    begun = algebra.begin({START: algebra.k}, draws_of(0, program.steps[0]))
+    walk = Walk(program, begun[START], algebra, hand)
+    while not walk.done:
+        yield from found
+        found.clear()
+        slope, offset = network(walk.time)
+        output = slope @ walk.row
+        output[..., -1] += offset
+        walk.send(output)
+    yield from found
