@@ -56,6 +56,7 @@ STEP = Step(
 
 
 def test_a_name_is_made_of_the_values_of_its_terms():
+    """Rows in between are multiplied out by the algebra, names handed on are begun with."""
     values = Values(STEP, Words())
     assert values["Y"] == "(1 y + 2 ey + 3 E1)"
     assert values["out"] == "(1 (1 y + 2 ey + 3 E1) + 5 e(1 y + 2 ey + 3 E1) + 1 xi)"

@@ -193,6 +193,7 @@ def test_the_radius_of_a_run_is_that_of_the_map_the_loop_computes(name: str, on:
 
 
 def test_a_step_that_takes_other_names_than_it_hands_on_has_no_radius() -> None:
+    """The first step of a multistep scheme makes its history, so no power of it has a meaning."""
     program = lower(scheme("dpmpp-2m"), EDM(), UNIT_STEPS)
     with pytest.raises(
         InputError, match=r"^step 0 of dpmpp-2m takes 1 blocks and hands on 2; take an inner step of it"

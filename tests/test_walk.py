@@ -131,6 +131,7 @@ def test_the_grid_point_of_an_evaluation_between_two_is_none():
 
 
 def test_a_run_that_is_over_takes_no_evaluation():
+    """One value too many is refused with a sentence."""
     walk, network = walk_of(scheme("ddim"), process("vp"))
     state = to_the_end(walk, network)
     with pytest.raises(InputError, match=r"^the run of ddim is over, no evaluation is wanted; take its state\.$"):
@@ -138,6 +139,7 @@ def test_a_run_that_is_over_takes_no_evaluation():
 
 
 def test_a_program_with_noise_needs_normals():
+    """Without them the first draw is refused with a sentence."""
     law = process("vp")
     with pytest.raises(InputError, match=r"^the program draws noise, .*; give some\.$"):
         run(program_of(scheme("em"), law), Network(cubic, "data").on(law), normal(law, 0))
@@ -324,6 +326,7 @@ def test_rows_that_are_written_otherwise_are_the_same_map():
 
 
 def test_the_constant_and_the_noise_of_a_program_have_columns_of_their_own():
+    """One column each step and slot of noise, one for the constant at the end."""
     law = process("vp")
     step = step_of(Draw("xi", 0, ((2.0,),)), Affine("out", (("y", ONE), ("xi", ONE), (CONSTANT, ((5.0,),)))))
     assert canonical(Program("by hand", law, "data", (step, step))).final.tolist() == [[1.0, 2.0, 2.0, 10.0]]

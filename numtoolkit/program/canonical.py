@@ -28,7 +28,7 @@ class CanonicalForm:
     have two forms, but one law.
     """
 
-    network: str
+    network: object
     times: Floats
     rows: Floats
     final: Floats
