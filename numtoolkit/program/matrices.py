@@ -51,10 +51,12 @@ class Matrices:
         return names
 
     def combine(self, row: Affine, n: int, names: Mapping[str, Matrix]) -> Matrix:
+        """The `row` over `names`, in the columns of now; `n` does not matter."""
         rows = len(row.terms[0][1]) if row.terms else self.k
         return sum((np.array(block) @ names[source] for source, block in row.terms), self._zeros(rows))
 
     def draw(self, noise: Draw, n: int, names: Mapping[str, Matrix]) -> Matrix:
+        """The factor of the `noise` in the columns of step `n` and its slot; `names` do not matter."""
         value, first = self._zeros(self.k), self._normals[n, noise.slot]
         value[..., first : first + self.k] = noise.factor
         return value
@@ -71,8 +73,9 @@ def draws_of(n: int, step: ProgramStep) -> list[tuple[int, int]]:
 def step_maps(program: Program, network: AffineNetwork, field: Floats) -> Iterator[tuple[Matrix, Matrix, Matrix]]:
     """(A, B, c) of each step, which hands on A (what it inherits) + B normals + c: the state, then carried names.
 
-    The last step hands on the state alone.
-    network  the affine network whose output it is
+    The last step of a program hands on the state alone.
+    program  whose steps they are
+    network  what it calls, affine in the state
     field    (*batch,), the constant source: ones, or the coordinates of the constant field
     returns  A (*batch, handed, inherited), B (*batch, handed, k draws), c (*batch, handed)
     cost     one product of such small matrices an instruction

@@ -28,17 +28,20 @@ Hand = Callable[[int, ProgramStep, dict[str, V]], dict[str, V]]  # (step number,
 
 
 class Algebra(Protocol[V]):
-    """What the values of a walk are. `names` holds those known so far, the state at the start of the step as "y"."""
+    """What the values of a walk are.
+
+    n      number of the step; names, the values known so far in it, the state at its start as "y"
+    """
 
     @property
     def one(self) -> V:
         """The value of the constant source."""
 
     def combine(self, row: Affine, n: int, names: Mapping[str, V]) -> V:
-        """The sum of block * source of a row of step number n; a row without terms is 0, as large as a state."""
+        """The sum of block * source of a `row` of step `n` over `names`; without terms it is 0, as large as a state."""
 
     def draw(self, noise: Draw, n: int, names: Mapping[str, V]) -> V:
-        """The noise of a slot of step number n."""
+        """The value of a `noise` of step `n`, of the size of a state among `names`."""
 
 
 class Evaluation(NamedTuple):
@@ -65,7 +68,7 @@ def evaluations(program: Program) -> tuple[Evaluation, ...]:
 
 
 def handed(n: int, step: ProgramStep, names: dict[str, V]) -> dict[str, V]:
-    """The names that the next step begins with: the new state, what is carried, and the constant."""
+    """What step number `n` hands on of its `names`: the new state, what the `step` carries, and the constant."""
     kept = {START: names[step.out], CONSTANT: names[CONSTANT]}
     for new, old in step.carry:
         kept[new] = names[old]
@@ -96,6 +99,7 @@ class Walk(Generic[V]):
 
     @property
     def done(self) -> bool:
+        """Whether it stands at the end of the run."""
         return self.call is None
 
     @property
@@ -185,6 +189,7 @@ class Arrays:
     one: ClassVar[Blocks] = [1.0]
 
     def combine(self, row: Affine, n: int, names: Mapping[str, Blocks]) -> Blocks:
+        """Each block of the `row`, summed over `names` by `update`; `n` does not matter."""
         terms, value = row.terms, []
         for i in range(len(terms[0][1]) if terms else len(names[START])):
             own = [(c, names[source][j]) for source, block in terms for j, c in enumerate(block[i]) if c]
@@ -192,6 +197,7 @@ class Arrays:
         return value
 
     def draw(self, noise: Draw, n: int, names: Mapping[str, Blocks]) -> Blocks:
+        """The `noise` from the normals of step `n`; a block of 0 is as large as that of the state in `names`."""
         if self.normals is None:
             raise InputError("the program draws noise, but there are no normals to draw; give some.")
         xi, value = self.normals(n, noise.slot), []

@@ -181,8 +181,8 @@ def stepper(
 
     Stopped, pickled or copied, and continued, a run keeps its history and its place in the noise (`Stepper`); calls of
     `sample` on pieces of the grid do not: each is a run of its own, and draws its noise from the first step on.
-    arguments   those of `sample`
-    raises      InputError for what cannot be used as given
+    network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise   as of `sample`
+    raises   InputError for what cannot be used as given
     """
     _, _, _, begin, program = _prepared(
         network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise

@@ -42,11 +42,11 @@ class History(ABC, Generic[V]):
 
     @abstractmethod
     def combine(self, frame: StepInClock, row: Row, terms: Sequence[tuple[Entry, V]]) -> V:
-        """A row of a step, as the sum of entry * value over its terms."""
+        """A `row` of the step `frame`, as the sum of entry * value over `terms`."""
 
     @abstractmethod
     def evaluate(self, frame: StepInClock, item: Eval, state: V) -> V:
-        """An evaluation of a step, at a row of that value."""
+        """An evaluation `item` of the step `frame`, at a row whose value is `state`."""
 
     @abstractmethod
     def draw(self, frame: StepInClock, noise: Noise) -> V:
