@@ -109,7 +109,6 @@ def test_the_sample_of_the_catalogue_has_every_family_and_structure():
         lambda s: s.kind,
         lambda s: s.nfe_per_step > 2,
         lambda s: bool(s.fitted),
-        lambda s: bool(s.fill),
         lambda s: bool(s.quantities),
         lambda s: (s.kind, bool(s.step.carry)),
     ):
