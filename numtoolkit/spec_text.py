@@ -52,9 +52,10 @@ class Spec:
         They are int, float, Fraction (kept exact), str and tuple.
         """
         names = list(signature.parameters)
-        if len(self.positional) > len(names):
-            raise InputError(f"{owner} takes {counted(len(names), 'parameter')}, got {len(self.positional)}.")
-        given = dict(zip(names, self.positional, strict=False))
+        unnamed = [name for name, p in signature.parameters.items() if p.kind is not p.KEYWORD_ONLY]
+        if len(self.positional) > len(unnamed):
+            raise InputError(f"{owner} takes {counted(len(unnamed), 'parameter')}, got {len(self.positional)}.")
+        given = dict(zip(unnamed, self.positional, strict=False))
         _merge(given, self.named, owner)
         result: dict[str, object] = {}
         for key, value in given.items():

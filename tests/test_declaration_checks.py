@@ -18,8 +18,6 @@ from numtoolkit.declare.entries import (
     symbol,
 )
 from numtoolkit.declare.forms import (
-    adams_bashforth,
-    adams_moulton,
     ancestral,
     churned,
     combine,
@@ -32,6 +30,7 @@ from numtoolkit.declare.forms import (
     tableau,
     word,
 )
+from numtoolkit.declare.runs import adams_bashforth, adams_moulton
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Eval, Noise, Row, Step, Steps
 from numtoolkit.errors import InputError
@@ -191,7 +190,7 @@ FORMS = [
     ),
     ("an order of half", lambda: adams_bashforth(1.5), "the order k = 1.5 is no whole number from 1 to 12"),
     ("an order of zero", lambda: adams_bashforth(0), "the order k = 0 is no whole number"),
-    ("steps of zero", lambda: adams_moulton(0), "the number of steps k = 0 is no whole number"),
+    ("steps of zero", lambda: adams_moulton(0), "the number of steps p = 0 is no whole number"),
     ("no past", lambda: past(0), "the count of past evaluations = 0 is no whole number"),
     (
         "churn of a step with history",

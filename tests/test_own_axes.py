@@ -16,7 +16,8 @@ import numtoolkit
 from numtoolkit import Network, printing, sample
 from numtoolkit.cli import cells
 from numtoolkit.declare.entries import op, phi, symbol
-from numtoolkit.declare.forms import adams_bashforth, conjugate_euler, tableau
+from numtoolkit.declare.forms import conjugate_euler, tableau
+from numtoolkit.declare.runs import adams_bashforth
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian

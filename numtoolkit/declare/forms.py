@@ -4,7 +4,6 @@ tableau             an exponential Runge-Kutta step from A, b, c
 runge_kutta         a plain Runge-Kutta step from the numbers of a book
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
 linear_multistep    a plain multistep run from numbers
-adams_*             the steps of a whole Adams run, orders raised at the start
 noisy               a run of the probability flow turned into one of the reverse SDE
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
@@ -29,7 +28,6 @@ from numtoolkit.declare.entries import (
     N,
     Op,
     Scalarlike,
-    adams,
     as_entry,
     as_scalar,
     at,
@@ -162,7 +160,7 @@ def check_declared(name: str, k: int, high: int, low: int = 1, letter: str = "k"
         raise InputError(f"{name}({k}) is not declared; use {letter} = {low} to {high}.")
 
 
-def _whole(what: str, value: object, low: int, high: int) -> None:
+def check_whole(what: str, value: object, low: int, high: int) -> None:
     """raises   InputError for what is no whole number of low to high"""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(f"{what} = {value!r} is no whole number from {low} to {high}; give one.")
@@ -170,7 +168,7 @@ def _whole(what: str, value: object, low: int, high: int) -> None:
 
 def past(count: int) -> tuple[Entry, ...]:
     """Abscissae of the step start and count - 1 steps before it: 0, -r0, -(r0 + r1), ..."""
-    _whole("the count of past evaluations", count, 1, LONGEST)
+    check_whole("the count of past evaluations", count, 1, LONGEST)
     nodes: list[Entry] = [ZERO]
     for j in range(count - 1):
         nodes.append(nodes[-1] - symbol(f"r{j}"))
@@ -183,8 +181,8 @@ def history(weights: Sequence[Scalarlike], keep: int) -> Step:
     raises   InputError for no weights, a weight without h N, or a `keep` beyond the evaluations there are
     """
     own = _weights("weights", weights)
-    _whole("the number of weights", len(own), 1, LONGEST)
-    _whole("keep", keep, 0, len(own))
+    check_whole("the number of weights", len(own), 1, LONGEST)
+    check_whole("keep", keep, 0, len(own))
     row = combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(own)})
     return written([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(keep)})
 
@@ -229,7 +227,7 @@ def predict_correct(predictor: Sequence[Scalarlike], corrector: Sequence[Scalarl
     if not predictor or len(corrector) != len(predictor) + 1:
         have = f"{counted(len(predictor), 'weight')} and the corrector {len(corrector)}"
         raise InputError(f"the predictor has {have}; give the corrector one more, for the predicted value.")
-    _whole("keep", keep, 0, LONGEST)
+    check_whole("keep", keep, 0, LONGEST)
     names = [f"E{j}" for j in range(len(corrector) - 1)]
     items: list[Item] = [evaluate("E0")] if first else []
     items += [
@@ -239,44 +237,6 @@ def predict_correct(predictor: Sequence[Scalarlike], corrector: Sequence[Scalarl
     ]
     carry = {"E0": "EP"} | {f"E{j + 1}": f"E{j}" for j in range(min(keep, len(names)))}
     return written(items, "out", carry)
-
-
-def adams_bashforth(k: int) -> Steps:
-    """The step of order k after those of orders 1 to k - 1, each with all the history there is by then."""
-    _whole("the order k", k, 1, LONGEST)
-    steps = [history(adams(past(q)), keep=min(q, k - 1)) for q in range(1, k + 1)]
-    return Steps(steps[-1], tuple(steps[:-1]))
-
-
-def adams_moulton(k: int) -> Steps:
-    """A k-step predictor corrected with its own evaluation, which is kept.
-
-    Orders are raised at the start; the last step only predicts, so N steps take N evaluations. A run of q < k steps is
-    that of the q-step scheme.
-    """
-    _whole("the number of steps k", k, 1, LONGEST)
-    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=q == 1) for q in range(1, k + 1)]
-    if k == 1:
-        steps.append(predict_correct(adams(past(1)), adams((*past(1), 1)), 0, first=False))
-    last = [
-        written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(adams(past(q)))})], "out")
-        for q in range(1, k + 1)
-    ]
-    short = [(history(adams(past(1)), keep=0),), *((*steps[: q - 1], last[q - 1]) for q in range(2, k))]
-    return Steps(steps[-1], tuple(steps[:-1]), (last[-1],), remainder=tuple(short))
-
-
-def adams_moulton_again(k: int) -> Steps:
-    """`adams_moulton` with corrected states evaluated again as the history (PECE): N steps take 2 N - 1 evaluations.
-
-    So every step begins as the first one does, and hands on no value at a predicted state.
-    """
-    _whole("the number of steps k", k, 1, LONGEST)
-    steps = [predict_correct(adams(past(q)), adams((*past(q), 1)), k - 1, first=True) for q in range(1, k + 1)]
-    steps = [replace(own, carry=tuple(pair for pair in own.carry if pair[1] != "EP")) for own in steps]
-    last = [history(adams(past(q)), keep=0) for q in range(1, k + 1)]
-    short = [run for q in range(1, k) for run in ((*steps[: q - 1], last[q - 1]), tuple(steps[:q]))]
-    return Steps(steps[-1], tuple(steps[:-1]), (last[-1],), remainder=tuple(short) or ((last[0],),))
 
 
 def noisy(run: Steps) -> Steps:

@@ -19,9 +19,9 @@ def whole_steps(scheme: Scheme, count: int, to_zero: bool = False) -> list[Step]
     steps = scheme.steps
     final = steps.final
     if to_zero and steps.final_to_zero != steps.inner:
-        if steps.final_to_zero is None and not final:
+        if steps.final_to_zero is None:
             raise InputError(f"scheme {scheme.name} has no step to t = 0; end the grid at a time above 0.")
-        final = final if steps.final_to_zero is None else (*final[:-1], steps.final_to_zero)
+        final = (*final[:-1], steps.final_to_zero)
     inner = count - len(steps.start) - len(final)
     if inner >= 0:
         return [*steps.start, *[steps.inner] * inner, *final]
@@ -29,8 +29,7 @@ def whole_steps(scheme: Scheme, count: int, to_zero: bool = False) -> list[Step]
         return [*steps.start[: count - len(final)], *final]
     for run in steps.remainder:
         if len(run) == count:
-            handed = bool(to_zero and steps.final_to_zero and count > 1)
-            return [*run[:-1], final[-1]] if handed else list(run)
+            return [*run[:-1], final[-1]] if to_zero and count > 1 else list(run)
     raise InputError(
         f"scheme {scheme.name} needs at least {count - inner} steps for its start and end, got {count}; take more."
     )
@@ -62,6 +61,13 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Step]:
         return whole_steps(scheme, reachable[nfe], to_zero)
     spent = max((budget for budget in reachable if budget < nfe), default=0)
     whole = whole_steps(scheme, reachable[spent], to_zero) if spent else []
+    left = nfe % scheme.nfe_per_step
+    if steps.final and not steps.start and not steps.inner.needs and 0 < left <= len(steps.remainder):
+        # what is left is of lower order itself, and stands for the final steps of a one-step scheme
+        inner = [steps.inner] * (nfe // scheme.nfe_per_step)
+        if to_zero and steps.final_to_zero is not None:
+            return [*inner, *(steps.remainder[left - 2] if left > 1 else ()), steps.final_to_zero]
+        return [*inner, *steps.remainder[left - 1]]
     if steps.final and not to_zero:
         if len(whole) < len(steps.start) + len(steps.final) and 0 < nfe <= len(steps.remainder):
             return list(steps.remainder[nfe - 1])

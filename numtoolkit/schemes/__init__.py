@@ -6,7 +6,7 @@ A new scheme is one declaration in its family's file and its name in that family
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -28,8 +28,16 @@ from numtoolkit.spec_text import Spec, parse
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
-    *(*ONE_STEP, *EXPONENTIAL, *MULTISTEP, *NOISE_POLYNOMIALS),
-    *(*STOCHASTIC, *PHASE_SPACE, *CONJUGATE, *GDDIM, *GAUSSIAN_FRAME, *FITTED),
+    *ONE_STEP,
+    *EXPONENTIAL,
+    *MULTISTEP,
+    *NOISE_POLYNOMIALS,
+    *STOCHASTIC,
+    *PHASE_SPACE,
+    *CONJUGATE,
+    *GDDIM,
+    *GAUSSIAN_FRAME,
+    *FITTED,
 )
 
 # Names in use for a scheme with its parameters fixed.
@@ -38,8 +46,9 @@ SPECIAL = {
     "dpm2-karras": "dpm-solver-2(c2=1/2)",
     "exp-adams-2": "exp-adams(2)",
 }
-# Names in use for a family, with its order k (4 unless given) where the family has the degree k - 1.
-BY_ORDER = {"lms": "deis-rhoab", "ipndm-v": "deis-rhoab"}
+# Names in use for a family, with its order k (4 unless given) where the family has the degree k - 1, and what they fix:
+# k-diffusion's LMS goes to noise level 0 at full order.
+BY_ORDER = {"lms": ("deis-rhoab", {"ending": "zero"}), "ipndm-v": ("deis-rhoab", {})}
 
 
 @cache
@@ -61,7 +70,7 @@ def _by_name() -> dict[str, int]:
 
 def names_in_use() -> dict[str, str]:
     """What other names stand for, as `scheme` reads both: {"etd2rk": "res-2s(c2=1)", "lms(k)": "deis-rhoab(k-1)"}."""
-    return SPECIAL | {f"{name}(k)": f"{family}(k-1)" for name, family in BY_ORDER.items()}
+    return SPECIAL | {f"{name}(k)": _in_family(name, "k-1", {}) for name in BY_ORDER}
 
 
 def scheme(text: str | Spec | Scheme) -> Scheme:
@@ -92,6 +101,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         free = [p.name for p in entry.params if p.name not in dict(entry.values)]
         return entry.bind(**spec.exact(free, entry.name))
     signature = inspect.signature(entry)
+    if spec.positional and all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values()):
+        return _bound_in_order(entry, signature, spec)
     shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
     member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, entry().name))
     others = tuple(v for v in spec.named if v not in shaping)
@@ -102,12 +113,27 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     return member.bind(**Spec(spec.name, (), others).exact((), member.name))
 
 
+def _bound_in_order(entry: Callable[..., Scheme], signature: inspect.Signature, spec: Spec) -> Scheme:
+    """A member of a family without unnamed arguments of its own: unnamed values are those of its parameters."""
+    shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
+    member = entry(**Spec(spec.name, (), shaping).arguments(signature, spec.name))
+    others = tuple(value for value in spec.named if value not in shaping)
+    return member.bind(**Spec(spec.name, spec.positional, others).exact([p.name for p in member.params], member.name))
+
+
 def _of_order(spec: Spec) -> Scheme:
     """The member of a family that a name of `BY_ORDER` asks for."""
 
-    def degree(k: int = 4) -> int:
+    def order(k: int = 4, *, opening: str = "", ending: str = "") -> int:
         check_declared(spec.name, k, HIGHEST_DEGREE + 1)
-        return k - 1
+        return k
 
-    given: dict[str, Any] = spec.arguments(inspect.signature(degree), spec.name)
-    return scheme(f"{BY_ORDER[spec.name]}({degree(**given)})")
+    given: dict[str, Any] = spec.arguments(inspect.signature(order), spec.name)
+    chosen: dict[str, str] = {name: given[name] for name in ("opening", "ending") if name in given}
+    return scheme(_in_family(spec.name, str(order(**given) - 1), chosen))
+
+
+def _in_family(name: str, degree: str, chosen: Mapping[str, str]) -> str:
+    """What a name of `BY_ORDER` stands for, as a specification."""
+    family, fixed = BY_ORDER[name]
+    return f"{family}({', '.join([degree, *(f'{key}={value}' for key, value in (fixed | dict(chosen)).items())])})"

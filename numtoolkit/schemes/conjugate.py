@@ -12,15 +12,14 @@ from functools import lru_cache
 
 from numtoolkit.declare.entries import NONE, Op, op, symbol
 from numtoolkit.declare.forms import conjugate_euler
+from numtoolkit.declare.runs import EXPONENTIAL_EULER
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.conjugation import best_place, best_shift
 from numtoolkit.problem.operators import OPERATORS, PLACES
 from numtoolkit.problem.problem import Rule
-from numtoolkit.schemes.gaussian_frame import MEAN, SIGMA_DATA
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
-from numtoolkit.schemes.phase_space import SHIFT
+from numtoolkit.schemes.commons import MEAN, SHIFT, SIGMA_DATA
 
 SHIFT_BETA = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of the integral of beta")
 SHIFT_TIME = Param("shift", Fraction(0), meaning="lambda of the conjugation at t = 1, per unit of process time")

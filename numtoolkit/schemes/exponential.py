@@ -1,44 +1,30 @@
 """Exponential Runge-Kutta schemes of three and more stages, and the noise forms of DPM-Solver, all in log-SNR."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
-from numtoolkit.declare.entries import Entry, N, Scalarlike, at, flow, integral, number, phi, symbol
+from numtoolkit.declare.entries import ZERO as NONE
+from numtoolkit.declare.entries import N, at, flow, integral, phi, symbol
 from numtoolkit.declare.forms import tableau
+from numtoolkit.declare.runs import B4, C4, KROGSTAD, filled, one_step, three_stages
 from numtoolkit.declare.scheme import Claims, Param, Scheme
-from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER, RES_2S, SINGLE
+from numtoolkit.declare.steps import Step
+from numtoolkit.schemes.commons import with_endings
+from numtoolkit.schemes.one_step import DPMPP_2S
 
 HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
 r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
-NONE = number(0)
-
-
-def filled(c: list[Scalarlike], A: list[list[Entry]], b: list[Entry]) -> Step:
-    """A tableau whose first column fills each row up to c_i phi_1(c_i) and the weights up to phi_1."""
-    rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=NONE), *row] for i, row in enumerate(A, 1))]
-    return tableau(c, rows, [phi(1) - sum(b, start=NONE), *b])
-
-
-def three_stages(c2: Entry, c3: Entry) -> Step:
-    gamma = (3 * c3**2 - 2 * c3) / (c2 * (2 - 3 * c2))
-    b3 = phi(2) / (gamma * c2 + c3)
-    return filled([0, c2, c3], [[], [gamma * c2 * phi(2, c2) + c3**2 / c2 * phi(2, c3)]], [gamma * b3, b3])
-
-
-C4: list[Scalarlike] = [0, HALF, HALF, 1]
-B4 = [2 * phi(2) - 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)]
-KROGSTAD = filled(C4, [[], [phi(2, HALF)], [NONE, 2 * phi(2)]], B4)
-REMAINDER = (*SINGLE, (RES_2S.bind(c2=HALF).exact(),), (three_stages(number("1/2"), number(1)),), (KROGSTAD,))
 
 
 def exponential(
     name: str, step: Step, claims: Claims, source: str, params: tuple[Param, ...] = (), frozen: str = "data"
 ) -> Scheme:
+    """An exponential Runge-Kutta scheme in log-SNR."""
     return Scheme(
         name,
         family="exponential",
         source=source,
-        steps=Steps(step, final_to_zero=EXPONENTIAL_EULER, remainder=REMAINDER[: step.evaluations - 1]),
+        steps=one_step(step),
         frozen=frozen,
         clock="log-snr",
         kinds="scalar",
@@ -142,16 +128,19 @@ LAWSON_4 = exponential(
     "Lawson 1967, of the classical Runge-Kutta scheme",
 )
 
-EXPONENTIAL = (
-    RES_3S,
-    DPMPP_3S,
-    DPM_SOLVER_2,
-    DPM_SOLVER_3,
-    ETD3RK,
-    ETD4RK,
-    KROGSTAD_4,
-    STREHMEL_WEINER_4,
-    HOCHBRUCK_OSTERMANN_4,
-    LAWSON_2,
-    LAWSON_4,
+EXPONENTIAL: tuple[Callable[..., Scheme], ...] = tuple(
+    with_endings(scheme)
+    for scheme in (
+        RES_3S,
+        DPMPP_3S,
+        DPM_SOLVER_2,
+        DPM_SOLVER_3,
+        ETD3RK,
+        ETD4RK,
+        KROGSTAD_4,
+        STREHMEL_WEINER_4,
+        HOCHBRUCK_OSTERMANN_4,
+        LAWSON_2,
+        LAWSON_4,
+    )
 )

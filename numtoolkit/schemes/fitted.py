@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 
 from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol, symbols
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, written
+from numtoolkit.declare.runs import EXPONENTIAL_EULER, SINGLE
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import Item, Row, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats
-from numtoolkit.schemes.gaussian_frame import SIGMA_DATA
+from numtoolkit.schemes.commons import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, SINGLE
 
 r0, fall, kappa_0, kappa_1 = symbol("r0"), symbol("fall"), symbol("kappa_0"), symbol("kappa_1")
 HALF = Fraction(1, 2)

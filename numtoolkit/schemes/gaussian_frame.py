@@ -12,28 +12,31 @@ and u is the output of EDM's preconditioned network (arXiv:2206.00364 eq. 7).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import symbol
-from numtoolkit.declare.forms import adams_bashforth, adams_moulton, check_declared, noisy
+from numtoolkit.declare.forms import check_declared, noisy
+from numtoolkit.declare.runs import adams_bashforth, adams_moulton, structure
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Steps
+from numtoolkit.schemes.commons import MEAN, SIGMA_DATA
 
 HIGHEST = 5
 tau = symbol("tau")
-SIGMA_DATA = Param(
-    "sigma_data", Fraction(1, 2), Fraction(0), open=True, meaning="deviation of a coordinate of the data"
-)
-MEAN = Param("mean", Fraction(0), meaning="mean of the data, one number for all coordinates")
 TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
 SOURCE = "new here; its first-order member is gDDIM (arXiv:2206.05564) as sigma_data tends to 0"
 
 
 @lru_cache
 def gframe_ab(
-    k: int = 2, sigma_data: Fraction = SIGMA_DATA.default, mean: Fraction = MEAN.default, tau: Fraction = Fraction(0)
+    k: int = 2,
+    sigma_data: Fraction = SIGMA_DATA.default,
+    mean: Fraction = MEAN.default,
+    tau: Fraction = Fraction(0),
+    *,
+    opening: str = "raised",
+    ending: str = "zero",
 ) -> Scheme:
     """Adams-Bashforth of order k in theta, started with the orders below.
 
@@ -42,12 +45,18 @@ def gframe_ab(
     """
     check_declared("gframe-ab", k, HIGHEST)
     claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
-    return _member("gframe-ab", k, adams_bashforth(k), claims, sigma_data, mean, tau)
+    steps = adams_bashforth(k, opening, ending)
+    return _member("gframe-ab", k, steps, claims, sigma_data, mean, tau, opening, ending)
 
 
 @lru_cache
 def gframe_abm(
-    k: int = 2, sigma_data: Fraction = SIGMA_DATA.default, mean: Fraction = MEAN.default, tau: Fraction = Fraction(0)
+    k: int = 2,
+    sigma_data: Fraction = SIGMA_DATA.default,
+    mean: Fraction = MEAN.default,
+    tau: Fraction = Fraction(0),
+    *,
+    ending: str = "zero",
 ) -> Scheme:
     """gframe-ab(k) corrected with the evaluation at the predicted state, which is kept: order k + 1 at the same cost.
 
@@ -56,11 +65,19 @@ def gframe_abm(
     """
     check_declared("gframe-abm", k, HIGHEST)
     claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)
-    return _member("gframe-abm", k, adams_moulton(k), claims, sigma_data, mean, tau)
+    return _member("gframe-abm", k, adams_moulton(k, k, ending), claims, sigma_data, mean, tau, "raised", ending)
 
 
 def _member(
-    name: str, k: int, steps: Steps, claims: Claims, sigma_data: Fraction, mean: Fraction, noise: Fraction
+    name: str,
+    k: int,
+    steps: Steps,
+    claims: Claims,
+    sigma_data: Fraction,
+    mean: Fraction,
+    noise: Fraction,
+    opening: str,
+    ending: str,
 ) -> Scheme:
     """The steps of a run as a scheme with its parameters bound."""
     steps = noisy(steps) if noise else steps
@@ -68,7 +85,7 @@ def _member(
         name,
         family="Gaussian frame",
         source=SOURCE,
-        steps=replace(steps, final_to_zero=None if steps.final else steps.inner),
+        steps=steps,
         frozen="residual",
         clock="angle",
         tau=tau if noise else 0,
@@ -78,7 +95,8 @@ def _member(
     )
     given = {"sigma_data": sigma_data, "mean": mean} | ({"tau": noise} if noise else {})
     defaults = {p.name: p.default for p in (SIGMA_DATA, MEAN)}
-    return scheme.with_structure(str(k)).bind(**{n: v for n, v in given.items() if v != defaults.get(n)})
+    made = structure(opening=(opening, "raised"), ending=(ending, "zero"))
+    return scheme.with_structure(str(k), **made).bind(**{n: v for n, v in given.items() if v != defaults.get(n)})
 
 
 GAUSSIAN_FRAME = (gframe_ab, gframe_abm)

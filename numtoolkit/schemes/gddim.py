@@ -10,29 +10,30 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from numtoolkit.declare.forms import adams_bashforth, adams_moulton_again, check_declared
+from numtoolkit.declare.entries import adams
+from numtoolkit.declare.forms import check_declared, past
+from numtoolkit.declare.runs import adams_moulton_again, ends, multistep
 from numtoolkit.declare.scheme import Claims, Scheme
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 
 HIGHEST = 4
 SOURCE = "arXiv:2206.05564, deterministic gDDIM"
 
 
 @lru_cache
-def gddim(k: int = 2) -> Scheme:
+def gddim(k: int = 2, *, opening: str = "raised", ending: str = "full") -> Scheme:
     """Adams-Bashforth with k evaluations, started with the orders below."""
     check_declared("gddim", k, HIGHEST)
     scheme = Scheme(
         "gddim",
         family="gDDIM",
         source=f"{SOURCE}, multistep predictor",
-        steps=replace(adams_bashforth(k), final_to_zero=EXPONENTIAL_EULER),
+        steps=multistep(lambda q: adams(past(q)), k, opening, ending),
         frozen="noise-r",
         clock="time",
         kinds="phase space",
         claims=Claims(classical=k),
     )
-    return scheme.with_structure(str(k))
+    return scheme.with_structure(str(k), **ends(opening, ending))
 
 
 @lru_cache

@@ -1,25 +1,25 @@
 """Multistep schemes in log-SNR: weights on past evaluations, with their starting and final steps."""
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from numtoolkit.declare.entries import Entry, N, adams, at, phi, symbol
-from numtoolkit.declare.forms import adams_bashforth, check_declared, history, past, predict_correct
+from numtoolkit.declare.entries import Entry, N, adams, at, flow, phi, symbol
+from numtoolkit.declare.forms import check_declared, combine, history, past, predict_correct, written
+from numtoolkit.declare.runs import ends, multistep, predictor_corrector, structure
 from numtoolkit.declare.scheme import Claims, Scheme
-from numtoolkit.declare.steps import Step, Steps
+from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
 
 r0, r1 = symbol("r0"), symbol("r1")
-FIRST = history([phi(1)], keep=1)
 
 
-def multistep(name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def in_log_snr(name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+    """A multistep scheme that freezes the data in log-SNR."""
     return Scheme(
         name,
         family="exponential multistep",
         source=source,
-        steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
+        steps=steps,
         frozen="data",
         clock="log-snr",
         kinds="scalar",
@@ -28,64 +28,89 @@ def multistep(name: str, steps: Steps, claims: Claims, source: str, aliases: tup
     )
 
 
-def two_point(keep: int) -> Step:
-    """The DPM-Solver++(2M) step: the difference quotient weighted phi_1 / 2."""
-    return history([(1 + 1 / (2 * r0)) * phi(1), -phi(1) / (2 * r0)], keep)
+def adams_weights(q: int) -> tuple[Entry, ...]:
+    """Those of the exponential Adams-Bashforth step of order q."""
+    return adams(past(q))
 
 
-def three_point(second_difference: int) -> Step:
-    """The three-point step; variation of constants asks for twice phi_3, the shipped DPM-Solver++(3M) takes it once."""
-    x2, x3 = -r0, -(r0 + r1)
-    b2 = (second_difference * phi(3) - x3 * phi(2)) / (x2 * (x2 - x3))
-    b3 = (second_difference * phi(3) - x2 * phi(2)) / (x3 * (x3 - x2))
-    return history([phi(1) - b2 - b3, b2, b3], keep=2)
+def solver_weights(second_difference: int) -> Callable[[int], Sequence[Entry]]:
+    """Those of DPM-Solver++ of orders 1 to 3: a difference quotient weighted phi_1 / 2, and a three-point step.
+
+    Variation of constants asks for twice phi_3 in the three-point step; the shipped DPM-Solver++(3M) takes it once.
+    """
+
+    def weights(q: int) -> Sequence[Entry]:
+        if q < 3:
+            return [phi(1)] if q == 1 else [(1 + 1 / (2 * r0)) * phi(1), -phi(1) / (2 * r0)]
+        x2, x3 = -r0, -(r0 + r1)
+        b2 = (second_difference * phi(3) - x3 * phi(2)) / (x2 * (x2 - x3))
+        b3 = (second_difference * phi(3) - x2 * phi(2)) / (x3 * (x3 - x2))
+        return [phi(1) - b2 - b3, b2, b3]
+
+    return weights
 
 
-DPMPP_2M = multistep(
-    "dpmpp-2m", Steps(two_point(keep=1), (FIRST,)), Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",)
-)
-RES_2M = multistep(
-    "res-2m",
-    adams_bashforth(2),
-    Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
-    "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4",
-)
-RES_3M = multistep(
-    "res-3m",
-    adams_bashforth(3),
-    Claims(classical=3, stiff_strong=3, stiff_commuting=3, stiff_weak=3),
-    "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011",
-)
-DPMPP_3M = multistep(
-    "dpmpp-3m",
-    Steps(three_point(1), (FIRST, two_point(keep=2))),
-    Claims(classical=3, refuted=("classical",)),
-    "arXiv:2211.01095, multistep order 3 as its code and every port ship it",
-)
-DPMPP_3M_CORRECTED = multistep(
-    "dpmpp-3m-corrected",
-    Steps(three_point(2), (FIRST, two_point(keep=2))),
-    Claims(classical=3),
-    "arXiv:2211.01095 with the second difference at its full weight",
-)
+FIRST = history([phi(1)], keep=1)  # the first step of a scheme with one value of history
 
 
 @lru_cache
-def exp_adams(k: int = 4) -> Scheme:
-    """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4), started with the orders below."""
+def dpmpp_2m(*, opening: str = "raised", ending: str = "full") -> Scheme:
+    """DPM-Solver++(2M); `opening` and `ending` as in `numtoolkit.schemes.commons`."""
+    steps = multistep(solver_weights(1), 2, opening, ending)
+    scheme = in_log_snr("dpmpp-2m", steps, Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",))
+    return scheme.with_structure(**ends(opening, ending))
+
+
+@lru_cache
+def dpmpp_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
+    """DPM-Solver++(3M) as its code and every port ship it, of order 2."""
+    steps = multistep(solver_weights(1), 3, opening, ending)
+    source = "arXiv:2211.01095, multistep order 3 as its code and every port ship it"
+    claims = Claims(classical=3, refuted=("classical",))
+    return in_log_snr("dpmpp-3m", steps, claims, source).with_structure(**ends(opening, ending))
+
+
+@lru_cache
+def dpmpp_3m_corrected(*, opening: str = "raised", ending: str = "full") -> Scheme:
+    """DPM-Solver++(3M) with the second difference at its full weight."""
+    steps = multistep(solver_weights(2), 3, opening, ending)
+    source = "arXiv:2211.01095 with the second difference at its full weight"
+    scheme = in_log_snr("dpmpp-3m-corrected", steps, Claims(classical=3), source)
+    return scheme.with_structure(**ends(opening, ending))
+
+
+@lru_cache
+def res_2m(*, opening: str = "raised", ending: str = "full") -> Scheme:
+    """The multistep form of RES of order 2."""
+    source = "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4"
+    steps = multistep(adams_weights, 2, opening, ending)
+    return in_log_snr("res-2m", steps, Claims(2, 2, 2, 2), source).with_structure(**ends(opening, ending))
+
+
+@lru_cache
+def res_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
+    """The multistep form of RES of order 3."""
+    source = "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011"
+    steps = multistep(adams_weights, 3, opening, ending)
+    return in_log_snr("res-3m", steps, Claims(3, 3, 3, 3), source).with_structure(**ends(opening, ending))
+
+
+@lru_cache
+def exp_adams(k: int = 4, *, opening: str = "raised", ending: str = "full") -> Scheme:
+    """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4)."""
     check_declared("exp-adams", k, 6)
-    claims = Claims(k, k, k, k)
     source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
-    scheme = multistep("exp-adams", adams_bashforth(k), claims, source)
-    return scheme.with_structure(str(k))
+    scheme = in_log_snr("exp-adams", multistep(adams_weights, k, opening, ending), Claims(k, k, k, k), source)
+    return scheme.with_structure(str(k), **ends(opening, ending))
 
 
 @lru_cache
-def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
+def unipc(p: int = 2, variant: str = "bh2", *, ending: str = "lower") -> Scheme:
     """UniPC of order p (arXiv:2302.04867 Algorithms 5-8), predictor and corrector as in the authors' code.
 
     The order is raised at the start and lowered at the end, where the last step only predicts.
     variant  bh1 or bh2: what the closed halves (p = 2 predictor, p = 1 corrector) multiply, h or the integral.
+    ending   lower, as in the authors' code, full, ddim or none: see `numtoolkit.schemes.commons`
     """
     if not 1 <= p <= 4 or variant not in ("bh1", "bh2"):
         raise InputError(f"unipc({p}, variant={variant}) is not declared; use p = 1 to 4 with variant bh1 or bh2.")
@@ -100,28 +125,13 @@ def unipc(p: int = 2, variant: str = "bh2") -> Scheme:
     steps = [predict_correct(predictor(q), corrector(q), keep=p - 1, first=q == 1) for q in range(1, p + 1)]
     if p == 1:
         steps.append(predict_correct(predictor(1), corrector(1), keep=0, first=False))
-    final = Step(EXPONENTIAL_EULER.items[1:], "out")
-
-    def short(count: int) -> tuple[Step, ...]:
-        """A whole run, too short to reach order p."""
-        return (*(steps[min(n, count - 1 - n)] for n in range(count - 1)), final)
-
-    scheme = Scheme(
-        "unipc",
-        family="exponential multistep",
-        source="arXiv:2302.04867 Algorithms 5-8",
-        steps=Steps(
-            steps[-1],
-            tuple(steps[:-1]),
-            (*steps[-2:0:-1], final),
-            remainder=((EXPONENTIAL_EULER,), *(short(count) for count in range(2, 2 * p - 2))),
-        ),
-        frozen="data",
-        clock="log-snr",
-        kinds="scalar",
-        claims=Claims(classical=p + 1),
-    )
-    return scheme.with_structure(str(p), **({"variant": variant} if variant != "bh2" else {}))
+    last = [
+        written([combine("out", 1, y=flow(), **{f"E{j}": w for j, w in enumerate(predictor(q))})], "out")
+        for q in range(1, p + 1)
+    ]
+    run = predictor_corrector(steps, last, ending)
+    scheme = in_log_snr("unipc", run, Claims(classical=p + 1), "arXiv:2302.04867 Algorithms 5-8")
+    return scheme.with_structure(str(p), **structure(variant=(variant, "bh2"), ending=(ending, "lower")))
 
 
-MULTISTEP = (DPMPP_2M, RES_2M, RES_3M, DPMPP_3M, DPMPP_3M_CORRECTED, exp_adams, unipc)
+MULTISTEP = (dpmpp_2m, res_2m, res_3m, dpmpp_3m, dpmpp_3m_corrected, exp_adams, unipc)

@@ -1,15 +1,13 @@
 """Schemes that interpolate the noise prediction in time or in the noise level: DEIS, iPNDM, PNDM, LMS, Runge-Kutta."""
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import ZERO, Entry, flow, integral, phi
-from numtoolkit.declare.forms import adams_bashforth, check_declared, combine, evaluate, history, tableau, written
+from numtoolkit.declare.entries import ZERO, Entry, adams, flow, integral, phi
+from numtoolkit.declare.forms import check_declared, combine, evaluate, history, past, tableau, written
+from numtoolkit.declare.runs import ENDINGS, EXPONENTIAL_EULER, REMAINDER, SINGLE, ends, multistep
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Item, Step, Steps
-from numtoolkit.schemes.exponential import REMAINDER
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER, SINGLE
 
 HIGHEST_DEGREE = 5  # of DEIS
 
@@ -18,11 +16,12 @@ EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
 
 
 def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock: str = "noise-level") -> Scheme:
+    """A multistep scheme that freezes the noise."""
     return Scheme(
         name,
         family="noise polynomial",
         source=source,
-        steps=replace(steps, final_to_zero=EXPONENTIAL_EULER),
+        steps=steps,
         frozen="noise",
         clock=clock,
         kinds="scalar",
@@ -30,39 +29,46 @@ def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock:
     )
 
 
-def _polynomial(name: str, k: int, clock: str, source: str) -> Scheme:
+def _polynomial(name: str, k: int, clock: str, source: str, opening: str, ending: str) -> Scheme:
     check_declared(name, k, HIGHEST_DEGREE, low=0)
-    return noise_multistep(name, adams_bashforth(k + 1), Claims(classical=k + 1), source, clock).with_structure(str(k))
+    steps = multistep(lambda q: adams(past(q)), k + 1, opening, ending, ENDINGS)
+    scheme = noise_multistep(name, steps, Claims(classical=k + 1), source, clock)
+    return scheme.with_structure(str(k), **ends(opening, ending))
 
 
 @lru_cache
-def deis_tab(k: int = 3) -> Scheme:
+def deis_tab(k: int = 3, *, opening: str = "raised", ending: str = "full") -> Scheme:
     """DEIS-tAB(k): the noise as a polynomial of degree k in process time (arXiv:2204.13902 eq. 14)."""
-    return _polynomial("deis-tab", k, "time", "arXiv:2204.13902 eq. 14, tAB-DEIS")
+    return _polynomial("deis-tab", k, "time", "arXiv:2204.13902 eq. 14, tAB-DEIS", opening, ending)
 
 
 @lru_cache
-def deis_rhoab(k: int = 3) -> Scheme:
-    """DEIS-rhoAB(k): the noise as a polynomial of degree k in the noise level; LMS(k + 1) and variable-step iPNDM."""
-    return _polynomial("deis-rhoab", k, "noise-level", "arXiv:2204.13902 section 3.3, rhoAB-DEIS; LMS of k-diffusion")
+def deis_rhoab(k: int = 3, *, opening: str = "raised", ending: str = "full") -> Scheme:
+    """DEIS-rhoAB(k): the noise as a polynomial of degree k in the noise level; LMS(k + 1) and variable-step iPNDM.
+
+    k-diffusion's LMS goes to noise level 0 at full order: ending = zero.
+    """
+    source = "arXiv:2204.13902 section 3.3, rhoAB-DEIS; LMS of k-diffusion"
+    return _polynomial("deis-rhoab", k, "noise-level", source, opening, ending)
 
 
 def equal_step_weights(k: int) -> list[Entry]:
+    """Adams-Bashforth weights of equal steps, order k."""
     total = sum(EQUAL_STEPS[k - 1])
     return [Fraction(w, total) * integral() for w in EQUAL_STEPS[k - 1]]
 
 
 @lru_cache
-def ipndm(k: int = 4) -> Scheme:
+def ipndm(k: int = 4, *, opening: str = "raised", ending: str = "full") -> Scheme:
     """iPNDM(k): Adams-Bashforth weights of equal steps on whatever grid (arXiv:2204.13902 appendix H.2).
 
     Order 1 for arbitrary step ratios; 2, for every k >= 2, when they tend to 1 as the grid is refined.
     """
     check_declared("ipndm", k, 4)
-    start = tuple(history(equal_step_weights(q), keep=q) for q in range(1, k))
     claims = Claims(classical=k, refuted=("classical",) if k > 1 else ())
-    steps = Steps(history(equal_step_weights(k), keep=k - 1), start)
-    return noise_multistep("ipndm", steps, claims, "arXiv:2204.13902 appendix H.2").with_structure(str(k))
+    steps = multistep(equal_step_weights, k, opening, ending, ENDINGS)
+    scheme = noise_multistep("ipndm", steps, claims, "arXiv:2204.13902 appendix H.2")
+    return scheme.with_structure(str(k), **ends(opening, ending))
 
 
 def pseudo_runge_kutta(kept: int) -> Step:
@@ -86,6 +92,7 @@ PNDM = noise_multistep(
     Steps(
         history(equal_step_weights(4), keep=3),
         tuple(pseudo_runge_kutta(kept) for kept in (1, 2, 3)),
+        final_to_zero=EXPONENTIAL_EULER,
         remainder=REMAINDER[:3],
     ),
     Claims(classical=4, refuted=("classical",)),
@@ -106,7 +113,7 @@ MEAN_OF_TWO = written(
 
 SPNDM = noise_multistep(
     "spndm",
-    Steps(history(equal_step_weights(2), keep=1), (MEAN_OF_TWO,), remainder=SINGLE),
+    Steps(history(equal_step_weights(2), keep=1), (MEAN_OF_TWO,), final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
     Claims(classical=2, refuted=("classical",)),
     "arXiv:2202.09778, S-PNDM",
 )

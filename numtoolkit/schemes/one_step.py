@@ -2,25 +2,15 @@
 
 from fractions import Fraction
 
-from numtoolkit.declare.entries import Entry, phi, symbol
+from numtoolkit.declare.entries import phi, symbol
 from numtoolkit.declare.forms import churned, tableau
+from numtoolkit.declare.runs import EXPONENTIAL_EULER, one_step, two_stages
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.processes import ScalarProcess
+from numtoolkit.schemes.commons import STAGE, with_endings
 
 c2, a = symbol("c2"), symbol("a")
-STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
-
-EXPONENTIAL_EULER = tableau([0], [[]], [phi(1)])
-SINGLE = ((EXPONENTIAL_EULER,),)  # what fills the budget of a scheme of two evaluations a step
-
-
-def two_stages(b: list[Entry]) -> Steps:
-    """Two stages, the second at c2, with the weights b."""
-    step = tableau([0, c2], [[], [c2 * phi(1, c2)]], b)
-    return Steps(step, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE)
-
-
 DDIM = Scheme(
     "ddim",
     family="exponential",
@@ -36,7 +26,7 @@ RES_2S = Scheme(
     "res-2s",
     family="exponential",
     source="arXiv:2308.02157 Table 3; Hochbruck & Ostermann 2005 eq. 5.3",
-    steps=two_stages([phi(1) - phi(2) / c2, phi(2) / c2]),
+    steps=one_step(two_stages(c2)),
     frozen="data",
     clock="log-snr",
     kinds="scalar",
@@ -48,7 +38,7 @@ DPMPP_2S = Scheme(
     "dpmpp-2s",
     family="exponential",
     source="arXiv:2211.01095 Algorithm 1; Hochbruck & Ostermann 2005 eq. 5.4",
-    steps=two_stages([(1 - 1 / (2 * c2)) * phi(1), phi(1) / (2 * c2)]),
+    steps=one_step(tableau([0, c2], [[], [c2 * phi(1, c2)]], [(1 - 1 / (2 * c2)) * phi(1), phi(1) / (2 * c2)])),
     frozen="data",
     clock="log-snr",
     kinds="scalar",
@@ -63,7 +53,7 @@ HEUN_EDM = Scheme(
     "heun-edm",
     family="sigma",
     source="arXiv:2206.00364 Algorithm 1",
-    steps=Steps(HEUN_EDM_STEP, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
+    steps=one_step(HEUN_EDM_STEP),
     frozen="noise",
     clock="noise-level",
     kinds="scalar",
@@ -158,10 +148,13 @@ HEUN = Scheme(
     "heun",
     family="classical",
     source="Heun's method on the probability flow in process time",
-    steps=Steps(HEUN_EDM_STEP, final_to_zero=EXPONENTIAL_EULER, remainder=SINGLE),
+    steps=one_step(HEUN_EDM_STEP),
     frozen="drift",
     clock="time",
     claims=Claims(classical=2),
 )
 
-ONE_STEP = (EULER, HEUN, DDIM, EULER_CHURN, HEUN_EDM, HEUN_EDM_CHURN, RES_2S, RES_2S_CHURN, DPMPP_2S, DPM2_CHURN)
+ONE_STEP = (
+    *(EULER, with_endings(HEUN), DDIM, EULER_CHURN, with_endings(HEUN_EDM), HEUN_EDM_CHURN),
+    *(with_endings(RES_2S), RES_2S_CHURN, with_endings(DPMPP_2S), DPM2_CHURN),
+)

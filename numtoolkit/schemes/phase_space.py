@@ -10,10 +10,11 @@ from functools import lru_cache
 
 from numtoolkit.declare.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
 from numtoolkit.declare.forms import combine, evaluate, word, written
+from numtoolkit.declare.runs import EXPONENTIAL_EULER
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Eval, Item, Noise, Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.schemes.one_step import EXPONENTIAL_EULER
+from numtoolkit.schemes.commons import SHIFT
 
 # The denoising step of the papers' code, from the last time to t = 0, one evaluation: an Euler step of the whole drift
 # without noise, z + t drift(z, t) where beta is constant. The scheme's own drift makes it the half score for the
@@ -162,7 +163,6 @@ SSCS_MIDPOINT = sscs_midpoint()
 # Conjugate splittings: the rows of each kick flow exactly, with the Cholesky noise frozen (arXiv:2310.07894)
 shift = symbol("shift")
 CONJUGATION = shift * op("unit")
-SHIFT = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of process time")
 
 
 def conjugate_splitting(name: str, text: str, *remainder: str, aliases: tuple[str, ...] = ()) -> Scheme:

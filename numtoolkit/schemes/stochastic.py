@@ -4,21 +4,17 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import adams, number, symbol
-from numtoolkit.declare.forms import (
-    adams_moulton,
-    ancestral,
-    check_declared,
-    history,
-    noisy,
-)
+from numtoolkit.declare.entries import ZERO, adams, number, symbol
+from numtoolkit.declare.forms import ancestral, check_declared, history, noisy
+from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.processes import ScalarProcess
-from numtoolkit.schemes.multistep import FIRST, two_point
-from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER
+from numtoolkit.schemes.multistep import FIRST, solver_weights
+from numtoolkit.schemes.one_step import DPMPP_2S
 
 d = symbol("d")
+TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
 
 
@@ -88,12 +84,13 @@ RES_2M_ANCESTRAL = ancestral_scheme(
 
 
 def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A run of the flow made one of the reverse SDE, with exact noise."""
+    """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 ends without it."""
+    steps = noisy(flow)
     return Scheme(
         name,
         family="exponential SDE",
         source=source,
-        steps=replace(noisy(flow), final_to_zero=EXPONENTIAL_EULER),
+        steps=steps if flow.final_to_zero is None else replace(steps, final_to_zero=EXPONENTIAL_EULER),
         frozen=frozen,
         clock="log-snr",
         kinds="scalar",
@@ -106,47 +103,58 @@ def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, al
 
 SDE_DPMPP_1 = reverse_sde(
     "sde-dpmpp-1",
-    Steps(EXPONENTIAL_EULER),
+    one_step(EXPONENTIAL_EULER),
     "data",
     1,
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1",
     aliases=("sde-dpm-solver++1",),
 )
-SEEDS_1 = reverse_sde("seeds-1", Steps(EXPONENTIAL_EULER), "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
-SDE_DPMPP_2M = reverse_sde(
-    "sde-dpmpp-2m",
-    Steps(two_point(keep=1), (FIRST,)),
-    "data",
-    2,
-    "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
-    aliases=("sde-dpm-solver++2m",),
-)
+SEEDS_1 = reverse_sde("seeds-1", one_step(EXPONENTIAL_EULER), "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
 
 
 @lru_cache
-def sa_solver(p: int = 1) -> Scheme:
-    """SA-Solver with p-step predictor and corrector (arXiv:2309.05019 Algorithm 1) for a constant tau.
+def sde_dpmpp_2m(*, ending: str = "full") -> Scheme:
+    """SDE-DPM-Solver++(2M); ending as in `numtoolkit.declare.runs`."""
+    scheme = reverse_sde(
+        "sde-dpmpp-2m",
+        multistep(solver_weights(1), 2, ending=ending),
+        "data",
+        2,
+        "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
+        aliases=("sde-dpm-solver++2m",),
+    )
+    return scheme.with_structure(**ends("raised", ending))
+
+
+@lru_cache
+def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: str = "lower") -> Scheme:
+    """SA-Solver with p-step predictor and c-step corrector, c = p where 0 (arXiv:2309.05019 Algorithm 1), constant tau.
 
     The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
-    at the start, and the last step only predicts, so N steps take N evaluations.
+    at the start and, as in the authors' code, lowered at the end, where the last step only predicts: at full order a
+    long last step blows up. N steps take N evaluations. With tau = 0 it is a scheme of the probability flow.
     """
     check_declared("sa-solver", p, 4, letter="p")
-    tau = symbol("tau")
+    check_declared("sa-solver", c, 4, low=0, letter="c")
+    steps, noise = adams_moulton(p, c or p, ending, BEFORE_ZERO), symbol("tau")
+    if tau:  # a step to t = 0 is infinitely long: it ends without noise
+        steps = replace(noisy(steps), final_to_zero=steps.final_to_zero)
     scheme = Scheme(
         "sa-solver",
         family="exponential SDE",
         source="arXiv:2309.05019 Algorithm 1",
-        # the step to t = 0 is infinitely long: it ends without noise
-        steps=replace(noisy(adams_moulton(p)), final_to_zero=Step(EXPONENTIAL_EULER.items[1:], "out")),
+        steps=steps,
         frozen="data",
         clock="log-snr",
         kinds="scalar",
-        tau=tau,
-        reference=tau**2,
-        params=(Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE"),),
-        claims=Claims(sde_weak=2),
+        tau=noise if tau else 0,
+        reference=noise**2 if tau else ZERO,
+        params=(TAU,) if tau else (),
+        claims=Claims(sde_weak=2) if tau else Claims(classical=(c or p) + 1),
     )
-    return scheme.with_structure(str(p))
+    shape = [str(p), *([str(c)] if c not in (0, p) else [])]
+    made = scheme.with_structure(*shape, **structure(ending=(ending, "lower"), tau=(str(tau) if not tau else "1", "1")))
+    return made.bind(tau=tau) if tau not in (0, 1) else made
 
 
-STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, RES_2M_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, SDE_DPMPP_2M, sa_solver)
+STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, RES_2M_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, sde_dpmpp_2m, sa_solver)

@@ -15,6 +15,7 @@ import pytest
 
 from numtoolkit.declare.entries import phi, symbol
 from numtoolkit.declare.forms import tableau
+from numtoolkit.declare.runs import KROGSTAD
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import Row, Step
 from numtoolkit.laws import Gaussian, Law
@@ -26,7 +27,6 @@ from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.schemes.exponential import KROGSTAD_4
 from tests.support.tiers import breadth
 
 GAUSSIAN = Gaussian([0.3, -0.5], [0.25, 0.02])
@@ -122,9 +122,9 @@ def starter(carry: tuple[tuple[str, str], ...]) -> Step:
         replace(item, name=apart(item.name))
         if not isinstance(item, Row)
         else replace(item, terms=tuple((apart(source), entry) for source, entry in item.terms))
-        for item in KROGSTAD_4.steps.inner.items
+        for item in KROGSTAD.items
     ]
-    return Step(tuple(items), KROGSTAD_4.steps.inner.out, carry)
+    return Step(tuple(items), KROGSTAD.out, carry)
 
 
 def inner(each: Scheme) -> Scheme:

@@ -45,10 +45,10 @@ def test_names_and_aliases_are_read_in_either_case(name):
 @pytest.mark.parametrize(
     ("name", "other"),
     [
-        ("lms", "deis-rhoab(3)"),
-        ("lms(4)", "deis-rhoab(3)"),
-        ("LMS(k=2)", "deis-rhoab(1)"),
-        ("lms(1)", "deis-rhoab(0)"),
+        ("lms", "deis-rhoab(3, ending=zero)"),
+        ("lms(4)", "deis-rhoab(3, ending=zero)"),
+        ("LMS(k=2)", "deis-rhoab(1, ending=zero)"),
+        ("lms(1)", "deis-rhoab(0, ending=zero)"),
         ("ipndm-v", "deis-rhoab(3)"),
         ("ipndm-v(2)", "deis-rhoab(1)"),
         ("etd2rk", "res-2s(c2=1)"),
@@ -74,7 +74,7 @@ def test_listed_names_in_use_are_the_schemes_they_are_said_to_be(name, other):
     [
         ("lms(0)", r"lms\(0\) is not declared; use k = 1 to 6."),
         ("ipndm-v(k=7)", r"ipndm-v\(7\) is not declared; use k = 1 to 6."),
-        ("lms(order=3)", r"lms has no parameter 'order'; it has k."),
+        ("lms(order=3)", r"lms has no parameter 'order'; it has k, opening, ending."),
         ("lms(2.5)", r"lms: k = 5/2 is not an integer; give a whole number."),
         ("lms(3, 4)", r"lms takes 1 parameter, got 2."),
         ("etd2rk(c2=1/2)", r"etd2rk is res-2s\(c2=1\) and takes no parameters; write that with your own."),

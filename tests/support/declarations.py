@@ -5,10 +5,10 @@ from fractions import Fraction as F
 
 from numtoolkit.declare.entries import adams, phi
 from numtoolkit.declare.forms import history, past
+from numtoolkit.declare.runs import filled
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Steps
 from numtoolkit.schemes import scheme
-from numtoolkit.schemes.exponential import filled
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
 
