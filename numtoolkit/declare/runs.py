@@ -34,7 +34,7 @@ EXPONENTIAL_EULER = tableau([0], [[]], [phi(1)])
 
 
 def filled(c: Sequence[Scalarlike], A: Sequence[Sequence[Entry]], b: Sequence[Entry]) -> Step:
-    """A tableau whose first column fills each row up to c_i phi_1(c_i) and the weights up to phi_1."""
+    """A tableau of nodes c whose first column fills the rows of A up to c_i phi_1(c_i), the weights b up to phi_1."""
     rows = [[], *([c[i] * phi(1, c[i]) - sum(row, start=ZERO), *row] for i, row in enumerate(A, 1))]
     return tableau(c, rows, [phi(1) - sum(b, start=ZERO), *b])
 
@@ -84,6 +84,7 @@ def multistep(
     """A run of steps that weigh the last k evaluations, one a step.
 
     weights  (q) -> those of the step of order q, the newest evaluation first
+    opening, ending   as above
     endings  those of `ENDINGS` that the clock of the scheme allows
     kept     evaluations handed on, k - 1 unless given
     """

@@ -29,7 +29,9 @@ def whole_steps(scheme: Scheme, count: int, to_zero: bool = False) -> list[Step]
         return [*steps.start[: count - len(final)], *final]
     for run in steps.remainder:
         if len(run) == count:
-            return [*run[:-1], final[-1]] if to_zero and count > 1 else list(run)
+            # where the last step of a run serves at t = 0 too, that of a short run does, whose history is shorter
+            other = to_zero and count > 1 and steps.final_to_zero != steps.final[-1]
+            return [*run[:-1], final[-1]] if other else list(run)
     raise InputError(
         f"scheme {scheme.name} needs at least {count - inner} steps for its start and end, got {count}; take more."
     )

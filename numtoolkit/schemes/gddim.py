@@ -21,7 +21,7 @@ SOURCE = "arXiv:2206.05564, deterministic gDDIM"
 
 @lru_cache
 def gddim(k: int = 2, *, opening: str = "raised", ending: str = "full") -> Scheme:
-    """Adams-Bashforth with k evaluations, started with the orders below."""
+    """Adams-Bashforth with k evaluations; opening and ending as in `numtoolkit.declare.runs`."""
     check_declared("gddim", k, HIGHEST)
     scheme = Scheme(
         "gddim",

@@ -127,12 +127,12 @@ def sde_dpmpp_2m(*, ending: str = "full") -> Scheme:
 
 
 @lru_cache
-def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: str = "lower") -> Scheme:
+def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: str = "ddim") -> Scheme:
     """SA-Solver with p-step predictor and c-step corrector, c = p where 0 (arXiv:2309.05019 Algorithm 1), constant tau.
 
     The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
-    at the start and, as in the authors' code, lowered at the end, where the last step only predicts: at full order a
-    long last step blows up. N steps take N evaluations. With tau = 0 it is a scheme of the probability flow.
+    at the start; the last step is of first order and only predicts, so N steps take N evaluations: at full order a long
+    last step blows up (the authors' code lowers several, ending = lower). tau = 0 is a scheme of the probability flow.
     """
     check_declared("sa-solver", p, 4, letter="p")
     check_declared("sa-solver", c, 4, low=0, letter="c")
@@ -153,7 +153,7 @@ def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: st
         claims=Claims(sde_weak=2) if tau else Claims(classical=(c or p) + 1),
     )
     shape = [str(p), *([str(c)] if c not in (0, p) else [])]
-    made = scheme.with_structure(*shape, **structure(ending=(ending, "lower"), tau=(str(tau) if not tau else "1", "1")))
+    made = scheme.with_structure(*shape, **structure(ending=(ending, "ddim"), tau=(str(tau) if not tau else "1", "1")))
     return made.bind(tau=tau) if tau not in (0, 1) else made
 
 

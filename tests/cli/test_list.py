@@ -56,10 +56,16 @@ def test_list_gives_what_schemes_are_chosen_by(run, result, monkeypatch):
 def test_list_tells_other_names(run, result):
     """Aliases and names in use elsewhere are told with what they stand for."""
     records = {record["name"]: record for record in result("list")}
-    assert records["deis-rhoab"]["names_in_use"] == {"lms(k)": "deis-rhoab(k-1)", "ipndm-v(k)": "deis-rhoab(k-1)"}
+    known = {"lms(k)": "deis-rhoab(k-1, ending=zero)", "ipndm-v(k)": "deis-rhoab(k-1)"}
+    assert records["deis-rhoab"]["names_in_use"] == known
     assert records["res-2s"]["names_in_use"] == {"etd2rk": "res-2s(c2=1)"}
     out = " ".join(run("list")[1].split())
-    for words in ("etd2rk = res-2s(c2=1)", "lms(k) = deis-rhoab(k-1)", "ddpm = euler-ancestral", "sps-d = rvv"):
+    for words in (
+        "etd2rk = res-2s(c2=1)",
+        "lms(k) = deis-rhoab(k-1, ending=zero)",
+        "ddpm = euler-ancestral",
+        "sps-d = rvv",
+    ):
         assert words in out
 
 

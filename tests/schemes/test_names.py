@@ -65,7 +65,7 @@ def test_names_in_use_stand_for_other_schemes(name, other):
 def test_listed_names_in_use_are_the_schemes_they_are_said_to_be(name, other):
     """The list printed for readers is read back, k from 1 to 6."""
     for k in range(1, 7):
-        ours, theirs = name.replace("(k)", f"({k})"), other.replace("(k-1)", f"({k - 1})")
+        ours, theirs = name.replace("(k)", f"({k})"), other.replace("k-1", f"{k - 1}")
         assert scheme(ours).spec == scheme(theirs).spec
 
 
