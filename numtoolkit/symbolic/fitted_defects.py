@@ -22,8 +22,8 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
 
     A residual of weight w is the coefficient of h^w and of its tree in the local error, numerical minus exact, h the
     length of the step in the scheme's clock; weights go to 2. The final step to noise level 0 has none, and neither
-    has a step that fills a budget.
-    cost     0.01 to 0.3 s a layout
+    has a step that spends the rest of a budget.
+    cost     0.01 to 0.3 s a step of the scheme
     """
     table = scheme.table
     if table is None:
