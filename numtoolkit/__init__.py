@@ -9,31 +9,87 @@ The names below are loaded when they are first asked for: importing numtoolkit l
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from numtoolkit.moved import Moved
+
 if TYPE_CHECKING:
+    from numtoolkit.declare.entries import number, phi, sqrt, symbol
+    from numtoolkit.declare.forms import linear_multistep, runge_kutta, tableau, word
+    from numtoolkit.declare.scheme import Claims, Param, Scheme
+    from numtoolkit.declare.steps import Steps
+    from numtoolkit.errors import InputError, NonFiniteError, NumtoolkitError, StorageError
     from numtoolkit.laws import law_of
     from numtoolkit.models.network import Network
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.program.walk import Stepper
     from numtoolkit.sampling.runner import Samples, sample, stepper
-    from numtoolkit.schemes import catalogue
+    from numtoolkit.schemes import catalogue, scheme
+    from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
-__all__ = ["Network", "Samples", "Stepper", "catalogue", "grid", "law_of", "process", "sample", "stepper"]
+__all__ = [
+    "Claims",
+    "InputError",
+    "Network",
+    "NonFiniteError",
+    "NumtoolkitError",
+    "Param",
+    "Samples",
+    "Scheme",
+    "Stepper",
+    "Steps",
+    "StorageError",
+    "catalogue",
+    "grid",
+    "law_of",
+    "linear_multistep",
+    "number",
+    "phi",
+    "process",
+    "runge_kutta",
+    "sample",
+    "scheme",
+    "sqrt",
+    "stepper",
+    "symbol",
+    "tableau",
+    "verify",
+    "word",
+]
 
 _HOMES = {
+    "Claims": "numtoolkit.declare.scheme",
+    "InputError": "numtoolkit.errors",
     "Network": "numtoolkit.models.network",
+    "NonFiniteError": "numtoolkit.errors",
+    "NumtoolkitError": "numtoolkit.errors",
+    "Param": "numtoolkit.declare.scheme",
     "Samples": "numtoolkit.sampling.runner",
+    "Scheme": "numtoolkit.declare.scheme",
     "Stepper": "numtoolkit.program.walk",
+    "Steps": "numtoolkit.declare.steps",
+    "StorageError": "numtoolkit.errors",
     "catalogue": "numtoolkit.schemes",
     "grid": "numtoolkit.problem.grids",
     "law_of": "numtoolkit.laws",
+    "linear_multistep": "numtoolkit.declare.forms",
+    "number": "numtoolkit.declare.entries",
+    "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",
+    "runge_kutta": "numtoolkit.declare.forms",
     "sample": "numtoolkit.sampling.runner",
+    "scheme": "numtoolkit.schemes",
+    "sqrt": "numtoolkit.declare.entries",
     "stepper": "numtoolkit.sampling.runner",
+    "symbol": "numtoolkit.declare.entries",
+    "tableau": "numtoolkit.declare.forms",
+    "verify": "numtoolkit.symbolic.verdict",
+    "word": "numtoolkit.declare.forms",
 }
 
 
@@ -46,3 +102,19 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _FrontDoor(ModuleType):
+    """The package as a module whose exported names stay what they are.
+
+    Python binds a submodule to its package as it is imported: without this, the old path `numtoolkit.scheme` would take
+    the place of the function.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor
+sys.meta_path.append(Moved())

@@ -58,7 +58,7 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
             {"name": p.name, "value": values[p.name], "low": p.low, "high": p.high, "meaning": p.meaning}
             for p in scheme.params
         ],
-        "layouts": {title: printing.rows(scheme, layout) for title, layout in printing.sections(scheme)},
+        "layouts": {title: printing.rows(scheme, step) for title, step in printing.sections(scheme)},
     }
 
 

@@ -172,6 +172,8 @@ class Symbol(Entry):
 
 @dataclass(frozen=True, repr=False)
 class Sum(Entry):
+    """A sum of entries, all blocks or all scalars."""
+
     args: tuple[Entry, ...]
 
     def __str__(self) -> str:
@@ -180,6 +182,8 @@ class Sum(Entry):
 
 @dataclass(frozen=True, repr=False)
 class Product(Entry):
+    """A product of entries, blocks in the order they are applied from the right."""
+
     args: tuple[Entry, ...]
 
     def __str__(self) -> str:
@@ -202,6 +206,8 @@ class Quotient(Entry):
 
 @dataclass(frozen=True, repr=False)
 class Flow(Entry):
+    """The flow of dz/du = L z from abscissa a to b of the step."""
+
     L: Op
     a: Entry
     b: Entry
@@ -230,6 +236,8 @@ class Int(Entry):
 
 @dataclass(frozen=True, repr=False)
 class Cov(Entry):
+    """The covariance of the noise of rate G over [a, b], flowed to b by L."""
+
     L: Op
     G: Op
     a: Entry
@@ -241,6 +249,8 @@ class Cov(Entry):
 
 @dataclass(frozen=True, repr=False)
 class At(Entry):
+    """h X(c): an operator at abscissa c, times the length of the step."""
+
     X: Op
     c: Entry
 
@@ -406,12 +416,12 @@ def symbol(name: str) -> Symbol:
 
 
 def flow(a: Scalarlike = 0, b: Scalarlike = 1, L: Op = L) -> Flow:
-    """The linear flow over part of a step, by default the whole."""
+    """The flow of L over a part [a, b] of a step, by default the whole."""
     return Flow(L, as_scalar(a), as_scalar(b))
 
 
 def integral(a: Scalarlike = 0, b: Scalarlike = 1, weight: Sequence[Scalarlike] = (1,), L: Op = L, N: Op = N) -> Int:
-    """The weight of an evaluation in the variation of constants formula over [a, b]."""
+    """The weight of an evaluation in the variation of constants formula over [a, b]: int Flow(L) N w du."""
     if not weight:
         raise InputError("the polynomial weight of an integral has no coefficient; give at least one.")
     return Int(L, N, tuple(map(as_scalar, weight)), as_scalar(a), as_scalar(b))

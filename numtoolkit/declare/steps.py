@@ -30,7 +30,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Eval:
-    """name = the frozen quantity at the row `of`, a state at abscissa `at`; the network is told the time at `told`."""
+    """name = the frozen quantity at the row `of`, a state at abscissa `at`; the network is told the time at
+    `network_time`."""
 
     name: str
     of: str
@@ -81,7 +82,7 @@ class Step:
         return tuple(item for item in self.items if isinstance(item, Noise))
 
     def map(self, change: Callable[[Entry], Entry], place: Callable[[Entry], Entry] | None = None) -> Step:
-        """The layout with `change` applied to every entry, and `place` (by default the same) to every abscissa."""
+        """The step with `change` applied to every entry, and `place` (by default the same) to every abscissa."""
         put = place or change
 
         def item(i: Item) -> Item:

@@ -84,15 +84,15 @@ def fit(
     call = called.on(on)
     target = _target(declared.base, on, called.predicts, call, network, substeps)
     program = lower(probe(declared), on, times, called.predicts, nfe)
-    layouts = plan(declared, times, nfe)
-    if not any(coefficients_of(layout, declared.fitted) for layout in layouts):
+    planned = plan(declared, times, nfe)
+    if not any(coefficients_of(step, declared.fitted) for step in planned):
         raise InputError(
-            f"none of the {len(layouts)} steps of this run has a coefficient of {declared.spec}; take more steps."
+            f"none of the {len(planned)} steps of this run has a coefficient of {declared.spec}; take more steps."
         )
     found: list[FittedStep] = []
 
     def corrected(n: int, step: ProgramStep, names: dict[str, Blocks]) -> dict[str, Blocks]:
-        own = coefficients_of(layouts[n], declared.fitted)
+        own = coefficients_of(planned[n], declared.fitted)
         goal = _by_tiles(lambda state: target(state, step), names[START], tile) if own else []
         values, rank, before, after = _solved(own, goal, names, step, ridge, cut) if own else ({}, 0, 0.0, 0.0)
         row = tuple(values.get(name, 0.0) for name in declared.fitted)
@@ -155,23 +155,23 @@ def probe(scheme: Scheme) -> Scheme:
     return replace(scheme, steps=scheme.steps.map(lambda _, step: _probed(step, scheme.fitted)))
 
 
-def coefficients_of(layout: Step, fitted: Sequence[str]) -> list[str]:
-    """Those of the fitted quantities that stand in a layout."""
-    used = set().union(*(symbols(entry) for _, entry in layout.entries()))
+def coefficients_of(step: Step, fitted: Sequence[str]) -> list[str]:
+    """Those of the fitted quantities that stand in a step."""
+    used = set().union(*(symbols(entry) for _, entry in step.entries()))
     return [name for name in fitted if name in used]
 
 
-def _probed(layout: Step, fitted: Sequence[str]) -> Step:
+def _probed(step: Step, fitted: Sequence[str]) -> Step:
     """The new state is affine in the coefficients: the slope in one is a difference of its own entries."""
-    own = coefficients_of(layout, fitted)
+    own = coefficients_of(step, fitted)
     none = dict.fromkeys(own, 0)
-    out = next(item for item in layout.items if item.name == layout.out)
+    out = next(item for item in step.items if item.name == step.out)
     assert isinstance(out, Row)
     rows = []
     for name in own:
         slopes = tuple((s, substitute(e, none | {name: 1}) - substitute(e, none)) for s, e in out.terms)
         rows.append(Row(_of(name), out.at, slopes))
-    return replace(layout, items=(*layout.items, *rows))
+    return replace(step, items=(*step.items, *rows))
 
 
 def _of(name: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,7 @@ from numtoolkit.declare.walk import Values
 from numtoolkit.errors import InputError
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.predictions import DATA
-from numtoolkit.problem.problem import Frozen, Operator, Problem
+from numtoolkit.problem.problem import Frozen, Operator
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.program.matrices import step_maps
@@ -83,7 +83,7 @@ class _Line:
 
 @dataclass(frozen=True)
 class LinearEquation:
-    """dz/du = x z + e, steps of length 1 in u = -t: stands in for a `Problem` in an `Evaluator`."""
+    """dz/du = x z + e, steps of length 1 in u = -t: an `Equation` of an `Evaluator`."""
 
     linear: float
     frozen: Frozen
@@ -121,7 +121,9 @@ class _LinearStep:
         return self.basis[name]
 
     def combine(self, row: Row, terms: Sequence[tuple[Entry, NDArray[Any]]]) -> NDArray[Any]:
-        return cast(NDArray[Any], sum(self.evaluator.block(entry) @ value for entry, value in terms))
+        return sum(
+            (self.evaluator.block(entry) @ value for entry, value in terms), start=np.zeros_like(self.basis[START])
+        )
 
     def evaluate(self, item: Eval, state: NDArray[Any]) -> NDArray[Any]:
         return self.slope(item) @ state
@@ -130,17 +132,21 @@ class _LinearStep:
         return np.zeros_like(self.basis[START])
 
 
-def one_step_matrix(layout: Step, evaluator: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
+def one_step_matrix(step: Step, evaluator: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
     """The matrices (n, B, B) that take (state, carried evaluations) through a step whose network is linear.
 
     Basis vectors are fed through the rows; noises contribute nothing.
+    step       of a scheme
+    evaluator  of its entries, for n steps
+    width      blocks of an evaluation
+    slope      what an evaluation is of the state it is taken at, (n or 1, width, k)
     """
-    k, carried = evaluator.k, [new for new, _ in layout.carry]
+    k, carried = evaluator.k, [new for new, _ in step.carry]
     unit = np.eye(k + width * len(carried))[None]
     ends = range(k, unit.shape[1] + 1, width)
     basis = {START: unit[:, :k]} | {name: unit[:, end : end + width] for name, end in zip(carried, ends, strict=False)}
-    values = Values(layout, _LinearStep(evaluator, basis, slope))
-    rows = [values[layout.out], *(values[old] for _, old in layout.carry)]
+    values = Values(step, _LinearStep(evaluator, basis, slope))
+    rows = [values[step.out], *(values[old] for _, old in step.carry)]
     n = max(map(len, rows))
     return np.concatenate([np.broadcast_to(row, (n, *row.shape[1:])) for row in rows], axis=1)
 
@@ -153,10 +159,11 @@ def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Float
     """
     declared = read(scheme).unfitted()
     names = [f"r{j}" for j in range(len(declared.steps.start))] + [name for name, _ in declared.quantities]
-    problem = cast(Problem, LinearEquation(linear, declared.frozen))
-    reader = Evaluator(problem, np.array([1.0, 0.0]), np.array([0]), declared.parameters() | dict.fromkeys(names, 1.0))
+    equation = LinearEquation(linear, declared.frozen)
+    values = declared.parameters() | dict.fromkeys(names, 1.0)
+    evaluator = Evaluator(equation, np.array([1.0, 0.0]), np.array([0]), values)
     e = (linear + w if declared.frozen.whole else w)[:, None, None]
-    return spectral_radius(one_step_matrix(declared.steps.inner, reader, 1, lambda item: e))
+    return spectral_radius(one_step_matrix(declared.steps.inner, evaluator, 1, lambda item: e))
 
 
 def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
@@ -174,17 +181,17 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     values = declared.parameters()
     pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
     quantities = {name: rule(problem, pairs, index, values | {"steps": 1}) for name, rule in declared.quantities}
-    reader = Evaluator(problem, pairs, index, values | quantities)
+    evaluator = Evaluator(problem, pairs, index, values | quantities)
 
     def slope(item: Eval) -> Floats:
-        network_time = reader.time(item.network_time)
+        network_time = evaluator.time(item.network_time)
         e, sigma = process.kernel(network_time)
         marginal = variance * e[:, :, None] * e[:, None, :] + sigma
         posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
         P, Q = problem.freeze(DATA, network_time)
         return P + Q @ posterior
 
-    return spectral_radius(one_step_matrix(declared.steps.inner, reader, problem.width, slope))
+    return spectral_radius(one_step_matrix(declared.steps.inner, evaluator, problem.width, slope))
 
 
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
@@ -214,7 +221,8 @@ def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: 
 
 def spectral_radius(matrices: NDArray[Any]) -> Floats:
     """Largest modulus of the eigenvalues of stacked matrices (n, B, B)."""
-    return cast(Floats, np.abs(np.linalg.eigvals(matrices)).max(axis=-1))
+    largest: Floats = np.abs(np.linalg.eigvals(matrices)).max(axis=-1)
+    return largest
 
 
 def real_interval(scheme: str | Scheme, linear: float = 0.0) -> float:
@@ -225,6 +233,8 @@ def real_interval(scheme: str | Scheme, linear: float = 0.0) -> float:
 def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike) -> Any:
     """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
 
+    scheme   or its specification, without history
+    variance of one coordinate of the data
     cost     450 steps read for each time
     """
     start = np.atleast_1d(np.asarray(t, dtype=np.float64))

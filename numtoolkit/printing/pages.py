@@ -1,4 +1,4 @@
-"""The printed form of a scheme: what it is, its layouts one row a line, its tableau; as text and as LaTeX."""
+"""The printed form of a scheme: what it is, its steps one row a line, its tableau; as text and as LaTeX."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
         if fact:
             lines += textwrap.wrap(fact, width, initial_indent=f"  {label:13}", subsequent_indent=" " * 15)
     printed: list[str] = []
-    for title, layout in sections(scheme):
-        printed += ["", title, *_rows(layout, scheme, width)]
-        if layout == scheme.steps.inner and (table := tableau(scheme, layout)) is not None:
+    for title, step in sections(scheme):
+        printed += ["", title, *_rows(step, scheme, width)]
+        if step == scheme.steps.inner and (table := tableau(scheme, step)) is not None:
             times = multiplied(table, scheme)
             printed += ["", f"tableau{times and f', each entry times {times}'}", *_grid(table, scheme, width)]
     body = "\n".join(printed)
@@ -82,13 +82,13 @@ def _operators(scheme: Scheme) -> list[tuple[str, str]]:
 
 
 def latex(scheme: Scheme) -> str:
-    """Every layout in LaTeX's mathematics mode: a Butcher array if it is a tableau, else its rows, aligned."""
+    """Every step in LaTeX's mathematics mode: a Butcher array if it is a tableau, else its rows, aligned."""
     parts = []
-    for title, layout in sections(scheme):
-        table = tableau(scheme, layout)
+    for title, step in sections(scheme):
+        table = tableau(scheme, step)
         times = table and multiplied(table, scheme)
         parts.append(f"% {scheme.spec}, {title} ({scheme.source}){(times and f', each entry times {times}') or ''}")
-        parts += _aligned(layout, scheme) if table is None else _array(table, scheme)
+        parts += _aligned(step, scheme) if table is None else _array(table, scheme)
     return "\n".join(parts)
 
 
@@ -116,7 +116,7 @@ def sections(scheme: Scheme) -> Iterator[tuple[str, Step]]:
 def _facts(scheme: Scheme) -> list[tuple[str, str]]:
     values = dict(scheme.values)
     counts = [f"{scheme.nfe_per_step} a step"]
-    other = [(title.partition(f", {FILLING}")[0], layout.evaluations) for title, layout in sections(scheme)]
+    other = [(title.partition(f", {FILLING}")[0], step.evaluations) for title, step in sections(scheme)]
     counts += [
         f"{count} in the {title}"
         for title, count in other
@@ -170,11 +170,11 @@ def _classical(entry: Any) -> Any:
     return rebuild(entry, _classical)
 
 
-def _statement(item: Item, layout: Step, scheme: Scheme, style: Text) -> tuple[str, str, str, list[str]]:
+def _statement(item: Item, step: Step, scheme: Scheme, style: Text) -> tuple[str, str, str, list[str]]:
     """(abscissa, left side, = or ~, right side in parts that may stand on separate lines)."""
 
     def name(own: str) -> str:
-        return style.start if own == START else style.end if own == layout.out else style.name(own)
+        return style.start if own == START else style.end if own == step.out else style.name(own)
 
     def entry(own: Entry) -> Entry:
         return _plain(own, scheme)
@@ -191,18 +191,18 @@ def _statement(item: Item, layout: Step, scheme: Scheme, style: Text) -> tuple[s
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 
 
-def rows(scheme: Scheme, layout: Step) -> list[dict[str, str]]:
-    """The layout as records: at (abscissa), name, is (what it is set to), and the whole line as latex."""
+def rows(scheme: Scheme, step: Step) -> list[dict[str, str]]:
+    """The step as records: at (abscissa), name, is (what it is set to), and the whole line as latex."""
     found = []
-    for item in layout.items:
-        at, name, _, parts = _statement(item, layout, scheme, TEXT)
-        _, left, relation, right = _statement(item, layout, scheme, LATEX)
+    for item in step.items:
+        at, name, _, parts = _statement(item, step, scheme, TEXT)
+        _, left, relation, right = _statement(item, step, scheme, LATEX)
         found.append({"at": at, "name": name, "is": " ".join(parts), "latex": f"{left} {relation} {' '.join(right)}"})
     return found
 
 
-def _rows(layout: Step, scheme: Scheme, width: int) -> list[str]:
-    statements = [_statement(item, layout, scheme, TEXT) for item in layout.items]
+def _rows(step: Step, scheme: Scheme, width: int) -> list[str]:
+    statements = [_statement(item, step, scheme, TEXT) for item in step.items]
     first, second = (max(len(s[i]) for s in statements) for i in (0, 1))
     lines = []
     for at, left, relation, parts in statements:
@@ -210,8 +210,8 @@ def _rows(layout: Step, scheme: Scheme, width: int) -> list[str]:
         whole = head + " ".join(parts)
         own = [whole] if len(whole) <= width else [head + parts[0], *(indent + part for part in parts[1:])]
         lines += [piece for line in own for piece in _folded(line, width, indent + "  ")]
-    if layout.carry:
-        kept = (f"{new} = {TEXT.end if old == layout.out else old}" for new, old in layout.carry)
+    if step.carry:
+        kept = (f"{new} = {TEXT.end if old == step.out else old}" for new, old in step.carry)
         lines.append(f"  hands on {', '.join(kept)}")
     return lines
 
@@ -238,8 +238,8 @@ def _held(text: str, depth: int) -> str:
     return "".join(held)
 
 
-def _aligned(layout: Step, scheme: Scheme) -> list[str]:
-    rows = [_statement(item, layout, scheme, LATEX)[1:] for item in layout.items]
+def _aligned(step: Step, scheme: Scheme) -> list[str]:
+    rows = [_statement(item, step, scheme, LATEX)[1:] for item in step.items]
     lines = [rf"  {left} &{relation} {' '.join(parts)}" for left, relation, parts in rows]
     return [r"\begin{aligned}", " \\\\\n".join(lines), r"\end{aligned}"]
 
@@ -266,23 +266,23 @@ class Tableau:
         return tuple(row for _, row in self.lines if row is not None)
 
 
-def tableau(scheme: Scheme, layout: Step) -> Tableau | None:
-    """The layout as a tableau, or None.
+def tableau(scheme: Scheme, step: Step) -> Tableau | None:
+    """The step as a tableau, or None.
 
     Every row must be the flow of the first state plus multiples of evaluations that are told the time they are at.
     """
-    rows = {item.name: item for item in layout.items if isinstance(item, Row)}
-    evaluations = {item.name: item for item in layout.items if isinstance(item, Eval)}
-    columns = tuple(sorted({*layout.needs, *evaluations}))
+    rows = {item.name: item for item in step.items if isinstance(item, Row)}
+    evaluations = {item.name: item for item in step.items if isinstance(item, Eval)}
+    columns = tuple(sorted({*step.needs, *evaluations}))
     for row in rows.values():
         terms = dict(row.terms)
         if terms.pop(START, None) != Flow(L, ZERO, row.at) or not terms.keys() <= set(columns):
             return None
-    if layout.noises or layout.out not in rows or any(item.network_time != item.at for item in evaluations.values()):
+    if step.noises or step.out not in rows or any(item.network_time != item.at for item in evaluations.values()):
         return None
     own = {name: (item.at, rows.get(item.of)) for name, item in evaluations.items()}
     stages = [own[name] if name in own else (carried(scheme, name), None) for name in columns]
-    return Tableau(columns, (*stages, (None, rows[layout.out])))
+    return Tableau(columns, (*stages, (None, rows[step.out])))
 
 
 def carried(scheme: Scheme, name: str) -> Entry:

@@ -56,6 +56,7 @@ def terms(problem: Problem, t: Floats) -> tuple[Floats, Floats, Floats]:
 def shift_of(K: Floats, L: Floats, M: Floats, unit: Floats) -> Floats:
     """The shifts (n,) that minimise the Frobenius norm of the bracket, M = N DE, for B = shift unit, unit (n, k, k).
 
+    K, L   linear parts of the flow that is conjugated, and of the dynamics, (n, k, k)
     The square is a quartic in the shift, which is flat at the roots of a cubic; of equal minima the one nearest 0 is
     taken.
     """

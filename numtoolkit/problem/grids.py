@@ -35,7 +35,11 @@ def quadratic(process: Process, fraction: Fractions) -> Floats:
 
 
 def rho(process: Process, fraction: Fractions, rho: float = 7.0) -> Floats:
-    """Equal steps in s^(1/rho) (Karras et al. 2022, eq. 5); in t^(1/rho) for a phase space."""
+    """Equal steps in s^(1/rho) (Karras et al. 2022, eq. 5); in t^(1/rho) for a phase space.
+
+    process   the times are those of
+    fraction  0 to 1, how far along the grid each point lies
+    """
     if not 0.05 <= rho <= 1000:
         raise InputError(f"grid rho: rho = {rho} is out of range; it must satisfy 0.05 <= rho <= 1000.")
     if not isinstance(process, ScalarProcess):
@@ -53,7 +57,14 @@ def log_snr(process: Process, fraction: Fractions) -> Floats:
 
 
 def angle(process: Process, fraction: Fractions, sigma_data: float = 0.5, power: float = 1.0, zero: int = 0) -> Floats:
-    """Equal steps in theta^(1/power), theta = arctan(s / sigma_data); to 0: theta_n = theta_0 (1 - n/N)^power."""
+    """Equal steps in theta^(1/power), theta = arctan(s / sigma_data); to 0: theta_n = theta_0 (1 - n/N)^power.
+
+    process     the times are those of
+    fraction    0 to 1, how far along the grid each point lies
+    sigma_data  of the angle
+    power       above 1 puts more of the points near the data
+    zero        1 for a grid that ends at t = 0, 0 for t_min
+    """
     if not sigma_data > 0:
         raise InputError(f"grid angle: sigma_data = {sigma_data} is out of range; it must be positive.")
     if not 0.05 <= power <= 1000:

@@ -168,9 +168,11 @@ class ScalarProcess(Process):
         return self.time_of_noise_level(s)
 
     def alpha(self, t: Floats) -> Floats:
+        """alpha, (n,)."""
         return np.exp(self.log_alpha(t))
 
     def sigma(self, t: Floats) -> Floats:
+        """sigma, (n,)."""
         return self.alpha(t) * self.noise_level(t)
 
     def drift(self, t: Floats) -> Floats:

@@ -40,6 +40,7 @@ class PSLD(LinearBeta, PhaseSpaceProcess):
 
     @cached_property
     def inverse_mass(self) -> float:
+        """1 / M, critically damped: (Gamma - nu)^2 / 4."""
         return (self.Gamma - self.nu) ** 2 / 4
 
     @property

@@ -95,21 +95,21 @@ def outputs(predicts: str | Prediction, process: Process) -> int:
 
 
 def to_score(predicts: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
-    """(P, Q), (n, k, k) and (n, k, q), with S = P z + Q out at the times t (n,)."""
+    """(P, Q), (n, k, k) and (n, k, q), with S = P z + Q out, `predicts` naming out, at times t (n,) of a process."""
     asked = prediction(predicts)
     asked.check(process)
     return asked.to_score(process, t)
 
 
 def from_score(predicts: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
-    """(P', Q'), (n, q, k) each, with out = P' z + Q' S at the times t (n,)."""
+    """(P', Q'), (n, q, k) each, with out = P' z + Q' S, `predicts` naming out, at the times t (n,) of a process."""
     asked = prediction(predicts)
     asked.check(process)
     return asked.from_score(process, t)
 
 
 def convert(source: str | Prediction, target: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
-    """(P, Q) with target = P z + Q source at the times t (n,): exactly (0, 1) when nothing changes."""
+    """(P, Q) with target = P z + Q source at the times t (n,) of a process: exactly (0, 1) when nothing changes."""
     given, asked = prediction(source), prediction(target)
     if given is asked:
         q, n = outputs(given, process), len(t)
@@ -236,20 +236,29 @@ PREDICTIONS = {each.name: each for each in (DATA, NOISE, NOISE_R, NOISE_SKIP, SC
 
 
 def residual(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
-    """(P, Q), (n, 1, k) and (n, 1, 1), with u = P z + Q D: D_g = c^2 a' z for a = Sigma^-1 e."""
+    """(P, Q), (n, 1, k) and (n, 1, 1), with u = P z + Q D: D_g = c^2 a' z for a = Sigma^-1 e.
+
+    At the times t (n,) of a process, D_g and c those of the law N(0, sigma_data^2 I).
+    """
     a, c = _posterior(process, t, sigma_data)
     return -c[:, None, None] * a[:, None, :], 1 / c[:, None, None]
 
 
 def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
-    """(P, Q) with S = P z + Q u = -V^-1 z + c a u, V = Sigma + sigma_data^2 e e' the covariance of the Gaussian law."""
+    """(P, Q) with S = P z + Q u = -V^-1 z + c a u, V = Sigma + sigma_data^2 e e' the covariance of the Gaussian law.
+
+    At the times t (n,) of a process, (n, k, k) and (n, k, 1), the law N(0, sigma_data^2 I).
+    """
     e, sigma = process.kernel(t)
     a, c = _posterior(process, t, sigma_data)
     return -_inverse(sigma + sigma_data**2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[:, :, None]
 
 
 def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
-    """c, the posterior deviation of a coordinate under the Gaussian law, (n,): sigma_data s / hypot(sigma_data, s)."""
+    """c, the posterior deviation of a coordinate under the Gaussian law, (n,): sigma_data s / hypot(sigma_data, s).
+
+    At the times t (n,) of a process, s its level there.
+    """
     s = process.level(t)
     return np.asarray(sigma_data * s / np.hypot(sigma_data, s), dtype=np.float64)
 

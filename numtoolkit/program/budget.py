@@ -38,7 +38,7 @@ def whole_steps(scheme: Scheme, count: int, to_zero: bool = False) -> list[Step]
 
 
 def evaluations(scheme: Scheme, steps: int, to_zero: bool = False) -> int:
-    """Network evaluations of a run of that many whole steps, without lowering it; to_zero as in `whole_steps`."""
+    """Network evaluations of a run of a scheme in that many whole steps, not lowered for it; to_zero as there."""
     further = max(steps - _shortest(scheme), 0)
     own = whole_steps(scheme, steps - further, to_zero)
     return sum(step.evaluations for step in own) + further * scheme.nfe_per_step
@@ -54,7 +54,7 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Step]:
 
     As many whole steps as the budget has room for. What they leave is spent by `remainder` at the end, before the step
     that goes to t = 0. Where a scheme has final steps, an inner one that takes as many evaluations more stands for
-    them; on the way to t = 0, where nothing can be evaluated, `remainder` then comes before the first step.
+    them; on the way to t = 0 (`to_zero`), where nothing can be evaluated, `remainder` then comes before the first step.
     raises   InputError naming the nearest budgets of whole steps, for a scheme whose `remainder` does not reach
     """
     steps = scheme.steps
@@ -100,6 +100,7 @@ def _reachable(scheme: Scheme, nfe: int, to_zero: bool) -> dict[int, int]:
 def plan(scheme: Scheme, times: Floats, nfe: int | None = None) -> list[Step]:
     """The steps of a run on a grid: whole ones, or those of a budget of evaluations.
 
+    scheme   any
     times    N + 1 process times, falling
     nfe      the budget, None for whole steps
     raises   InputError for a budget that takes another number of steps

@@ -1,4 +1,4 @@
-"""The float64 reader of the entry language: every entry of a layout, vectorised over the steps of a grid.
+"""The float64 reader of the entry language: every entry of a step, vectorised over the steps of a grid.
 
 Closed forms where there are any (scalar flows, phi functions, exponentials of fixed blocks), Gauss-Legendre
 quadrature of smooth integrands otherwise; the time-ordered flow of blocks that do not commute with themselves is
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import sqrt
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,9 @@ from numtoolkit.declare.entries import (
 from numtoolkit.errors import InputError
 from numtoolkit.phi_functions import covariance_integral, expm, matrix_window_integral
 from numtoolkit.problem.clocks import SMOOTH_OF
-from numtoolkit.problem.kinds import Floats
+from numtoolkit.problem.kinds import Floats, ScalarProcess
 from numtoolkit.problem.operators import forward_noise
-from numtoolkit.problem.problem import Problem, Window
+from numtoolkit.problem.problem import Frozen, Operator, Problem, Window
 
 LINEAR, FORCING, RATE = op("L"), op("N"), op("G")
 FORWARD, FORWARD_RATE = op("F"), op("Q")
@@ -46,6 +46,53 @@ Indices = NDArray[np.signedinteger]
 PANELS, NODES = 4, 20  # 1e-15 on every integrand of the catalogue over steps of up to 4 in log-SNR
 
 
+class Parts(Protocol):
+    """The state of an equation: its name, its number of blocks, and how they are called."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks a state has."""
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """A name for each block, as entries cut rows."""
+
+
+class Equation(Protocol):
+    """dz/du = L z + N e as an `Evaluator` asks for it: a `Problem`, or the test equation of stability.
+
+    Integrals whose operators are not fixed blocks are asked of a `Problem` alone.
+    """
+
+    @property
+    def process(self) -> Parts:
+        """What the state is made of."""
+
+    @property
+    def frozen(self) -> Frozen:
+        """What is held over a step."""
+
+    @property
+    def scalar(self) -> ScalarProcess | None:
+        """The process with closed forms, None where blocks are read as matrices."""
+
+    def u(self, t: Floats) -> Floats:
+        """The clock at times t (n,)."""
+
+    def t(self, u: Floats) -> Floats:
+        """Its inverse."""
+
+    def constant(self, operator: Operator) -> bool:
+        """Whether an operator is one fixed matrix in the clock."""
+
+    def operator(self, operator: Operator, t: Floats) -> Floats:
+        """An operator per unit of the clock at the times t (n,), (n, k, k) or (n, k, width)."""
+
+
 class Evaluator:
     """Reads entries for the steps `index` of the grid `t` (N + 1 process times, falling).
 
@@ -53,12 +100,12 @@ class Evaluator:
     (n, k, width); `scalar` as (n,).
     """
 
-    def __init__(self, problem: Problem, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
-        self.problem, self.symbols = problem, symbols
+    def __init__(self, equation: Equation, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
+        self.equation, self.symbols = equation, symbols
         self.start, self.end = t[index], t[index + 1]
-        self.u0 = problem.u(self.start)
-        self.h = problem.u(self.end) - self.u0
-        self.n, self.k = len(index), problem.process.blocks
+        self.u0 = equation.u(self.start)
+        self.h = equation.u(self.end) - self.u0
+        self.n, self.k = len(index), equation.process.blocks
         self._ordered: dict[tuple[Op, Entry, Entry], tuple[Floats, Floats]] = {}
         self._weighed: dict[tuple[Op, Op, Entry, Entry], tuple[Floats, Floats]] = {}
 
@@ -79,8 +126,18 @@ class Evaluator:
         times = np.where(at == 0, self.start, self.end)
         inner = (at != 0) & (at != 1)
         if inner.any():
-            times[inner] = self.problem.t((self.u0 + at * self.h)[inner])
+            times[inner] = self.equation.t((self.u0 + at * self.h)[inner])
         return times
+
+    @property
+    def problem(self) -> Problem:
+        """The equation as a problem on a process, where closed forms and quadrature need one.
+
+        raises   InputError on the test equation
+        """
+        if isinstance(self.equation, Problem):
+            return self.equation
+        raise InputError(f"the {self.equation.process.name} has fixed blocks alone; name a process instead.")
 
     def _block(self, value: Floats) -> Floats:
         return value[:, None, None] * np.eye(self.k) if value.ndim == 1 else value
@@ -134,7 +191,7 @@ class Evaluator:
         total: Any = 0.0
         for coefficient, operator, row in X.terms:
             factor = np.repeat(self.scalar(coefficient), each)[:, None, None]
-            total = total + factor * self._cut(self.problem.operator(operator, t), row)
+            total = total + factor * self._cut(self.equation.operator(operator, t), row)
         if isinstance(total, float):
             return np.zeros((len(t), self.k, self.k))
         return total
@@ -142,10 +199,10 @@ class Evaluator:
     def _cut(self, blocks: Floats, row: str) -> Floats:
         if not row:
             return blocks
-        rows = self.problem.process.rows
+        rows = self.equation.process.rows
         if row not in rows:
             raise InputError(
-                f"process {self.problem.process.name} has no state part {row!r}; it has {', '.join(rows)}."
+                f"process {self.equation.process.name} has no state part {row!r}; it has {', '.join(rows)}."
             )
         kept = np.zeros_like(blocks)
         i = rows.index(row)
@@ -153,7 +210,7 @@ class Evaluator:
         return kept
 
     def _constant(self, X: Op) -> bool:
-        return all(self.problem.constant(operator) for _, operator, _ in X.terms)
+        return all(self.equation.constant(operator) for _, operator, _ in X.terms)
 
     # flows
 
@@ -169,7 +226,7 @@ class Evaluator:
             return np.exp(total)
 
     def _flow(self, entry: Flow) -> Floats:
-        if self.problem.scalar is not None:
+        if self.equation.scalar is not None:
             closed = self._closed_flow(entry.L, self.time(entry.a), self.time(entry.b))
             if closed is not None:
                 return closed[:, None, None]
@@ -186,7 +243,7 @@ class Evaluator:
 
     def _int(self, entry: Int) -> Floats:
         weight = [self.scalar(w) for w in entry.weight]
-        if self.problem.scalar is None:
+        if self.equation.scalar is None:
             if self._constant(entry.L) and self._constant(entry.N):
                 h, a, b = self.h[:, None, None], self.scalar(entry.a), self.scalar(entry.b)
                 flow = matrix_window_integral(h * self._matrix(entry.L, self.start), a, b, weight)
@@ -216,12 +273,12 @@ class Evaluator:
     def _flow_to_end(self, L: Op, a: Entry, b: Entry, t: Floats) -> Floats:
         """Flow from the nodes t (n, m) of the window [a, b] to its end, (n, m, k, k)."""
         m, end = t.shape[1], self.time(b)
-        if self.problem.scalar is not None:
+        if self.equation.scalar is not None:
             closed = self._closed_flow(L, t.ravel(), np.repeat(end, m), m)
             return self._ordered_flow(L, a, b)[0] if closed is None else closed.reshape(self.n, m, 1, 1)
         if not self._constant(L):
             return self._ordered_flow(L, a, b)[0]
-        width = self.problem.u(np.repeat(end, m)) - self.problem.u(t.ravel())
+        width = self.equation.u(np.repeat(end, m)) - self.equation.u(t.ravel())
         fixed = np.repeat(self._matrix(L, self.start), m, axis=0)
         return _exponential(width[:, None, None] * fixed).reshape(self.n, m, self.k, self.k)
 
@@ -261,7 +318,7 @@ class Evaluator:
         return np.einsum("nm,nmiq->niq", sum(w[:, None] * c**j for j, w in enumerate(weight)), moved)
 
     def _cov(self, entry: Cov) -> Floats:
-        if self.problem.scalar is None:
+        if self.equation.scalar is None:
             if self._constant(entry.L) and self._constant(entry.G):
                 h, a, b = self.h[:, None, None], self.scalar(entry.a), self.scalar(entry.b)
                 L, G = h * self._matrix(entry.L, self.start), h * self._matrix(entry.G, self.start)

@@ -1,6 +1,7 @@
 """The run program: a scheme lowered on a grid to an ordered list of float64 instructions, the waist of the toolkit.
 
-Every engine that runs (numpy, torch, exact moments, stability) reads this one object. Coefficients are exact entries
+Every engine that runs (numpy, torch, exact moments) reads this one object; proofs and the regions of stability read
+the declared steps. Coefficients are exact entries
 read in float64 once, before a run starts, and kept as Python floats.
 """
 
@@ -91,6 +92,7 @@ class Program:
 
     @property
     def nfe(self) -> int:
+        """Network evaluations of the run."""
         return sum(isinstance(i, Call) for step in self.steps for i in step.instructions)
 
     @property
@@ -104,6 +106,7 @@ class Program:
 
     @property
     def times(self) -> Floats:
+        """The N + 1 process times of the grid, falling."""
         return np.array([self.steps[0].start, *(step.end for step in self.steps)])
 
     def text(self) -> str:
@@ -162,11 +165,10 @@ def lower(
     """
     problem, predicts = problem_of(scheme, process), prediction(network)
     run = plan(scheme, times, nfe)
-    steps: list[ProgramStep | None] = [None] * len(run)
-    for layout in {id(own): own for own in run}.values():
-        index = np.array([n for n, own in enumerate(run) if own is layout])
+    steps: list[ProgramStep] = []
+    for step, stretch in groupby(range(len(run)), run.__getitem__):  # equal steps in a row are lowered together
         try:
-            lowered = _lower_layout(scheme, layout, problem, times, index, predicts)
+            steps += _lower_step(scheme, step, problem, times, np.array([*stretch]), predicts)
         except np.linalg.LinAlgError:
             if times[-1] == 0:
                 raise InputError(
@@ -177,9 +179,7 @@ def lower(
                 f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
                 "choose parameters of the process nearer the defaults."
             ) from None
-        for n, step in zip(index, lowered, strict=True):
-            steps[n] = step
-    program = Program(scheme.spec, process, predicts, tuple(steps))  # type: ignore[arg-type]
+    program = Program(scheme.spec, process, predicts, tuple(steps))
     fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
     if fitted != program.nfe:  # the same grid, but another end
         raise InputError(
@@ -192,7 +192,15 @@ def lower(
 def step_quantities(
     scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: dict[str, Fraction]
 ) -> dict[str, Any]:
-    """Values of the step ratios r0, r1, ... and of the scheme's own step quantities at the given steps."""
+    """Values of the step ratios r0, r1, ... and of the scheme's own step quantities.
+
+    scheme   any
+    problem  that it integrates
+    times    N + 1 process times, falling
+    index    (n,), the steps asked for
+    values   its parameters
+    returns  by name, (n,) each; nan for a ratio to a step before the first
+    """
     u = problem.u(times)
     with np.errstate(invalid="ignore"):
         h = np.diff(u)
@@ -212,44 +220,50 @@ def step_quantities(
     return found
 
 
-def _lower_layout(
-    scheme: Scheme, layout: Step, problem: Problem, times: Floats, index: Indices, network: Prediction
+def _lower_step(
+    scheme: Scheme, step: Step, problem: Problem, times: Floats, index: Indices, network: Prediction
 ) -> list[ProgramStep]:
     values = scheme.parameters()
-    reader = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
+    evaluator = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
     columns: list[list[Instruction]] = []
     slot = 0
-    for item in layout.items:
+    for item in step.items:
         if isinstance(item, Row):
-            columns.append(_affine(scheme, item.name, _row(item, layout, problem, reader), times, index))
+            columns.append(_affine(scheme, item.name, _row(item, step, problem, evaluator), times, index))
         elif isinstance(item, Noise):
-            factor = lower_factor(reader.block(item.covariance))
+            factor = lower_factor(evaluator.block(item.covariance))
             _check_finite(scheme, item.name, factor, times, index)
             columns.append([Draw(item.name, slot, block) for block in _floats(factor)])
             slot += 1
         else:
-            columns += _call(scheme, item, problem, reader, network, times, index)
+            columns += _call(scheme, item, problem, evaluator, network, times, index)
     rows = zip(*columns, strict=True)
     return [
-        ProgramStep(float(times[n]), float(times[n + 1]), tuple(row), layout.out, layout.carry)
+        ProgramStep(float(times[n]), float(times[n + 1]), tuple(row), step.out, step.carry)
         for n, row in zip(index, rows, strict=True)
     ]
 
 
-def _row(row: Row, layout: Step, problem: Problem, reader: Evaluator) -> list[tuple[str, Floats]]:
+def _row(row: Row, step: Step, problem: Problem, evaluator: Evaluator) -> list[tuple[str, Floats]]:
     """The terms of a row. A reference law with a mean moves the states: the row is one of z - e_t mean throughout."""
-    terms = [(source, reader.block(entry)) for source, entry in row.terms]
+    terms = [(source, evaluator.block(entry)) for source, entry in row.terms]
     if problem.mean:
-        place = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
-        moved = [blocks @ problem.moved_mean(reader.time(place[s])) for s, blocks in terms if s in place]
-        terms.append((CONSTANT, problem.moved_mean(reader.time(row.at)) - sum(moved)))
+        place = {START: ZERO} | {item.name: item.at for item in step.items if isinstance(item, Row)}
+        moved = [blocks @ problem.moved_mean(evaluator.time(place[s])) for s, blocks in terms if s in place]
+        terms.append((CONSTANT, problem.moved_mean(evaluator.time(row.at)) - sum(moved)))
     return terms
 
 
 def _call(
-    scheme: Scheme, item: Eval, problem: Problem, reader: Evaluator, network: Prediction, times: Floats, index: Indices
+    scheme: Scheme,
+    item: Eval,
+    problem: Problem,
+    evaluator: Evaluator,
+    network: Prediction,
+    times: Floats,
+    index: Indices,
 ) -> list[list[Instruction]]:
-    network_time = reader.time(item.network_time)
+    network_time = evaluator.time(item.network_time)
     P, Q = problem.freeze(network, network_time)
     offset = [(CONSTANT, problem.offset(network_time))] if problem.mean else []
     moved = P.any() or any(blocks.any() for _, blocks in offset)

@@ -23,6 +23,7 @@ def first_nonfinite(
 ) -> NonFiniteError:
     """The error that says at which step, stage and time sample `row` of the batch, called `who`, was lost.
 
+    program, network, start, normals, update   those of the run, as `sampling.loop.run` takes them
     cost   one more run of the batch, and a look at every value of the sample
     """
     if not _finite(start, row):

@@ -25,6 +25,8 @@ def run(
     network  called `program.nfe` times with the state blocks of a row and the process time it is told
     start    one array a state block, all of one shape; kept unchanged
     normals  needed by programs that draw noise
+    update   computes a row of the program; `plain` sums its terms one by one
+    watch    called after each step with its number, the step and the new state
     returns  blocks of the same shape, dtype and device as `start`
     """
     hand: Hand[Blocks] = handed if watch is None else _shown(watch)

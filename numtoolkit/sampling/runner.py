@@ -100,7 +100,7 @@ def sample(
 
     network, scheme, process, grid   a `Network`; the others as objects or specifications, "res-2s(c2=1/3)", "rho(7)"
     steps, nfe    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
-                  what whole steps leave of it is spent as the scheme declares (`fill`), and `provenance` says how
+                  what whole steps leave of it is spent by the scheme's `steps.remainder`, and `provenance` says how
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
     start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
                   or from N(0, Sigma_t) where the grid begins at t < T

@@ -85,11 +85,13 @@ def residuals(
 ) -> tuple[Field, list[StateSeries]]:
     """Numerical minus exact coefficients of one step, by weight 0..highest, and the field they lie in.
 
-    frame_of_flow  take L = 0 where the step is covariant, which loses nothing (`unroll.covariant`)
+    frame               the step
+    absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
+    ratios              values of step ratios that are no symbols then
     """
     depth = _depth(frame, highest, ratios)
     expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
-    difference: StateSeries = dict(expansion.values(frame, depth)[frame.layout.out])
+    difference: StateSeries = dict(expansion.values(frame, depth)[frame.step.out])
     add(difference, {term: -value for term, value in expansion.state(ONE).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
     for term, value in difference.items():
@@ -103,13 +105,13 @@ def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | No
     A carried evaluation at a row of local order q is wrong by weight q + 1, enters the step with one h more, and
     after d steps of history, the oldest exact, is right to weight q + 1 + d.
     """
-    carried = [frame.find(name) for name in frame.layout.needs]
-    rows = {(source, item.of) for source, old in carried for item in source.layout.items
+    carried = [frame.find(name) for name in frame.step.needs]
+    rows = {(source, item.of) for source, old in carried for item in source.step.items
             if isinstance(item, Eval) and item.name == old and item.of != START}  # fmt: skip
     weakest = highest
     for source, name in rows:
         expansion = _Expansion(source, 0, highest, ratios=ratios)
-        row = next(item for item in source.layout.items if item.name == name)
+        row = next(item for item in source.step.items if item.name == name)
         difference = dict(expansion.values(source, 0)[name])
         exact = expansion.state(row.at)  # type: ignore[union-attr]
         add(difference, {term: -value for term, value in exact.items()})

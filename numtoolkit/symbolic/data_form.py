@@ -31,12 +31,12 @@ def data_form(scheme: Scheme) -> Scheme:
         raise InputError(
             f"scheme {scheme.name} has no data form here; it must freeze the noise over noise-level steps."
         )
-    layout = scheme.exact()
-    evaluations = {item.name: item for item in layout.items if isinstance(item, Eval)}
+    declared = scheme.exact()
+    evaluations = {item.name: item for item in declared.items if isinstance(item, Eval)}
     if any(item.at not in (ZERO, ONE) for item in evaluations.values()):
         raise InputError(f"scheme {scheme.name} has no data form here; its stages must lie at the ends of the step.")
-    items = tuple(_row(item, evaluations) if isinstance(item, Row) else item for item in layout.items)
-    step = Step(items, layout.out)
+    items = tuple(_row(item, evaluations) if isinstance(item, Row) else item for item in declared.items)
+    step = Step(items, declared.out)
     return replace(
         scheme, steps=replace(scheme.steps, inner=step, final_to_zero=None), frozen=FROZEN_DATA, clock=LOG_SNR
     )

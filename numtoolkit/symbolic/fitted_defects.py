@@ -22,8 +22,8 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
 
     A residual of weight w is the coefficient of h^w and of its tree in the local error, numerical minus exact, h the
     length of the step in the scheme's clock; weights go to 2. The final step to noise level 0 has none, and neither
-    has a step that fills a budget.
-    cost     0.01 to 0.3 s a layout
+    has a step that spends the rest of a budget.
+    cost     0.01 to 0.3 s a step of the scheme
     """
     table = scheme.table
     if table is None:
@@ -32,11 +32,11 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
     problem, values = problem_of(scheme, process(table.process)), scheme.parameters()
     nfe = table.about.get("nfe")
     run = plan(scheme, times, None if nfe is None else int(nfe))
-    places = {id(step): place for place, step in scheme.steps.places() if place[0] in ("inner", "start")}
+    places = [(place, step) for place, step in scheme.steps.places() if place[0] in ("inner", "start")]
     records: list[dict[str, Any]] = []
     known: dict[tuple[str, int], dict[str, Any]] = {}
-    for n, layout in enumerate(run):
-        place = places.get(id(layout))
+    for n, planned in enumerate(run):
+        place = next((place for place, step in places if step is planned), None)
         if place is None:
             continue
         if place not in known:

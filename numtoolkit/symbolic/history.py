@@ -29,7 +29,7 @@ class History(ABC, Generic[V]):
     def values(self, frame: StepInClock, depth: int) -> Values[V]:
         """The values of a step whose history is followed `depth` steps back."""
         if (frame, depth) not in self._known:
-            self._known[frame, depth] = Values(frame.layout, _InFrame(self, frame, depth))
+            self._known[frame, depth] = Values(frame.step, _InFrame(self, frame, depth))
         return self._known[frame, depth]
 
     @abstractmethod
@@ -65,7 +65,7 @@ class _InFrame(Generic[V]):
         if name == START:
             return self.history.start(self.frame)
         source, old = self.frame.find(name)
-        item = next(item for item in source.layout.items if item.name == old)
+        item = next(item for item in source.step.items if item.name == old)
         if isinstance(item, Eval) and item.of != START and self.depth:
             return self.history.values(source, self.depth - 1)[old]
         return self.history.exact(source, item)

@@ -52,6 +52,7 @@ class StepInClock:
 
     @cached_property
     def origin(self) -> Entry:
+        """Where it starts: -(r0 + ... + r_{back-1})."""
         total: Entry = ZERO
         for j in range(self.back):
             total = total - symbol(f"r{j}")
@@ -59,10 +60,12 @@ class StepInClock:
 
     @cached_property
     def scale(self) -> Entry:
+        """Its length."""
         return symbol(f"r{self.back - 1}") if self.back else ONE
 
     @cached_property
-    def layout(self) -> Step:
+    def step(self) -> Step:
+        """The step as proofs read it, moved to its place."""
         inner = self.scheme.exact(self.declared)
         if not self.back:
             return inner
@@ -91,8 +94,9 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
 
     Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise level:
     there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
-    integral of beta, every block is fixed. `frame_of_flow` takes L = 0 where that is no loss. G, the noise of the
+    integral of beta, every block is fixed. `absorb_linear_flow` takes L = 0 where that is no loss. G, the noise of the
     dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen.
+    field  of the coefficients; order  the highest power of h that is kept
     """
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
@@ -105,19 +109,19 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     return SeriesExpansion(field, order, ("x", "m") if cut else ("",), absent, letters.steady, tuple(rename))
 
 
-def covariant(layout: Step) -> bool:
+def covariant(step: Step) -> bool:
     """Whether a change of frame z -> S(u) z carries the step over into the same step.
 
     True when a row at abscissa c takes states by the full flow to c, evaluations by integrals or kicks that end at c.
     Then L = 0 is no loss of generality: N and the network absorb the linear flow.
     """
-    if layout.noises:
+    if step.noises:
         return False
-    at = {START: ZERO} | {item.name: item.at for item in layout.items if isinstance(item, Row)}
-    evaluations = {item.name for item in layout.items if isinstance(item, Eval)} | (layout.needs - at.keys())
+    at = {START: ZERO} | {item.name: item.at for item in step.items if isinstance(item, Row)}
+    evaluations = {item.name for item in step.items if isinstance(item, Eval)} | (step.needs - at.keys())
     return all(
         _ends_at(entry, None if source in evaluations else at[source], row.at)
-        for row in layout.items
+        for row in step.items
         if isinstance(row, Row)
         for source, entry in row.terms
     )
@@ -144,14 +148,14 @@ def _ends_at(entry: Entry, start: Entry | None, end: Entry) -> bool:
     return start == end
 
 
-def _ratios(layout: Step) -> set[str]:
-    return {name for name in step_symbols(layout) if name[0] == "r" and name[1:].isdigit()}
+def _ratios(step: Step) -> set[str]:
+    return {name for name in step_symbols(step) if name[0] == "r" and name[1:].isdigit()}
 
 
-def step_symbols(layout: Step) -> set[str]:
-    """Every scalar a layout depends on, in its entries and abscissae."""
+def step_symbols(step: Step) -> set[str]:
+    """Every scalar a step depends on, in its entries and abscissae."""
     found: set[str] = set()
-    for item in layout.items:
+    for item in step.items:
         for entry in scalars_in(item):
             found |= symbols(entry)
     return found
@@ -178,10 +182,10 @@ def scalars_of(start: StepInClock, depth: int) -> set[str]:
         if (frame, left) in seen:
             continue
         seen.add((frame, left))
-        found |= step_symbols(frame.layout)
-        for name in frame.layout.needs:
+        found |= step_symbols(frame.step)
+        for name in frame.step.needs:
             source, old = frame.find(name)
-            item = next(i for i in source.layout.items if i.name == old)
+            item = next(i for i in source.step.items if i.name == old)
             found |= set().union(*(symbols(entry) for entry in scalars_in(item)))
             if left and isinstance(item, Eval) and item.of != START:
                 todo.append((source, left - 1))

@@ -127,7 +127,7 @@ class Conditions:
         depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
         self.field = Field({*scalars_of(StepInClock(scheme), depth), *VARIABLES})
         frame, stages = StepInClock(scheme), _Stages()
-        self.b = stages.values(frame, depth)[frame.layout.out]
+        self.b = stages.values(frame, depth)[frame.step.out]
         self.nodes = stages.nodes
         self._cache: dict[Any, ExpPoly] = {}
 

@@ -61,6 +61,8 @@ class WeakOrder:
 def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> WeakOrder:
     """Weak and strong order of a step of a stochastic scheme, unbound parameters symbolic.
 
+    place    of the step in `Scheme.steps`
+    highest  order that is tried
     raises   InputError for deterministic schemes
     cost     0.01 to 0.5 s, some seconds with history taken at predicted states; no sampling, no network calls
     """
@@ -103,10 +105,10 @@ def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSe
     drift, forcing, rate = _exact_jets(frame.scheme, reading)
     one, zero = field.number(1), field.number(0)
     past = _Past(frame, reading, drift, forcing)
-    noises = dict(past.values(frame, order)[frame.layout.out])
+    noises = dict(past.values(frame, order)[frame.step.out])
     mean = dict(noises.pop(START, {}))
     covariance: CovarianceSeries = {}
-    for noise in frame.layout.noises:
+    for noise in frame.step.noises:
         if noise.name in noises:
             series = noises[noise.name]
             add(covariance, _sandwich(series, reading.covariance(noise.covariance), series, order))
@@ -154,7 +156,7 @@ class _Past(History[Sources]):
     def kernels(self, back: int, drawn: bool) -> dict[str, list[Jet]]:
         """The operator that carries each kind of noise of an earlier step to its end, the drawn one if it acts."""
         kernels = {"w": self.drift}
-        for noise in self.frames[back].layout.noises if drawn else ():
+        for noise in self.frames[back].step.noises if drawn else ():
             whole = Cov(L, op("G"), self.frames[back].origin, self.frames[back - 1].origin)
             if noise.covariance != whole:
                 raise InputError(f"the past noise {noise.name} is not that of the linear part; it has no order in law.")
@@ -270,7 +272,7 @@ def _path_defect(
     halves = ((Fraction(0), half), (half, Fraction(1)))
     total: Path = {}
     for name, series in noises.items():
-        noise = next(item for item in frame.layout.noises if item.name == name)
+        noise = next(item for item in frame.step.noises if item.name == name)
         kernel = _kernel(noise.covariance, reading, roots)
         if kernel is None:
             return None
