@@ -1,4 +1,4 @@
-"""How runs open and end is a parameter of a scheme: orders of each step, budgets, proofs, and what published code does."""
+"""How runs open and end is a parameter of a scheme: orders of each step, budgets, proofs, what published code does."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_run_opened_by_runge_kutta_is_of_its_inner_order(name):
 
 
 def test_lms_goes_to_noise_level_zero_at_full_order():
-    """As k-diffusion's: the last step of a run to 0 weighs four noises by the integrals of their Lagrange polynomials."""
+    """As k-diffusion's: the last step to 0 weighs four noises by the integrals of their Lagrange polynomials."""
     times = np.array([80.0, 20.0, 5.0, 1.0, 0.2, 0.0])
     last = lower(scheme("lms(4)"), EDM(), times, "noise").steps[-1]
     terms = dict(last.instructions[-1].terms)
@@ -112,7 +112,7 @@ def test_lms_goes_to_noise_level_zero_at_full_order():
 
 @pytest.mark.parametrize("steps", [10, 20, 40])
 def test_sa_solver_does_not_blow_up_on_a_long_last_step(steps):
-    """B6: on Stable Diffusion's noise levels, trailing, the variance is 15.9, 10.4, 4.0 at full order, .42 being right."""
+    """B6: on Stable Diffusion's trailing noise levels the variance is 15.9, 10.4, 4.0 at full order; .42 is right."""
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     alphas = np.cumprod(1 - betas)
     levels = np.sqrt((1 - alphas) / alphas)
