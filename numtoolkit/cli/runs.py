@@ -14,6 +14,7 @@ from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.files.storage import checksum, write_figure
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
+from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
 
 BATCH = 64  # samples of a tile: samples are the same whatever else is drawn with them only if the tile is
@@ -58,6 +59,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         "law": law.name,
         "law_sha256": checksum(arguments.law) if law.name.startswith("file ") else None,
         "scheme": scheme.spec,
+        **({} if is_declared_here(scheme) else {"scheme_sha256": checksum(arguments.scheme)}),
         "process": process.spec,
         "grid": arguments.grid,
         "nfe": nfe,
