@@ -24,6 +24,7 @@ from numtoolkit.cli.output import (
     schemes,
     versions,
 )
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure, write_json
 from numtoolkit.problem.grids import GRIDS
@@ -142,19 +143,24 @@ def _stability(arguments: argparse.Namespace) -> int:
     ]
     title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
     write_figure(path, stability_figure([region for own in found for region in own], title))
-    records = [r for own in found for member, x in zip(own, LINEAR, strict=False) for r in _extents(member, x)]
+    records = [
+        record
+        for scheme, own in zip(chosen, found, strict=True)
+        for member, x in zip(own, LINEAR, strict=False)
+        for record in _extents(scheme, member, x)
+    ]
     _sidecar(path, records, title, arguments.command)
     note(f"wrote {path}")
     report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
     return 0
 
 
-def _extents(member: Region | StepLimit, linear: float) -> list[Record]:
+def _extents(scheme: Scheme, member: Region | StepLimit, linear: float) -> list[Record]:
     """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
     from numtoolkit.measure.stability import Region, real_interval
 
     if isinstance(member, Region):
-        found = [("w in [-extent, 0]", real_interval(member.scheme, linear))]
+        found = [("w in [-extent, 0]", real_interval(scheme, linear))]
     else:
         some = range(0, len(member.t), max(len(member.t) // TIMES, 1))
         found = [(f"step from t = {member.t[i]:.3g}", float(member.h[i])) for i in some]

@@ -251,7 +251,7 @@ class _Parser:
 
     def weighed(self) -> Op:
         """A term of an operator: scalars, then its name."""
-        coefficient = self.factors(self.at_operator)
+        coefficient = self.scalar(lambda: self.factors(self.at_operator))
         if not self.at_operator():
             self.refuse("end the term before it in the name of an operator")
         found = operator(self.token.text)

@@ -22,6 +22,7 @@ from numtoolkit.declare.entry_text import MOST_DIGITS, parse_entry
 from numtoolkit.declare.scheme import ORDERS, Claims, Eval, Item, Noise, Param, Row, Scheme, Step
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
+from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.files.storage import Where, json_text, parse_json, read_json, write
 from numtoolkit.problem.predictions import PREDICTIONS
 from numtoolkit.problem.problem import ANGLE, FROZEN_DRIFT, RESIDUAL
@@ -227,6 +228,13 @@ def _rule_name(rule: Any) -> str:
     raise InputError(f"the rule {name} of a step quantity has no name; add it to numtoolkit.problem.rules.RULES.")
 
 
+def _table(value: Any, where: str) -> FittedCoefficients:
+    try:
+        return fitted_coefficients.table_of(value, where)
+    except StorageError as error:
+        raise InputError(str(error)) from None
+
+
 def _item(value: Any, where: str) -> Item:
     if not (isinstance(value, dict) and isinstance(value.get("kind"), str)):
         raise _wrong(where, value, "an object with a kind")
@@ -263,7 +271,7 @@ TAU = Form(
     lambda tau: ENTRY.write(tau) if isinstance(tau, Entry) else tau,
     lambda value, where: (WHOLE if isinstance(value, int) else ENTRY).read(value, where),
 )
-TABLE = Form(fitted_coefficients.record_of, lambda value, where: fitted_coefficients.table_of(value, where))
+TABLE = Form(fitted_coefficients.record_of, _table)
 
 FIELDS = {
     "name": SCHEME_NAME,

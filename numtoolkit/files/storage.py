@@ -12,6 +12,7 @@ import io
 import json
 import os
 import secrets
+import stat
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -130,10 +131,13 @@ def write_json(path: Where, value: Any) -> Path:
 def read_json(path: Where) -> Any:
     """The value in a JSON file, read as if it came from a stranger.
 
-    errors   StorageError for a file that is absent, too large, not JSON, or that holds NaN or one key twice
+    errors   StorageError for a file that is absent, no file, too large, not JSON, or that holds NaN or one key twice
     """
     try:
-        content = Path(path).read_bytes() if os.path.getsize(path) <= JSON_LIMIT else b""
+        about = os.stat(path)
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise ValueError("it is a pipe or a device")  # reading it could wait or go on for ever
+        content = Path(path).read_bytes() if about.st_size <= JSON_LIMIT else b""
         if not content:
             raise ValueError("it is empty or larger than 256 MiB")
         return parse_json(content)

@@ -79,15 +79,19 @@ class Stability:
     def run(self, quick: bool) -> Result:
         process = process_of(self.process) if self.process else None
         size = QUICK_SIZE if quick else 400
-        maps = [m for name in self.schemes for m in stability.regions(name, self.linear, process, self.variance, size)]
+        maps = [
+            (name, found)
+            for name in self.schemes
+            for found in stability.regions(name, self.linear, process, self.variance, size)
+        ]
         rows: list[dict[str, Any]] = []
-        for found in maps:
+        for name, found in maps:
             row = {"scheme": found.scheme, "panel": found.panel}
             if isinstance(found, stability.StepLimit):
                 rows.append(row | {"t": found.t.tolist(), "longest_stable_step": [_finite(h) for h in found.h]})
             else:
-                rows.append(row | {"real_interval": _finite(stability.real_interval(found.scheme, found.linear))})
-        return Result(rounded(rows), plots.stability_figure(maps, self.title))
+                rows.append(row | {"real_interval": _finite(stability.real_interval(name, found.linear))})
+        return Result(rounded(rows), plots.stability_figure([found for _, found in maps], self.title))
 
 
 @dataclass(frozen=True)
