@@ -39,8 +39,8 @@ from numtoolkit.spec_text import HUGE
 OPERATORS = ("L", "N", "G", "F", "Q", "O", "R", "unit", "ones", "unit_beta", "ones_beta", "unit_time", "ones_time",
              "xx", "xm", "mx", "mm")  # fmt: skip
 ROWS = ("x", "m")
-LONGEST, DEEPEST, MOST_DIGITS = 20_000, 32, 200  # characters of an entry, parentheses inside one another, of a number
-MOST_DIVISIONS, MOST_POWER, LARGEST = 8, 99, 20_000  # of one term, of one factor, nodes that powers make
+LONGEST, DEEPEST, MOST_DIGITS = 20_000, 20, 200  # characters of an entry, parentheses inside one another, of a number
+MOST_DIVISIONS, MOST_POWER, LARGEST = 6, 99, 20_000  # of one term, of one factor, nodes that powers make
 
 _TOKEN = re.compile(r"(?P<whole>[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>[-+*/^(),;.])|(?P<end>\Z)")
 _SPACE = re.compile(r"[ \t\n]*")

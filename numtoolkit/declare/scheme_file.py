@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from numtoolkit import __version__
-from numtoolkit.declare.entries import Entry
-from numtoolkit.declare.entry_text import MOST_DIGITS, parse_entry
+from numtoolkit.declare.entries import Entry, symbols, walk
+from numtoolkit.declare.entry_text import BLOCKS, MOST_DIGITS, parse_entry
 from numtoolkit.declare.scheme import ORDERS, Claims, Eval, Item, Noise, Param, Row, Scheme, Step
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
@@ -216,6 +216,13 @@ def _entry(value: Any, where: str) -> Entry:
         raise InputError(f"{where}: {error}") from None
 
 
+def _scalar(value: Any, where: str) -> Entry:
+    entry = _entry(value, where)
+    if any(isinstance(node, BLOCKS) for node in walk(entry)):
+        raise _wrong(where, value, "a scalar")
+    return entry
+
+
 def _rule(value: Any, where: str) -> Any:
     return RULES[RULE_NAME.read(value, where)]
 
@@ -254,12 +261,12 @@ TEXT = text("a printable text")
 SCHEME_NAME = text("the name of a scheme", r"[A-Za-z][A-Za-z0-9_.+-]*")
 NAME = text("a name of letters, digits and _", r"[A-Za-z_][A-Za-z0-9_]*")
 WHOLE, TRUTH = Form(int, _whole), Form(bool, _truth)
-NUMBER, ENTRY = Form(str, _number), Form(str, _entry)
+NUMBER, ENTRY, SCALAR = Form(str, _number), Form(str, _entry), Form(str, _scalar)
 RULE_NAME = one_of("rule", RULES)
 RULE = Form(_rule_name, _rule)
 ITEMS: dict[str, tuple[type[Item], Form]] = {
-    "row": (Row, record(Row, name=NAME, at=ENTRY, terms=pairs(NAME, ENTRY))),
-    "evaluation": (Eval, record(Eval, name=NAME, of=NAME, at=ENTRY, network_time=ENTRY)),
+    "row": (Row, record(Row, name=NAME, at=SCALAR, terms=pairs(NAME, ENTRY))),
+    "evaluation": (Eval, record(Eval, name=NAME, of=NAME, at=SCALAR, network_time=SCALAR)),
     "noise": (Noise, record(Noise, name=NAME, covariance=ENTRY)),
 }
 STEP = record(Step, items=many(Form(_item_record, _item)), out=NAME, carry=pairs(NAME, NAME))
@@ -268,8 +275,8 @@ PARAM = record(
 )
 CLAIMS = record(Claims, **dict.fromkeys(ORDERS, maybe(WHOLE)), refuted=many(one_of("claim", ORDERS)))
 TAU = Form(
-    lambda tau: ENTRY.write(tau) if isinstance(tau, Entry) else tau,
-    lambda value, where: (WHOLE if isinstance(value, int) else ENTRY).read(value, where),
+    lambda tau: SCALAR.write(tau) if isinstance(tau, Entry) else tau,
+    lambda value, where: (WHOLE if isinstance(value, int) else SCALAR).read(value, where),
 )
 TABLE = Form(fitted_coefficients.record_of, _table)
 
@@ -281,7 +288,7 @@ FIELDS = {
     "clock": one_of("clock", CLOCKS),
     "processes": many(one_of("process", PROCESSES)),
     "tau": TAU,
-    "reference": ENTRY,
+    "reference": SCALAR,
     "params": many(PARAM),
     "values": pairs(NAME, NUMBER),
     "quantities": pairs(NAME, RULE),
@@ -344,6 +351,7 @@ def _scheme(record: Any) -> Scheme:
     _check_rules(own["params"], given["quantities"])
     table = own.pop("table")
     scheme = Scheme(**own, **_steps(given["steps"], "steps"))
+    _check_scalars(scheme)
     return scheme if table is None else scheme.with_table(table)
 
 
@@ -377,3 +385,16 @@ def _check_rules(params: Sequence[Param], quantities: Sequence[tuple[str, str]])
         for need in NEEDS.get(rule, ()):
             if need not in known:
                 raise InputError(f"{key} = {rule} needs the parameter {need}, which is not there; declare it.")
+
+
+def _check_scalars(scheme: Scheme) -> None:
+    """What a scheme does not check itself: the names in abscissae, tau and reference."""
+    known = {p.name for p in scheme.params} | {name for name, _ in scheme.quantities} | {*scheme.fitted}
+    found = [("reference", scheme.reference), ("tau", scheme.exact_scalar(scheme.tau))]
+    for item in (item for step in scheme.layouts for item in step.items):
+        found += [(f"the abscissa of {item.name}", item.at)] if isinstance(item, (Row, Eval)) else []
+        found += [(f"the time told to {item.name}", item.network_time)] if isinstance(item, Eval) else []
+    for place, entry in found:
+        for name in sorted(symbols(entry) - known):
+            if not re.fullmatch(r"r\d", name):
+                raise InputError(f"{place} has {name!r}, which is neither a parameter nor a step quantity.")

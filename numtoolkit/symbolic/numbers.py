@@ -52,11 +52,13 @@ class Field:
     def scalar(self, entry: Entry) -> Any:
         """A scalar entry as an element of the field.
 
-        raises   InputError for an entry that is a block
+        raises   InputError for an entry that is a block, or has a symbol that is not of the field
         """
         if isinstance(entry, Const):
             return self.number(entry.value)
         if isinstance(entry, Symbol):
+            if entry.name not in self.symbols:
+                raise InputError(f"symbol {entry.name!r} stands in no entry of the step; leave it out elsewhere too.")
             return self.symbols[entry.name]
         if isinstance(entry, Sum):
             return sum((self.scalar(arg) for arg in entry.args), start=self.number(0))
