@@ -6,7 +6,7 @@ from numtoolkit.declare.entries import Entry, phi, symbol
 from numtoolkit.declare.forms import churned, tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.problem.processes import ScalarProcess
+from numtoolkit.problem.rules import churn_abscissa
 
 c2, a = symbol("c2"), symbol("a")
 STAGE = Param("c2", Fraction(1, 2), Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage")
@@ -69,18 +69,6 @@ HEUN_EDM = Scheme(
     kinds="scalar",
     claims=Claims(classical=2),
 )
-
-
-def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
-    """a >= 0 with the noise level at abscissa -a raised by 1 + min(S_churn/N, sqrt(cap) - 1) inside [S_min, S_max]."""
-    import numpy as np
-
-    process: ScalarProcess = problem.process
-    level, u = process.noise_level(t)[index], problem.u(t)
-    gain = min(float(values["churn"]) / values["steps"], float(values["cap"]) ** 0.5 - 1)
-    inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
-    raised = process.time_of_noise_level(np.where(inside, 1 + gain, 1.0) * level)
-    return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
 
 
 def churned_scheme(
