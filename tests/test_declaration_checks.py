@@ -74,29 +74,29 @@ ENTRIES = [
     ("A2: phi of an index between", lambda: phi(1.5), r"phi\(1.5\) weighs no evaluation"),
     ("phi of true", lambda: phi(True), r"phi\(True\) weighs no evaluation"),
     ("phi over no window", lambda: phi(1, 0), r"phi\(1, 0\) is over a window of no length"),
-    ("phi over a block", lambda: phi(1, phi(1)), "phi1 is a block where a scalar is needed"),
-    ("A3: the inverse of a block", lambda: phi(2) ** -1, "1 is divided by phi2, a block; divide by scalars"),
+    ("phi over a block", lambda: phi(1, phi(1)), r"phi\(1, 1\) is a block where a scalar is needed"),
+    ("A3: the inverse of a block", lambda: phi(2) ** -1, r"1 is divided by phi\(2, 1\), a block; divide by scalars"),
     ("a power that is no whole number", lambda: c2**0.5, "the power 0.5 of c2 is no whole number; .* sqrt"),
     ("a power that is true", lambda: c2**True, "the power True of c2 is no whole number"),
-    ("division by zero", lambda: phi(1) / 0, "the entry phi1 is divided by 0; divide by a number"),
+    ("division by zero", lambda: phi(1) / 0, r"the entry phi\(1, 1\) is divided by 0; divide by a number"),
     ("division by what may be zero", lambda: phi(1) / number("0.0"), "surely not 0"),
     ("division by a difference that is zero", lambda: 1 / (c2 - c2), "the entry 1 is divided by 0"),
     ("the inverse of zero", lambda: number(0) ** -1, "the entry 1 is divided by 0"),
     ("a scalar with a space", lambda: symbol("c 2"), "'c 2' is no name of a scalar; use a word"),
     ("a scalar without a name", lambda: symbol(""), "'' is no name of a scalar"),
     ("a scalar that is a number", lambda: symbol(2), "2 is no name of a scalar"),
-    ("a window of blocks", lambda: integral(0, phi(1)), "phi1 is a block where a scalar is needed"),
+    ("a window of blocks", lambda: integral(0, phi(1)), r"phi\(1, 1\) is a block where a scalar is needed"),
     ("an integral without a weight", lambda: integral(0, 1, ()), "has no coefficient; give at least one"),
     ("a node that stands twice", lambda: adams((0, -r0, 0)), "the nodes 0, -r0, 0 hold one twice"),
     ("an operator for an entry", lambda: phi(1) + N, "N, a Op, is no number of a declaration"),
-    ("an operator times a block", lambda: phi(1) * N, "phi1 is a block where a scalar is needed"),
+    ("an operator times a block", lambda: phi(1) * N, r"phi\(1, 1\) is a block where a scalar is needed"),
 ]
 
 FORMS = [
     (
         "A4: a weight of the first stage",
         lambda: tableau([0, 1], [[phi(3)], [phi(1)]], [phi(1)] * 2),
-        r"A\[0\]\[0\] = phi3: stage 0 uses itself; give an explicit",
+        r"A\[0\]\[0\] = phi\(3, 1\): stage 0 uses itself; give an explicit",
     ),
     (
         "A4: an abscissa of the first stage",
@@ -112,12 +112,12 @@ FORMS = [
     (
         "A4: a diagonal entry",
         lambda: tableau([0, 1], [[], [phi(1), phi(1)]], [phi(1)] * 2),
-        r"A\[1\]\[1\] = phi1: stage 1 uses itself",
+        r"A\[1\]\[1\] = phi\(1, 1\): stage 1 uses itself",
     ),
     (
         "A4: an implicit entry",
         lambda: tableau([0, 1], [[0, phi(1)], [phi(1)]], [phi(1)] * 2),
-        r"A\[0\]\[1\] = phi1: stage 0 uses stage 1, a later one",
+        r"A\[0\]\[1\] = phi\(1, 1\): stage 0 uses stage 1, a later one",
     ),
     (
         "A4: numbers in an exponential tableau",
@@ -127,7 +127,7 @@ FORMS = [
     (
         "a number among phi functions",
         lambda: tableau([0], [[]], [phi(1) + 1]),
-        r"\(phi1 \+ 1\) times an evaluation lacks h N",
+        r"b\[0\]: \(phi\(1, 1\) \+ 1\) times an evaluation lacks h N; write \(phi\(1, 1\) \+ 1\)\*phi\(1\) or",
     ),
     ("a flow of an evaluation", lambda: tableau([0], [[]], [flow()]), "times an evaluation lacks h N"),
     (
@@ -150,12 +150,12 @@ FORMS = [
     (
         "an abscissa that is a block",
         lambda: tableau([0, phi(1)], [[], [phi(1)]], [phi(1)] * 2),
-        "phi1 is a block where a scalar",
+        r"phi\(1, 1\) is a block where a scalar",
     ),
     (
         "a block in a tableau of numbers",
         lambda: runge_kutta([0], [[]], [phi(1)]),
-        "phi1 is a block where a scalar is needed",
+        r"phi\(1, 1\) is a block where a scalar is needed",
     ),
     (
         "an implicit tableau of numbers",
@@ -172,7 +172,7 @@ FORMS = [
     ("no multistep weights", lambda: linear_multistep(), "linear_multistep has no weights"),
     ("a step without weights", lambda: linear_multistep([1], []), "step 2 .* got 0 weights"),
     ("a number that is a multistep weight", lambda: linear_multistep(1), "the weights of step 1 = 1 is no sequence"),
-    ("a block that is a multistep weight", lambda: linear_multistep([phi(1)]), "phi1 is a block"),
+    ("a block that is a multistep weight", lambda: linear_multistep([phi(1)]), r"phi\(1, 1\) is a block"),
     ("history without weights", lambda: history([], 0), "the number of weights = 0 is no whole number from 1"),
     ("history of numbers", lambda: history([1], 0), r"weights\[0\]: 1 times an evaluation lacks h N"),
     ("history that keeps what it has not", lambda: history([phi(1)], 2), "keep = 2 is no whole number from 0 to 1"),
@@ -202,7 +202,7 @@ FORMS = [
         lambda: churned(step_of(NOISE, evaluate("E0"), NOISY), symbol("a")),
         "draws no other noise",
     ),
-    ("churn by a block", lambda: churned(EULER, phi(1)), "phi1 is a block where a scalar"),
+    ("churn by a block", lambda: churned(EULER, phi(1)), r"phi\(1, 1\) is a block where a scalar"),
     (
         "ancestral noise twice",
         lambda: ancestral(ancestral(EULER, symbol("d")), symbol("d")),
@@ -446,12 +446,12 @@ SCHEMES = [
     (
         "an abscissa that is a block",
         dict(step=step_of(Eval("E0", "y", phi(1), number(0)), OUT)),
-        "the abscissa of E0 is phi1, no scalar",
+        r"the abscissa of E0 is phi\(1, 1\), no scalar",
     ),
     (
         "a network time that is a block",
         dict(step=step_of(Eval("E0", "y", number(0), phi(1)), OUT)),
-        "the network time of E0 is phi1, no scalar",
+        r"the network time of E0 is phi\(1, 1\), no scalar",
     ),
     (
         "the evaluation of an evaluation",

@@ -62,7 +62,7 @@ def made() -> dict[str, tuple[object, str]]:
         "Param": (scheme("res-2s").params[0], "c2"),
         "Claims": (long.claims, "classical"),
         "Entry": (adams(past(4))[0], "Int"),
-        "Sum": (phi(1) - phi(2) / symbol("c2"), "phi2/c2"),
+        "Sum": (phi(1) - phi(2) / symbol("c2"), "phi(2, 1)/c2"),
         "Flow": (flow(), "<Entry Flow(L; 0, 1)>"),
         "Int": (integral(0, 1, tuple(range(1, 30))), "Int"),
         "Cov": (covariance(), "Cov"),

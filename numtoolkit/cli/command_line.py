@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         prog="numtoolkit",
         description="Integrators of diffusion models: declared once, proved, measured exactly, and run.",
         epilog="A scheme, process, law or grid is a name with optional parameters: 'res-2s(c2=1/3)', 'rho(7)'. "
-        "A law is also the path of an .npz file, a scheme that of a table that fit wrote. "
+        "A law is also the path of an .npz file, a scheme that of a .json file that show or fit wrote. "
         "Names are read in either case. Results go to stdout. Exit code: 0, 1 where a claim failed, 2 for what cannot "
         "be used as given.",
         allow_abbrev=False,

@@ -9,7 +9,6 @@ from typing import Any
 from numtoolkit.cli.output import (
     MOST,
     MOST_NFE,
-    TABLES,
     Command,
     add_json,
     destination,
@@ -19,11 +18,15 @@ from numtoolkit.cli.output import (
     numbers,
     report,
 )
+from numtoolkit.declare.scheme_file import FORMAT as SCHEME
+from numtoolkit.declare.scheme_file import write_scheme
 from numtoolkit.errors import InputError
+from numtoolkit.files.fitted_coefficients import FORMAT as FITTED
 from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
 from numtoolkit.files.storage import write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
 
 BATCH, SUBSTEPS = 200, 10
@@ -63,12 +66,15 @@ def _run(arguments: argparse.Namespace) -> int:
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
     seeds = None if batch is None else range(CALIBRATION.start, CALIBRATION.start + batch)
     substeps = _unless(arguments.substeps, "exact", "--substeps", SUBSTEPS)
-    path = None if arguments.out is None else destination(arguments.out, TABLES)
+    path = None if arguments.out is None else destination(arguments.out, (".json",), (FITTED, SCHEME))
     cut = CUT if arguments.cut is None else arguments.cut
     ridge = 0.0 if arguments.ridge is None else arguments.ridge
     table = fit(scheme, law, process, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
     if path is not None:
-        note(f"wrote {write_fitted_coefficients(path, table)}")
+        if is_declared_here(scheme):
+            note(f"wrote {write_fitted_coefficients(path, table)}")
+        else:  # a table alone says by name what it is for
+            note(f"wrote {write_scheme(path, scheme.with_table(table))}")
     records = [
         {"t": step.start, "to": step.end, **dict(zip(table.names, step.values, strict=True)), "rank": step.rank,
          "base residual": step.base_residual if step.rank else None, "residual": step.residual if step.rank else None}
@@ -96,7 +102,7 @@ def _search(arguments: argparse.Namespace) -> int:
     if (arguments.low is None) != (arguments.high is None):
         raise InputError("--low and --high bound a search together; give both or neither.")
     bounds = None if arguments.low is None else (arguments.low, arguments.high)
-    path = None if arguments.out is None else destination(arguments.out, TABLES)
+    path = None if arguments.out is None else destination(arguments.out, (".json",), (FITTED,))
     records = search(scheme, arguments.search, law, process, arguments.grid, budgets, bounds=bounds)
     records = [{k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in r.items()} for r in records]
     if path is not None:

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.scheme_file import FORMAT as SCHEME
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.files.fitted_coefficients import is_fitted_coefficients
-from numtoolkit.files.storage import folder, json_text, write_json
+from numtoolkit.files.fitted_coefficients import FORMAT as FITTED
+from numtoolkit.files.storage import folder, json_format, json_text, write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import split
 
-TABLES = (".json",)  # endings of a file that `fit` writes
+KEPT = {FITTED: "fitted coefficients", SCHEME: "a scheme"}  # formats of .json files that no other result may replace
 MOST = 10_000_000  # numbers of one list
 MOST_NFE = 100_000  # evaluations of one run
 
@@ -141,11 +142,13 @@ def number(text: str, option: str, low: int, high: int) -> int:
     return numbers(text, option, low, high)[0]
 
 
-def destination(text: str, endings: Sequence[str]) -> Path:
+def destination(text: str, endings: Sequence[str], formats: Sequence[str] = ()) -> Path:
     """A file to write, checked before anything is computed: its ending, and its folder, which is made.
 
     A picture is written with its data beside it, in a .json file of its name.
-    raises   StorageError for a file of fitted coefficients, which only another fit may replace
+    text     what --out was given; endings those that the command writes
+    formats  of `KEPT` that the command writes
+    raises   StorageError for a file of another of these formats, which the command would replace
     """
     path = Path(text)
     if path.suffix.lower() not in endings:
@@ -154,10 +157,9 @@ def destination(text: str, endings: Sequence[str]) -> Path:
         raise StorageError(f"--out {text!r} is a folder; name a file.")
     folder(path.parent)
     beside = path.with_suffix(".json")
-    if endings != TABLES and path.suffix.lower() != ".csv" and is_fitted_coefficients(beside):
-        raise StorageError(
-            f"{str(beside)!r} holds fitted coefficients, which --out {text!r} would replace; name another."
-        )
+    held = "" if path.suffix.lower() == ".csv" else json_format(beside)
+    if held in KEPT and held not in formats:
+        raise StorageError(f"{str(beside)!r} holds {KEPT[held]}, which --out {text!r} would replace; name another.")
     return path
 
 

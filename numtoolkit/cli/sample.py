@@ -16,6 +16,7 @@ from numtoolkit.files.storage import checksum, write_figure
 from numtoolkit.files.versions import versions
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
+from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
 
 BATCH = 64  # samples of a tile: samples are the same whatever else is drawn with them only if the tile is
@@ -57,6 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "law": law.name,
         "law_sha256": checksum(arguments.law) if law.name.startswith("file ") else None,
         "scheme": scheme.spec,
+        **({} if is_declared_here(scheme) else {"scheme_sha256": checksum(arguments.scheme)}),
         "process": process.spec,
         "grid": arguments.grid,
         "nfe": nfe,

@@ -8,8 +8,10 @@ from typing import Any
 
 from numtoolkit import printing
 from numtoolkit.cli.cells import derived_facts, entry
-from numtoolkit.cli.output import MOST_NFE, Command, add_json, number, report, width
+from numtoolkit.cli.output import MOST_NFE, Command, add_json, destination, note, number, report, width
 from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.scheme_file import FORMAT as SCHEME
+from numtoolkit.declare.scheme_file import write_scheme
 from numtoolkit.errors import InputError
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program, lower
@@ -18,8 +20,11 @@ from numtoolkit.schemes import scheme as scheme_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scheme", metavar="SCHEME", help="a name with optional parameters, 'res-2s(c2=1/3)'")
+    parser.add_argument(
+        "scheme", metavar="SCHEME", help="a name with optional parameters, 'res-2s(c2=1/3)', or FILE.json"
+    )
     parser.add_argument("--latex", action="store_true", help="its tableau, or its rows, as LaTeX")
+    parser.add_argument("--out", metavar="FILE", help="also write it, .json: a scheme to every other command")
     run = parser.add_argument_group("as it runs", "the coefficients of a run, instead of the declaration")
     run.add_argument("--nfe", metavar="N", help="evaluations of the run")
     run.add_argument("--process", metavar="P", help="by default the first it is declared on")
@@ -33,6 +38,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--process and --grid print a run, whose length is missing; add --nfe N.")
     if arguments.nfe is not None and arguments.latex:
         raise InputError("--latex prints the declaration, --nfe a run; give one of them.")
+    if arguments.out is not None:
+        note(f"wrote {write_scheme(destination(arguments.out, ('.json',), (SCHEME,)), scheme)}")
     if arguments.nfe is not None:
         from numtoolkit.sampling.runner import times_of
 

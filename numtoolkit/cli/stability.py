@@ -19,6 +19,7 @@ from numtoolkit.cli.output import (
     schemes,
     write_sidecar,
 )
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.files.storage import PICTURES, write_figure
 from numtoolkit.problem.processes import process as process_of
 
@@ -49,19 +50,24 @@ def _run(arguments: argparse.Namespace) -> int:
     ]
     title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
     write_figure(path, stability_figure([member for members in maps for member in members], title))
-    records = [r for members in maps for member, x in zip(members, LINEAR, strict=False) for r in _extents(member, x)]
+    records = [
+        record
+        for scheme, members in zip(chosen, maps, strict=True)
+        for member, x in zip(members, LINEAR, strict=False)
+        for record in _extents(scheme, member, x)
+    ]
     write_sidecar(path, records, title, arguments.command)
     note(f"wrote {path}")
     report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
     return 0
 
 
-def _extents(member: Region | StepLimit, linear: float) -> list[Record]:
+def _extents(scheme: Scheme, member: Region | StepLimit, linear: float) -> list[Record]:
     """How far stability reaches: along the negative axis of w on the test equation, in t on a process."""
     from numtoolkit.measure.stability import Region, real_interval
 
     if isinstance(member, Region):
-        extents = [("w in [-extent, 0]", real_interval(member.scheme, linear))]
+        extents = [("w in [-extent, 0]", real_interval(scheme, linear))]
     else:
         some = range(0, len(member.t), max(len(member.t) // TIMES, 1))
         extents = [(f"step from t = {member.t[i]:.3g}", float(member.h[i])) for i in some]

@@ -336,9 +336,10 @@ def check_weight(where: str, entry: Entry, evaluation: bool) -> None:
     raises   InputError for a weight of an evaluation without h N, or of a state or noise with it
     """
     if evaluation and entry != ZERO and not _holds(entry, (Int, Phi, At)):
+        weight = f"({entry})" if isinstance(entry, Sum) else str(entry)
         raise InputError(
-            f"{where}: {entry} times an evaluation lacks h N; write {entry}*phi(1) or {entry}*at(N), and a tableau of "
-            "plain numbers with runge_kutta."
+            f"{where}: {weight} times an evaluation lacks h N; write {weight}*phi(1) or {weight}*at(N), and a tableau "
+            "of plain numbers with runge_kutta."
         )
     if not evaluation and _has(entry, (Int, Phi)):
         raise InputError(f"{where}: {entry} weighs evaluations, not a state or a noise; write flow() or a scalar.")

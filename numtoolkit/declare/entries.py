@@ -12,14 +12,16 @@ Block coefficients are built from four primitives over the clock u = u_n + c h o
 `Phi(k, c)` is sugar for h phi_k(c h L) N. Entries are plain frozen objects with + - * /; they compute nothing.
 Two readers give them meaning: `numtoolkit.symbolic.series` (exact, truncated in h) and `numtoolkit.program.evaluator`
 (float64, vectorised over a grid). A product acts like a matrix product: the right factor first.
+`str` of an entry says all of it, and `numtoolkit.declare.entry_text` reads it back.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, Union
 
 from numtoolkit.declare.numbers import ball_of, decimal, root_of, roots_times
@@ -63,17 +65,24 @@ class Op:
         return f"<Op {brief(str(self), 100)}>"
 
     def __str__(self) -> str:
-        parts = []
-        for coefficient, operator, row in self.terms:
-            letter = f"{operator.name}.{row}" if row else operator.name
-            parts.append(
-                letter
-                if coefficient == ONE
-                else f"-{letter}"
-                if coefficient == Const(Fraction(-1))
-                else f"{coefficient}*{letter}"
-            )
-        return " + ".join(parts).replace("+ -", "- ") or "0"
+        terms = [(c, f"{each.name}.{row}" if row else each.name) for c, each, row in self.terms]
+        return _added(_weighed(c, letter) for c, letter in terms) or "0"
+
+
+def _weighed(coefficient: Entry, letter: str) -> str:
+    """A multiple of an operator."""
+    if coefficient in (ONE, MINUS):
+        return letter if coefficient == ONE else f"-{letter}"
+    return f"{_held(coefficient, Sum)}*{letter}"
+
+
+def _added(terms: Iterable[str]) -> str:
+    return " + ".join(terms).replace("+ -", "- ")
+
+
+def _held(entry: Entry, *kinds: type) -> str:
+    """The text of an entry, in parentheses if it is of these kinds."""
+    return f"({entry})" if isinstance(entry, kinds) else str(entry)
 
 
 @dataclass(frozen=True)
@@ -84,13 +93,13 @@ class Entry:
         return f"<Entry {brief(str(self), 100)}>"
 
     def __add__(self, other: Scalarlike) -> Entry:
-        return _sum((self, as_entry(other)))
+        return sum_of((self, as_entry(other)))
 
     def __radd__(self, other: Scalarlike) -> Entry:
         return as_entry(other) + self
 
     def __neg__(self) -> Entry:
-        return Const(Fraction(-1)) * self
+        return MINUS * self
 
     def __sub__(self, other: Scalarlike) -> Entry:
         return self + -as_entry(other)
@@ -101,7 +110,7 @@ class Entry:
     def __mul__(self, other: Scalarlike) -> Entry:
         if isinstance(other, Op):
             return NotImplemented
-        return _product((self, as_entry(other)))
+        return product_of((self, as_entry(other)))
 
     def __rmul__(self, other: Scalarlike) -> Entry:
         return as_entry(other) * self
@@ -115,7 +124,7 @@ class Entry:
     def __pow__(self, power: int) -> Entry:
         if not isinstance(power, int) or isinstance(power, bool):
             raise InputError(f"the power {power!r} of {self} is no whole number; write roots of numbers with sqrt.")
-        return _product((self,) * power) if power >= 0 else ONE / _product((self,) * -power)
+        return product_of((self,) * power) if power >= 0 else ONE / product_of((self,) * -power)
 
 
 @dataclass(frozen=True, repr=False)
@@ -177,7 +186,7 @@ class Sum(Entry):
     args: tuple[Entry, ...]
 
     def __str__(self) -> str:
-        return "(" + " + ".join(map(str, self.args)).replace("+ -", "- ") + ")"
+        return _added(map(str, self.args))
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,9 +196,13 @@ class Product(Entry):
     args: tuple[Entry, ...]
 
     def __str__(self) -> str:
-        if self.args[0] == Const(Fraction(-1)):
-            return "-" + "*".join(map(str, self.args[1:]))
-        return "*".join(map(str, self.args))
+        sign, args = ("-", self.args[1:]) if self.args[0] == MINUS else ("", self.args)
+        texts: list[str] = []
+        for factor, run in groupby(args):
+            power = len(list(run))
+            kinds = (Sum, Quotient) if texts or power > 1 else (Sum,)  # a/b*c is (a/b)*c
+            texts.append(_held(factor, *kinds) + (f"^{power}" if power > 1 else ""))
+        return sign + "*".join(texts)
 
 
 @dataclass(frozen=True, repr=False)
@@ -200,8 +213,8 @@ class Quotient(Entry):
     bottom: Entry
 
     def __str__(self) -> str:
-        bottom = f"({self.bottom})" if isinstance(self.bottom, (Product, Quotient)) else str(self.bottom)
-        return f"{self.top}/{bottom}"
+        top = _held(self.top, Sum)
+        return f"{f'({top})' if top[0] == '-' else top}/{_held(self.bottom, Sum, Product, Quotient)}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -227,11 +240,7 @@ class Int(Entry):
     b: Entry
 
     def __str__(self) -> str:
-        if self.weight == (ONE,):
-            return f"Int({self.N}; {self.a}, {self.b})"
-        powers = ["", "*c"] + [f"*c^{j}" for j in range(2, len(self.weight))]
-        weight = " + ".join(f"{w}{p}" for w, p in zip(self.weight, powers, strict=False) if w != ZERO)
-        return f"Int({self.N}; {weight}; {self.a}, {self.b})"
+        return f"Int({self.L}, {self.N}; {', '.join(map(str, self.weight))}; {self.a}, {self.b})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,7 +264,7 @@ class At(Entry):
     c: Entry
 
     def __str__(self) -> str:
-        return f"h*({self.X})({self.c})" if len(self.X.terms) > 1 else f"h*{self.X}({self.c})"
+        return f"At({self.X}; {self.c})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -272,7 +281,7 @@ class Phi(Entry):
             raise InputError(f"phi({self.k}, 0) is over a window of no length; give c other than 0.")
 
     def __str__(self) -> str:
-        return f"phi{self.k}" if self.c == ONE else f"phi{self.k}({self.c})"
+        return f"phi({self.k}, {self.c})"
 
     def window(self, d: Entry) -> Entry:
         """int_{d-c}^{d} Flow(L, s, d) N(s) (s - (d - c))^(k-1)/(k-1)! du / c^k.
@@ -287,7 +296,7 @@ class Phi(Entry):
         return Int(L, N, weight, start, d) / (factorial * self.c**self.k)
 
 
-ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
+ZERO, ONE, MINUS = Const(Fraction(0)), Const(Fraction(1)), Const(Fraction(-1))
 
 
 def as_entry(value: Scalarlike) -> Entry:
@@ -306,13 +315,16 @@ def as_scalar(value: Scalarlike) -> Entry:
     return entry
 
 
-def _sum(args: tuple[Entry, ...]) -> Entry:
+def sum_of(args: tuple[Entry, ...]) -> Entry:
+    """The sum of entries, like terms collected; ZERO of none."""
     like: dict[Entry, Fraction] = {}
     for arg in args:
         for part in arg.args if isinstance(arg, Sum) else (arg,):
             coefficient, base = _split(part)
             like[base] = like.get(base, Fraction(0)) + coefficient
-    terms = tuple(_product((Const(c), base)) for base, c in like.items() if c)
+    terms = tuple(product_of((Const(c), base)) for base, c in like.items() if c)
+    if any(isinstance(term, Sum) for term in terms):  # a sum that had a factor before
+        return sum_of(terms)
     return terms[0] if len(terms) == 1 else Sum(terms) if terms else ZERO
 
 
@@ -321,11 +333,12 @@ def _split(entry: Entry) -> tuple[Fraction, Entry]:
     if isinstance(entry, Const):
         return entry.value, ONE
     if isinstance(entry, Product) and isinstance(entry.args[0], Const):
-        return entry.args[0].value, _product(entry.args[1:])
+        return entry.args[0].value, product_of(entry.args[1:])
     return Fraction(1), entry
 
 
-def _product(args: tuple[Entry, ...]) -> Entry:
+def product_of(args: tuple[Entry, ...]) -> Entry:
+    """The product of entries in their order, numbers collected in front; ONE of none."""
     flat: list[Entry] = []
     constant, root = Fraction(1), 1
     for arg in args:
@@ -485,9 +498,9 @@ def rebuild(entry: Any, change: Any) -> Any:
     if isinstance(entry, Op):
         return Op(tuple((change(c), name, row) for c, name, row in entry.terms))
     if isinstance(entry, Sum):
-        return _sum(tuple(change(arg) for arg in entry.args))
+        return sum_of(tuple(change(arg) for arg in entry.args))
     if isinstance(entry, Product):
-        return _product(tuple(change(arg) for arg in entry.args))
+        return product_of(tuple(change(arg) for arg in entry.args))
     if isinstance(entry, Quotient):
         return _quotient(change(entry.top), change(entry.bottom))
     if isinstance(entry, Int):

@@ -212,6 +212,25 @@ class Scheme:
         result: Entry = substitute(entry, values) if isinstance(entry, Entry) else number(entry)
         return result
 
+    def to_json(self) -> str:
+        """The scheme as the text of a JSON file, which `from_json` reads to an equal scheme.
+
+        raises   InputError for a step quantity whose rule is not one of `numtoolkit.problem.rules.RULES`
+        """
+        from numtoolkit.declare.scheme_file import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Scheme:
+        """The scheme that `to_json` wrote; nothing in the text is executed.
+
+        raises   InputError, one sentence, for text that is damaged, changed, or says what no scheme can say
+        """
+        from numtoolkit.declare.scheme_file import from_json
+
+        return from_json(text)
+
     @property
     def tau_value(self) -> Fraction:
         """tau as runs read it."""

@@ -99,7 +99,7 @@ class FittedCoefficients:
 
 def write_fitted_coefficients(path: Where, table: FittedCoefficients) -> Path:
     """The table as a JSON file, written whole or not at all."""
-    return write_json(path, _file(table))
+    return write_json(path, record_of(table))
 
 
 def read_fitted_coefficients(path: Where) -> FittedCoefficients:
@@ -107,29 +107,26 @@ def read_fitted_coefficients(path: Where) -> FittedCoefficients:
 
     raises   StorageError for a file that cannot be read, is no table, or was changed since it was written
     """
-    record = read_json(path)
+    return table_of(read_json(path), repr(str(path)))
+
+
+def table_of(record: Any, what: str) -> FittedCoefficients:
+    """The table that a record holds; `what` names the record where it is refused.
+
+    raises   StorageError for one that is no table, or was changed since it was written
+    """
     try:
         table = _table(record)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise StorageError(
-            f"{str(path)!r} is no table of fitted coefficients: {reason}; give one that fit wrote."
-        ) from None
-    if record != _file(table):
-        raise StorageError(f"{str(path)!r} was changed since it was written: its sha256 does not match; fit it anew.")
+        raise StorageError(f"{what} is no table of fitted coefficients: {reason}; give one that fit wrote.") from None
+    if record != record_of(table):
+        raise StorageError(f"{what} was changed since it was written: its sha256 does not match; fit it anew.")
     return table
 
 
-def is_fitted_coefficients(path: Where) -> bool:
-    """Whether a file holds fitted coefficients, in whatever state."""
-    try:
-        record = read_json(path)
-    except StorageError:
-        return False
-    return isinstance(record, dict) and record.get("format") == FORMAT
-
-
-def _file(table: FittedCoefficients) -> dict[str, Any]:
+def record_of(table: FittedCoefficients) -> dict[str, Any]:
+    """The table as plain data, as its file holds it."""
     return {"format": FORMAT, **_record(table), "sha256": table.digest}
 
 

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import secrets
+import stat
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -128,15 +129,35 @@ def write_json(path: Where, value: Any) -> Path:
 def read_json(path: Where) -> Any:
     """The value in a JSON file, read as if it came from a stranger.
 
-    errors   StorageError for a file that is absent, too large, not JSON, or that holds NaN or one key twice
+    errors   StorageError for a file that is absent, no file, too large, not JSON, or that holds NaN or one key twice
     """
     try:
-        content = Path(path).read_bytes() if os.path.getsize(path) <= JSON_LIMIT else b""
+        about = os.stat(path)
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise ValueError("it is a pipe or a device")  # reading it could wait or go on for ever
+        content = Path(path).read_bytes() if about.st_size <= JSON_LIMIT else b""
         if not content:
             raise ValueError("it is empty or larger than 256 MiB")
-        return json.loads(content, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        return parse_json(content)
     except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.") from error
+
+
+def parse_json(content: bytes | str) -> Any:
+    """The value of a JSON text.
+
+    errors   ValueError or RecursionError for what is not JSON, nested without end, or holds NaN or one key twice
+    """
+    return json.loads(content, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+
+
+def json_format(path: Where) -> str:
+    """What a JSON file says its format is; nothing if it does not, or cannot be read."""
+    try:
+        record = read_json(path)
+    except StorageError:
+        return ""
+    return str(record.get("format", "")) if isinstance(record, dict) else ""
 
 
 def _no_constant(name: str) -> None:

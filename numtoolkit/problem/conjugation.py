@@ -11,6 +11,7 @@ z throughout), and a step of length h with B held constant misses the exact flow
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -99,6 +100,7 @@ def riccati(K: Floats, L: Floats, M: Floats) -> Floats:
     return best
 
 
+@cache
 def best_place(name: str) -> Rule:
     """The step quantity that is one place of the best full matrix: xx, xm, mx or mm."""
 
@@ -111,6 +113,7 @@ def best_place(name: str) -> Rule:
     return rule
 
 
+@cache
 def best_shift(operator: Operator) -> Rule:
     """The step quantity that is the best shift of one of the problem's operators."""
 

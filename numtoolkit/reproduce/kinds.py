@@ -93,15 +93,19 @@ class Stability(_Question):
     def run(self, quick: bool) -> Result:
         process = process_of(self.process) if self.process else None
         size = QUICK_SIZE if quick else 400
-        maps = [m for name in self.schemes for m in stability.regions(name, self.linear, process, self.variance, size)]
+        maps = [
+            (name, member)
+            for name in self.schemes
+            for member in stability.regions(name, self.linear, process, self.variance, size)
+        ]
         rows: list[dict[str, Any]] = []
-        for member in maps:
+        for name, member in maps:
             row = {"scheme": member.scheme, "panel": member.panel}
             if isinstance(member, stability.StepLimit):
                 rows.append(row | {"t": member.t.tolist(), "longest_stable_step": [_finite(h) for h in member.h]})
             else:
-                rows.append(row | {"real_interval": _finite(stability.real_interval(member.scheme, member.linear))})
-        return Result(rounded(rows), plots.stability_figure(maps, self.title))
+                rows.append(row | {"real_interval": _finite(stability.real_interval(name, member.linear))})
+        return Result(rounded(rows), plots.stability_figure([member for _, member in maps], self.title))
 
 
 @dataclass(frozen=True, repr=False)

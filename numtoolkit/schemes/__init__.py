@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from numtoolkit.declare import scheme_file
 from numtoolkit.declare.forms import check_declared
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, unknown
-from numtoolkit.files.fitted_coefficients import read_fitted_coefficients
+from numtoolkit.errors import InputError, StorageError, unknown
+from numtoolkit.files import fitted_coefficients
+from numtoolkit.files.storage import read_json
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
@@ -77,15 +80,15 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
 
     Names are read in either case, and those of `names_in_use` too.
-    The path of a .json file that `numtoolkit fit` wrote is the scheme it was fitted for, with its coefficients.
+    The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
+    its coefficients.
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
-             StorageError for a file that is no table of coefficients
+             StorageError for a file that holds no scheme and no table of coefficients
     """
     if isinstance(text, Scheme):
         return text
     if isinstance(text, str) and text.endswith(".json"):
-        table = read_fitted_coefficients(text)
-        return scheme(parse(table.scheme)).with_table(table)
+        return _of_file(text)
     spec = parse(text)
     names, name = _by_name(), spec.name
     if name in SPECIAL:
@@ -119,6 +122,30 @@ def _bound_in_order(entry: Callable[..., Scheme], signature: inspect.Signature, 
     member = entry(**Spec(spec.name, (), shaping).arguments(signature, spec.name))
     others = tuple(value for value in spec.named if value not in shaping)
     return member.bind(**Spec(spec.name, spec.positional, others).exact([p.name for p in member.params], member.name))
+
+
+def _of_file(path: str) -> Scheme:
+    """The scheme in a file, or the one that a file of fitted coefficients is for."""
+    record, what = read_json(path), repr(path)
+    said = str(record.get("format")) if isinstance(record, dict) else ""
+    if said.startswith(scheme_file.KIND):
+        return scheme_file.scheme_of(record, what)
+    if said != fitted_coefficients.FORMAT:
+        raise StorageError(
+            f"{what} is no scheme and no table of fitted coefficients: it does not say {scheme_file.FORMAT!r} or "
+            f"{fitted_coefficients.FORMAT!r}; give a file that show or fit wrote."
+        )
+    table = fitted_coefficients.table_of(record, what)
+    return scheme(parse(table.scheme)).with_table(table)
+
+
+def is_declared_here(own: Scheme) -> bool:
+    """Whether the catalogue has the scheme, so that its specification says all of it but for a table."""
+    bare = replace(own, table=None)
+    try:
+        return scheme(bare.spec) == bare
+    except InputError:
+        return False
 
 
 def _of_order(spec: Spec) -> Scheme:

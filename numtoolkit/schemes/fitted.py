@@ -22,10 +22,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol, symbols
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, written
@@ -33,8 +29,7 @@ from numtoolkit.declare.runs import EXPONENTIAL_EULER, SINGLE
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import Item, Row, Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.problem.problem import Problem
-from numtoolkit.problem.processes import Floats
+from numtoolkit.problem.rules import fall_of_noise, gaussian_bend
 from numtoolkit.schemes.commons import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
@@ -44,7 +39,6 @@ HALF = Fraction(1, 2)
 IIA = "arXiv:2304.11328"
 MOST = 3  # earlier steps that iia-edm and biia-edm can use
 
-Indices = NDArray[np.signedinteger]
 Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
 
 
@@ -71,12 +65,6 @@ def fitted(
         fitted=tuple(coefficients),
         base=base,
     )
-
-
-def fall_of_noise(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
-    """The noise level at the end of a step over that at its start."""
-    s = problem.process.level(t)
-    return s[index + 1] / s[index]
 
 
 # --- data and noise extrapolated from the step before
@@ -252,22 +240,6 @@ def iia_edm(r: int = 1) -> Scheme:
 
 
 # --- the two-step scheme that is exact on one Gaussian
-
-
-def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Mapping[str, Any]) -> Floats:
-    """2 r0 kappa_0, with kappa_0 such that the step is exact on N(mean, sigma_data^2), from exact states; 1 at h = 0.
-
-    With m = sqrt(v + s^2) the flow is x - mean ~ m and D - mean ~ v/m. Exactness asks for
-    kappa_0 (1 - s1/s) (v/m - v/m') = m1 - (v + s s1)/m, the prime a step earlier, 1 at the end of the step. Both
-    differences are written so that no digit is lost.
-    """
-    s = problem.process.level(t)
-    m = np.hypot(float(values["sigma_data"]), s)
-    v = float(values["sigma_data"]) ** 2
-    here, end, before = index, index + 1, np.maximum(index - 1, 0)
-    turn = (s[here] - s[end]) * s[here] / (m[here] * m[end] + v + s[here] * s[end])
-    kappa = turn * m[before] * (m[before] + m[here]) / ((s[before] - s[here]) * (s[before] + s[here]))
-    return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
 
 
 GAUSS_FIT_2M = Scheme(

@@ -7,7 +7,7 @@ from numtoolkit.declare.forms import churned, tableau
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, one_step, two_stages
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.problem.processes import ScalarProcess
+from numtoolkit.problem.rules import churn_abscissa
 from numtoolkit.schemes.commons import STAGE, with_endings
 
 c2, a = symbol("c2"), symbol("a")
@@ -59,18 +59,6 @@ HEUN_EDM = Scheme(
     kinds="scalar",
     claims=Claims(classical=2),
 )
-
-
-def churn_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
-    """a >= 0 with the noise level at abscissa -a raised by 1 + min(S_churn/N, sqrt(cap) - 1) inside [S_min, S_max]."""
-    import numpy as np
-
-    process: ScalarProcess = problem.process
-    level, u = process.noise_level(t)[index], problem.u(t)
-    gain = min(float(values["churn"]) / values["steps"], float(values["cap"]) ** 0.5 - 1)
-    inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
-    raised = process.time_of_noise_level(np.where(inside, 1 + gain, 1.0) * level)
-    return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
 
 
 def churned_scheme(

@@ -14,6 +14,7 @@ from numtoolkit.declare.runs import EXPONENTIAL_EULER
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Eval, Item, Noise, Step, Steps
 from numtoolkit.errors import InputError
+from numtoolkit.problem.rules import mean_time_over_step
 from numtoolkit.schemes.commons import SHIFT
 
 # The denoising step of the papers' code, from the last time to t = 0, one evaluation: an Euler step of the whole drift
@@ -73,11 +74,6 @@ LAMBDA_S = Param(
     free=False,
     meaning="scale of the injected noise, 1 keeps the law",
 )
-
-
-def mean_time_over_step(problem, t, index, values):  # type: ignore[no-untyped-def]
-    """w = tbar / (t - t'), tbar the middle of the step: the window of the clock that the `tbar` reading damps over."""
-    return (t[index] + t[index + 1]) / 2 / (t[index] - t[index + 1])
 
 
 def injected(reading: str, part: str) -> Entry:

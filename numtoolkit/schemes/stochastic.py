@@ -9,26 +9,13 @@ from numtoolkit.declare.forms import ancestral, check_declared, history, noisy
 from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Step, Steps
-from numtoolkit.problem.processes import ScalarProcess
+from numtoolkit.problem.rules import ancestral_abscissa
 from numtoolkit.schemes.multistep import FIRST, solver_weights
 from numtoolkit.schemes.one_step import DPMPP_2S
 
 d = symbol("d")
 TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
-
-
-def ancestral_abscissa(problem, t, index, values):  # type: ignore[no-untyped-def]
-    """d >= 1 where the noise level has fallen to s_down, s_down^2 = s'^2 - eta^2 s'^2 (s^2 - s'^2) / s^2."""
-    import numpy as np
-
-    process: ScalarProcess = problem.process
-    level = process.noise_level(t)
-    s, end = level[index], level[index + 1]
-    up = np.minimum(end, float(values["eta"]) * end * np.sqrt((s - end) * (s + end)) / s)
-    down = process.time_of_noise_level(np.sqrt((end - up) * (end + up)))
-    u = problem.u(t)
-    return (problem.u(down) - u[index]) / (u[index + 1] - u[index])
 
 
 def ancestral_scheme(

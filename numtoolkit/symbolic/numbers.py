@@ -62,7 +62,8 @@ class Field:
     def scalar(self, entry: Entry) -> Any:
         """A scalar entry as an element of the field.
 
-        raises   InputError for an entry that is a block, divides by zero, or is a ball, for which nothing is proved
+        raises   InputError for an entry that is a block, divides by zero, has a symbol that is not of the field, or is
+                 a ball, for which nothing is proved
         """
         if isinstance(entry, Const):
             return self.number(entry.value)
@@ -71,6 +72,8 @@ class Field:
         if isinstance(entry, Ball):
             raise InputError(f"{entry!r} is known to some digits only, and proofs need exact numbers; {REMEDY}.")
         if isinstance(entry, Symbol):
+            if entry.name not in self.symbols:
+                raise InputError(f"symbol {entry.name!r} stands in no entry of the step; leave it out elsewhere too.")
             return self.symbols[entry.name]
         if isinstance(entry, Sum):
             return sum((self.scalar(arg) for arg in entry.args), start=self.number(0))

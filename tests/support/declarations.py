@@ -11,6 +11,15 @@ from numtoolkit.declare.steps import Steps
 from numtoolkit.schemes import scheme
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
+# Members of families that the catalogue shows at their defaults, with bound parameters here and there.
+MEMBERS = (
+    "exp-adams(6)", "unipc(4)", "unipc(3, variant=bh1)", "deis-tab(5)", "ipndm(2)", "sa-solver(4, tau=1/2)",
+    "gframe-ab(5)", "gframe-abm(5)", "gframe-abm(3, tau=1/2, mean=1/10)", "gddim(4)", "gddim-pc(4)", "iia-edm(3)",
+    "biia-edm(3)", "iia-ddim(one)", "iia-ddim(guided)", "roba(tbar)", "roba(amp, part=m)", "coba(tbar, part=m)",
+    "lambda-ddim-1(B=optimal)", "lambda-ddim-1(shift=3/2, B=beta)", "lambda-ddim-2(B=optimal)",
+    "lambda-ddim-2(B=time, skip=mm)", "res-3s(c2=1/3)", "heun-edm-churn(churn=10, s_noise=1.003)",
+    "dpm2-ancestral(eta=1/2)",
+)  # fmt: skip
 
 
 def exponential(name, c, A, b, claim=1):

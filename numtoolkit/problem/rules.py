@@ -1,0 +1,98 @@
+"""The rules of step quantities by name: scalars of a step that a grid gives, beside its step ratios r0, r1, ...
+
+A rule is called with the problem, the grid's process times (N + 1,), indices (n,) of steps, and the values of the
+scheme's parameters and the number `steps` of the run; it gives a float64 array (n,). A scheme on disk says the names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numtoolkit.problem.conjugation import best_place, best_shift
+from numtoolkit.problem.operators import ONES, PLACES, UNIT
+from numtoolkit.problem.problem import Problem, Rule
+from numtoolkit.problem.processes import Floats
+
+Indices = NDArray[np.signedinteger]
+Values = Mapping[str, Any]
+
+
+def churn_abscissa(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """a >= 0 with the noise level at abscissa -a raised by 1 + min(S_churn/N, sqrt(cap) - 1) inside [S_min, S_max].
+
+    problem, t, index, values   as every rule takes them
+    """
+    process = problem.process
+    level, u = process.level(t)[index], problem.u(t)
+    gain = min(float(values["churn"]) / values["steps"], float(values["cap"]) ** 0.5 - 1)
+    inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
+    raised = process.time_of_level(np.where(inside, 1 + gain, 1.0) * level)
+    return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
+
+
+def ancestral_abscissa(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """d >= 1 where the noise level has fallen to s_down, s_down^2 = s'^2 - eta^2 s'^2 (s^2 - s'^2) / s^2.
+
+    problem, t, index, values   as every rule takes them
+    """
+    process = problem.process
+    level = process.level(t)
+    s, end = level[index], level[index + 1]
+    up = np.minimum(end, float(values["eta"]) * end * np.sqrt((s - end) * (s + end)) / s)
+    down = process.time_of_level(np.sqrt((end - up) * (end + up)))
+    u = problem.u(t)
+    return (problem.u(down) - u[index]) / (u[index + 1] - u[index])
+
+
+def mean_time_over_step(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """w = tbar / (t - t'), tbar the middle of the step: the window of the clock that the `tbar` reading damps over.
+
+    problem, t, index, values   as every rule takes them
+    """
+    return (t[index] + t[index + 1]) / 2 / (t[index] - t[index + 1])
+
+
+def fall_of_noise(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """The noise level at the end of a step over that at its start.
+
+    problem, t, index, values   as every rule takes them
+    """
+    s = problem.process.level(t)
+    return s[index + 1] / s[index]
+
+
+def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """2 r0 kappa_0, with kappa_0 such that the step is exact on N(mean, sigma_data^2), from exact states; 1 at h = 0.
+
+    With m = sqrt(v + s^2) the flow is x - mean ~ m and D - mean ~ v/m. Exactness asks for
+    kappa_0 (1 - s1/s) (v/m - v/m') = m1 - (v + s s1)/m, the prime a step earlier, 1 at the end of the step. Both
+    differences are written so that no digit is lost.
+
+    problem, t, index, values   as every rule takes them
+    """
+    s = problem.process.level(t)
+    m = np.hypot(float(values["sigma_data"]), s)
+    v = float(values["sigma_data"]) ** 2
+    here, end, before = index, index + 1, np.maximum(index - 1, 0)
+    turn = (s[here] - s[end]) * s[here] / (m[here] * m[end] + v + s[here] * s[end])
+    kappa = turn * m[before] * (m[before] + m[here]) / ((s[before] - s[here]) * (s[before] + s[here]))
+    return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
+
+
+RULES: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in (churn_abscissa, ancestral_abscissa, mean_time_over_step, fall_of_noise, gaussian_bend)
+}
+RULES |= {f"best_place({place.name})": best_place(place.name) for place in PLACES}
+RULES |= {f"best_shift({matrix.name})": best_shift(matrix) for matrix in (UNIT, ONES)}
+
+# The parameters that a rule reads
+NEEDS = {
+    "churn_abscissa": ("churn", "cap", "s_min", "s_max"),
+    "ancestral_abscissa": ("eta",),
+    "gaussian_bend": ("sigma_data",),
+}
