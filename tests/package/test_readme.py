@@ -1,0 +1,52 @@
+"""What README tells a reader to write runs, and says of itself what is so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from numtoolkit.cli import COMMANDS
+from tests.support.checkout import PACKAGE, ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_of_the_readme_runs():
+    """Block after block, as a reader would paste them; the network is one that predicts nothing, on the CPU."""
+    pytest.importorskip("torch")
+    names = {"model": lambda z, t: 0 * z}
+    for block in BLOCKS:
+        exec(block.replace('device="cuda"', 'device="cpu"'), names)
+    assert tuple(names["result"].samples.shape) == (16, 3, 32, 32)
+    proved = {scheme: names["verify"](names[scheme]).verdict for scheme in ("RES_2S", "HEUN_3")}
+    assert proved == {"RES_2S": "proved", "HEUN_3": "proved"}
+    assert names["verify"](names["replace"](names["HEUN_3"], clock=names["CUBE_ROOT"])).derived["classical"] == 3
+
+
+def test_what_the_readme_prints_of_a_verdict_is_what_it_prints():
+    """A comment behind `verify(RES_2S)` is its face."""
+    names: dict = {}
+    exec(next(block for block in BLOCKS if "RES_2S" in block), names)
+    assert f"verify(RES_2S)  # {names['verify'](names['RES_2S'])!r}\n" in README
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_a_page_names_commands_files_and_targets_that_are_there(page):
+    """Each `numtoolkit COMMAND`, path in back quotes and `make TARGET` of a page exists."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    commands = set(re.findall(r"^numtoolkit (\w+)", text, re.MULTILINE))
+    assert commands <= set(COMMANDS)
+    paths = set(re.findall(r"`((?:\w+/)+\w*(?:\.\w+)?)`|`(\w+\.(?:md|cff))`", text))
+    named = {a or b for a, b in paths if not (a or b).startswith("figures")}
+    assert [path for path in named if not ((ROOT / path).exists() or (PACKAGE / path).exists())] == []
+    targets = re.search(r"\.PHONY: (.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))[1].split()
+    assert set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE)) <= set(targets)
+
+
+def test_every_room_of_the_package_stands_in_the_readme():
+    """The table of rooms names each folder, so that a new one is not forgotten."""
+    table = README.partition("## How it is built")[2]
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == set(re.findall(r"`(\w+)/`", table))
