@@ -479,7 +479,17 @@ SCHEMES = [
     (
         "a step ratio without a step before",
         dict(step=history([(1 + r0) * phi(1)], 0)),
-        "step 1 of a run uses r0, the ratio to a step that it has not behind it; start with 1 steps",
+        "step 1 of a run uses r0, the ratio to a step that it has not behind it; start with 1 step without it",
+    ),
+    (
+        "a state weighed in part as an evaluation",
+        dict(step=step_of(evaluate("E0"), combine("out", 1, y=flow() + integral(), E0=integral()))),
+        "out <- y: .* weighs evaluations, not a state",
+    ),
+    (
+        "a step ratio that no start has made",
+        dict(last=(tableau([0], [[]], [r0 * phi(1)]),)),
+        "step 3 of a run uses r0, the ratio to a step that it has not behind it",
     ),
     (
         "a step ratio from before the start",
@@ -545,6 +555,8 @@ def test_every_scheme_of_the_catalogue_can_be_written_again():
     for own in catalogue():
         assert replace(own) == own
         assert replace(own.unfitted(), table=None).name == own.name
+        bound = own.bind(**own.parameters())
+        assert replace(bound, step=bound.exact()).step == bound.exact()
 
 
 def test_a_quantity_may_read_any_parameter():

@@ -2,13 +2,14 @@
 
 import math
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from numtoolkit import printing
+from numtoolkit.cli.catalogue import _verdicts
 from numtoolkit.declare.entries import Ball, Const, Root, ball, balls, number, phi, sqrt, substitute, symbol, symbols
 from numtoolkit.declare.forms import runge_kutta, tableau
 from numtoolkit.declare.scheme import Claims, Scheme
@@ -145,6 +146,7 @@ def test_plain_numbers_stand_in_entries():
         (2 * 3 * 5**2 * 7**3, "35*sqrt(42)"),
         (999983 * 1000003, "sqrt(999985999949)"),
         (1000003**2, "1000003"),
+        (2 * 1000003**2, "1000003*sqrt(2)"),
     ],
 )
 def test_roots_are_rational_multiples_of_roots_without_square_factors(square, text):
@@ -355,3 +357,10 @@ def test_the_catalogue_holds_exact_numbers_only():
         (own.name, entry) for own in catalogue() for layout in own.steps.distinct for _, entry in layout.entries()
     ]
     assert [name for name, entry in entries if balls(entry)] == []
+
+
+def test_verify_prints_why_a_scheme_is_not_analysed():
+    """The command's report has the sentence in place of residuals, and never says that there is no residual."""
+    report = " ".join(_verdicts([asdict(verify(ralston("0.667")))]).split())
+    assert "own: it holds numbers known to some digits only (0.667 +- 0.0005); write them as rationals" in report
+    assert "no residual" not in report

@@ -29,7 +29,7 @@ from numtoolkit.declare.entries import (
     symbols,
 )
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step, Steps
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.problem.kinds import EVERY_KIND, Kind
 from numtoolkit.problem.problem import Clock, Frozen, Operator
 from numtoolkit.spec_text import parse
@@ -352,5 +352,5 @@ def _check_ratios(run: Sequence[set[str]], history: int) -> None:
         if reach >= min(n, history):
             raise InputError(
                 f"step {n + 1} of a run uses r{reach}, the ratio to a step that it has not behind it; start with "
-                f"{reach + 1} steps of their own."
+                f"{counted(reach + 1, 'step')} without it."
             )

@@ -54,7 +54,7 @@ DEFECTS = {
     "dpm-solver-2": (-1 / 8, 0, -3 / 48),
     "dpmpp-3m": (1 / 12, -1 / 4, -1 / 48),
     "deis-tab(1)": (5 / 4, -5 / 4, 15 / 48),
-    "noise res-2s": (-1 / 24, 0, -1 / 48),
+    "noise-res-2s": (-1 / 24, 0, -1 / 48),
 }
 NOISE_RES_2S = replace(scheme("res-2s"), name="noise-res-2s", frozen="noise")
 QUARTER = Gaussian(0.0, 0.25)
@@ -124,7 +124,7 @@ MEASURED = {
     "deis-tab(1)": 0.31167,
     "dpmpp-3m": -0.02083,
     "dpm-solver-2": -0.06253,
-    "noise res-2s": -0.02083,
+    "noise-res-2s": -0.02083,
 }
 
 
