@@ -12,7 +12,7 @@ from numtoolkit.declare.forms import (
     history,
     noisy,
 )
-from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.rules import ancestral_abscissa
 from numtoolkit.schemes.multistep import FIRST, two_point
@@ -20,6 +20,7 @@ from numtoolkit.schemes.one_step import DPMPP_2S, EXPONENTIAL_EULER
 
 d = symbol("d")
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
+DOWN = StepQuantity("d", ancestral_abscissa, "the abscissa the flow goes down to, from where noise leads back up to 1")
 
 
 def ancestral_scheme(
@@ -47,7 +48,7 @@ def ancestral_scheme(
         kinds="scalar",
         reference=d - 1,
         params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.steps.inner)),
-        quantities=(("d", ancestral_abscissa),),
+        quantities=(DOWN,),
         claims=Claims(sde_weak=1),
         aliases=aliases,
     )
