@@ -73,7 +73,6 @@ NAMES: dict[str, str] = {
     "symbolic.law.LawOrder": "symbolic.weak.WeakOrder",
     "symbolic.law.law_order": "symbolic.weak.weak_order",
     "tables.Table": "files.fitted_coefficients.FittedCoefficients",
-    "tables.is_table": "files.fitted_coefficients.is_fitted_coefficients",
     "tables.read_table": "files.fitted_coefficients.read_fitted_coefficients",
     "tables.write_table": "files.fitted_coefficients.write_fitted_coefficients",
 }

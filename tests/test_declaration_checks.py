@@ -31,7 +31,7 @@ from numtoolkit.declare.forms import (
     word,
 )
 from numtoolkit.declare.runs import adams_bashforth, adams_moulton
-from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Eval, Noise, Row, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
@@ -290,14 +290,22 @@ SCHEMES = [
     ("a parameter whose name is no word", dict(params=(Param("c-2", Fraction(1)),)), "'c-2' is no name of a scalar"),
     (
         "a parameter named as a quantity",
-        dict(params=(STAGE,), quantities=(("c2", rule),)),
+        dict(params=(STAGE,), quantities=(StepQuantity("c2", rule),)),
         "the scalar 'c2' stands twice",
     ),
-    ("a quantity that nothing uses", dict(quantities=(("a", rule),)), "the step quantity 'a' is never used"),
-    ("a quantity twice", dict(quantities=(("a", rule), ("a", rule))), "the scalar 'a' stands twice"),
-    ("a quantity named as a step ratio", dict(quantities=(("r1", rule),)), "the name 'r1' is a step ratio"),
-    ("a quantity without a rule", dict(quantities=("a",)), r"quantities holds 'a'; write pairs \(name, rule\)"),
-    ("a rule that is no function", dict(quantities=(("a", 1),)), "quantities holds .'a', 1.; write pairs"),
+    (
+        "a quantity that nothing uses",
+        dict(quantities=(StepQuantity("a", rule),)),
+        "the step quantity 'a' is never used",
+    ),
+    (
+        "a quantity twice",
+        dict(quantities=(StepQuantity("a", rule), StepQuantity("a", rule))),
+        "the scalar 'a' stands twice",
+    ),
+    ("a quantity named as a step ratio", dict(quantities=(StepQuantity("r1", rule),)), "the name 'r1' is a step ratio"),
+    ("a quantity without a rule", dict(quantities=("a",)), r"quantities holds 'a'; write StepQuantity\(name, rule\)"),
+    ("a rule that is no function", dict(quantities=(StepQuantity("a", 1),)), "quantities holds .*; write StepQ"),
     (
         "a fitted quantity that nothing uses",
         dict(fitted=("kappa",), base="ddim"),
@@ -322,7 +330,7 @@ SCHEMES = [
     ("a reference that is a block", dict(reference=flow()), "is no scalar entry"),
     (
         "tau that a grid gives",
-        dict(tau=symbol("a"), quantities=(("a", rule),)),
+        dict(tau=symbol("a"), quantities=(StepQuantity("a", rule),)),
         "tau = a is neither a number nor a parameter",
     ),
     # claims
@@ -488,7 +496,7 @@ SCHEMES = [
     ),
     (
         "a step ratio that no start has made",
-        dict(last=(tableau([0], [[]], [r0 * phi(1)]),)),
+        dict(final=(tableau([0], [[]], [r0 * phi(1)]),)),
         "step 3 of a run uses r0, the ratio to a step that it has not behind it",
     ),
     (
@@ -556,13 +564,13 @@ def test_every_scheme_of_the_catalogue_can_be_written_again():
         assert replace(own) == own
         assert replace(own.unfitted(), table=None).name == own.name
         bound = own.bind(**own.parameters())
-        assert replace(bound, step=bound.exact()).step == bound.exact()
+        assert replace(bound, steps=replace(bound.steps, inner=bound.exact())).steps.inner == bound.exact()
 
 
 def test_a_quantity_may_read_any_parameter():
     """A parameter that stands in no row is kept where a rule of a step quantity may read it."""
     step = tableau([0], [[]], [symbol("a") * phi(1)])
-    assert declared(step, params=(STAGE,), quantities=(("a", rule),)).parameters() == {"c2": HALF}
+    assert declared(step, params=(STAGE,), quantities=(StepQuantity("a", rule),)).parameters() == {"c2": HALF}
 
 
 def test_a_claim_that_nothing_is_derived_for_is_not_proved():

@@ -65,6 +65,7 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
             {"name": p.name, "value": values[p.name], "low": p.low, "high": p.high, "meaning": p.meaning}
             for p in scheme.params
         ],
+        "quantities": [{"name": q.name, "sentence": q.sentence} for q in scheme.quantities],
         "layouts": {title: printing.rows(scheme, step) for title, step in printing.sections(scheme)},
     }
 

@@ -168,7 +168,7 @@ def _check_claims(scheme: Scheme) -> None:
 
 
 def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
-    from numtoolkit.declare.scheme import Param  # which imports this module
+    from numtoolkit.declare.scheme import Param, StepQuantity  # which imports this module
 
     if not isinstance(scheme.reference, Entry) or is_block(scheme.reference):
         raise InputError(f"reference = {scheme.reference!r} is no scalar entry; write one such as number(1).")
@@ -177,10 +177,10 @@ def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
             kind = type(param).__name__
             raise InputError(f"params holds {param!r}, a {kind}; write params=(Param(name, default, ...),).")
         _check_param(param)
-    for pair in scheme.quantities:
-        if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[1]):
-            raise InputError(f"quantities holds {pair!r}; write pairs (name, rule), rule a function.")
-    rules = [name for name, _ in scheme.quantities]
+    for quantity in scheme.quantities:
+        if not isinstance(quantity, StepQuantity) or not callable(quantity.rule):
+            raise InputError(f"quantities holds {quantity!r}; write StepQuantity(name, rule), rule a function.")
+    rules = [quantity.name for quantity in scheme.quantities]
     names = [*(p.name for p in scheme.params), *rules, *scheme.fitted]
     for name in names:
         if not isinstance(name, str) or not WORD.fullmatch(name):

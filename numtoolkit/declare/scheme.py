@@ -47,6 +47,23 @@ class Param:
 
 
 @dataclass(frozen=True)
+class StepQuantity:
+    """A named scalar of a step that the grid gives, beside its step ratios r0, r1, ...
+
+    rule       what computes it for a run; those of `numtoolkit.problem.rules` have names, which files give
+    sentence   what it is
+    letter     how LaTeX prints it, by default its name
+    expansion  its series in the length of the step, None where there is none
+    """
+
+    name: str
+    rule: Rule
+    sentence: str = ""
+    letter: str = ""
+    expansion: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
 class Claims:
     """Published orders, None where nothing is claimed. `refuted` says openly which the engines contradict."""
 
@@ -104,7 +121,7 @@ class Scheme:
     params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
                optimal conjugations refer to
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
-    quantities rules for step quantities other than the ratios r0, r1, ...
+    quantities named scalars of a step that a grid gives, other than its ratios r0, r1, ...
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
     """
 
@@ -118,7 +135,7 @@ class Scheme:
     tau: int | Entry = 0
     reference: Entry = ZERO
     params: tuple[Param, ...] = ()
-    quantities: tuple[tuple[str, Rule], ...] = ()
+    quantities: tuple[StepQuantity, ...] = ()
     claims: Claims = field(default_factory=Claims)
     aliases: tuple[str, ...] = ()
     values: tuple[tuple[str, Fraction], ...] = ()
@@ -155,7 +172,7 @@ class Scheme:
     def of_grid(self) -> set[str]:
         """Coefficients of the unfitted inner step that a grid alone gives, its step ratios apart: noise added back."""
         used = set().union(*(symbols(entry) for _, entry in self.unfitted().steps.inner.entries()))
-        return used & {name for name, _ in self.quantities}
+        return used & {quantity.name for quantity in self.quantities}
 
     @property
     def spec(self) -> str:

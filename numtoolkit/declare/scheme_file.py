@@ -19,7 +19,7 @@ from typing import Any
 from numtoolkit import __version__
 from numtoolkit.declare.entries import Entry, operators
 from numtoolkit.declare.entry_text import MOST_DIGITS, parse_entry
-from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
+from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Eval, Item, Noise, Row, Step, Steps
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
@@ -279,12 +279,20 @@ STEP = record(Step, items=many(Form(_item_record, _item)), out=TEXT, carry=pairs
 PARAM = record(
     Param, name=TEXT, default=NUMBER, low=maybe(NUMBER), high=maybe(NUMBER), open=TRUTH, meaning=TEXT, free=TRUTH
 )
+QUANTITY = record(StepQuantity, name=TEXT, rule=RULE, sentence=TEXT, letter=TEXT)
 CLAIMS = record(Claims, **dict.fromkeys(ORDERS, maybe(WHOLE)), refuted=many(one_of("claim", ORDERS)))
 TAU = Form(
     lambda tau: ENTRY.write(tau) if isinstance(tau, Entry) else tau,
     lambda value, where: (WHOLE if isinstance(value, int) else ENTRY).read(value, where),
 )
 TABLE = Form(fitted_coefficients.record_of, _table)
+
+
+def _quantity_record(quantity: StepQuantity) -> dict[str, Any]:
+    if quantity.expansion is not None:
+        raise InputError(f"the step quantity {quantity.name} has an expansion, which no file holds; leave it out.")
+    own: dict[str, Any] = QUANTITY.write(quantity)
+    return own
 
 
 def _places(steps: Sequence[Step]) -> dict[str, Form]:
@@ -330,7 +338,7 @@ FIELDS = {
     "reference": ENTRY,
     "params": many(PARAM),
     "values": pairs(TEXT, NUMBER),
-    "quantities": pairs(TEXT, RULE),
+    "quantities": many(Form(_quantity_record, QUANTITY.read)),
     "claims": CLAIMS,
     "aliases": many(TEXT),
     "structure": pairs(TEXT, TEXT),
@@ -361,7 +369,7 @@ def _scheme(record: Any) -> Scheme:
     TEXT.read(given["numtoolkit"], "numtoolkit")
     own = {key: form.read(given[key], key) for key, form in FIELDS.items()}
     _check_values(own["params"], own["values"], own["name"])
-    _check_rules(own["params"], given["quantities"])
+    _check_rules(own["params"], own["quantities"])
     table = own.pop("table")
     scheme = Scheme(**own)
     return scheme if table is None else scheme.with_table(table)
@@ -391,9 +399,12 @@ def _check_values(params: Sequence[Param], values: Sequence[tuple[str, Fraction]
         known[key].check(name, value)
 
 
-def _check_rules(params: Sequence[Param], quantities: Sequence[tuple[str, str]]) -> None:
+def _check_rules(params: Sequence[Param], quantities: Sequence[StepQuantity]) -> None:
     known = {param.name for param in params}
-    for key, rule in quantities:
+    for quantity in quantities:
+        rule = _rule_name(quantity.rule)
         for need in NEEDS.get(rule, ()):
             if need not in known:
-                raise InputError(f"{key} = {rule} needs the parameter {need}, which is not there; declare it.")
+                raise InputError(
+                    f"{quantity.name} = {rule} needs the parameter {need}, which is not there; declare it."
+                )

@@ -158,7 +158,7 @@ def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Float
     cost     (400 x 200) w: 10 ms a one-step scheme, 0.15 s with one carried evaluation, 0.5 s with two
     """
     declared = read(scheme).unfitted()
-    names = [f"r{j}" for j in range(len(declared.steps.start))] + [name for name, _ in declared.quantities]
+    names = [f"r{j}" for j in range(len(declared.steps.start))] + [q.name for q in declared.quantities]
     equation = LinearEquation(linear, declared.frozen)
     values = declared.parameters() | dict.fromkeys(names, 1.0)
     evaluator = Evaluator(equation, np.array([1.0, 0.0]), np.array([0]), values)
@@ -180,7 +180,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     problem = problem_of(declared, process)
     values = declared.parameters()
     pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
-    quantities = {name: rule(problem, pairs, index, values | {"steps": 1}) for name, rule in declared.quantities}
+    quantities = {q.name: q.rule(problem, pairs, index, values | {"steps": 1}) for q in declared.quantities}
     evaluator = Evaluator(problem, pairs, index, values | quantities)
 
     def slope(item: Eval) -> Floats:

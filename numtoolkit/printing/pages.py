@@ -29,7 +29,7 @@ from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.normal import Normal, is_weight, monomial, normal, written_out
-from numtoolkit.printing.styles import LATEX, TEXT, Text
+from numtoolkit.printing.styles import TEXT, Latex, Text
 from numtoolkit.problem.operators import OPERATORS
 
 FILLING = "filling step"  # of `Steps.remainder`
@@ -66,7 +66,7 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
             printed += ["", f"tableau{times and f', each entry times {times}'}", *_grid(table, scheme, width)]
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in (*LEGEND, *_operators(scheme)) if re.search(pattern, body)]
-    own = [name for name, _ in scheme.quantities]
+    own = [quantity.name for quantity in scheme.quantities]
     legend += [f"{', '.join(own)} {'are' if own[1:] else 'is'} computed for each step of the grid"] if own else []
     where = textwrap.wrap("where " + "; ".join(legend), width, subsequent_indent="  ") if legend else []
     return "\n".join([*lines, *printed, "", *where])
@@ -90,6 +90,10 @@ def latex(scheme: Scheme) -> str:
         parts.append(f"% {scheme.spec}, {title} ({scheme.source}){(times and f', each entry times {times}') or ''}")
         parts += _aligned(step, scheme) if table is None else _array(table, scheme)
     return "\n".join(parts)
+
+
+def _latex(scheme: Scheme) -> Latex:
+    return Latex({quantity.name: quantity.letter for quantity in scheme.quantities if quantity.letter})
 
 
 def sections(scheme: Scheme) -> Iterator[tuple[str, Step]]:
@@ -130,6 +134,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("freezes", f"the {scheme.frozen.name}: {scheme.frozen.sentence}"),
         ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
+        *[("quantity", f"{own.name}: {own.sentence}" if own.sentence else own.name) for own in scheme.quantities],
         ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
         ("evaluations", ", ".join(counts)),
         ("claims", claims(scheme.claims)),
@@ -196,7 +201,7 @@ def rows(scheme: Scheme, step: Step) -> list[dict[str, str]]:
     found = []
     for item in step.items:
         at, name, _, parts = _statement(item, step, scheme, TEXT)
-        _, left, relation, right = _statement(item, step, scheme, LATEX)
+        _, left, relation, right = _statement(item, step, scheme, _latex(scheme))
         found.append({"at": at, "name": name, "is": " ".join(parts), "latex": f"{left} {relation} {' '.join(right)}"})
     return found
 
@@ -239,7 +244,7 @@ def _held(text: str, depth: int) -> str:
 
 
 def _aligned(step: Step, scheme: Scheme) -> list[str]:
-    rows = [_statement(item, step, scheme, LATEX)[1:] for item in step.items]
+    rows = [_statement(item, step, scheme, _latex(scheme))[1:] for item in step.items]
     lines = [rf"  {left} &{relation} {' '.join(parts)}" for left, relation, parts in rows]
     return [r"\begin{aligned}", " \\\\\n".join(lines), r"\end{aligned}"]
 
@@ -353,5 +358,5 @@ def _grid(table: Tableau, scheme: Scheme, width: int) -> list[str]:
 
 
 def _array(table: Tableau, scheme: Scheme) -> list[str]:
-    *stages, last = ["  " + " & ".join(line) + r" \\" for line in _cells(table, scheme, LATEX)]
+    *stages, last = ["  " + " & ".join(line) + r" \\" for line in _cells(table, scheme, _latex(scheme))]
     return [rf"\begin{{array}}{{c|{'c' * len(table.columns)}}}", *stages, r"  \hline", last, r"\end{array}"]

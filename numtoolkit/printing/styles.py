@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from numtoolkit.declare.entries import NONE, At, Cov, Entry, Flow, L, N, Op
 from numtoolkit.printing.normal import (
@@ -162,9 +162,15 @@ class Text:
 
 
 class Latex(Text):
-    r"""Entries as LaTeX: c_{2}\,\varphi_{1}(c_{2}\,z), \frac{1}{2\,c_{2}}, h\,L_{m}(0)."""
+    r"""Entries as LaTeX: c_{2}\,\varphi_{1}(c_{2}\,z), \frac{1}{2\,c_{2}}, h\,L_{m}(0).
+
+    letters    of names that are printed otherwise than spelt
+    """
 
     start, end, drawn = "y_{n}", "y_{n+1}", r"\sim"
+
+    def __init__(self, letters: Mapping[str, str] | None = None) -> None:
+        self.letters = letters or {}
 
     def product(self, top: list[Part], bottom: list[Part], blocks: list[str]) -> str:
         def line(parts: list[Part], alone: bool) -> str:
@@ -176,6 +182,8 @@ class Latex(Text):
         return r"\,".join(part for part in [over, *blocks] if part) or "1"
 
     def name(self, name: str) -> str:
+        if name in self.letters:
+            return self.letters[name]
         if name[0].isdigit():
             return name
         if root := re.fullmatch(r"sqrt\((\d+)\)", name):
@@ -209,4 +217,4 @@ class Latex(Text):
         return rf"\mathrm{{{name}}}_{{{', '.join(map(self.operator, operators))}}}({rest})"
 
 
-TEXT, LATEX = Text(), Latex()
+TEXT = Text()

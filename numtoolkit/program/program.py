@@ -208,9 +208,9 @@ def step_quantities(
     for j in range(len(scheme.steps.start)):
         with np.errstate(divide="ignore", invalid="ignore"):
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
-    for name, rule in scheme.quantities:
+    for quantity in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
-            found[name] = rule(problem, times, index, values | {"steps": len(times) - 1})
+            found[quantity.name] = quantity.rule(problem, times, index, values | {"steps": len(times) - 1})
     for name in scheme.fitted:
         found[name] = (
             np.zeros(len(index))

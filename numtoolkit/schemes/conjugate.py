@@ -13,17 +13,17 @@ from functools import lru_cache
 from numtoolkit.declare.entries import NONE, Op, op, symbol
 from numtoolkit.declare.forms import conjugate_euler
 from numtoolkit.declare.runs import EXPONENTIAL_EULER
-from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.conjugation import best_place, best_shift
 from numtoolkit.problem.operators import OPERATORS, PLACES
-from numtoolkit.problem.problem import Rule
 from numtoolkit.schemes.commons import MEAN, SHIFT, SIGMA_DATA
 
 SHIFT_BETA = Param("shift", Fraction(0), meaning="lambda of the conjugation, per unit of the integral of beta")
 SHIFT_TIME = Param("shift", Fraction(0), meaning="lambda of the conjugation at t = 1, per unit of process time")
 LAW = (SIGMA_DATA, MEAN)
+BEST = "makes the error of order h^2 on the Gaussian law least"
 
 
 def conjugate(
@@ -31,7 +31,7 @@ def conjugate(
     B: Op,
     source: str,
     params: tuple[Param, ...],
-    quantities: tuple[tuple[str, Rule], ...] = (),
+    quantities: tuple[StepQuantity, ...] = (),
     skip: str = "none",
 ) -> Scheme:
     """The conjugate Euler scheme of an operator."""
@@ -65,7 +65,8 @@ def lambda_ddim(name: str, matrix: str, source: str, shift: Fraction | None, B: 
     elif shift is not None:
         raise InputError(f"{name}(B=optimal) chooses its shift at each step; leave shift = {shift} out.")
     else:
-        scheme = conjugate(name, lam * op(matrix), source, LAW, (("shift", best_shift(OPERATORS[matrix])),), skip)
+        best = StepQuantity("shift", best_shift(OPERATORS[matrix]), f"the multiple of {matrix} that {BEST}")
+        scheme = conjugate(name, lam * op(matrix), source, LAW, (best,), skip)
     given = {"B": B} if B != "constant" else {}
     scheme = scheme.with_structure(**given, **({"skip": skip} if skip != "none" else {}))
     return scheme if shift is None else scheme.bind(shift=shift)
@@ -98,7 +99,10 @@ CONJUGATE_OPTIMAL = conjugate(
     sum((symbol(f"b_{place.name}") * op(place) for place in PLACES), NONE),
     "new here: arXiv:2310.07894 with the B that makes its error of order h^2 on a Gaussian law least",
     LAW,
-    tuple((f"b_{place.name}", best_place(place.name)) for place in PLACES),
+    tuple(
+        StepQuantity(f"b_{p.name}", best_place(p.name), f"place {p.name} of the matrix that {BEST}", f"B_{{{p.name}}}")
+        for p in PLACES
+    ),
 )
 
 CONJUGATE = (lambda_ddim_1, lambda_ddim_2, CONJUGATE_OPTIMAL)

@@ -26,7 +26,7 @@ from functools import lru_cache
 from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol, symbols
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, written
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, SINGLE
-from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.scheme import Scheme, StepQuantity
 from numtoolkit.declare.steps import Item, Row, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.rules import fall_of_noise, gaussian_bend
@@ -37,6 +37,7 @@ from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
 r0, fall, kappa_0, kappa_1 = symbol("r0"), symbol("fall"), symbol("kappa_0"), symbol("kappa_1")
 HALF = Fraction(1, 2)
 IIA = "arXiv:2304.11328"
+FALL = StepQuantity("fall", fall_of_noise, "the noise level at the end of the step over that at its start")
 MOST = 3  # earlier steps that iia-edm and biia-edm can use
 
 Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
@@ -61,7 +62,7 @@ def fitted(
         frozen=frozen,
         clock=clock,
         kinds="scalar",
-        quantities=(("fall", fall_of_noise),) if fall.name in used else (),
+        quantities=(FALL,) if fall.name in used else (),
         fitted=tuple(coefficients),
         base=base,
     )
@@ -251,7 +252,11 @@ GAUSS_FIT_2M = Scheme(
     clock="log-snr",
     kinds="scalar",
     params=(SIGMA_DATA,),
-    quantities=(("bend", gaussian_bend),),
+    quantities=(
+        StepQuantity(
+            "bend", gaussian_bend, "2 r0 times the extrapolated share that makes the step exact on the Gaussian law"
+        ),
+    ),
 )
 
 FITTED = (iia_ddim, biia_edm, iia_edm, IIA_SPNDM, IIA_IPNDM, IIA_DPMPP_2M, GAUSS_FIT_2M)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from numtoolkit.declare.entries import phi, symbol
 from numtoolkit.declare.forms import churned, tableau
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, one_step, two_stages
-from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.rules import churn_abscissa
 from numtoolkit.schemes.commons import STAGE, with_endings
@@ -59,6 +59,7 @@ HEUN_EDM = Scheme(
     kinds="scalar",
     claims=Claims(classical=2),
 )
+UP = StepQuantity("a", churn_abscissa, "how far back the added noise leads, in steps: to abscissa -a")
 
 
 def churned_scheme(
@@ -94,7 +95,7 @@ def churned_scheme(
             Param("s_max", window[1], Fraction(0), meaning="highest noise level that is churned"),
             Param("s_noise", Fraction(1), Fraction(0), free=False, meaning="inflation of the noise; 1 keeps the law"),
         ),
-        quantities=(("a", churn_abscissa),),
+        quantities=(UP,),
         claims=Claims(sde_weak=1),
     )
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from numtoolkit.declare.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
 from numtoolkit.declare.forms import combine, evaluate, word, written
 from numtoolkit.declare.runs import EXPONENTIAL_EULER
-from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Eval, Item, Noise, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.rules import mean_time_over_step
@@ -75,6 +75,8 @@ LAMBDA_S = Param(
     meaning="scale of the injected noise, 1 keeps the law",
 )
 
+MIDDLE = StepQuantity("w", mean_time_over_step, "the middle of the step over its length, in process time")
+
 
 def injected(reading: str, part: str) -> Entry:
     """The covariance of the noise of O with lambda_s in one part of the state, in each reading of the papers.
@@ -110,7 +112,7 @@ def oba(name: str, reading: str, part: str, step: Step, params: tuple[Param, ...
         tau=1,
         reference=number(1),
         params=params,
-        quantities=(("w", mean_time_over_step),) if reading == "tbar" else (),
+        quantities=(MIDDLE,) if reading == "tbar" else (),
         claims=Claims(sde_weak=1, refuted=("sde_weak",) if reading == "tbar" else ()),
         aliases=("sps-s",),
     )

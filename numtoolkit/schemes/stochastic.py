@@ -7,7 +7,7 @@ from functools import lru_cache
 from numtoolkit.declare.entries import ZERO, adams, number, symbol
 from numtoolkit.declare.forms import ancestral, check_declared, history, noisy
 from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
-from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.rules import ancestral_abscissa
 from numtoolkit.schemes.multistep import FIRST, solver_weights
@@ -16,6 +16,7 @@ from numtoolkit.schemes.one_step import DPMPP_2S
 d = symbol("d")
 TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
+DOWN = StepQuantity("d", ancestral_abscissa, "the abscissa the flow goes down to, from where noise leads back up to 1")
 
 
 def ancestral_scheme(
@@ -43,7 +44,7 @@ def ancestral_scheme(
         kinds="scalar",
         reference=d - 1,
         params=(ETA, *(p for p in DPMPP_2S.params if step is DPMPP_2S.steps.inner)),
-        quantities=(("d", ancestral_abscissa),),
+        quantities=(DOWN,),
         claims=Claims(sde_weak=1),
         aliases=aliases,
     )

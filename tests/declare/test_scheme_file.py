@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from numtoolkit.cli import main
 from numtoolkit.declare.entries import at, op
 from numtoolkit.declare.forms import tableau
-from numtoolkit.declare.scheme import Claims, Scheme
+from numtoolkit.declare.scheme import Claims, Scheme, StepQuantity
 from numtoolkit.declare.scheme_file import FORMAT, read_scheme, write_scheme
 from numtoolkit.errors import InputError, NumtoolkitError, StorageError
 from numtoolkit.files.fitted_coefficients import FittedCoefficients, FittedStep
@@ -136,7 +136,8 @@ def test_the_text_says_its_format_version_and_digest():
 def test_numbers_and_entries_are_text_and_rules_are_names():
     """No float and no code stands in a file."""
     record = json.loads(TEXT)
-    assert record["quantities"] == [["a", "churn_abscissa"]]
+    (quantity,) = record["quantities"]
+    assert (quantity["name"], quantity["rule"], quantity["letter"]) == ("a", "churn_abscissa", "")
     assert record["values"] == [["churn", "10"]]
     assert record["params"][2]["default"] == "6/5"
     assert record["reference"] == "a"
@@ -153,7 +154,7 @@ def test_numbers_and_entries_are_text_and_rules_are_names():
 
 def test_every_rule_of_the_catalogue_has_a_name():
     """And every name is one rule."""
-    used = {rule for own in EVERY for _, rule in own.quantities}
+    used = {quantity.rule for own in EVERY for quantity in own.quantities}
     assert used == set(RULES.values())
     assert len(set(RULES.values())) == len(RULES)
 
@@ -164,7 +165,7 @@ def test_a_scheme_whose_rule_has_no_name_is_not_written():
     def mine(problem, t, index, values):
         return np.ones(len(index))
 
-    own = replace(scheme("euler-churn"), quantities=(("a", mine),))
+    own = replace(scheme("euler-churn"), quantities=(StepQuantity("a", mine),))
     with pytest.raises(InputError, match=r"mine of a step quantity has no name; add it to numtoolkit\.problem\.rules"):
         own.to_json()
 
@@ -175,6 +176,14 @@ def test_a_scheme_that_could_not_be_read_again_is_not_written():
         with pytest.raises(InputError, match="cannot be written as JSON: ") as refused:
             replace(scheme("ddim"), **wrong).to_json()
         one_sentence(str(refused.value))
+
+
+def test_an_expansion_of_a_step_quantity_is_not_written():
+    """It is code of its own; a file without it would be another scheme."""
+    own = scheme("euler-churn")
+    expanded = replace(own, quantities=(replace(own.quantities[0], expansion=lambda h: h),))
+    with pytest.raises(InputError, match="the step quantity a has an expansion, which no file holds"):
+        expanded.to_json()
 
 
 OWN_VALUES = [
@@ -310,8 +319,8 @@ DAMAGED = [
     (("values",), [["churn", "-1"]], "churn = -1 is out of range"),
     (("values",), [["chrn", "1"]], "values binds 'chrn', which is no parameter"),
     (("values", 0), ["churn"], r"values\[0\] is a list, not a pair"),
-    (("quantities", 0, 1), "os.system", "unknown rule 'os.system'"),
-    (("quantities", 0, 1), "ancestral_abscissa", "a = ancestral_abscissa needs the parameter eta"),
+    (("quantities", 0, "rule"), "os.system", "unknown rule 'os.system'"),
+    (("quantities", 0, "rule"), "ancestral_abscissa", "a = ancestral_abscissa needs the parameter eta"),
     (("quantities",), [], "'a' is neither a parameter nor a step quantity"),
     (("claims", "classical"), 10**20, "claims.classical is .*, not a whole number from 0 to 99"),
     (("claims", "refuted"), ["truth"], "unknown claim 'truth'"),

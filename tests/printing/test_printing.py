@@ -17,7 +17,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import Noise, Row, Steps
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
-from numtoolkit.printing.styles import LATEX, TEXT
+from numtoolkit.printing.styles import TEXT, Latex
 from numtoolkit.problem.frozen import FROZEN_DATA
 from numtoolkit.problem.operators import OPERATORS
 from numtoolkit.problem.problem import Frozen
@@ -360,7 +360,7 @@ def test_an_integral_that_ends_before_its_row_is_printed_as_an_integral():
     """What no phi function says is written out as an integral."""
     early = Int(L, N, (number(1), symbol("c2")), number(0), number("1/2"))
     assert TEXT.entry(early, number(1)) == "Int(L, N; 1 s^0 + c2 s^1; 0, 1/2)"
-    assert LATEX.entry(early, number(1)) == r"\mathrm{Int}_{L, N}(1 s^0 + c_{2} s^1; 0, \frac{1}{2})"
+    assert Latex().entry(early, number(1)) == r"\mathrm{Int}_{L, N}(1 s^0 + c_{2} s^1; 0, \frac{1}{2})"
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_an_integral_that_ends_before_its_row_is_printed_as_an_integral():
 )
 def test_scalars_are_printed_in_lowest_terms(entry, text, latex):
     """Quotients are cancelled, signs pulled out, and 0 and 1 seen, in text and LaTeX."""
-    assert (TEXT.entry(entry, number(1)), LATEX.entry(entry, number(1))) == (text, latex)
+    assert (TEXT.entry(entry, number(1)), Latex().entry(entry, number(1))) == (text, latex)
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_scalars_are_printed_in_lowest_terms(entry, text, latex):
 )  # fmt: skip
 def test_names_become_symbols_with_indices(name, latex):
     """Digits and words after a letter become indices, Greek names Greek letters."""
-    assert LATEX.name(name) == latex
+    assert Latex().name(name) == latex
 
 
 # --- LaTeX
@@ -405,7 +405,7 @@ def test_every_formula_is_latex_that_renders(spec):
         for row in printing.rows(member, layout):
             parser.parse(f"${row['latex']}$")
         table = pages.tableau(member, layout)
-        for line in pages._cells(table, member, LATEX) if table else ():
+        for line in pages._cells(table, member, Latex()) if table else ():
             for cell in filter(None, line):
                 parser.parse(f"${cell}$")
 
@@ -419,3 +419,13 @@ def test_arrays_are_closed_and_their_lines_are_of_one_length(spec):
     for columns, body in re.findall(r"\\begin{array}{c\|(c+)}\n(.*?)\\end{array}", page, re.DOTALL):
         lines = [line for line in body.split("\n") if line.strip() and r"\hline" not in line]
         assert {line.count("&") for line in lines} == {len(columns)}
+
+
+def test_a_step_quantity_is_explained_where_its_scheme_is_printed():
+    """Every one of the catalogue has a sentence, which `show` prints after its name; LaTeX prints its letter."""
+    for own in (own for own in catalogue() if own.quantities):
+        text = " ".join(printing.text(own).split())
+        for quantity in own.quantities:
+            assert quantity.sentence
+            assert f"quantity {quantity.name}: {quantity.sentence}" in text
+    assert "B_{xm}" in printing.latex(scheme("conjugate-optimal"))
