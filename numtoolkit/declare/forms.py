@@ -46,7 +46,7 @@ LONGEST = 12  # evaluations of the past
 
 
 def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None) -> Step:
-    """A layout with every phi written out for the row it stands in."""
+    """A step of `items` to the row `out`, `carry` its history (name -> item), every phi written out for its row."""
 
     def _item(item: Item) -> Item:
         if not isinstance(item, Row):
@@ -57,12 +57,12 @@ def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None
 
 
 def evaluate(name: str, of: str = START, c: Scalarlike = 0, network_time: Scalarlike | None = None) -> Eval:
-    """An evaluation at abscissa c, told the same time unless stated."""
+    """The evaluation `name` at the row `of`, abscissa c; the network is told `network_time`, c unless given."""
     return Eval(name, of, as_scalar(c), as_scalar(c if network_time is None else network_time))
 
 
 def combine(name: str, c: Scalarlike, **terms: Scalarlike) -> Row:
-    """The row name = sum of terms at abscissa c."""
+    """The row `name` = sum of `terms` at abscissa c."""
     return Row(name, as_scalar(c), tuple((source, as_entry(entry)) for source, entry in terms.items()))
 
 
@@ -142,7 +142,7 @@ def _weights(what: str, values: object) -> list[Entry]:
 def runge_kutta(c: Sequence[Scalarlike], A: Sequence[Sequence[Scalarlike]], b: Sequence[Scalarlike]) -> Step:
     """A plain Runge-Kutta step from its Butcher tableau of numbers or parameters, for a scheme that freezes the drift.
 
-    runge_kutta([0, "1/2"], [[], ["1/2"]], [0, 1]) is the midpoint rule. The shape is that of `tableau`.
+    runge_kutta([0, "1/2"], [[], ["1/2"]], [0, 1]) is the midpoint rule. c, A and b have the shape of `tableau`.
     raises   InputError for another shape, or a weight that is a block
     """
     nodes, rows, weights = _shaped(c, A, b)
@@ -155,13 +155,19 @@ def _slopes(weights: Sequence[Scalarlike], d: Entry) -> list[Entry]:
 
 
 def check_declared(name: str, k: int, high: int, low: int = 1, letter: str = "k") -> None:
-    """raises   InputError for a member that a family, of low <= k <= high, does not have"""
+    """Checks that the family `name` has a member of index k, low <= k <= high; `letter` is what the sentence calls it.
+
+    raises   InputError for a member that there is not
+    """
     if not low <= k <= high:
         raise InputError(f"{name}({k}) is not declared; use {letter} = {low} to {high}.")
 
 
 def check_whole(what: str, value: object, low: int, high: int) -> None:
-    """raises   InputError for what is no whole number of low to high"""
+    """Checks that `value` is a whole number of low to high; `what` is what the sentence calls it.
+
+    raises   InputError for any other value
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(f"{what} = {value!r} is no whole number from {low} to {high}; give one.")
 
@@ -222,6 +228,10 @@ def predict_correct(predictor: Sequence[Scalarlike], corrector: Sequence[Scalarl
 
     E0, E1, ... are carried from earlier steps; the first step of a run evaluates E0 itself.
     raises   InputError unless the corrector has one weight more than the predictor
+    predictor   weights of E0, E1, ...
+    corrector   the same with one more, last, of the new evaluation
+    keep        how many evaluations the next step is handed
+    first       whether this is the first step of a run
     """
     predictor, corrector = _weights("the predictor", predictor), _weights("the corrector", corrector)
     if not predictor or len(corrector) != len(predictor) + 1:
@@ -338,7 +348,7 @@ def conjugate_euler(B: Op) -> Step:
 
 
 def churned(layout: Step, a: Scalarlike, scale: Scalarlike = 1) -> Step:
-    """Noise is added back to abscissa -a by the forward law (covariance times `scale`), then the step runs.
+    """Noise is added back to abscissa -a by the forward law (covariance times `scale`), then the step `layout` runs.
 
     raises   InputError for a step with history, which noise would set apart from the state, or one that draws noise
     """

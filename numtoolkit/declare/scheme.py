@@ -36,6 +36,10 @@ class Param:
     free: bool = True
 
     def check(self, scheme: str, value: Fraction) -> Fraction:
+        """The value, where the parameter may have it; `scheme` names the scheme in the sentence of a refusal.
+
+        raises   InputError for a value outside the range
+        """
         below = self.low is not None and (value <= self.low if self.open else value < self.low)
         if below or (self.high is not None and value > self.high):
             low = "" if self.low is None else f"{self.low} {'<' if self.open else '<='} "
@@ -157,6 +161,7 @@ class Scheme:
 
     @property
     def kind(self) -> str:
+        """What its orders mean: "ode" where it follows the flow, reference 0, and "sde" else."""
         return "ode" if self.reference == ZERO else "sde"
 
     @property
@@ -166,6 +171,7 @@ class Scheme:
 
     @property
     def nfe_per_step(self) -> int:
+        """Network evaluations of an inner step."""
         return self.steps.inner.evaluations
 
     @property

@@ -2,7 +2,7 @@
 
 from numtoolkit.files.fitted_coefficients import FittedCoefficients, read_fitted_coefficients, write_fitted_coefficients
 from numtoolkit.fitting.least_squares import fit
-from numtoolkit.fitting.search import search
+from numtoolkit.fitting.parameter_search import search
 from numtoolkit.moved import names_of
 
 __all__ = ["FittedCoefficients", "fit", "read_fitted_coefficients", "search", "write_fitted_coefficients"]

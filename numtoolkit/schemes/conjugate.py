@@ -34,7 +34,10 @@ def conjugate(
     quantities: tuple[StepQuantity, ...] = (),
     skip: str = "none",
 ) -> Scheme:
-    """The conjugate Euler scheme of an operator."""
+    """The conjugate Euler scheme `name` of an operator B, from `source`, with its params and step quantities.
+
+    skip   as in `lambda_ddim_1`
+    """
     if skip not in ("none", "mm"):
         raise InputError(f"{name}(skip={skip}) is not declared; use skip = none or mm.")
     return Scheme(
@@ -52,7 +55,12 @@ def conjugate(
 
 
 def lambda_ddim(name: str, matrix: str, source: str, shift: Fraction | None, B: str, skip: str) -> Scheme:
-    """The scheme of B = shift times a fixed matrix, which is the name of an operator per unit of process time."""
+    """The scheme `name` of B = shift times a fixed matrix, from `source`.
+
+    matrix   the name of an operator per unit of process time
+    shift    None leaves it open; B and skip are those of `lambda_ddim_1`
+    raises   InputError for a B or skip that there is not, or a shift where B chooses it
+    """
     lam = symbol("shift")
     if B == "constant":
         scheme = conjugate(name, lam * op(matrix), source, (SHIFT,), skip=skip)
@@ -86,7 +94,7 @@ def lambda_ddim_1(shift: Fraction | None = None, B: str = "constant", skip: str 
 
 @lru_cache
 def lambda_ddim_2(shift: Fraction | None = None, B: str = "constant", skip: str = "none") -> Scheme:
-    """B = shift times the matrix of ones; the rest as in `lambda_ddim_1`."""
+    """B = shift times the matrix of ones; B, shift and skip as in `lambda_ddim_1`."""
     return lambda_ddim("lambda-ddim-2", "ones", "arXiv:2310.07894, lambda-DDIM-II", shift, B, skip)
 
 

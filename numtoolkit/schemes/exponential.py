@@ -19,7 +19,10 @@ r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
 def exponential(
     name: str, step: Step, claims: Claims, source: str, params: tuple[Param, ...] = (), frozen: str = "data"
 ) -> Scheme:
-    """An exponential Runge-Kutta scheme in log-SNR."""
+    """An exponential Runge-Kutta scheme in log-SNR: its name, step, claims, source and params.
+
+    frozen   what it holds fixed over a step
+    """
     return Scheme(
         name,
         family="exponential",

@@ -52,7 +52,11 @@ def fitted(
     frozen: str = "noise",
     clock: str = "noise-level",
 ) -> Scheme:
-    """A scheme with fitted coefficients, which is its base where they are 0."""
+    """A scheme `name` of given steps and source with fitted coefficients, which is its base where they are 0.
+
+    coefficients    names of the step quantities that a table gives
+    frozen, clock   what it holds fixed over a step, and in which variable
+    """
     used = set().union(*(symbols(entry) for step in steps.distinct for _, entry in step.entries()))
     return Scheme(
         name,
@@ -75,7 +79,7 @@ HERE: tuple[Item, ...] = (evaluate("E0"), combine("Y0", 0, y=1))  # the state un
 
 
 def transfer(name: str, noise: Shares, state: str = "Y0", origin: Entry = ZERO) -> Row:
-    """DDIM with a mean of evaluations as its noise, from a state at abscissa `origin` to the end of the step."""
+    """The row `name`: DDIM from `state` at abscissa `origin` to the step's end, its noise a mean of evaluations."""
     weights = {source: share * integral(origin, 1) for source, share in noise.items()}
     return combine(name, 1, **{state: flow(origin, 1)}, **weights)
 
@@ -86,6 +90,7 @@ def extrapolated(now: Shares, before: Shares, keep: int) -> Step:
     T0 and T1 are the transfers to the end of the step, at noise level t, from here and from the state Y1 a step earlier
     with the noise e' = `before`: T0 - T1 = alpha (D - D' + t (e - e')). A step from s to t weighs the data by
     alpha (1 - t/s), and the noise by alpha (t - s), which is phi_1.
+    keep   how many of the carried rows and evaluations the next step is handed
     """
     data, noise = kappa_0 * (1 - fall), kappa_0 * fall + kappa_1
     shares = {source: now.get(source, 0) - before.get(source, 0) for source in {**now, **before}}
@@ -99,6 +104,7 @@ def extrapolated(now: Shares, before: Shares, keep: int) -> Step:
 
 
 def carried(keep: int) -> dict[str, str]:
+    """What a step hands on: its start as the state Y1 of the step before, and `keep` of its evaluations."""
     return {"Y1": "Y0"} | {f"E{j + 1}": f"E{j}" for j in range(keep)}
 
 
@@ -207,7 +213,11 @@ def weighed_heun(shares: Sequence[tuple[Entry, Entry]], keep: int) -> Step:
 def heun_family(
     name: str, r: int, kinds: Sequence[str], shares: Callable[[int], tuple[Entry, Entry]], source: str
 ) -> Scheme:
-    """Heun's step, then steps with as much history as there is, up to r earlier steps."""
+    """Heun's step, then steps with as much history as there is, up to r earlier steps: the scheme `name` from `source`.
+
+    kinds    what the coefficients are called, a name for each
+    shares   of the noises at the start and the end of the step j steps back
+    """
     check_declared(name, r, MOST, low=0, letter="r")
     plain = weighed_heun([(ONE / 2, ONE / 2)], keep=min(1, r))
     steps = [weighed_heun([shares(j) for j in range(k + 1)], keep=min(k + 1, r)) for k in range(r + 1)]

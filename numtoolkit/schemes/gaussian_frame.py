@@ -42,6 +42,7 @@ def gframe_ab(
 
     With tau > 0 it is an SDE with the exact noise of its linear part: of weak order 2, and for k >= 3 with no other
     error of third order than one proportional to tau^2.
+    sigma_data, mean   of the Gaussian law whose flow is exact; opening and ending as in `numtoolkit.declare.runs`
     """
     check_declared("gframe-ab", k, HIGHEST)
     claims = Claims(sde_weak=min(k, 2)) if tau else Claims(classical=k)
@@ -62,6 +63,7 @@ def gframe_abm(
 
     Orders are raised at the start; the last step only predicts, so N steps take N evaluations. On equal steps in theta
     the predicted states are those of gframe-ab(k + 1).
+    sigma_data, mean, tau, ending   as in `gframe_ab`
     """
     check_declared("gframe-abm", k, HIGHEST)
     claims = Claims(sde_weak=2) if tau else Claims(classical=k + 1)

@@ -14,7 +14,7 @@ r0, r1 = symbol("r0"), symbol("r1")
 
 
 def in_log_snr(name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A multistep scheme that freezes the data in log-SNR."""
+    """A multistep scheme that freezes the data in log-SNR: its name, steps, claims, source and aliases."""
     return Scheme(
         name,
         family="exponential multistep",
@@ -55,7 +55,7 @@ FIRST = history([phi(1)], keep=1)  # the first step of a scheme with one value o
 
 @lru_cache
 def dpmpp_2m(*, opening: str = "raised", ending: str = "full") -> Scheme:
-    """DPM-Solver++(2M); `opening` and `ending` as in `numtoolkit.schemes.commons`."""
+    """DPM-Solver++(2M); `opening` and `ending` as in `numtoolkit.declare.runs`."""
     steps = multistep(solver_weights(1), 2, opening, ending)
     scheme = in_log_snr("dpmpp-2m", steps, Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",))
     return scheme.with_structure(**ends(opening, ending))
@@ -97,7 +97,10 @@ def res_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
 
 @lru_cache
 def exp_adams(k: int = 4, *, opening: str = "raised", ending: str = "full") -> Scheme:
-    """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4)."""
+    """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4).
+
+    opening, ending   as in `numtoolkit.declare.runs`
+    """
     check_declared("exp-adams", k, 6)
     source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
     scheme = in_log_snr("exp-adams", multistep(adams_weights, k, opening, ending), Claims(k, k, k, k), source)
@@ -110,7 +113,7 @@ def unipc(p: int = 2, variant: str = "bh2", *, ending: str = "lower") -> Scheme:
 
     The order is raised at the start and lowered at the end, where the last step only predicts.
     variant  bh1 or bh2: what the closed halves (p = 2 predictor, p = 1 corrector) multiply, h or the integral.
-    ending   lower, as in the authors' code, full, ddim or none: see `numtoolkit.schemes.commons`
+    ending   lower, as in the authors' code, full, ddim or none: see `numtoolkit.declare.runs`
     """
     if not 1 <= p <= 4 or variant not in ("bh1", "bh2"):
         raise InputError(f"unipc({p}, variant={variant}) is not declared; use p = 1 to 4 with variant bh1 or bh2.")

@@ -16,7 +16,7 @@ EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
 
 
 def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock: str = "noise-level") -> Scheme:
-    """A multistep scheme that freezes the noise."""
+    """A multistep scheme that freezes the noise: its name, steps, claims, source and clock."""
     return Scheme(
         name,
         family="noise polynomial",
@@ -38,7 +38,10 @@ def _polynomial(name: str, k: int, clock: str, source: str, opening: str, ending
 
 @lru_cache
 def deis_tab(k: int = 3, *, opening: str = "raised", ending: str = "full") -> Scheme:
-    """DEIS-tAB(k): the noise as a polynomial of degree k in process time (arXiv:2204.13902 eq. 14)."""
+    """DEIS-tAB(k): the noise as a polynomial of degree k in process time (arXiv:2204.13902 eq. 14).
+
+    opening, ending   as in `numtoolkit.declare.runs`
+    """
     return _polynomial("deis-tab", k, "time", "arXiv:2204.13902 eq. 14, tAB-DEIS", opening, ending)
 
 
@@ -47,6 +50,7 @@ def deis_rhoab(k: int = 3, *, opening: str = "raised", ending: str = "full") -> 
     """DEIS-rhoAB(k): the noise as a polynomial of degree k in the noise level; LMS(k + 1) and variable-step iPNDM.
 
     k-diffusion's LMS goes to noise level 0 at full order: ending = zero.
+    opening, ending   as in `numtoolkit.declare.runs`
     """
     source = "arXiv:2204.13902 section 3.3, rhoAB-DEIS; LMS of k-diffusion"
     return _polynomial("deis-rhoab", k, "noise-level", source, opening, ending)
@@ -63,6 +67,7 @@ def ipndm(k: int = 4, *, opening: str = "raised", ending: str = "full") -> Schem
     """iPNDM(k): Adams-Bashforth weights of equal steps on whatever grid (arXiv:2204.13902 appendix H.2).
 
     Order 1 for arbitrary step ratios; 2, for every k >= 2, when they tend to 1 as the grid is refined.
+    opening, ending   as in `numtoolkit.declare.runs`
     """
     check_declared("ipndm", k, 4)
     claims = Claims(classical=k, refuted=("classical",) if k > 1 else ())

@@ -72,7 +72,11 @@ def churned_scheme(
     cap: Fraction = Fraction(2),
     window: tuple[Fraction, Fraction] = (Fraction(1, 20), Fraction(50)),
 ) -> Scheme:
-    """A one-step scheme of the flow after noise is added back, as EDM does it."""
+    """A one-step scheme `name` of the flow after noise is added back, as EDM does it (arXiv:2206.00364 Algorithm 2).
+
+    step, frozen, clock   of the scheme of the flow, with its own parameters `own`; source is where it is from
+    cap, window           defaults: the largest rise of the squared noise level, between which levels
+    """
     inflation = symbol("s_noise") ** 2
     return Scheme(
         name,

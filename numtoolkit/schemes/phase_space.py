@@ -30,7 +30,11 @@ def splitting(step: Step, *remainder: Step) -> Steps:
 
 
 def ode(name: str, text: str, source: str, *remainder: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A deterministic splitting of the probability flow; words of 1, 2, ... evaluations fill its budget."""
+    """A deterministic splitting of the probability flow, `name` from `source`, its word in `text`.
+
+    remainder   words of 1, 2, ... evaluations, which fill its budget
+    aliases     other names of it
+    """
     return Scheme(
         name,
         family="phase-space splitting",
@@ -44,7 +48,10 @@ def ode(name: str, text: str, source: str, *remainder: str, aliases: tuple[str, 
 
 
 def sde(name: str, step: Step, source: str, *remainder: str) -> Scheme:
-    """A stochastic splitting of the reverse SDE; words of 1, 2, ... evaluations fill its budget."""
+    """A stochastic splitting `name` of the reverse SDE from `source`, a step.
+
+    remainder   words of 1, 2, ... evaluations, which fill its budget
+    """
     return Scheme(
         name,
         family="stochastic splitting",
@@ -95,9 +102,10 @@ def injected(reading: str, part: str) -> Entry:
 
 
 def oba(name: str, reading: str, part: str, step: Step, params: tuple[Param, ...]) -> Scheme:
-    """An OBA step with lambda_s in the noise of one part of the state.
+    """An OBA step with lambda_s in the noise of one part of the state: the scheme `name` of `step` with params.
 
     The published formula of lambda_s could not be recovered; `injected` lists the readings of it.
+    reading, part   as in `injected`
     """
     if reading not in ("rate", "amp", "tbar") or part not in ("x", "m"):
         raise InputError(f"{name}({reading}, {part}) is not declared; use rate, amp or tbar, with part x or m.")
@@ -164,6 +172,11 @@ CONJUGATION = shift * op("unit")
 
 
 def conjugate_splitting(name: str, text: str, *remainder: str, aliases: tuple[str, ...] = ()) -> Scheme:
+    """The splitting `name` of the word in `text`, its kicks conjugate flows of the shift lambda.
+
+    remainder   words of 1, 2, ... evaluations, which fill its budget
+    aliases     other names of it
+    """
     return Scheme(
         name,
         family="conjugate",

@@ -28,7 +28,11 @@ def ancestral_scheme(
     start: tuple[Step, ...] = (),
     aliases: tuple[str, ...] = (),
 ) -> Scheme:
-    """A deterministic scheme with forward noise after each step; step ratios are those of the whole steps."""
+    """A deterministic scheme with forward noise after each step: the scheme `name` from `source`, with aliases.
+
+    step, start     of the deterministic run; step ratios are those of the whole steps
+    frozen, clock   what it holds fixed over a step, and in which variable
+    """
     return Scheme(
         name,
         family="ancestral",
@@ -72,7 +76,12 @@ RES_2M_ANCESTRAL = ancestral_scheme(
 
 
 def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 ends without it."""
+    """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 ends without it.
+
+    name, source, aliases   of the scheme
+    flow, frozen            steps of the probability flow, and what they hold fixed
+    order                   the weak order that is claimed
+    """
     steps = noisy(flow)
     return Scheme(
         name,
@@ -121,6 +130,7 @@ def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: st
     The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
     at the start; the last step is of first order and only predicts, so N steps take N evaluations: at full order a long
     last step blows up (the authors' code lowers several, ending = lower). tau = 0 is a scheme of the probability flow.
+    ending   as in `numtoolkit.declare.runs`
     """
     check_declared("sa-solver", p, 4, letter="p")
     check_declared("sa-solver", c, 4, low=0, letter="c")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numtoolkit import Network
 from numtoolkit.fitting import fit
 from numtoolkit.fitting.least_squares import probe
-from numtoolkit.fitting.search import gaussian_error
+from numtoolkit.fitting.parameter_search import gaussian_error
 from numtoolkit.laws.named import law_of, mixture
 from numtoolkit.phi_functions import phi
 from numtoolkit.problem.grids import grid

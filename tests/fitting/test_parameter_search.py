@@ -6,7 +6,7 @@ import pytest
 
 from numtoolkit.errors import InputError
 from numtoolkit.fitting import search
-from numtoolkit.fitting.search import gaussian_error
+from numtoolkit.fitting.parameter_search import gaussian_error
 from numtoolkit.laws.named import law_of, ring
 from numtoolkit.measure import error_curve
 from numtoolkit.problem.grids import grid

@@ -37,7 +37,7 @@ from numtoolkit.symbolic.verdict import verify
 from numtoolkit.symbolic.weak import weak_order
 
 LONGEST = 300
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def made() -> dict[str, tuple[object, str]]:
