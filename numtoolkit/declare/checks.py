@@ -30,7 +30,7 @@ from numtoolkit.declare.entries import (
 )
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step, Steps
 from numtoolkit.errors import InputError, counted
-from numtoolkit.problem.kinds import EVERY_KIND, Kind
+from numtoolkit.problem.kinds import EVERY_KIND, SCALAR, Kind
 from numtoolkit.problem.problem import Clock, Frozen, Operator
 from numtoolkit.spec_text import parse
 
@@ -123,7 +123,7 @@ def _check_text(scheme: Scheme) -> None:
         value = getattr(scheme, what)
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"its {what} is {value!r}; write a text that is not empty.")
-    for what in ("params", "quantities", "aliases", "fitted"):
+    for what in ("params", "quantities", "aliases", "fitted", "tau_between"):
         value = getattr(scheme, what)
         if not isinstance(value, tuple):
             raise InputError(f"{what} = {value!r} is a {type(value).__name__}; write a tuple, of one as (x,).")
@@ -189,7 +189,17 @@ def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
             has = "a step ratio" if RATIO.fullmatch(name) else "taken by the notation"
             raise InputError(f"the name {name!r} is {has}; give the scalar another.")
     _once("the scalar", names)
-    used = in_steps | symbols(scheme.reference) | symbols(scheme.tau)
+    known = {param.name for param in scheme.params}
+    if scheme.tau_between and (len(scheme.tau_between) != 2 or not set(scheme.tau_between) <= known):
+        raise InputError(
+            f"tau_between = {scheme.tau_between!r} is no pair of parameters; name those of the lowest and highest "
+            "noise level at which tau acts."
+        )
+    if scheme.tau_between and (scheme.tau == 0 or scheme.kinds != (SCALAR,)):
+        raise InputError(
+            "tau_between is for a tau that is not 0 on scalar processes; leave it out, or add kinds='scalar'."
+        )
+    used = in_steps | symbols(scheme.reference) | symbols(scheme.tau) | {*scheme.tau_between}
     unknown = sorted(name for name in used - {*names} if not RATIO.fullmatch(name))
     if unknown:
         raise InputError(f"{unknown[0]!r} is neither a parameter nor a step quantity; declare it.")

@@ -121,6 +121,7 @@ class Scheme:
     clock      of the nodes and polynomial weights, likewise (`numtoolkit.problem.clocks`); natural is the process's own
     kinds      of process it runs on, "scalar", "phase space" or both; by default those that have its axes
     tau        dynamics of the operators L, N, G: 0 the probability flow, 1 the reverse SDE; a number or a parameter
+    tau_between  two parameters: tau acts in steps that start between these noise levels, and is 0 in the others
     reference  tau^2 of the SDE whose law the scheme follows (a scalar entry; churn makes it a step quantity)
     params     named scalars; sigma_data and mean are those of the Gaussian law that the residual, the angle and
                optimal conjugations refer to
@@ -137,6 +138,7 @@ class Scheme:
     clock: Read[str | Clock, Clock] = Read(axes.clock, NATURAL)
     kinds: Read[str | Iterable[str | Kind], tuple[Kind, ...]] = Read(axes.kinds, ())
     tau: int | Entry = 0
+    tau_between: tuple[str, ...] = ()
     reference: Entry = ZERO
     params: tuple[Param, ...] = ()
     quantities: tuple[StepQuantity, ...] = ()

@@ -335,6 +335,7 @@ FIELDS = {
     "clock": named("clock", CLOCKS, "numtoolkit.problem.clocks.CLOCKS"),
     "kinds": many(named("kind of process", KINDS, "numtoolkit.problem.kinds.KINDS")),
     "tau": TAU,
+    "tau_between": many(TEXT),
     "reference": ENTRY,
     "params": many(PARAM),
     "values": pairs(TEXT, NUMBER),

@@ -135,6 +135,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
         *[("quantity", f"{own.name}: {own.sentence}" if own.sentence else own.name) for own in scheme.quantities],
+        ("tau", f"0 in steps that start outside {' to '.join(scheme.tau_between)}" if scheme.tau_between else ""),
         ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
         ("evaluations", ", ".join(counts)),
         ("claims", claims(scheme.claims)),

@@ -8,7 +8,7 @@ read in float64 once, before a run starts, and kept as Python floats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
@@ -166,9 +166,10 @@ def lower(
     problem, predicts = problem_of(scheme, process), prediction(network)
     run = plan(scheme, times, nfe)
     steps: list[ProgramStep] = []
-    for step, stretch in groupby(range(len(run)), run.__getitem__):  # equal steps in a row are lowered together
+    alike = [*zip(run, taus(scheme, problem, times), strict=True)]
+    for (step, tau), stretch in groupby(range(len(run)), alike.__getitem__):  # equal steps in a row at once
         try:
-            steps += _lower_step(scheme, step, problem, times, np.array([*stretch]), predicts)
+            steps += _lower_step(scheme, step, replace(problem, tau=tau), times, np.array([*stretch]), predicts)
         except np.linalg.LinAlgError:
             if times[-1] == 0:
                 raise InputError(
@@ -187,6 +188,20 @@ def lower(
             f"nfe = {fitted} or fit anew."
         )
     return program
+
+
+def taus(scheme: Scheme, problem: Problem, times: Floats) -> list[float]:
+    """tau of each step of a run: that of the problem, or 0 where the step starts outside the scheme's `tau_between`.
+
+    scheme, problem   any, and what it integrates
+    times             N + 1 process times, falling
+    """
+    acts = np.full(len(times) - 1, True)
+    if scheme.tau_between:
+        level, values = problem.process.level(times[:-1]), scheme.parameters()
+        low, high = (float(values[name]) for name in scheme.tau_between)
+        acts = (low <= level) & (level <= high)
+    return [float(tau) for tau in np.where(acts, problem.tau, 0.0)]
 
 
 def step_quantities(

@@ -9,12 +9,17 @@ from numtoolkit.declare.forms import ancestral, check_declared, history, noisy
 from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
 from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
+from numtoolkit.errors import InputError
 from numtoolkit.problem.rules import ancestral_abscissa
 from numtoolkit.schemes.multistep import FIRST, solver_weights
 from numtoolkit.schemes.one_step import DPMPP_2S
 
 d = symbol("d")
 TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
+WINDOW = (
+    Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level at which tau acts"),
+    Param("s_max", Fraction(1), Fraction(0), meaning="highest noise level at which tau acts"),
+)
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
 DOWN = StepQuantity("d", ancestral_abscissa, "the abscissa the flow goes down to, from where noise leads back up to 1")
 
@@ -124,14 +129,31 @@ def sde_dpmpp_2m(*, ending: str = "full") -> Scheme:
 
 
 @lru_cache
-def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: str = "ddim") -> Scheme:
-    """SA-Solver with p-step predictor and c-step corrector, c = p where 0 (arXiv:2309.05019 Algorithm 1), constant tau.
+def sa_solver(
+    p: int = 1,
+    c: int = 0,
+    *,
+    tau: Fraction = Fraction(1),
+    s_min: Fraction | None = None,
+    s_max: Fraction | None = None,
+    ending: str = "ddim",
+) -> Scheme:
+    """SA-Solver with p-step predictor and c-step corrector, c = p where 0 (arXiv:2309.05019 Algorithm 1).
 
     The corrector reuses the noise of the predictor; its evaluation, at the predicted state, is kept. Orders are raised
     at the start; the last step is of first order and only predicts, so N steps take N evaluations: at full order a long
     last step blows up (the authors' code lowers several, ending = lower). tau = 0 is a scheme of the probability flow.
-    ending   as in `numtoolkit.declare.runs`
+
+    s_min, s_max   given together: tau acts between these noise levels, and is 0 in steps that start outside them
+    ending         as in `numtoolkit.declare.runs`
+    raises         InputError for a p or c that there is not, or a window that is half given or empty
     """
+    window = (s_min, s_max)
+    if window != (None, None) and (None in window or not tau or s_min >= s_max):  # type: ignore[operator]
+        raise InputError(
+            f"sa-solver(s_min = {s_min}, s_max = {s_max}): give the noise levels s_min < s_max between which tau acts, "
+            "both, with a tau that is not 0."
+        )
     check_declared("sa-solver", p, 4, letter="p")
     check_declared("sa-solver", c, 4, low=0, letter="c")
     steps, noise = adams_moulton(p, c or p, ending, BEFORE_ZERO), symbol("tau")
@@ -146,13 +168,15 @@ def sa_solver(p: int = 1, c: int = 0, *, tau: Fraction = Fraction(1), ending: st
         clock="log-snr",
         kinds="scalar",
         tau=noise if tau else 0,
+        tau_between=() if s_min is None else ("s_min", "s_max"),
         reference=noise**2 if tau else ZERO,
-        params=(TAU,) if tau else (),
+        params=() if not tau else (TAU,) if s_min is None else (TAU, *WINDOW),
         claims=Claims(sde_weak=2) if tau else Claims(classical=(c or p) + 1),
     )
     shape = [str(p), *([str(c)] if c not in (0, p) else [])]
     made = scheme.with_structure(*shape, **structure(ending=(ending, "ddim"), tau=(str(tau) if not tau else "1", "1")))
-    return made.bind(tau=tau) if tau not in (0, 1) else made
+    given = {"tau": tau if tau not in (0, 1) else None, "s_min": s_min, "s_max": s_max}
+    return made.bind(**{name: value for name, value in given.items() if value is not None})
 
 
 STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, RES_2M_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, sde_dpmpp_2m, sa_solver)

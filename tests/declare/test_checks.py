@@ -329,6 +329,16 @@ SCHEMES = [
     ),
     ("a reference that is a block", dict(reference=flow()), "is no scalar entry"),
     (
+        "a window of tau of one parameter",
+        dict(tau=1, tau_between=("c2",)),
+        r"tau_between = \('c2',\) is no pair of parameters",
+    ),
+    (
+        "a window where tau is 0 anyway",
+        dict(params=(STAGE, replace(STAGE, name="c3")), tau_between=("c2", "c3")),
+        "tau_between is for a tau that is not 0 on scalar processes",
+    ),
+    (
         "tau that a grid gives",
         dict(tau=symbol("a"), quantities=(StepQuantity("a", rule),)),
         "tau = a is neither a number nor a parameter",
