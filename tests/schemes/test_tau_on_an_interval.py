@@ -71,7 +71,5 @@ def test_a_scheme_with_a_window_is_proved_printed_and_read_back():
 @pytest.mark.parametrize("given", ["s_min=1/20", "s_max=1", "s_min=2, s_max=1", "tau=0, s_min=1/20, s_max=1"])
 def test_half_a_window_is_refused(given):
     """Both ends, the lower one first, and a tau to act between them."""
-    with pytest.raises(
-        InputError, match="give the noise levels s_min < s_max between which tau acts, both"
-    ):
+    with pytest.raises(InputError, match="give the noise levels s_min < s_max between which tau acts, both"):
         scheme(f"sa-solver(2, {given})")
