@@ -49,7 +49,7 @@ def search(
     bounds   by default the parameter's own range; one local minimum between them is found
     seeds    of the error, for a law that is not Gaussian; by default those of `error_curve`
     returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget;
-             `scheme` is bound to the value, which is the one it had where nothing better is found
+             `scheme` is bound to the value, which is the one it had where the bounds hold it and nothing better
     raises   InputError for an unknown parameter or bounds out of its range, and as `error_curve` and `times_of` do
     cost     some 30 runs a budget; for a Gaussian law without samples, milliseconds a run
     """
@@ -63,7 +63,7 @@ def search(
         times = times_of(declared, on, grid, nfe=budget)
         objective = _Objective(declared, parameter, law, on, times, budget, drawn)
         best = objective.minimum(low, high)
-        value = min((default, best), key=objective)
+        value = min((default, best) if low <= default <= high else (best,), key=objective)
         records.append(
             {
                 "scheme": declared.bind(**{parameter: value}).spec,

@@ -64,6 +64,14 @@ def test_a_search_states_its_objective_and_never_loses():
     assert kinds["roba"] == "wasserstein2"
 
 
+def test_a_search_stays_within_its_bounds():
+    """The value that a scheme has is no answer where the bounds leave it out, whatever its error."""
+    bounds = (0.8, 1.0)  # c2 = 1/2 is better than any of these
+    (record,) = search("res-2s", "c2", law_of("gaussian(dim=1, mean=0)"), "edm", "rho(7)", [16], bounds=bounds)
+    assert bounds[0] <= record["value"] <= bounds[1]
+    assert record["error"] > record["default_error"]
+
+
 def test_a_search_refuses_what_it_cannot_use():
     """Each sentence names the parameter and the range that is missing or empty."""
 
