@@ -257,13 +257,9 @@ def _check_step(step: Step, where: str) -> None:
 def _check_item(item: Item) -> None:
     if not isinstance(item.name, str) or not ITEM.fullmatch(item.name) or item.name == START:
         raise InputError(f"{item.name!r} is no name of a row, evaluation or noise; use a word other than {START}.")
-    scalars = (
-        {"abscissa": item.at}
-        if isinstance(item, Row)
-        else {"abscissa": item.at, "network time": item.network_time}
-        if isinstance(item, Eval)
-        else {}
-    )
+    scalars = {} if isinstance(item, Noise) else {"abscissa": item.at}
+    if isinstance(item, Eval):
+        scalars["network time"] = item.network_time
     for what, entry in scalars.items():
         if not isinstance(entry, Entry) or is_block(entry):
             raise InputError(f"the {what} of {item.name} is {entry}, no scalar; give a number or a parameter.")

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from itertools import groupby
+from math import factorial
 from typing import Any, Union
 
 from numtoolkit.declare.numbers import ball_of, decimal, root_of, roots_times
@@ -288,12 +289,11 @@ class Phi(Entry):
 
         It is h phi_k(c h L) N where L and N are constant.
         """
-        start, power, factorial = d - self.c, self.k - 1, 1
+        start = d - self.c
         weight: tuple[Entry, ...] = (ONE,)
-        for j in range(power):
+        for _ in range(self.k - 1):
             weight = _times_linear(weight, -start)
-            factorial *= j + 1
-        return Int(L, N, weight, start, d) / (factorial * self.c**self.k)
+        return Int(L, N, weight, start, d) / (factorial(self.k - 1) * self.c**self.k)
 
 
 ZERO, ONE, MINUS = Const(Fraction(0)), Const(Fraction(1)), Const(Fraction(-1))

@@ -1,8 +1,7 @@
 """The run program: a scheme lowered on a grid to an ordered list of float64 instructions, the waist of the toolkit.
 
 Every engine that runs (numpy, torch, exact moments) reads this one object; proofs and the regions of stability read
-the declared steps. Coefficients are exact entries
-read in float64 once, before a run starts, and kept as Python floats.
+the declared steps. Coefficients are exact entries read in float64 once, before a run starts, and kept as Python floats.
 """
 
 from __future__ import annotations

@@ -148,8 +148,8 @@ def sa_solver(
     ending         as in `numtoolkit.declare.runs`
     raises         InputError for a p or c that there is not, or a window that is half given or empty
     """
-    window = (s_min, s_max)
-    if window != (None, None) and (None in window or not tau or s_min >= s_max):  # type: ignore[operator]
+    window = [level for level in (s_min, s_max) if level is not None]
+    if window and (len(window) == 1 or not tau or window[0] >= window[1]):
         raise InputError(
             f"sa-solver(s_min = {s_min}, s_max = {s_max}): give the noise levels s_min < s_max between which tau acts, "
             "both, with a tau that is not 0."
@@ -168,9 +168,9 @@ def sa_solver(
         clock="log-snr",
         kinds="scalar",
         tau=noise if tau else 0,
-        tau_between=() if s_min is None else ("s_min", "s_max"),
+        tau_between=("s_min", "s_max") if window else (),
         reference=noise**2 if tau else ZERO,
-        params=() if not tau else (TAU,) if s_min is None else (TAU, *WINDOW),
+        params=(*((TAU,) if tau else ()), *(WINDOW if window else ())),
         claims=Claims(sde_weak=2) if tau else Claims(classical=(c or p) + 1),
     )
     shape = [str(p), *([str(c)] if c not in (0, p) else [])]
