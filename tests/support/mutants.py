@@ -1,69 +1,89 @@
-"""Mutants of a scheme: each entry with one typical slip, for tests that every slip is noticed."""
+"""Mutants of a scheme: each entry, abscissa and name of each step with one typical slip."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import count, pairwise
 
-from numtoolkit.declare.entries import Entry, Int, integral, number, rebuild, walk
+from numtoolkit.declare.entries import Const, Entry, Int, as_entry, integral, number, rebuild, walk
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import Eval, Item, Noise, Place, Row, Step, Steps
+from numtoolkit.declare.steps import START, Eval, Item, Noise, Place, Row, Step
 from numtoolkit.errors import InputError
-from numtoolkit.symbolic.classical import order
-from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.weak import weak_order
 
 NUDGE = number(Fraction(1_000_001, 1_000_000))
+SMALL = Fraction(1, 1_000_000)
+NUMBERS = 4  # of an entry that are moved, the first and the last among them
+LATE = number("1/2")
 
 
-def mutants(scheme: Scheme) -> Iterator[tuple[Place, str, Scheme | None]]:
-    """(place, name of the slip, scheme with it) for every step, every entry and every kind of slip.
+@dataclass(frozen=True)
+class Mutant:
+    """A scheme with a slip in the step at a place; None stands for one that is refused as it is declared."""
 
-    None stands for a scheme that is refused when it is declared.
-    """
+    place: Place
+    slip: str
+    scheme: Scheme | None
+
+    def __str__(self) -> str:
+        return f"{self.place[0]} {self.place[1]}: {self.slip}"
+
+
+def mutants(scheme: Scheme) -> Iterator[Mutant]:
+    """Every slip in every step of a scheme."""
     for place, step in scheme.steps.places():
-        for name, changed in step_mutants(step):
-            steps = scheme.steps.map(lambda at, own, place=place, changed=changed: changed if at == place else own)
-            yield place, f"{place[0]} {place[1]}: {name}", declared(scheme, steps)
+        for slip, changed in step_mutants(step):
+            yield Mutant(place, slip, _declared(scheme, place, changed))
 
 
-def declared(scheme: Scheme, steps: Steps) -> Scheme | None:
+def _declared(scheme: Scheme, place: Place, changed: Step) -> Scheme | None:
     try:
-        return replace(scheme, steps=steps)
+        return replace(scheme, steps=scheme.steps.map(lambda at, own: changed if at == place else own))
     except InputError:
         return None
 
 
 def step_mutants(step: Step) -> Iterator[tuple[str, Step]]:
     for i, item in enumerate(step.items):
-        for name, changed in item_mutants(item, step):
-            yield f"{item.name} {name}", replace(step, items=(*step.items[:i], changed, *step.items[i + 1 :]))
+        for slip, changed in item_mutants(item, step):
+            yield f"{item.name} {slip}", replace(step, items=(*step.items[:i], changed, *step.items[i + 1 :]))
+    for j, k in pairwise(range(len(step.carry))):
+        (a, x), (b, y) = step.carry[j], step.carry[k]
+        yield f"{a} and {b} handed on the wrong way round", replace(
+            step, carry=(*step.carry[:j], (a, y), (b, x), *step.carry[k + 1 :])
+        )
 
 
 def item_mutants(item: Item, step: Step) -> Iterator[tuple[str, Item]]:
     if isinstance(item, Eval):
-        yield "told half a step late", replace(item, network_time=item.network_time + number("1/2"))
+        yield "told half a step late", replace(item, network_time=item.network_time + LATE)
+        yield "told half a step early", replace(item, network_time=item.network_time - LATE)
+        others = [START, *(row.name for row in step.items[: step.items.index(item)] if isinstance(row, Row))]
+        for other in others:
+            if other != item.of:
+                yield f"taken at {other}", replace(item, of=other)
         return
     if isinstance(item, Noise):
-        for name, entry in (("scaled", NUDGE * item.covariance), ("doubled", 2 * item.covariance)):
-            yield name, replace(item, covariance=entry)
+        yield "scaled", replace(item, covariance=NUDGE * item.covariance)
+        yield "doubled", replace(item, covariance=2 * item.covariance)
+        for slip, entry in moved_numbers(item.covariance):
+            yield slip, replace(item, covariance=entry)
         return
     terms = item.terms
     for j, (source, entry) in enumerate(terms):
-        for name, changed in entry_mutants(entry):
-            yield f"<- {source} {name}", with_terms(item, terms, j, (source, changed))
+        for slip, changed in entry_mutants(entry):
+            yield f"<- {source} {slip}", with_terms(item, terms, j, (source, changed))
         yield f"<- {source} dropped", with_terms(item, terms, j, None)
     values = [j for j, (source, _) in enumerate(terms) if is_value(source, step)]
     for j, k in pairwise(values):
-        if terms[j][1] != terms[k][1]:
-            swapped = list(terms)
-            swapped[j], swapped[k] = (terms[j][0], terms[k][1]), (terms[k][0], terms[j][1])
-            yield f"{terms[j][0]} and {terms[k][0]} swapped", replace(item, terms=tuple(swapped))
-        shifted = list(terms)
-        extra = integral() / 1_000_000
-        shifted[j] = (terms[j][0], terms[j][1] + extra)
-        shifted[k] = (terms[k][0], terms[k][1] - extra)
-        yield f"weight moved from {terms[k][0]} to {terms[j][0]}", replace(item, terms=tuple(shifted))
+        (a, x), (b, y) = terms[j], terms[k]
+        if x != y:
+            yield f"{a} and {b} swapped", replace(item, terms=_put(terms, {j: (a, y), k: (b, x)}))
+        extra = SMALL * integral()
+        yield f"weight moved from {b} to {a}", replace(item, terms=_put(terms, {j: (a, x + extra), k: (b, y - extra)}))
+
+
+def _put(terms: tuple[tuple[str, Entry], ...], new: dict[int, tuple[str, Entry]]) -> tuple[tuple[str, Entry], ...]:
+    return tuple(new.get(j, term) for j, term in enumerate(terms))
 
 
 def is_value(source: str, step: Step) -> bool:
@@ -77,6 +97,27 @@ def entry_mutants(entry: Entry) -> Iterator[tuple[str, Entry]]:
     yield "scaled", NUDGE * entry
     if any(isinstance(node, Int) for node in walk(entry)):
         yield "phi index", raise_weights(entry)
+    yield from moved_numbers(entry)
+
+
+def moved_numbers(entry: Entry) -> Iterator[tuple[str, Entry]]:
+    """The entry with one of its numbers, ends of windows among them, too large by 1: NUMBERS of them at most."""
+    total = sum(isinstance(node, Const) for node in walk(entry))
+    chosen = range(total) if total <= NUMBERS else [round(i * (total - 1) / (NUMBERS - 1)) for i in range(NUMBERS)]
+    for n in chosen:
+        places = count()
+
+        def change(node: Entry, n: int = n, places: Iterator[int] = places) -> Entry:
+            if isinstance(node, Const):
+                return as_entry(node.value + 1) if next(places) == n else node
+            return rebuild(node, lambda child: change(child, n, places))  # type: ignore[no-any-return]
+
+        try:
+            moved = change(entry)
+        except InputError:  # a denominator that is 0
+            continue
+        if moved != entry:
+            yield f"number {n + 1} too large by 1", moved
 
 
 def raise_weights(entry: Entry) -> Entry:
@@ -89,26 +130,3 @@ def raise_weights(entry: Entry) -> Entry:
 def with_terms(row: Row, terms: tuple[tuple[str, Entry], ...], j: int, term: tuple[str, Entry] | None) -> Row:
     kept = () if term is None else (term,)
     return replace(row, terms=(*terms[:j], *kept, *terms[j + 1 :]))
-
-
-def places(scheme):
-    """Those whose order an engine derives: sa-solver's step to t = 0 is measured in test_denoise.py."""
-    return [at for at, step in scheme.steps.places() if not (at[0] == "final_to_zero" and step.needs)]
-
-
-def of_step(scheme, place):
-    """What the engines say of a step; of a fitted scheme, whose free coefficients leave little order, also at 0."""
-    return [said(own, place) for own in ((scheme, scheme.unfitted()) if scheme.fitted else (scheme,))]
-
-
-def said(scheme, place):
-    """Its order and exact residuals, or the reason why they refuse it."""
-    try:
-        if StepInClock(scheme, place=place).declared.noises:
-            law = weak_order(scheme, place)
-            return law.weak, tuple((row["tree"], row["value"]) for row in law.residuals)
-        found = order(scheme, place)
-        # a hash of the exact value: equal values of different fields have equal hashes
-        return found.p, frozenset((term, hash(value)) for term, value in found.residuals.items())
-    except (InputError, ZeroDivisionError) as refusal:
-        return str(refusal)
