@@ -4,7 +4,7 @@ z = alpha x_0 + sigma n is x = x_0 + s n, and the flow is dx/ds = eps = (x - D)/
 EDM's paper is one for VP and for the straight path at the same levels. Reverse SDEs of noise tau multiply the right
 side by q = 1 + tau^2 and add tau sqrt(2 s) dW.
 
-A `Frame` writes that equation as dx/ds = (linear in x) + K E with a quantity E that a scheme interpolates, in a clock c,
+A `Frame` writes that equation as dx/ds = (linear in x) + K E with a quantity E that a scheme interpolates in a clock c,
 
     x(t) - m = flow(s, t) (x(s) - m) + int_s^t kernel(r, t) E(r) dr,
 
@@ -91,6 +91,7 @@ class Frame:
     quantity  (x, s) -> E
     clock     s -> c, and `level` its inverse
     flow      (s, t) -> the factor of x - origin; kernel (r, t) -> K at level r flowed to t, per ds
+    deviation (s, t) -> that of the noise of the linear part over the step
     """
 
     quantity: Callable[[Any, float], Any]
@@ -98,6 +99,7 @@ class Frame:
     level: Callable[[float], float]
     flow: Callable[[float, float], float]
     kernel: Callable[[Floats, float], Floats]
+    deviation: Callable[[float, float], float] = lambda s, t: 0.0
     origin: float = 0.0
 
     def integral(self, weight: Callable[[Floats], Floats], s: float, t: float) -> float:
@@ -111,7 +113,13 @@ class Frame:
         return gauss(integrand, float(np.log(s)), float(end))
 
     def adams(self, x: Any, s: float, t: float, levels: Sequence[float], values: Sequence[Any]) -> Any:
-        """x at t, E replaced by the polynomial through its values at some levels (Hochbruck & Ostermann 2011)."""
+        """x at t, E replaced by the polynomial through its values at some levels (Hochbruck & Ostermann 2011).
+
+        A step to t = 0 that is infinitely long in the clock forgets x, and has the one value.
+        """
+        if self.flow(s, t) == 0:
+            (only,) = values
+            return only
         nodes = [float(self.clock(np.asarray(level))) for level in levels]
         moved = self.origin + self.flow(s, t) * (x - self.origin)
         return moved + sum(self.integral(lagrange(nodes, j), s, t) * E for j, E in enumerate(values))
@@ -126,6 +134,7 @@ def data_in_log_snr(line: Line, tau: float = 0.0) -> Frame:
         level=lambda c: float(np.exp(-c)),
         flow=lambda s, t: (t / s) ** q,
         kernel=lambda r, t: -q / r * (t / r) ** q,
+        deviation=lambda s, t: t * np.sqrt(-np.expm1(2 * tau**2 * np.log(t / s))) if t else 0.0,
     )
 
 
@@ -163,6 +172,7 @@ def gaussian_frame(line: Line, sigma_data: float, mean: float, tau: float = 0.0)
         level=lambda c: float(sigma_data * np.tan(c)),
         flow=flow,
         kernel=lambda r, t: -q * np.sqrt(v / (v + r**2)) * flow(r, t),
+        deviation=lambda s, t: float(np.sqrt((v + t**2) * (1 - ((v + t**2) / (v + s**2)) ** tau**2))),
         origin=mean,
     )
 
