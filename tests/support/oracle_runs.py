@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache, cached_property
 from itertools import product
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import Step
+from numtoolkit.declare.steps import Place
 from numtoolkit.errors import InputError
 from numtoolkit.problem import processes
 from numtoolkit.program.budget import plan, planned
@@ -24,6 +24,11 @@ from tests.support.fitted_schemes import table_of
 # Noise levels of two grids: their first, and each over the next. Ratios of neighbouring steps are far from 1.
 GRIDS = {"long": (40.0, (2.9, 1.7, 3.4, 2.2, 2.5, 1.5, 2.7, 1.9)), "short": (5.0, (1.3, 2.1, 1.2, 1.7, 1.4, 1.9))}
 STARTS = np.array([0.3, -1.1, 0.8])  # over sigma
+# Parameters away from their defaults, at which weights may vanish or terms be equal.
+OTHER = {
+    "c2": "1/3", "c3": "3/4", "r_1": "1/4", "r_2": "1/2", "shift": "1/30", "tau": "1/2", "eta": "1/2",
+    "sigma_data": "3/4", "mean": "1/3", "churn": "2", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
+}  # fmt: skip
 process = cache(processes.process)
 
 
@@ -39,13 +44,17 @@ def normals(step: int, slot: int) -> Any:
 
 @dataclass(frozen=True)
 class Case:
-    """A run of N steps, or of a budget, on a process and a grid of `GRIDS`, perhaps to t = 0."""
+    """A run of N steps, or of a budget, on a process and a grid of `GRIDS`, perhaps to t = 0.
+
+    values  of parameters that the scheme leaves open; it takes the others at their defaults
+    """
 
     process: str
     grid: str
     steps: int
     to_zero: bool = False
     nfe: int | None = None
+    values: tuple[tuple[str, Fraction], ...] = ()
 
     @cached_property
     def times(self) -> Any:
@@ -62,18 +71,18 @@ class Case:
 
 
 @cache
-def coefficients(own: Scheme, case: Case) -> dict[str, Any]:
-    """Coefficients of a fitted scheme, an own number for every step."""
+def coefficients(names: tuple[str, ...], steps: int) -> dict[str, Any]:
+    """Fitted coefficients of those names, (steps,) each: another number for every step."""
     rng = np.random.default_rng(3)
-    return {name: rng.uniform(-0.3, 0.3, case.steps) for name in own.fitted}
+    return {name: rng.uniform(-0.3, 0.3, steps) for name in names}
 
 
-def program_of(own: Scheme, case: Case, like: Scheme | None = None) -> Program:
-    """The program of a case; the coefficients are those of the scheme `like`, of which `own` may be a mutant."""
-    on, times = process(case.process), case.times
+def program_of(own: Scheme, case: Case) -> Program:
+    """The program of a case."""
+    on, own = process(case.process), own.bind(**dict(case.values))
     if own.fitted:
-        own = own.with_table(table_of(own, on, times, coefficients(like or own, case)))
-    return lower(own, on, times, "data", case.nfe)
+        own = own.with_table(table_of(own, on, case.times, coefficients(own.fitted, case.steps)))
+    return lower(own, on, case.times, "data", case.nfe)
 
 
 def states_of(program: Program, case: Case) -> list[Any]:
@@ -89,10 +98,12 @@ def states_of(program: Program, case: Case) -> list[Any]:
     return seen
 
 
+@cache
 def formula_of(own: Scheme, case: Case) -> list[Any]:
     """The state after each step by the independent formula of a scheme."""
-    run_of = Run(process(case.process), network, case.times, case.start, normals, case.nfe, coefficients(own, case))
-    return states(own, run_of)
+    table = coefficients(own.fitted, case.steps)
+    of_case = Run(process(case.process), network, case.times, case.start, normals, case.nfe, table)
+    return states(own.bind(**dict(case.values)), of_case)
 
 
 def gap(one: list[Any], other: list[Any]) -> float:
@@ -105,32 +116,45 @@ def gap(one: list[Any], other: list[Any]) -> float:
 
 @cache
 def cases(own: Scheme, on: str, longest: int = 8, budgets: int = 40) -> tuple[Case, ...]:
-    """Runs on a process in which every step of a scheme occurs: whole ones, to t = 0, and budgets.
+    """Runs on a process in which the step at every place of a scheme occurs: whole ones, to t = 0, and budgets.
 
+    Where parameters are open there are two more runs with other values of them.
     longest  steps of whole runs
-    budgets  the largest budget that is looked at for a step that occurs in none of the others
+    budgets  the largest budget that is looked at for a place that occurs in none of the others
     """
     if on != "edm":  # what a run is made of does not depend on the process
         return tuple(replace(case, process=on) for case in cases(own, "edm", longest, budgets))
     ends = (False, True) if own.steps.final_to_zero else (False,)
     found = [Case(on, grid, longest, to_zero) for grid in GRIDS for to_zero in ends]
-    missing = _without(own.steps.distinct, *(plan(own, case.times) for case in found))
+    missing = {at for at, _ in own.steps.places()}.difference(*(places(own, case) for case in found))
     some = range(own.nfe_per_step + 1, 2 * own.nfe_per_step)  # a whole step and a rest
     for nfe, to_zero in product(range(1, budgets), ends):
         if not missing and nfe not in some:
             continue
         try:
-            steps = planned(own, nfe, to_zero)
+            case = Case(on, "long", len(planned(own, nfe, to_zero)), to_zero, nfe)
         except InputError:  # a budget that the scheme cannot spend
             continue
-        left = _without(missing, steps)
-        if nfe in some or len(left) < len(missing):
-            found.append(Case(on, "long", len(steps), to_zero, nfe))
-            missing = left
-    return tuple(found)
+        if nfe in some or missing & places(own, case):
+            found.append(case)
+            missing -= places(own, case)
+    bound = dict(own.values)
+    others = tuple((p.name, Fraction(OTHER[p.name])) for p in own.params if p.name not in bound)
+    return (*found, *(replace(case, values=others) for case in found[: len(ends)] if others))
 
 
-def _without(steps: Iterable[Step], *runs: Iterable[Step]) -> list[Step]:
-    """The steps that none of some runs takes."""
-    seen = {step for run in runs for step in run}
-    return [step for step in steps if step not in seen]
+@cache
+def places(own: Scheme, case: Case) -> frozenset[Place]:
+    """The places whose steps a run takes."""
+    apart = _told_apart(own)
+    names = {id(step): at for at, step in apart.steps.places()}
+    taken = {names[id(step)] for step in plan(apart, case.times, case.nfe)}
+    if case.to_zero and own.steps.final_to_zero == own.steps.inner:  # which then stands for it
+        taken.add(("final_to_zero", 0))
+    return frozenset(taken)
+
+
+@cache
+def _told_apart(own: Scheme) -> Scheme:
+    """The scheme with an object of its own for the step at every place, equal as some are."""
+    return replace(own, steps=own.steps.map(lambda _, step: replace(step)))
