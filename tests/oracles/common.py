@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -61,11 +63,10 @@ def gauss(f: Callable[[Floats], Floats], a: float, b: float, longest: float = 1.
     return float(np.sum(half * _WEIGHTS * f(middle + half * _NODES)))
 
 
+@cache
 def phi(k: int, z: float) -> float:
     """phi_k(z) = int_0^1 e^((1 - r) z) r^(k - 1) / (k - 1)! dr, k >= 1, from its definition."""
-    return gauss(lambda r: np.exp((1 - r) * z) * r ** (k - 1), 0, 1, 1 / (1 + abs(z))) / float(
-        np.prod(np.arange(1, k), initial=1)
-    )
+    return gauss(lambda r: np.exp((1 - r) * z) * r ** (k - 1), 0, 1, 1 / (1 + abs(z))) / factorial(k - 1)
 
 
 def lagrange(nodes: Sequence[float], j: int) -> Callable[[Floats], Floats]:
