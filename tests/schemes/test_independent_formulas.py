@@ -37,8 +37,8 @@ iia-ddim(one) iia-ddim(guided) biia-edm(0) biia-edm(2) biia-edm(3) iia-edm(0) ii
 """.split()
 IMAGE_SPACE = [own for own in catalogue() if "edm" in own.processes]
 
-# Eight steps of up to six terms on either side. Adams weights of order 6 at these ratios are some hundred times the
-# step, so 1e4 roundings of the largest state; what slips change is 1e-6 and more.
+# Eight steps of some ten terms on either side, with weights of up to 340 (Adams of order 5 at these ratios): 1e4
+# roundings of the largest state, of which 500 are met. What slips change is 1e-6 and more.
 ROUNDING = 1e4 * np.finfo(float).eps
 
 
