@@ -250,12 +250,21 @@ def predict_correct(predictor: Sequence[Scalarlike], corrector: Sequence[Scalarl
 
 
 def noisy(run: Steps) -> Steps:
-    """A run of the reverse SDE: each step draws the exact noise of the linear part once, for all its rows."""
+    """A run of the reverse SDE: each step draws the exact noise of the linear part once, for all its rows.
+
+    raises   InputError for a step with a row that ends inside it, such as a stage or a Runge-Kutta opening has
+    """
     return run.map(lambda _, step: _noisy(step))
 
 
 def _noisy(layout: Step) -> Step:
     """Every row of a step gets the noise; all of them end where the step does."""
+    for item in layout.items:
+        if isinstance(item, Row) and item.at != ONE:
+            raise InputError(
+                f"row {item.name} of a step ends at abscissa {item.at}, where the noise of the whole step is not its "
+                "own; give a run whose rows end where its steps do."
+            )
     items = [replace(i, terms=(*i.terms, ("xi", ONE))) if isinstance(i, Row) else i for i in layout.items]
     return replace(layout, items=(Noise("xi", covariance()), *items))
 

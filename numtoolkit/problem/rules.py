@@ -31,7 +31,8 @@ def churn_abscissa(problem: Problem, t: Floats, index: Indices, values: Values) 
     gain = min(float(values["churn"]) / values["steps"], float(values["cap"]) ** 0.5 - 1)
     inside = (level >= float(values["s_min"])) & (level <= float(values["s_max"]))
     raised = process.time_of_level(np.where(inside, 1 + gain, 1.0) * level)
-    return np.where(inside, (u[index] - problem.u(raised)) / (u[index + 1] - u[index]), 0.0)
+    moved = (u[index] - problem.u(raised)) / (u[index + 1] - u[index])
+    return np.where(inside & (gain > 0), moved, 0.0)  # exactly 0: noise is the root of a difference from it
 
 
 def ancestral_abscissa(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
@@ -45,7 +46,8 @@ def ancestral_abscissa(problem: Problem, t: Floats, index: Indices, values: Valu
     up = np.minimum(end, float(values["eta"]) * end * np.sqrt((s - end) * (s + end)) / s)
     down = process.time_of_level(np.sqrt((end - up) * (end + up)))
     u = problem.u(t)
-    return (problem.u(down) - u[index]) / (u[index + 1] - u[index])
+    moved = (problem.u(down) - u[index]) / (u[index + 1] - u[index])
+    return np.where(up > 0, moved, 1.0)  # exactly 1: noise is the root of a difference from it
 
 
 def mean_time_over_step(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:

@@ -1,11 +1,12 @@
 """Schemes that interpolate the noise prediction in time or in the noise level: DEIS, iPNDM, PNDM, LMS, Runge-Kutta."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import ZERO, Entry, adams, flow, integral, phi
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, past, tableau, written
-from numtoolkit.declare.runs import ENDINGS, EXPONENTIAL_EULER, REMAINDER, SINGLE, ends, multistep
+from numtoolkit.declare.runs import BEFORE_ZERO, ENDINGS, EXPONENTIAL_EULER, REMAINDER, SINGLE, ends, multistep
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Item, Step, Steps
 
@@ -29,9 +30,11 @@ def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock:
     )
 
 
-def _polynomial(name: str, k: int, clock: str, source: str, opening: str, ending: str) -> Scheme:
+def _polynomial(
+    name: str, k: int, clock: str, source: str, opening: str, ending: str, endings: Sequence[str]
+) -> Scheme:
     check_declared(name, k, HIGHEST_DEGREE, low=0)
-    steps = multistep(lambda q: adams(past(q)), k + 1, opening, ending, ENDINGS)
+    steps = multistep(lambda q: adams(past(q)), k + 1, opening, ending, endings)
     scheme = noise_multistep(name, steps, Claims(classical=k + 1), source, clock)
     return scheme.with_structure(str(k), **ends(opening, ending))
 
@@ -40,9 +43,10 @@ def _polynomial(name: str, k: int, clock: str, source: str, opening: str, ending
 def deis_tab(k: int = 3, *, opening: str = "raised", ending: str = "full") -> Scheme:
     """DEIS-tAB(k): the noise as a polynomial of degree k in process time (arXiv:2204.13902 eq. 14).
 
-    opening, ending   as in `numtoolkit.declare.runs`
+    opening, ending   as in `numtoolkit.declare.runs`; not zero, since on VP ds/dt is infinite at t = 0
     """
-    return _polynomial("deis-tab", k, "time", "arXiv:2204.13902 eq. 14, tAB-DEIS", opening, ending)
+    source = "arXiv:2204.13902 eq. 14, tAB-DEIS"
+    return _polynomial("deis-tab", k, "time", source, opening, ending, BEFORE_ZERO)
 
 
 @lru_cache
@@ -53,7 +57,7 @@ def deis_rhoab(k: int = 3, *, opening: str = "raised", ending: str = "full") -> 
     opening, ending   as in `numtoolkit.declare.runs`
     """
     source = "arXiv:2204.13902 section 3.3, rhoAB-DEIS; LMS of k-diffusion"
-    return _polynomial("deis-rhoab", k, "noise-level", source, opening, ending)
+    return _polynomial("deis-rhoab", k, "noise-level", source, opening, ending, ENDINGS)
 
 
 def equal_step_weights(k: int) -> list[Entry]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import ZERO, adams, number, symbol
-from numtoolkit.declare.forms import ancestral, check_declared, history, noisy
+from numtoolkit.declare.entries import ZERO, adams, number, phi, symbol
+from numtoolkit.declare.forms import ancestral, check_declared, history, noisy, tableau
 from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
 from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
@@ -81,18 +81,20 @@ RES_2M_ANCESTRAL = ancestral_scheme(
 
 
 def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 ends without it.
+    """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 is DDIM's and ends without it.
 
     name, source, aliases   of the scheme
     flow, frozen            steps of the probability flow, and what they hold fixed
     order                   the weak order that is claimed
     """
     steps = noisy(flow)
+    # Frozen noise counts twice in the reverse SDE: without what is drawn such a step would end at 2 D - x, not at D.
+    to_zero = EXPONENTIAL_EULER if frozen == "data" else tableau([0], [[]], [phi(1) / 2])
     return Scheme(
         name,
         family="exponential SDE",
         source=source,
-        steps=steps if flow.final_to_zero is None else replace(steps, final_to_zero=EXPONENTIAL_EULER),
+        steps=steps if flow.final_to_zero is None else replace(steps, final_to_zero=to_zero),
         frozen=frozen,
         clock="log-snr",
         kinds="scalar",

@@ -153,6 +153,11 @@ def test_sa_solver_without_noise_is_an_adams_moulton_scheme_of_the_flow():
         ("dpmpp-2m(ending=last)", "ending = last is not that of a multistep scheme here"),
         ("exp-adams(3, opening=slow)", "opening = slow is not declared; use raised, first, runge-kutta"),
         ("res-2s(ending=ddim)", "ending = ddim is not that of a one-step scheme here; use full, lower, none"),
+        ("deis-tab(2, ending=zero)", "ending = zero is not that of a multistep scheme here"),
+        (
+            "gframe-ab(3, tau=1, opening=runge-kutta)",
+            "row Y1 of a step ends at abscissa 1/2, where the noise of the whole step is not its own; give a run whose",
+        ),
         ("unipc(ending=zero)", "ending = zero is not that of a predictor-corrector scheme here"),
     ],
 )

@@ -1,0 +1,156 @@
+"""Classical methods of z in process time, and conjugate Euler steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tests.oracles.common import Formula, Run, gauss, spent
+from tests.oracles.levels import Line, in_levels
+
+# --- dz = (F z - (1 + tau^2)/2 G^2 score) dt + tau G dW in t (arXiv:2011.13456 eqs. 6 and 13)
+
+
+def drift(run: Run, z: Any, t: float, q: float) -> Any:
+    """F z - (q/2) G^2 S, S = -(z - alpha D)/sigma^2."""
+    at, process = np.array([t]), run.process
+    alpha, sigma = float(process.alpha(at)[0]), float(process.sigma(at)[0])
+    score = -(z - alpha * run.network(z, t)) / sigma**2
+    return float(process.drift(at)[0, 0, 0]) * z - q / 2 * float(process.diffusion(at)[0, 0, 0]) * score
+
+
+def euler(run: Run) -> Iterator[Any]:
+    """z + (t' - t) f(z, t)."""
+    z = run.start
+    for t, ahead in zip(run.times, run.times[1:], strict=False):
+        z = z + (ahead - t) * drift(run, z, t, 1)
+        yield z
+
+
+def heun(run: Run, ending: str = "full") -> Iterator[Any]:
+    """z + (t' - t) (f(z, t) + f(z + (t' - t) f(z, t), t')) / 2; steps of one evaluation, also to t = 0, are Euler's."""
+    z = run.start
+    for t, ahead, count in zip(run.times, run.times[1:], spent(run, 2, ending), strict=False):
+        h, slope = ahead - t, drift(run, z, t, 1)
+        if count == 2:
+            slope = (slope + drift(run, z + h * slope, ahead, 1)) / 2
+        z = z + h * slope
+        yield z
+
+
+def euler_maruyama(run: Run) -> Iterator[Any]:
+    """Kloeden & Platen 1992 eq. 10.2.1, its step to t = 0 without noise."""
+    z = run.start
+    for n, (t, ahead) in enumerate(zip(run.times, run.times[1:], strict=False)):
+        rate = float(run.process.diffusion(np.array([t]))[0, 0, 0])
+        z = z + (ahead - t) * drift(run, z, t, 2)
+        if ahead > 0:
+            z = z + np.sqrt((t - ahead) * rate) * run.normals(n, 0)
+        yield z
+
+
+# --- conjugate integrators (arXiv:2310.07894 eqs. 9-13) on a scalar process, where B is a number
+
+
+def conjugate(line: Line, B: Callable[[float], float], integral: Callable[[float, float], float], mean: float = 0.0):
+    """The frame z^ = A_t z with A = exp(int (B - F)) and one noise per step, stepped by Euler's method.
+
+    In x = z/alpha: x' = e^b (1 - h B(t)) x + int_s^s' e^(b(r)) dr eps, b the integral of B from a point to the end of
+    the step, h its length in time.
+    B, integral  B(t), and (t, t') -> the integral of B over the times between
+    mean         of the law whose x - mean is what moves
+    """
+    x, process = line.x - mean, line.run.process
+    for n, s, s_end in line.steps():
+        t, t_end = float(line.run.times[n]), float(line.run.times[n + 1])
+        eps = line.noise(x + mean, s)
+        if s_end == 0:
+            yield x + mean - s * eps
+            return
+
+        def integrand(log_r: Any, t_end: float = t_end) -> Any:
+            times = process.time_of_noise_level(np.exp(log_r))
+            return np.exp(log_r + np.array([integral(float(r), t_end) for r in times.ravel()]).reshape(times.shape))
+
+        moved = np.exp(integral(t, t_end)) * (1 - (t - t_end) * B(t)) * x
+        x = moved + gauss(integrand, np.log(s), np.log(s_end)) * eps
+        yield x + mean
+
+
+def lambda_ddim(
+    line: Line,
+    *,
+    shift: float = 0.0,
+    B: str = "constant",
+    skip: str = "none",
+    sigma_data: float = 0.5,
+    mean: float = 0.0,
+) -> Iterator[Any]:
+    """arXiv:2310.07894, lambda-DDIM: B = lambda, lambda beta(t) or lambda t; of one block I and the ones are one.
+
+    B = optimal chooses lambda at each step by `best`.
+    """
+    if B == "optimal":
+        yield from best_conjugate(line, sigma_data=sigma_data, mean=mean)
+        return
+    process = line.run.process
+
+    def beta(t: float) -> float:
+        return -2 * float(process.drift(np.array([t]))[0, 0, 0])
+
+    def log_alpha(t: float) -> float:
+        return float(np.log(process.alpha(np.array([t]))[0]))
+
+    at, between = {
+        "constant": (lambda t: shift, lambda t, end: shift * (t - end)),
+        "beta": (lambda t: shift * beta(t), lambda t, end: 2 * shift * (log_alpha(end) - log_alpha(t))),
+        "time": (lambda t: shift * t, lambda t, end: shift * (t**2 - end**2) / 2),
+    }[B]
+    yield from conjugate(line, at, between)
+
+
+def best(process: Any, t: float, v: float) -> float:
+    """The B that makes |B^2 + (L - K) B + M| least: the root nearest 0, or the vertex where there is none.
+
+    On N(0, v) a conjugate Euler step with frozen noise eps = E z, E = sigma/V, V = v alpha^2 + sigma^2, misses the flow
+    by -(h^2/2) times that bracket, with L = -a, K = L + N E, N = -alpha ds/dt, M = N (E K - dE/dt), a = d log alpha/dt:
+    compare e^(h (L + B)) (1 - h B) + h N E with e^(h K), E and its derivative along the flow, to second order in h.
+    """
+    at = np.array([t])
+    alpha, s = float(process.alpha(at)[0]), float(process.noise_level(at)[0])
+    sigma, a = alpha * s, float(process.drift(at)[0, 0, 0])
+    s_rate = float(process.diffusion(at)[0, 0, 0]) / (2 * sigma * alpha)  # G^2 = 2 alpha^2 s ds/dt
+    sigma_rate = a * sigma + alpha * s_rate
+    V, V_rate = v * alpha**2 + sigma**2, 2 * a * v * alpha**2 + 2 * sigma * sigma_rate
+    E, E_rate = sigma / V, (sigma_rate * V - sigma * V_rate) / V**2
+    L, N = -a, -alpha * s_rate
+    K = L + N * E
+    M = N * (E * K - E_rate)
+    middle, square = (K - L) / 2, ((K - L) / 2) ** 2 - M
+    if square < 0:
+        return middle
+    return min(middle - np.sqrt(square), middle + np.sqrt(square), key=abs)
+
+
+def best_conjugate(line: Line, *, sigma_data: float, mean: float) -> Iterator[Any]:
+    """arXiv:2310.07894 with the B of each step that makes its error of order h^2 on N(mean, sigma_data^2) least."""
+    own = {float(t): best(line.run.process, float(t), sigma_data**2) for t in line.run.times[:-1]}
+
+    def over(t: float, end: float) -> float:
+        """The integral of the B of the step that ends at `end`."""
+        n = int(np.flatnonzero(line.run.times == end)[0])
+        return own[float(line.run.times[n - 1])] * (t - end)
+
+    yield from conjugate(line, own.__getitem__, over, mean)
+
+
+CLASSICAL: dict[str, Formula] = {
+    "euler": euler,
+    "heun": heun,
+    "em": euler_maruyama,
+    "lambda-ddim-1": in_levels(lambda_ddim),
+    "lambda-ddim-2": in_levels(lambda_ddim),
+    "conjugate-optimal": in_levels(best_conjugate),
+}

@@ -1,0 +1,12 @@
+"""The formulas of image space by name of scheme."""
+
+from __future__ import annotations
+
+from tests.oracles.classical import CLASSICAL
+from tests.oracles.common import Formula
+from tests.oracles.fitted import FITTED
+from tests.oracles.multistep import MULTISTEP
+from tests.oracles.runge_kutta import RUNGE_KUTTA
+from tests.oracles.stochastic import STOCHASTIC
+
+IMAGE_SPACE: dict[str, Formula] = {**CLASSICAL, **RUNGE_KUTTA, **MULTISTEP, **STOCHASTIC, **FITTED}

@@ -1,0 +1,304 @@
+"""Multistep formulas: past evaluations as history, with how a run opens and ends; predictor-correctors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tests.oracles.common import Formula, gauss, lagrange, order, phi, spent
+from tests.oracles.levels import Abscissae, Frame, Line, data_in_log_snr, filling, gaussian_frame, in_levels, krogstad
+from tests.oracles.levels import noise_in as noise_frame
+
+# x at t from x at levels[0]: the order of the step is the number of values it is given, the newest first
+Rule = Callable[[Any, float, Sequence[float], Sequence[Any]], Any]
+
+
+def multistep(
+    line: Line, frame: Frame, rule: Rule, k: int, opening: str = "raised", ending: str = "full"
+) -> Iterator[Any]:
+    """A run of order k, one evaluation a step.
+
+    A step to t = 0 is of first order unless the ending is zero. A Runge-Kutta opening takes Krogstad's steps, whose
+    first evaluations are the history. A run too short to open and to end has its orders rise as far as its end lets it.
+    """
+    x, N = line.x, line.run.N
+    if ending in ("lower", "ddim") and N < k - 1 + {"lower": k - 1, "ddim": min(1, k - 1)}[ending]:
+        opening = "raised"
+    levels: list[float] = []
+    values: list[Any] = []
+    for n, s, t in line.steps():
+        levels, values = [s, *levels], [frame.quantity(x, s), *values]
+        if opening == "runge-kutta" and n < k - 1 and t > 0:
+            x = krogstad(Abscissae(frame, s, t), x)
+        else:
+            rises = "raised" if opening == "raised" else "first"
+            q = 1 if t == 0 and ending != "zero" else order(n, N, k, rises, ending)
+            x = rule(x, t, levels[:q], values[:q])
+        x = with_noise(line, frame, x, n, s, t)
+        yield x
+
+
+def predictor_corrector(
+    line: Line,
+    frame_at: Callable[[float], Frame],
+    predict: Rule,
+    correct: Callable[[Any, float, Sequence[float], Sequence[Any], Any], Any],
+    k: int,
+    ending: str,
+) -> Iterator[Any]:
+    """PEC: predict, evaluate there, correct with that value, keep it as history; the last step only predicts.
+
+    frame_at  the frame of a step, by the level it starts at
+    """
+    x, N = line.x, line.run.N
+    levels, values = [line.s[0]], [frame_at(line.s[0]).quantity(x, line.s[0])]
+    for n, s, t in line.steps():
+        frame = frame_at(s)
+        q = 1 if t == 0 and ending != "zero" else order(n, N, k, "raised", ending)
+        known = levels[:q], values[:q]
+        ahead = with_noise(line, frame, predict(x, t, *known), n, s, t)
+        if n == N - 1:
+            x = ahead
+        else:
+            new = frame.quantity(ahead, t)
+            x = with_noise(line, frame, correct(x, t, *known, new), n, s, t)
+            levels, values = [t, *levels], [new, *values]
+        yield x
+
+
+def with_noise(line: Line, frame: Frame, x: Any, n: int, s: float, t: float) -> Any:
+    """x with the noise of the frame over step n, if there is any."""
+    deviation = frame.deviation(s, t)
+    return x + deviation * line.xi(n) if deviation else x
+
+
+# --- the data in log-SNR
+
+
+def dpm_solver_pp(second_difference: float) -> Rule:
+    """LuChengTHU/dpm-solver, multistep_dpm_solver_{second,third}_update, dpmsolver++ with solver_type dpmsolver.
+
+    second_difference  1 as that code has it in the third update, 2 as its Taylor expansion asks
+    """
+
+    def rule(x: Any, t: float, levels: Sequence[float], m: Sequence[Any]) -> Any:
+        if t == 0:
+            return m[0]
+        h, phi_1 = np.log(levels[0] / t), t / levels[0] - 1
+        euler = t / levels[0] * x - phi_1 * m[0]
+        if len(m) == 1:
+            return euler
+        r0 = np.log(levels[1] / levels[0]) / h
+        D1_0 = (m[0] - m[1]) / r0
+        if len(m) == 2:
+            return euler - 0.5 * phi_1 * D1_0
+        r1 = np.log(levels[2] / levels[1]) / h
+        D1_1 = (m[1] - m[2]) / r1
+        D1 = D1_0 + r0 / (r0 + r1) * (D1_0 - D1_1)
+        D2 = (D1_0 - D1_1) / (r0 + r1)
+        phi_2 = phi_1 / h + 1
+        phi_3 = phi_2 / h - 0.5
+        return euler + phi_2 * D1 - second_difference * phi_3 * D2
+
+    return rule
+
+
+def res(x: Any, t: float, levels: Sequence[float], D: Sequence[Any]) -> Any:
+    """arXiv:2308.02157 code entry 2ab, and its completion to order 3 (exponential-iia.md 3.4)."""
+    if t == 0:
+        return D[0]
+    h = np.log(levels[0] / t)
+    c = [np.log(levels[0] / level) / h for level in levels]
+    weights = [0.0, 0.0, 0.0]
+    if len(D) == 2:
+        weights[1] = phi(2, -h) / c[1]
+    if len(D) == 3:
+        weights[1] = (2 * phi(3, -h) - c[2] * phi(2, -h)) / (c[1] * (c[1] - c[2]))
+        weights[2] = (2 * phi(3, -h) - c[1] * phi(2, -h)) / (c[2] * (c[2] - c[1]))
+    weights[0] = phi(1, -h) - weights[1] - weights[2]
+    return np.exp(-h) * x + h * sum(w * value for w, value in zip(weights, D, strict=False))
+
+
+def in_log_snr(rule: Rule, k: int) -> Formula:
+    """A multistep run of order k on the data, in log-SNR."""
+
+    def formula(line: Line, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+        yield from multistep(line, data_in_log_snr(line), rule, k, opening, ending)
+
+    formula.__doc__ = rule.__doc__
+    return in_levels(formula)
+
+
+def adams_in(frame: Frame) -> Rule:
+    """The Adams-Bashforth step of a frame."""
+    return lambda x, t, levels, values: frame.adams(x, levels[0], t, levels, values)
+
+
+def moulton_in(frame: Frame) -> Callable[[Any, float, Sequence[float], Sequence[Any], Any], Any]:
+    """The Adams-Moulton step of a frame, its new value at t."""
+    return lambda x, t, levels, values, new: frame.adams(x, levels[0], t, [t, *levels], [new, *values])
+
+
+def exp_adams(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+    """Hochbruck & Ostermann 2011 eq. 2.4: the data interpolated in lambda."""
+    frame = data_in_log_snr(line)
+    yield from multistep(line, frame, adams_in(frame), k, opening, ending)
+
+
+def unipc(line: Line, p: int, variant: str = "bh2", ending: str = "lower") -> Iterator[Any]:
+    """wl-zhao/UniPC, multistep_uni_pc_bh_update with predict_x0 (arXiv:2302.04867 Algorithms 5-8), its names kept."""
+    frame = data_in_log_snr(line)
+
+    def parts(x: Any, t: float, levels: Sequence[float], m: Sequence[Any]) -> Any:
+        """x_t_, the differences D1s, R, b and B_h of the code."""
+        h = np.log(levels[0] / t)
+        rks = [np.log(levels[0] / level) / h for level in levels[1:]]
+        D1s = [(value - m[0]) / rk for value, rk in zip(m[1:], rks, strict=True)]
+        hh = -h
+        h_phi_1 = np.expm1(hh)
+        B_h = hh if variant == "bh1" else h_phi_1
+        R, b, h_phi_k, factorial = [], [], h_phi_1 / hh - 1, 1
+        for i in range(1, len(m) + 1):
+            R.append(np.array([*rks, 1.0]) ** (i - 1))
+            b.append(h_phi_k * factorial / B_h)
+            factorial *= i + 1
+            h_phi_k = h_phi_k / hh - 1 / factorial
+        return t / levels[0] * x - h_phi_1 * m[0], D1s, np.array(R), np.array(b), B_h
+
+    def predict(x: Any, t: float, levels: Sequence[float], m: Sequence[Any]) -> Any:
+        if t == 0:
+            return m[0]
+        start, D1s, R, b, B_h = parts(x, t, levels, m)
+        rhos = [0.5] if len(m) == 2 else np.linalg.solve(R[:-1, :-1], b[:-1])
+        return start - B_h * sum((rho * D for rho, D in zip(rhos, D1s, strict=True)), 0.0 * x)
+
+    def correct(x: Any, t: float, levels: Sequence[float], m: Sequence[Any], new: Any) -> Any:
+        start, D1s, R, b, B_h = parts(x, t, levels, m)
+        rhos = [0.5] if len(m) == 1 else np.linalg.solve(R, b)
+        return start - B_h * sum(rho * D for rho, D in zip(rhos, [*D1s, new - m[0]], strict=True))
+
+    yield from predictor_corrector(line, lambda s: frame, predict, correct, p, ending)
+
+
+# --- the noise in the noise level and in process time
+
+ADAMS = {1: [1], 2: [3 / 2, -1 / 2], 3: [23 / 12, -16 / 12, 5 / 12], 4: [55 / 24, -59 / 24, 37 / 24, -9 / 24]}
+
+
+def deis_tab(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+    """arXiv:2204.13902 eqs. 14-15: C_j = int l_j(t) (ds/dt) dt, l_j of degree k in process time."""
+    frame = noise_frame(line, "time")
+    yield from multistep(line, frame, adams_in(frame), k + 1, opening, ending)
+
+
+def deis_rhoab(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+    """arXiv:2204.13902 section 3.3; linear_multistep_coeff of k-diffusion: the integral of l_j over [s, t] in s."""
+
+    def rule(x: Any, t: float, levels: Sequence[float], eps: Sequence[Any]) -> Any:
+        whole = np.inf  # one panel is exact for polynomials
+        return x + sum(gauss(lagrange(levels, j), levels[0], t, whole) * e for j, e in enumerate(eps))
+
+    yield from multistep(line, noise_frame(line, "noise-level"), rule, k + 1, opening, ending)
+
+
+def transfer(x: Any, t: float, levels: Sequence[float], eps: Sequence[Any]) -> Any:
+    """x + (t - s) e~, e~ the Adams-Bashforth mean for equal steps (arXiv:2202.09778 eq. 12; 2204.13902 H.2)."""
+    return x + (t - levels[0]) * sum(w * e for w, e in zip(ADAMS[len(eps)], eps, strict=True))
+
+
+def ipndm(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+    """arXiv:2204.13902 appendix H.2: the weights of equal steps on whatever grid."""
+    yield from multistep(line, noise_frame(line, "noise-level"), transfer, k, opening, ending)
+
+
+def pseudo(line: Line, clock: str, warm_up: Callable[[Line, Any, float, float], Any], m: int, k: int) -> Iterator[Any]:
+    """A run of k - 1 warm-up steps of m evaluations each, then `transfer`; all history is evaluated at states.
+
+    A budget too small for the warm-up is spent in whole steps of it and one of fewer evaluations.
+    """
+    x, frame = line.x, noise_frame(line, clock)
+    levels: list[float] = []
+    values: list[Any] = []
+    short = line.run.nfe is not None and line.run.nfe < m * (k - 1) + line.run.to_zero
+    counts = spent(line.run, m) if short else [m] * (k - 1) + [1] * line.run.N
+    for n, s, t in line.steps():
+        if n < k - 1 and counts[n] < m and t > 0:
+            x = filling(frame, counts[n], x, s, t)
+        else:
+            levels, values = [s, *levels][:k], [line.noise(x, s), *values][:k]
+            if t == 0:
+                x = line.data(x, s)
+            else:
+                x = warm_up(line, x, s, t) if n < k - 1 else transfer(x, t, levels, values)
+        yield x
+
+
+def pseudo_runge_kutta(line: Line, x: Any, s: float, t: float) -> Any:
+    """arXiv:2202.09778 eq. 13: four noises, each transferred from x, their Runge-Kutta mean transferred to t."""
+    middle = float(line.run.process.noise_level(np.array([(line.time(s) + line.time(t)) / 2]))[0])
+    e1 = line.noise(x, s)
+    e2 = line.noise(x + (middle - s) * e1, middle)
+    e3 = line.noise(x + (middle - s) * e2, middle)
+    e4 = line.noise(x + (t - s) * e3, t)
+    return x + (t - s) * (e1 + 2 * e2 + 2 * e3 + e4) / 6
+
+
+def mean_of_two(line: Line, x: Any, s: float, t: float) -> Any:
+    """arXiv:2202.09778, S-PNDM (eq. 20): the mean of the noise here and that at the end of DDIM's step."""
+    e1 = line.noise(x, s)
+    return x + (t - s) * (e1 + line.noise(x + (t - s) * e1, t)) / 2
+
+
+def pndm(line: Line) -> Iterator[Any]:
+    """arXiv:2202.09778 Algorithm 2, F-PNDM; the middle of a warm-up step is that of process time."""
+    yield from pseudo(line, "time", pseudo_runge_kutta, 4, 4)
+
+
+def spndm(line: Line) -> Iterator[Any]:
+    """arXiv:2202.09778, S-PNDM."""
+    yield from pseudo(line, "noise-level", mean_of_two, 2, 2)
+
+
+# --- the Gaussian frame
+
+
+def gframe_ab(
+    line: Line,
+    k: int,
+    sigma_data: float,
+    mean: float,
+    tau: float = 0.0,
+    opening: str = "raised",
+    ending: str = "zero",
+) -> Iterator[Any]:
+    """gaussian-frame.md: Adams-Bashforth in theta for u, with the exact noise of the frame."""
+    frame = gaussian_frame(line, sigma_data, mean, tau)
+    yield from multistep(line, frame, adams_in(frame), k, opening, ending)
+
+
+def gframe_abm(
+    line: Line, k: int, sigma_data: float, mean: float, tau: float = 0.0, ending: str = "zero"
+) -> Iterator[Any]:
+    """gaussian-frame.md: the same, corrected with the value at the predicted state; the noise of both is one."""
+    frame = gaussian_frame(line, sigma_data, mean, tau)
+    yield from predictor_corrector(line, lambda s: frame, adams_in(frame), moulton_in(frame), k, ending)
+
+
+MULTISTEP: dict[str, Formula] = {
+    "dpmpp-2m": in_log_snr(dpm_solver_pp(1), 2),
+    "dpmpp-3m": in_log_snr(dpm_solver_pp(1), 3),
+    "dpmpp-3m-corrected": in_log_snr(dpm_solver_pp(2), 3),
+    "res-2m": in_log_snr(res, 2),
+    "res-3m": in_log_snr(res, 3),
+    "exp-adams": in_levels(exp_adams),
+    "unipc": in_levels(unipc),
+    "deis-tab": in_levels(deis_tab),
+    "deis-rhoab": in_levels(deis_rhoab),
+    "ipndm": in_levels(ipndm),
+    "pndm": in_levels(pndm),
+    "spndm": in_levels(spndm),
+    "gframe-ab": in_levels(gframe_ab),
+    "gframe-abm": in_levels(gframe_abm),
+}

@@ -1,0 +1,160 @@
+"""Runs that programs and independent formulas share: network, normals, grids, and budgets that reach every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache, cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Place
+from numtoolkit.errors import InputError
+from numtoolkit.problem import processes
+from numtoolkit.program.budget import plan, planned
+from numtoolkit.program.program import Program, lower
+from numtoolkit.sampling.loop import run
+from tests.oracles import states
+from tests.oracles.common import Run
+from tests.support.fitted_schemes import table_of
+
+# Noise levels of two grids: their first, and each over the next. Ratios of neighbouring steps are far from 1.
+GRIDS = {"long": (40.0, (2.9, 1.7, 3.4, 2.2, 2.5, 1.5, 2.7, 1.9)), "short": (5.0, (1.3, 2.1, 1.2, 1.7, 1.4, 1.9))}
+STARTS = np.array([0.3, -1.1, 0.8])  # over sigma
+# Parameters away from their defaults, at which weights may vanish or terms be equal.
+OTHER = {
+    "c2": "1/3", "c3": "3/4", "r_1": "1/4", "r_2": "1/2", "shift": "1/30", "tau": "1/2", "eta": "1/2",
+    "sigma_data": "3/4", "mean": "1/3", "churn": "2", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
+}  # fmt: skip
+process = cache(processes.process)
+
+
+def network(z: Any, t: float) -> Any:
+    """A smooth bounded data prediction that no scheme integrates exactly, and that tells times apart."""
+    return np.tanh(0.8 * z / (1 + t) + 0.3) - 0.4 * np.cos(1.7 * np.sqrt(t))
+
+
+def normals(step: int, slot: int) -> Any:
+    """Standard normals of a noise, the same for every run."""
+    return np.random.default_rng([step, slot]).standard_normal(len(STARTS))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run of N steps, or of a budget, on a process and a grid of `GRIDS`, perhaps to t = 0.
+
+    values  of parameters that the scheme leaves open; it takes the others at their defaults
+    """
+
+    process: str
+    grid: str
+    steps: int
+    to_zero: bool = False
+    nfe: int | None = None
+    values: tuple[tuple[str, Fraction], ...] = ()
+
+    @cached_property
+    def times(self) -> Any:
+        """(steps + 1,) process times; a run longer than the grid repeats its ratios."""
+        top, ratios = GRIDS[self.grid]
+        levels = top / np.cumprod([1.0, *np.resize(ratios, self.steps - self.to_zero)])
+        times = process(self.process).time_of_noise_level(levels)
+        return np.append(times, 0.0) if self.to_zero else times
+
+    @property
+    def start(self) -> Any:
+        """The state that the run starts from."""
+        return STARTS * process(self.process).sigma(self.times[:1])[0]
+
+
+@cache
+def coefficients(names: tuple[str, ...], steps: int) -> dict[str, Any]:
+    """Fitted coefficients of those names, (steps,) each: another number for every step."""
+    rng = np.random.default_rng(3)
+    return {name: rng.uniform(-0.3, 0.3, steps) for name in names}
+
+
+def program_of(own: Scheme, case: Case) -> Program:
+    """The program of a case."""
+    on, own = process(case.process), own.bind(**dict(case.values))
+    if own.fitted:
+        own = own.with_table(table_of(own, on, case.times, coefficients(own.fitted, case.steps)))
+    return lower(own, on, case.times, "data", case.nfe)
+
+
+def states_of(program: Program, case: Case) -> list[Any]:
+    """The state after each step of a program."""
+    seen: list[Any] = []
+    run(
+        program,
+        lambda z, t: [network(z[0], t)],
+        [case.start],
+        lambda step, slot: [normals(step, slot)],
+        watch=lambda n, step, z: seen.append(z[0]),
+    )
+    return seen
+
+
+@cache
+def formula_of(own: Scheme, case: Case) -> list[Any]:
+    """The state after each step by the independent formula of a scheme."""
+    table = coefficients(own.fitted, case.steps)
+    of_case = Run(process(case.process), network, case.times, case.start, normals, case.nfe, table)
+    return states(own.bind(**dict(case.values)), of_case)
+
+
+def gap(one: list[Any], other: list[Any]) -> float:
+    """The largest difference of two runs in any step, over the largest state from there on or 1; inf without one."""
+    if len(one) != len(other):
+        return np.inf
+    difference, size = (np.abs(part).max(axis=1) for part in (np.array(one) - np.array(other), np.array(other)))
+    return float(np.nan_to_num(difference / np.maximum(size, 1.0), nan=np.inf).max())
+
+
+@cache
+def cases(own: Scheme, on: str, longest: int = 8, budgets: int = 40) -> tuple[Case, ...]:
+    """Runs on a process in which the step at every place of a scheme occurs: whole ones, to t = 0, and budgets.
+
+    Where parameters are open there are two more runs with other values of them.
+    longest  steps of whole runs
+    budgets  the largest budget that is looked at for a place that occurs in none of the others
+    """
+    if on != "edm":  # what a run is made of does not depend on the process
+        return tuple(replace(case, process=on) for case in cases(own, "edm", longest, budgets))
+    ends = (False, True) if own.steps.final_to_zero else (False,)
+    found = [Case(on, grid, longest, to_zero) for grid in GRIDS for to_zero in ends]
+    missing = {at for at, _ in own.steps.places()}.difference(*(places(own, case) for case in found))
+    some = range(own.nfe_per_step + 1, 2 * own.nfe_per_step)  # a whole step and a rest
+    for nfe, to_zero in product(range(1, budgets), ends):
+        if not missing and nfe not in some:
+            continue
+        try:
+            case = Case(on, "long", len(planned(own, nfe, to_zero)), to_zero, nfe)
+        except InputError:  # a budget that the scheme cannot spend
+            continue
+        if nfe in some or missing & places(own, case):
+            found.append(case)
+            missing -= places(own, case)
+    bound = dict(own.values)
+    others = tuple((p.name, Fraction(OTHER[p.name])) for p in own.params if p.name not in bound)
+    return (*found, *(replace(case, values=others) for case in found[: len(ends)] if others))
+
+
+@cache
+def places(own: Scheme, case: Case) -> frozenset[Place]:
+    """The places whose steps a run takes."""
+    apart = _told_apart(own)
+    names = {id(step): at for at, step in apart.steps.places()}
+    taken = {names[id(step)] for step in plan(apart, case.times, case.nfe)}
+    if case.to_zero and own.steps.final_to_zero == own.steps.inner:  # which then stands for it
+        taken.add(("final_to_zero", 0))
+    return frozenset(taken)
+
+
+@cache
+def _told_apart(own: Scheme) -> Scheme:
+    """The scheme with an object of its own for the step at every place, equal as some are."""
+    return replace(own, steps=own.steps.map(lambda _, step: replace(step)))
