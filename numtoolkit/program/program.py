@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.arrays import lower_factor
-from numtoolkit.declare.entries import ZERO
-from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.entries import ZERO, Entry
+from numtoolkit.declare.scheme import END_LEVEL, LEVEL, Scheme, StepQuantity
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.problem.predictions import Prediction, prediction
@@ -224,7 +224,7 @@ def step_quantities(
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for quantity in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
-            found[quantity.name] = quantity.rule(problem, times, index, values | {"steps": len(times) - 1})
+            found[quantity.name] = _quantity(quantity, problem, times, index, values)
     for name in scheme.fitted:
         found[name] = (
             np.zeros(len(index))
@@ -232,6 +232,18 @@ def step_quantities(
             else scheme.table.column(name, problem.process.spec, times)[index]
         )
     return found
+
+
+def _quantity(
+    quantity: StepQuantity, problem: Problem, times: Floats, index: Indices, values: dict[str, Fraction]
+) -> Floats:
+    """A step quantity by its rule, which is a function, or an entry in the noise levels at the ends of the steps."""
+    if not isinstance(quantity.rule, Entry):
+        found: Floats = quantity.rule(problem, times, index, values | {"steps": len(times) - 1})
+        return found
+    level = problem.process.level(times)
+    levels = {LEVEL.name: level[index], END_LEVEL.name: level[index + 1]}
+    return Evaluator(problem, times, index, values | levels).scalar(quantity.rule)
 
 
 def _lower_step(
