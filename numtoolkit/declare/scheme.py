@@ -62,9 +62,9 @@ class StepQuantity:
                files give, or an entry in the noise levels `s` and `s_end` at the start and end of the step
     sentence   what it is
     letter     how LaTeX prints it, by default its name
-    expansion  what it is as the step falls in length: an entry in that length `h` (in the scheme's clock), in parameters
-               and step ratios, and in its own name, which stands there for a number that stays bounded while a grid is
-               refined everywhere alike: 1 + h*bend is 1 and something of first order. Proofs take it for the quantity.
+    expansion  what it is as the step falls in length, which proofs take for it: an entry in that length `h` (in the
+               scheme's clock), in parameters and step ratios, and in its own name, which stands there for a number that
+               stays bounded while a grid is refined everywhere alike. 1 + h*bend is 1 and something of first order.
                That of a rule that is an entry is derived. None: nothing is known, and nothing is proved
     """
 

@@ -75,8 +75,7 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -
 
 
 RULES: dict[str, Rule] = {
-    rule.__name__: rule
-    for rule in (churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend)
+    rule.__name__: rule for rule in (churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend)
 }
 RULES |= {f"best_place({place.name})": best_place(place.name) for place in PLACES}
 RULES |= {f"best_shift({matrix.name})": best_shift(matrix) for matrix in (UNIT, ONES)}

@@ -6,7 +6,7 @@ the declared steps. Coefficients are exact entries read in float64 once, before 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
@@ -224,7 +224,7 @@ def step_quantities(
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for quantity in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
-            found[quantity.name] = _quantity(quantity, problem, times, index, values)
+            found[quantity.name] = step_quantity(quantity, problem, times, index, values | {"steps": len(times) - 1})
     for name in scheme.fitted:
         found[name] = (
             np.zeros(len(index))
@@ -234,16 +234,20 @@ def step_quantities(
     return found
 
 
-def _quantity(
-    quantity: StepQuantity, problem: Problem, times: Floats, index: Indices, values: dict[str, Fraction]
+def step_quantity(
+    quantity: StepQuantity, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Any]
 ) -> Floats:
-    """A step quantity by its rule, which is a function, or an entry in the noise levels at the ends of the steps."""
+    """The values (n,) of one step quantity by its rule: a function, or an entry in the noise levels of the steps.
+
+    problem, times, index   as in `step_quantities`
+    values                  the scheme's parameters, and the number `steps` of the run
+    """
     if not isinstance(quantity.rule, Entry):
-        found: Floats = quantity.rule(problem, times, index, values | {"steps": len(times) - 1})
+        found: Floats = quantity.rule(problem, times, index, values)
         return found
     level = problem.process.level(times)
     levels = {LEVEL.name: level[index], END_LEVEL.name: level[index + 1]}
-    return Evaluator(problem, times, index, values | levels).scalar(quantity.rule)
+    return Evaluator(problem, times, index, {**values, **levels}).scalar(quantity.rule)
 
 
 def _lower_step(

@@ -64,8 +64,8 @@ def expansion(scheme: Scheme, quantity: StepQuantity) -> Entry:
         field.powers(field.scalar(exact), LENGTH.name, 1)
     except InputError:
         raise NotAnalysedError(
-            f"the step quantity {quantity.name} = {exact} does not stay bounded as the step falls in length; the scheme "
-            "tends to no equation."
+            f"the step quantity {quantity.name} = {exact} does not stay bounded as the step falls in length; a "
+            "scheme needs coefficients that do."
         ) from None
     return exact
 

@@ -22,7 +22,6 @@ from numtoolkit.declare.entries import (
     Root,
     Sum,
     Symbol,
-    number,
     product_of,
     sqrt,
     sum_of,
@@ -161,9 +160,12 @@ class Field:
         if isinstance(value, Surd):
             return sum_of(tuple(self.entry(c) * sqrt(n) for n, c in value.parts.items()))
 
+        def monomial(c: int, exponents: Any) -> Entry:
+            powers = (Symbol(x) ** int(e) for x, e in zip(self.names, exponents, strict=True) if e)
+            return product_of((Const(Fraction(c)), *powers))
+
         def polynomial(p: Any) -> Entry:
-            terms = ((int(c), zip(self.names, map(int, exponents), strict=True)) for exponents, c in p.terms())
-            return sum_of(tuple(product_of((number(c), *(Symbol(x) ** e for x, e in powers if e))) for c, powers in terms))
+            return sum_of(tuple(monomial(int(c), exponents) for exponents, c in p.terms()))
 
         top, bottom = map(polynomial, _over(value))
         return top / bottom

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from numtoolkit.declare.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
+from numtoolkit.declare.entries import ZERO, At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.declare.scheme import LENGTH as STEP_LENGTH
 from numtoolkit.errors import InputError
 from numtoolkit.problem.operators import Q
@@ -195,6 +195,8 @@ class SeriesExpansion:
             return {key: -c for key, c in found.items()} if _backward(entry) else found
         if isinstance(entry, At):
             return {((), jet[0], ()): c for jet, c in self.read(entry).items()}
+        if entry == ZERO:  # scaled by a parameter that is 0
+            return {}
         raise InputError(f"noise covariance {entry} must be a Cov or a frozen operator, times scalars.")
 
     def spread(

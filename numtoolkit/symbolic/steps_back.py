@@ -116,8 +116,8 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     Rows are split where the scheme cuts one. Frozen drift has no linear part, and frozen noise none in the noise level:
     there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
     integral of beta, every block is fixed. `absorb_linear_flow` takes L = 0 where that is no loss. G, the noise of the
-    dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen. Where
-rows are cut, words vanish in which a row of a diagonal operator meets the other row of the next one.
+    dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen.
+    Where rows are cut, words vanish in which a row of a diagonal operator meets the other row of the next one.
     field  of the coefficients; order  the highest power of h that is kept
     """
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]

@@ -10,9 +10,10 @@ order 1 see the score only by its value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -41,6 +42,7 @@ HIGHEST = 6
 Triple = tuple[Word, Letter, Word]
 Sources = dict[str, Series]  # a value by what it is made of: the state now, "y", with j at a word's end, and noises
 Path = dict[tuple[Word, tuple[Fraction, Fraction]], Any]  # word on a window -> polynomial in the abscissa
+Defects = tuple[Field, Series, CovarianceSeries, Path | None]
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,25 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
     """
     if scheme.kind != "sde":
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
-    for p in range(1, highest + 1):
-        field, mean, noise, path = defects(StepInClock(scheme, place=place), p)
-        words = [(show_power(k) + _show_word(w), value) for w, k, value in _leading(mean, field, p, weight)]
-        triples = [(show_power(k) + _show_triple(t), c) for t, k, c in _leading(noise, field, p, triple_weight)]
-        rows = words + triples
-        if rows:
-            break
+    p, (field, mean, noise, path) = first_defects(StepInClock(scheme, place=place), highest)
+    words = [(show_power(k) + _show_word(w), value) for w, k, value in _leading(mean, field, p, weight)]
+    triples = [(show_power(k) + _show_triple(t), c) for t, k, c in _leading(noise, field, p, triple_weight)]
+    rows = words + triples
     weak = p - 1 if rows else p
     matched = p - 1 if words else p
     strong = None if path is None else min(matched, min((weight(word) for word, _ in path), default=p))
     residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
     return WeakOrder(weak, strong, weak <= 1, sorted(residuals, key=lambda r: (len(str(r["tree"])), str(r["tree"]))))
+
+
+@lru_cache(maxsize=1)  # two engines ask for them, one after the other
+def first_defects(frame: StepInClock, highest: int = HIGHEST) -> tuple[int, Defects]:
+    """The lowest order at which a step differs from the exact one, or the highest tried, and its `defects` there."""
+    for p in range(1, highest + 1):
+        found = field, mean, covariance, _ = defects(frame, p)
+        if any(_leading(mean, field, p, weight)) or any(_leading(covariance, field, p, triple_weight)):
+            break
+    return p, found
 
 
 def _leading(
@@ -114,12 +123,15 @@ def _letter(letter: Letter) -> str:
     return f"{name}{jet or ''}{'.' + row if row else ''}"
 
 
-def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
+def defects(frame: StepInClock, order: int, values: Mapping[str, Fraction] | None = None) -> Defects:
     """Numerical minus exact one-step moments: their field, words, covariance words and path integrand.
 
     Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
+    frame   the step
+    order   words heavier than this are dropped
+    values  numbers for some of its symbols
     """
-    field = Field(scalars_of(frame, order))
+    field = Field(scalars_of(frame, order), values=values)
     reading = expansion_of(frame.scheme, field, order)
     drift, forcing, rate = exact_jets(frame, reading)
     one, zero = field.number(1), field.number(0)
