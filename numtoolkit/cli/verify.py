@@ -13,8 +13,8 @@ from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
 
 LAW = (
-    "weak: order in law of the transition, from any state; marginal, where that is another: from the exact marginal, on "
-    "Gaussian laws, which error curves show."
+    "weak: order in law of the transition, from any state; marginal, where that is another: from the exact marginal, "
+    "on Gaussian laws, which error curves show."
 )
 SOME = 6  # residuals printed of each of several schemes
 

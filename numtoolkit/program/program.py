@@ -21,7 +21,7 @@ from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.problem import Problem
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Floats, PhaseSpaceProcess, Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.evaluator import Evaluator, Indices
 
@@ -139,8 +139,10 @@ def _show(block: Block) -> str:
 def problem_of(scheme: Scheme, process: Process) -> Problem:
     """The problem a scheme integrates on a process.
 
-    raises   InputError when the scheme is not declared for its kind
+    raises   InputError when the scheme is not declared for its kind, or the process is not as its kind says
     """
+    if isinstance(process, PhaseSpaceProcess):
+        process.check_noises()
     if process.kind not in scheme.kinds:
         known = " and ".join(kind.name for kind in scheme.kinds)
         raise InputError(

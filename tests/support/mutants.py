@@ -9,9 +9,9 @@ from numtoolkit.declare.entries import Entry, Int, integral, number, rebuild, wa
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import Eval, Item, Noise, Place, Row, Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.symbolic.classical import order
+from numtoolkit.symbolic.classical import HIGHEST, residuals
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.weak import weak_order
+from numtoolkit.symbolic.weak import first_defects
 
 NUDGE = number(Fraction(1_000_001, 1_000_000))
 
@@ -102,13 +102,27 @@ def of_step(scheme, place):
 
 
 def said(scheme, place):
-    """Its order and exact residuals, or the reason why they refuse it."""
+    """Its order and exact residuals, or the reason why they refuse it.
+
+    Step quantities stay symbols: a slip in what a quantity weighs would show later, by the power of h that it has.
+    """
+    frame = StepInClock(scheme, place=place, exact=True)
     try:
-        if StepInClock(scheme, place=place).declared.noises:
-            law = weak_order(scheme, place)
-            return law.weak, tuple((row["tree"], row["value"]) for row in law.residuals)
-        found = order(scheme, place)
+        if frame.declared.noises:
+            p, (_, mean, covariance, _) = first_defects(frame)
+            found = mean | covariance
+        else:
+            p, found = first_residuals(frame)
         # a hash of the exact value: equal values of different fields have equal hashes
-        return found.p, frozenset((term, hash(value)) for term, value in found.residuals.items())
+        return p, frozenset((term, hash(value)) for term, value in found.items())
     except (InputError, ZeroDivisionError) as refusal:
         return str(refusal)
+
+
+def first_residuals(frame):
+    """The first order that a step of the flow misses, and its residuals."""
+    for p in range(2, HIGHEST + 1):
+        failing = [(w, terms) for w, terms in enumerate(residuals(frame, p)[1]) if terms]
+        if failing:
+            return failing[0]
+    return HIGHEST, {}
