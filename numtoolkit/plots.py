@@ -30,6 +30,7 @@ ORDERS = {  # columns of the order table
     "stiff_commuting": "stiff, commuting",
     "stiff_weak": "stiff, weak",
     "sde_weak": "in law",
+    "sde_marginal": "in law, marginal",
     "sde_strong": "along paths",
 }
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing

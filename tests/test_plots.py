@@ -125,7 +125,7 @@ def test_tiles_are_laid_out_in_reading_order_and_marked_ones_framed() -> None:
 
 def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
     """One row of Markdown a scheme, empty where an order has no meaning."""
-    orders = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_strong")
+    orders = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_marginal", "sde_strong")
     none = dict.fromkeys(orders)
     orders_of = {
         "derived": none | {"classical": 3, "stiff_weak": 2},

@@ -9,6 +9,7 @@ from typing import Any
 from numtoolkit import printing
 from numtoolkit.cli.cells import derived_facts, entry
 from numtoolkit.cli.output import MOST_NFE, Command, add_json, destination, note, number, report, width
+from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
 from numtoolkit.declare.scheme_file import write_scheme
@@ -65,7 +66,15 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
             {"name": p.name, "value": values[p.name], "low": p.low, "high": p.high, "meaning": p.meaning}
             for p in scheme.params
         ],
-        "quantities": [{"name": q.name, "sentence": q.sentence} for q in scheme.quantities],
+        "quantities": [
+            {
+                "name": q.name,
+                "sentence": q.sentence,
+                "rule": str(q.rule) if isinstance(q.rule, Entry) else None,
+                "expansion": q.expansion and str(q.expansion),
+            }
+            for q in scheme.quantities
+        ],
         "layouts": {title: printing.rows(scheme, step) for title, step in printing.sections(scheme)},
     }
 

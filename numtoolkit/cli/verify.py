@@ -8,10 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from numtoolkit.cli.cells import orders
-from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, width
+from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, show, width
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
 
+LAW = (
+    "weak: order in law of the transition, from any state; marginal, where that is another: from the exact marginal, "
+    "on Gaussian laws, which error curves show."
+)
 SOME = 6  # residuals printed of each of several schemes
 
 HOLDS = {"general": "every law", "gaussian": "Gaussian laws", "sampled": "every law, some step ratios"}
@@ -31,10 +35,14 @@ def _run(arguments: argparse.Namespace) -> int:
     chosen = catalogue() if arguments.all else schemes(arguments.schemes)
     records = [asdict(verify(scheme)) for scheme in progress(chosen, "proving")]
     report(arguments, records, lambda: _verdicts(records))
-    failed = [r["scheme"] for r in records if not r["ok"]]
-    if failed:
-        note(f"numtoolkit: a claim failed for {', '.join(failed)}.")
-    return 1 if failed else 0
+    open_ = {r["scheme"]: r["verdict"] == "not analysed" for r in records if not r["ok"]}
+    for what, names in (
+        ("a claim failed for", [name for name, unknown in open_.items() if not unknown]),
+        ("nothing is proved of a claim of", [name for name, unknown in open_.items() if unknown]),
+    ):
+        if names:
+            note(f"numtoolkit: {what} {', '.join(names)}.")
+    return 1 if open_ else 0
 
 
 def _verdicts(records: list[dict[str, Any]]) -> str:
@@ -43,7 +51,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
             "scheme": r["scheme"],
             "claimed": orders(r["claimed"]),
             "derived": orders(r["derived"]),
-            "whole run": r["run"] if r["filled"] in (None, r["run"]) else f"{r['run']}, filled {r['filled']}",
+            "whole run": _whole(r),
             "verdict": r["verdict"] + ("" if r["ok"] else ", NOT AS CLAIMED"),
             "holds for": HOLDS.get(r["holds"], ""),
         }
@@ -53,6 +61,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
         grid(rows, optional=("holds for",)),
         "",
         "stiff: strong, commuting, weak order.",
+        *textwrap.wrap(LAW, width()),
         "whole run: a step of order p at its start or end leaves it at p + 1.",
         "filled: of a run that ends with steps that fill its budget.",
     ]
@@ -62,6 +71,14 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
             parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
         parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []
     return "\n".join(parts)
+
+
+def _whole(record: dict[str, Any]) -> str:
+    """The order of a whole run in a cell."""
+    run, marginal, filled = record["run"], record["run_marginal"], record["filled"]
+    parts = [show(run)]
+    parts += [f"marginal {marginal}"] if marginal not in (None, run) else []
+    return ", ".join(parts + ([f"filled {filled}"] if filled not in (None, run) else []))
 
 
 def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> list[str]:

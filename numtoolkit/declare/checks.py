@@ -35,7 +35,7 @@ from numtoolkit.problem.problem import Clock, Frozen, Operator
 from numtoolkit.spec_text import parse
 
 if TYPE_CHECKING:
-    from numtoolkit.declare.scheme import Param, Scheme
+    from numtoolkit.declare.scheme import Param, Scheme, StepQuantity
 
 OF_LAW = ("sigma_data", "mean")  # parameters that the problem itself reads
 RATIO = re.compile(r"r[0-9]+")
@@ -178,8 +178,10 @@ def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
             raise InputError(f"params holds {param!r}, a {kind}; write params=(Param(name, default, ...),).")
         _check_param(param)
     for quantity in scheme.quantities:
-        if not isinstance(quantity, StepQuantity) or not callable(quantity.rule):
-            raise InputError(f"quantities holds {quantity!r}; write StepQuantity(name, rule), rule a function.")
+        if not isinstance(quantity, StepQuantity) or not (callable(quantity.rule) or isinstance(quantity.rule, Entry)):
+            raise InputError(
+                f"quantities holds {quantity!r}; write StepQuantity(name, rule), rule a function or an entry."
+            )
     rules = [quantity.name for quantity in scheme.quantities]
     names = [*(p.name for p in scheme.params), *rules, *scheme.fitted]
     for name in names:
@@ -190,6 +192,8 @@ def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
             raise InputError(f"the name {name!r} is {has}; give the scalar another.")
     _once("the scalar", names)
     known = {param.name for param in scheme.params}
+    for quantity in scheme.quantities:
+        _check_quantity(quantity, known)
     if scheme.tau_between and (len(scheme.tau_between) != 2 or not set(scheme.tau_between) <= known):
         raise InputError(
             f"tau_between = {scheme.tau_between!r} is no pair of parameters; name those of the lowest and highest "
@@ -214,6 +218,33 @@ def _check_scalars(scheme: Scheme, in_steps: set[str]) -> None:
         if unused:
             raise InputError(f"{what} {unused[0]!r} is never used; use it or leave it out.")
     scheme.tau_value  # noqa: B018  # which refuses what is no number
+
+
+def _check_quantity(quantity: StepQuantity, parameters: set[str]) -> None:
+    """The scalars that a rule and an expansion read are there, `parameters` among them."""
+    from numtoolkit.declare.scheme import END_LEVEL, LENGTH, LEVEL  # which imports this module
+
+    levels = {LEVEL.name, END_LEVEL.name}
+    if isinstance(quantity.rule, Entry):
+        if doubled := sorted(levels & parameters):
+            raise InputError(
+                f"{doubled[0]!r} is a noise level in the rule of {quantity.name}; give the parameter another name."
+            )
+        what = f"parameters and {' and '.join(sorted(levels))}, the noise levels at the start and end of the step"
+        _check_reads(f"the rule of {quantity.name}", quantity.rule, parameters | levels, what)
+    if quantity.expansion is not None:
+        what = f"parameters, step ratios, {LENGTH} and {quantity.name}, here a bounded number"
+        own = {LENGTH.name, quantity.name}
+        _check_reads(f"the expansion of {quantity.name}", quantity.expansion, parameters | own, what, RATIO)
+
+
+def _check_reads(where: str, entry: object, known: set[str], what: str, or_like: re.Pattern[str] | None = None) -> None:
+    """An entry is a scalar that reads nothing but `known` names and those of a pattern; `what` says which these are."""
+    if not isinstance(entry, Entry) or is_block(entry):
+        raise InputError(f"{where} is {entry!r}, no scalar entry; write one such as 1 + symbol('h').")
+    unknown = sorted(name for name in symbols(entry) - known if not (or_like and or_like.fullmatch(name)))
+    if unknown:
+        raise InputError(f"{where} reads {unknown[0]!r}; it may read {what}.")
 
 
 def _check_param(param: Param) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 from numtoolkit.declare import checks
-from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbols
+from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbol, symbols
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
@@ -50,32 +50,46 @@ class Param:
         return value
 
 
+# What entries about step quantities may name: the length of the step, and the noise levels at its start and end
+LENGTH, LEVEL, END_LEVEL = symbol("h"), symbol("s"), symbol("s_end")
+
+
 @dataclass(frozen=True)
 class StepQuantity:
     """A named scalar of a step that the grid gives, beside its step ratios r0, r1, ...
 
-    rule       what computes it for a run; those of `numtoolkit.problem.rules` have names, which files give
+    rule       what computes it for a run: a function, of which those of `numtoolkit.problem.rules` have names that
+               files give, or an entry in the noise levels `s` and `s_end` at the start and end of the step
     sentence   what it is
     letter     how LaTeX prints it, by default its name
-    expansion  its series in the length of the step, None where there is none
+    expansion  what it is as the step falls in length, which proofs take for it: an entry in that length `h` (in the
+               scheme's clock), in parameters and step ratios, and in its own name, which stands there for a number that
+               stays bounded while a grid is refined everywhere alike. 1 + h*bend is 1 and something of first order.
+               That of a rule that is an entry is derived. None: nothing is known, and nothing is proved
     """
 
     name: str
-    rule: Rule
+    rule: Rule | Entry
     sentence: str = ""
     letter: str = ""
-    expansion: Callable[..., Any] | None = None
+    expansion: Entry | None = None
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Published orders, None where nothing is claimed. `refuted` says openly which the engines contradict."""
+    """Published orders, None where nothing is claimed. `refuted` says openly which ones do not hold.
+
+    sde_weak      in law, of the transition: the law of a step from any state, against that of the SDE
+    sde_marginal  in law, of the marginal: of a step from the exact marginal law at its start, against that at its end.
+                  It is what an error curve shows, and never below sde_weak
+    """
 
     classical: int | None = None
     stiff_strong: int | None = None
     stiff_commuting: int | None = None
     stiff_weak: int | None = None
     sde_weak: int | None = None
+    sde_marginal: int | None = None
     sde_strong: int | None = None
     refuted: tuple[str, ...] = ()
 

@@ -19,7 +19,7 @@ from typing import Any
 from numtoolkit import __version__
 from numtoolkit.declare.entries import Entry, operators
 from numtoolkit.declare.entry_text import MOST_DIGITS, parse_entry
-from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme, StepQuantity
+from numtoolkit.declare.scheme import END_LEVEL, LEVEL, ORDERS, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Eval, Item, Noise, Row, Step, Steps
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
@@ -164,12 +164,16 @@ def maybe(form: Form) -> Form:
     )
 
 
-def record(build: Callable[..., Any], **forms: Form) -> Form:
-    """An object of these fields, as JSON's object of the same keys, all of them and no other."""
+def record(build: Callable[..., Any], *, later: Collection[str] = (), **forms: Form) -> Form:
+    """An object of these fields, as JSON's object of the same keys, all of them and no other.
+
+    later   keys that files of earlier versions lack: the field is then as `build` has it by default
+    """
 
     def read(value: Any, where: str) -> Any:
-        given = _keys(value, where, forms)
-        return build(**{key: form.read(given[key], f"{where}.{key}") for key, form in forms.items()})
+        lacking = [key for key in later if isinstance(value, dict) and key not in value]
+        given = _keys(value, where, [key for key in forms if key not in lacking])
+        return build(**{key: forms[key].read(given[key], f"{where}.{key}") for key in given})
 
     return Form(lambda part: {key: form.write(getattr(part, key)) for key, form in forms.items()}, read)
 
@@ -227,7 +231,13 @@ def _entry_text(entry: Entry) -> str:
 
 
 def _rule(value: Any, where: str) -> Any:
-    return RULES[RULE_NAME.read(value, where)]
+    if isinstance(value, dict):
+        return RULE_ENTRY.read(value, where)
+    return OLD_RULES[value] if isinstance(value, str) and value in OLD_RULES else RULES[RULE_NAME.read(value, where)]
+
+
+def _rule_text(rule: Any) -> Any:
+    return RULE_ENTRY.write(rule) if isinstance(rule, Entry) else _rule_name(rule)
 
 
 def _rule_name(rule: Any) -> str:
@@ -269,7 +279,12 @@ def _text(value: Any, where: str) -> str:
 TEXT, WHOLE, TRUTH = Form(str, _text), Form(int, _whole), Form(bool, _truth)
 NUMBER, ENTRY = Form(str, _number), Form(_entry_text, _entry)
 RULE_NAME = one_of("rule", RULES)
-RULE = Form(_rule_name, _rule)
+OLD_RULES = {"fall_of_noise": END_LEVEL / LEVEL}  # names of earlier versions, and what they stood for
+RULE_ENTRY = Form(
+    lambda rule: {"entry": ENTRY.write(rule)},
+    lambda value, where: ENTRY.read(_keys(value, where, ("entry",))["entry"], f"{where}.entry"),
+)
+RULE = Form(_rule_text, _rule)
 ITEMS: dict[str, tuple[type[Item], Form]] = {
     "row": (Row, record(Row, name=TEXT, at=ENTRY, terms=pairs(TEXT, ENTRY))),
     "evaluation": (Eval, record(Eval, name=TEXT, of=TEXT, at=ENTRY, network_time=ENTRY)),
@@ -279,20 +294,20 @@ STEP = record(Step, items=many(Form(_item_record, _item)), out=TEXT, carry=pairs
 PARAM = record(
     Param, name=TEXT, default=NUMBER, low=maybe(NUMBER), high=maybe(NUMBER), open=TRUTH, meaning=TEXT, free=TRUTH
 )
-QUANTITY = record(StepQuantity, name=TEXT, rule=RULE, sentence=TEXT, letter=TEXT)
-CLAIMS = record(Claims, **dict.fromkeys(ORDERS, maybe(WHOLE)), refuted=many(one_of("claim", ORDERS)))
+QUANTITY = record(
+    StepQuantity, later=("expansion",), name=TEXT, rule=RULE, sentence=TEXT, letter=TEXT, expansion=maybe(ENTRY)
+)
+CLAIMS = record(
+    Claims,
+    later=("sde_marginal",),
+    **dict.fromkeys(ORDERS, maybe(WHOLE)),
+    refuted=many(one_of("claim", ORDERS)),
+)
 TAU = Form(
     lambda tau: ENTRY.write(tau) if isinstance(tau, Entry) else tau,
     lambda value, where: (WHOLE if isinstance(value, int) else ENTRY).read(value, where),
 )
 TABLE = Form(fitted_coefficients.record_of, _table)
-
-
-def _quantity_record(quantity: StepQuantity) -> dict[str, Any]:
-    if quantity.expansion is not None:
-        raise InputError(f"the step quantity {quantity.name} has an expansion, which no file holds; leave it out.")
-    own: dict[str, Any] = QUANTITY.write(quantity)
-    return own
 
 
 def _places(steps: Sequence[Step]) -> dict[str, Form]:
@@ -339,7 +354,7 @@ FIELDS = {
     "reference": ENTRY,
     "params": many(PARAM),
     "values": pairs(TEXT, NUMBER),
-    "quantities": many(Form(_quantity_record, QUANTITY.read)),
+    "quantities": many(QUANTITY),
     "claims": CLAIMS,
     "aliases": many(TEXT),
     "structure": pairs(TEXT, TEXT),
@@ -403,6 +418,8 @@ def _check_values(params: Sequence[Param], values: Sequence[tuple[str, Fraction]
 def _check_rules(params: Sequence[Param], quantities: Sequence[StepQuantity]) -> None:
     known = {param.name for param in params}
     for quantity in quantities:
+        if isinstance(quantity.rule, Entry):
+            continue
         rule = _rule_name(quantity.rule)
         for need in NEEDS.get(rule, ()):
             if need not in known:

@@ -33,7 +33,7 @@ from numtoolkit.problem.problem import Frozen, Operator
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.program.matrices import step_maps
-from numtoolkit.program.program import Program, problem_of
+from numtoolkit.program.program import Program, problem_of, step_quantity
 from numtoolkit.program.walk import evaluations
 from numtoolkit.schemes import scheme as read
 
@@ -180,7 +180,8 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     problem = problem_of(declared, process)
     values = declared.parameters()
     pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
-    quantities = {q.name: q.rule(problem, pairs, index, values | {"steps": 1}) for q in declared.quantities}
+    run = values | {"steps": 1}
+    quantities = {q.name: step_quantity(q, problem, pairs, index, run) for q in declared.quantities}
     evaluator = Evaluator(problem, pairs, index, values | quantities)
 
     def slope(item: Eval) -> Floats:

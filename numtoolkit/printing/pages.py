@@ -25,7 +25,7 @@ from numtoolkit.declare.entries import (
     substitute,
     symbol,
 )
-from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme
+from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.normal import Normal, is_weight, monomial, normal, written_out
@@ -134,7 +134,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("freezes", f"the {scheme.frozen.name}: {scheme.frozen.sentence}"),
         ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
-        *[("quantity", f"{own.name}: {own.sentence}" if own.sentence else own.name) for own in scheme.quantities],
+        *[("quantity", quantity(own)) for own in scheme.quantities],
         ("tau", f"0 in steps that start outside {' to '.join(scheme.tau_between)}" if scheme.tau_between else ""),
         ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
         ("evaluations", ", ".join(counts)),
@@ -148,6 +148,15 @@ def parameter(param: Param, value: Fraction) -> str:
     high = "" if param.high is None else f" <= {param.high}"
     bounds = f", {low}{param.name}{high}" if low or high else ""
     return f"{param.name} = {value}{bounds}: {param.meaning}"
+
+
+def quantity(own: StepQuantity) -> str:
+    """A step quantity on one line: what it is, its rule where that is an entry, what proofs take it for."""
+    rule = f"{own.name} = {own.rule}" if isinstance(own.rule, Entry) else own.name
+    known = "" if own.expansion is None else f"{own.expansion} as h falls, {own.name} there a number that stays bounded"
+    known = f"{own.name} itself, which stays bounded as h falls" if own.expansion == symbol(own.name) else known
+    text = f"{rule}: {own.sentence}" if own.sentence else rule
+    return f"{text}; {known}" if known else text
 
 
 def claims(found: Claims | dict[str, int | None]) -> str:

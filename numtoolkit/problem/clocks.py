@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import factorial
+from typing import Any
+
 import numpy as np
 
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR, Floats, PhaseSpaceProcess, Process, ScalarProcess
@@ -33,6 +37,11 @@ def _log_snr(problem: Problem, t: Floats) -> Floats:
         return -np.log(_scalar(problem).noise_level(t))
 
 
+def _log_snr_fall(s: Any, h: Any) -> Any:
+    """1 - exp(-h)."""
+    return sum((h**k * Fraction((-1) ** (k + 1), factorial(k)) for k in range(2, 10)), start=h)
+
+
 LOG_SNR = Clock(
     "log-snr",
     "lambda",
@@ -42,6 +51,7 @@ LOG_SNR = Clock(
     rate=lambda problem, t: 1 / _scalar(problem).log_rates(t)[1],
     kinds=(SCALAR,),
     constant_linear=True,
+    fall=_log_snr_fall,
 )
 
 
@@ -58,6 +68,7 @@ NOISE_LEVEL = Clock(
     t=lambda problem, u: _scalar(problem).time_of_noise_level(-u),
     rate=_noise_level_rate,
     kinds=(SCALAR,),
+    fall=lambda s, h: h / s,
 )
 
 BETA = Clock(

@@ -169,7 +169,7 @@ FROZEN_NOISE = frozen_prediction(
 )
 FROZEN_NOISE_R = frozen_prediction(NOISE_R, of_score=True)
 FROZEN_NOISE_SKIP = frozen_prediction(NOISE_SKIP)
-FROZEN_SCORE = frozen_prediction(SCORE, of_score=True, fixed_forcing=True, letters=_score_letters)
+FROZEN_SCORE = frozen_prediction(SCORE, of_score=True, fixed_forcing=True, diagonal=True, letters=_score_letters)
 FROZEN_VELOCITY = frozen_prediction(VELOCITY)
 FROZEN_FLOW = frozen_prediction(FLOW)
 RESIDUAL = Frozen(
@@ -192,6 +192,7 @@ DRIFT = Frozen(
     of_network=_drift_of_network,
     whole=True,
     fixed_forcing=True,
+    diagonal=True,
     window=_drift_window,
     letters=lambda clock, kinds: Letters(absent=("L",), steady=("N",)),
 )

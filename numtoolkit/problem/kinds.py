@@ -193,7 +193,10 @@ class ScalarProcess(Process):
 
 
 class PhaseSpaceProcess(Process):
-    """Two state blocks, z = (x, m), whose blocks are fixed matrices per unit of the integral of beta."""
+    """Two state blocks, z = (x, m), whose blocks are fixed matrices per unit of the integral of beta.
+
+    Position and momentum have noises of their own, G G' is diagonal: proofs drop words that vanish by that.
+    """
 
     kind = PHASE_SPACE
 
@@ -208,6 +211,15 @@ class PhaseSpaceProcess(Process):
     @abstractmethod
     def time_of_beta_integral(self, b: Floats) -> Floats:
         """The inverse of `beta_integral`."""
+
+    def check_noises(self) -> None:
+        """raises InputError where the noises of position and momentum are not independent"""
+        rate = self.diffusion(np.array([self.t_min, self.T]))
+        if (rate[:, 0, 1] != 0).any() or (rate[:, 1, 0] != 0).any():
+            raise InputError(
+                f"process {self.name}: the noises of its position and momentum are not independent, which proofs take "
+                "them to be; write it in blocks that make G G' diagonal."
+            )
 
     @abstractmethod
     def moving_root(self, t: Floats) -> Floats:

@@ -30,6 +30,14 @@ def _per_time(problem: Problem) -> Clock | None:
     return TIME
 
 
+def _always(frozen: Frozen) -> bool:
+    return True
+
+
+def _never(frozen: Frozen) -> bool:
+    return False
+
+
 # --- the equation
 
 
@@ -51,12 +59,14 @@ Q = Operator(
     "the covariance rate of the forward noise",
     lambda problem, t: _rate(problem, t) * problem.process.diffusion(t),
     per=_per_beta,
+    diagonal=_always,
 )
 G = Operator(
     "G",
     "tau^2 Q, the covariance rate of the noise of the dynamics",
     lambda problem, t: problem.tau**2 * Q.blocks(problem, t),
     per=_per_beta,
+    diagonal=_always,
 )
 
 
@@ -94,6 +104,7 @@ N = Operator(
     _forcing,
     per=lambda problem: BETA if problem.frozen.fixed_forcing else None,
     line=lambda linear, frozen: 1.0,
+    diagonal=lambda frozen: frozen.diagonal,
 )
 
 # --- parts of the equation
@@ -114,7 +125,12 @@ def _reverse_drift(problem: Problem, t: Floats) -> Floats:
 
 
 O = Operator(  # noqa: E741
-    "O", "the Ornstein-Uhlenbeck damping while sampling", _damping, log_flow=_damping_log_flow, per=_per_beta
+    "O",
+    "the Ornstein-Uhlenbeck damping while sampling",
+    _damping,
+    log_flow=_damping_log_flow,
+    per=_per_beta,
+    diagonal=_always,
 )
 R = Operator("R", "the reverse drift at the stationary law", _reverse_drift, per=_per_beta)
 
@@ -153,10 +169,13 @@ def _line(linear: float, frozen: Frozen) -> float:
     return 1.0
 
 
-def _matrix(name: str, matrix: str, blocks: Blocks, latex: str) -> tuple[Operator, Operator, Operator]:
+def _matrix(
+    name: str, matrix: str, blocks: Blocks, latex: str, diagonal: Callable[[Frozen], bool]
+) -> tuple[Operator, Operator, Operator]:
     """A fixed matrix per unit of process time, of the integral of beta, and of time times the process time."""
+    sentence = f"the {matrix} per unit of process time"
     return (
-        Operator(name, f"the {matrix} per unit of process time", blocks, _elapsed, _per_time, line=_line, latex=latex),
+        Operator(name, sentence, blocks, _elapsed, _per_time, line=_line, latex=latex, diagonal=diagonal),
         Operator(
             f"{name}_beta",
             f"the {matrix} per unit of the integral of beta",
@@ -165,6 +184,7 @@ def _matrix(name: str, matrix: str, blocks: Blocks, latex: str) -> tuple[Operato
             _per_beta,
             line=_line,
             latex=rf"{latex}_{{\beta}}",
+            diagonal=diagonal,
         ),
         Operator(
             f"{name}_time",
@@ -173,12 +193,13 @@ def _matrix(name: str, matrix: str, blocks: Blocks, latex: str) -> tuple[Operato
             _elapsed_square,
             line=_line,
             latex=f"t{latex}",
+            diagonal=diagonal,
         ),
     )
 
 
-UNIT, UNIT_BETA, UNIT_TIME = _matrix("unit", "identity", _unit, "I")
-ONES, ONES_BETA, ONES_TIME = _matrix("ones", "all-ones matrix", _ones, "J")
+UNIT, UNIT_BETA, UNIT_TIME = _matrix("unit", "identity", _unit, "I", _always)
+ONES, ONES_BETA, ONES_TIME = _matrix("ones", "all-ones matrix", _ones, "J", _never)
 
 
 def _place(name: str) -> Operator:
@@ -196,7 +217,14 @@ def _place(name: str) -> Operator:
     sentence = f"1 in the place {name} and 0 elsewhere, per unit of process time"
     value = float(name == "xx")
     return Operator(
-        name, sentence, blocks, log_flow, _per_time, line=lambda linear, frozen: value, latex=f"I_{{{name}}}"
+        name,
+        sentence,
+        blocks,
+        log_flow,
+        _per_time,
+        line=lambda linear, frozen: value,
+        latex=f"I_{{{name}}}",
+        diagonal=lambda frozen: name[0] == name[1],
     )
 
 

@@ -39,6 +39,9 @@ class Clock(AxisValue):
     kinds              the kinds of process it exists on
     constant_linear    whether exponential schemes have a constant linear part in it: stiff order has a meaning there
     of                 for a clock that is another one on each process: (process) -> that clock; u, t, rate are its own
+    fall               (s, h) -> 1 - s_end / s, s and s_end the noise levels at the ends of a step of length h, by the
+                       arithmetic of s and h alone, a series to h^9 where it is none in closed form; None where it is of
+                       first order and no more is said
     """
 
     name: str
@@ -50,6 +53,7 @@ class Clock(AxisValue):
     kinds: tuple[Kind, ...] = EVERY_KIND
     constant_linear: bool = False
     of: Callable[[Process], Clock] | None = None
+    fall: Callable[[Any, Any], Any] | None = None
 
     def on(self, process: Process) -> Clock:
         """The clock that this one is on a process."""
@@ -69,6 +73,7 @@ class Operator(AxisValue):
     per         (problem) -> the clock per unit of which it is one fixed matrix on a phase space, None if there is none
     line        (h L, frozen quantity) -> its value on the scalar test equation, None where it has no meaning there
     kinds       the kinds of process it exists on
+    diagonal    (frozen quantity) -> whether it is diagonal on every phase space: its row x reads component x alone
     """
 
     name: str
@@ -79,6 +84,7 @@ class Operator(AxisValue):
     line: Callable[[float, Frozen], float] | None = None
     latex: str = ""
     kinds: tuple[Kind, ...] = EVERY_KIND
+    diagonal: Callable[[Frozen], bool] = lambda frozen: False
 
     def __repr__(self) -> str:
         return f"<operator {self.name}: {self.sentence}>"
@@ -122,6 +128,7 @@ class Frozen(AxisValue):
     whole        whether it is the whole right-hand side: L = 0, N = 1
     of_score     whether it is the score times a matrix: L is the forward drift F
     fixed_forcing  whether N is one fixed matrix per unit of the integral of beta on a phase space
+    diagonal     whether N is diagonal on every phase space
     log_flow     (problem, times start, end) -> int L du on a scalar process, None where not in closed form
     window       (Window) -> int_a^b Flow(L, s, b) N(s) w(s) du (n,) on a scalar process, None likewise
     covariance   (Window) -> int_a^b Flow(L, s, b)^2 G(s) du (n,) on a scalar process, None likewise
@@ -140,6 +147,7 @@ class Frozen(AxisValue):
     whole: bool = False
     of_score: bool = False
     fixed_forcing: bool = False
+    diagonal: bool = False
     log_flow: Callable[[Problem, Floats, Floats], Floats | None] = lambda problem, start, end: None
     window: Callable[[Window], Floats | None] = lambda window: None
     covariance: Callable[[Window], Floats | None] = lambda window: None

@@ -58,15 +58,6 @@ def mean_time_over_step(problem: Problem, t: Floats, index: Indices, values: Val
     return (t[index] + t[index + 1]) / 2 / (t[index] - t[index + 1])
 
 
-def fall_of_noise(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
-    """The noise level at the end of a step over that at its start.
-
-    problem, t, index, values   as every rule takes them
-    """
-    s = problem.process.level(t)
-    return s[index + 1] / s[index]
-
-
 def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
     """2 r0 kappa_0, with kappa_0 such that the step is exact on N(mean, sigma_data^2), from exact states; 1 at h = 0.
 
@@ -86,8 +77,7 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -
 
 
 RULES: dict[str, Rule] = {
-    rule.__name__: rule
-    for rule in (churn_abscissa, ancestral_abscissa, mean_time_over_step, fall_of_noise, gaussian_bend)
+    rule.__name__: rule for rule in (churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend)
 }
 RULES |= {f"best_place({place.name})": best_place(place.name) for place in PLACES}
 RULES |= {f"best_shift({matrix.name})": best_shift(matrix) for matrix in (UNIT, ONES)}

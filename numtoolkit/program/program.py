@@ -6,7 +6,7 @@ the declared steps. Coefficients are exact entries read in float64 once, before 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.arrays import lower_factor
-from numtoolkit.declare.entries import ZERO
-from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.entries import ZERO, Entry
+from numtoolkit.declare.scheme import END_LEVEL, LEVEL, Scheme, StepQuantity
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.problem import Problem
-from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import Floats, PhaseSpaceProcess, Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.evaluator import Evaluator, Indices
 
@@ -139,8 +139,10 @@ def _show(block: Block) -> str:
 def problem_of(scheme: Scheme, process: Process) -> Problem:
     """The problem a scheme integrates on a process.
 
-    raises   InputError when the scheme is not declared for its kind
+    raises   InputError when the scheme is not declared for its kind, or the process is not as its kind says
     """
+    if isinstance(process, PhaseSpaceProcess):
+        process.check_noises()
     if process.kind not in scheme.kinds:
         known = " and ".join(kind.name for kind in scheme.kinds)
         raise InputError(
@@ -224,7 +226,7 @@ def step_quantities(
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for quantity in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
-            found[quantity.name] = quantity.rule(problem, times, index, values | {"steps": len(times) - 1})
+            found[quantity.name] = step_quantity(quantity, problem, times, index, values | {"steps": len(times) - 1})
     for name in scheme.fitted:
         found[name] = (
             np.zeros(len(index))
@@ -232,6 +234,22 @@ def step_quantities(
             else scheme.table.column(name, problem.process.spec, times)[index]
         )
     return found
+
+
+def step_quantity(
+    quantity: StepQuantity, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Any]
+) -> Floats:
+    """The values (n,) of one step quantity by its rule: a function, or an entry in the noise levels of the steps.
+
+    problem, times, index   as in `step_quantities`
+    values                  the scheme's parameters, and the number `steps` of the run
+    """
+    if not isinstance(quantity.rule, Entry):
+        found: Floats = quantity.rule(problem, times, index, values)
+        return found
+    level = problem.process.level(times)
+    levels = {LEVEL.name: level[index], END_LEVEL.name: level[index + 1]}
+    return Evaluator(problem, times, index, {**values, **levels}).scalar(quantity.rule)
 
 
 def _lower_step(

@@ -73,7 +73,8 @@ def lambda_ddim(name: str, matrix: str, source: str, shift: Fraction | None, B: 
     elif shift is not None:
         raise InputError(f"{name}(B=optimal) chooses its shift at each step; leave shift = {shift} out.")
     else:
-        best = StepQuantity("shift", best_shift(OPERATORS[matrix]), f"the multiple of {matrix} that {BEST}")
+        rule, sentence = best_shift(OPERATORS[matrix]), f"the multiple of {matrix} that {BEST}"
+        best = StepQuantity("shift", rule, sentence, expansion=lam)  # of the time alone: it stays bounded
         scheme = conjugate(name, lam * op(matrix), source, LAW, (best,), skip)
     given = {"B": B} if B != "constant" else {}
     scheme = scheme.with_structure(**given, **({"skip": skip} if skip != "none" else {}))
@@ -108,7 +109,13 @@ CONJUGATE_OPTIMAL = conjugate(
     "new here: arXiv:2310.07894 with the B that makes its error of order h^2 on a Gaussian law least",
     LAW,
     tuple(
-        StepQuantity(f"b_{p.name}", best_place(p.name), f"place {p.name} of the matrix that {BEST}", f"B_{{{p.name}}}")
+        StepQuantity(
+            f"b_{p.name}",
+            best_place(p.name),
+            f"place {p.name} of the matrix that {BEST}",
+            f"B_{{{p.name}}}",
+            expansion=symbol(f"b_{p.name}"),  # of the time alone
+        )
         for p in PLACES
     ),
 )

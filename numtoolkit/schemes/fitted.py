@@ -26,10 +26,10 @@ from functools import lru_cache
 from numtoolkit.declare.entries import ONE, ZERO, Entry, flow, integral, op, phi, symbol, symbols
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, written
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, SINGLE
-from numtoolkit.declare.scheme import Scheme, StepQuantity
+from numtoolkit.declare.scheme import END_LEVEL, LENGTH, LEVEL, Scheme, StepQuantity
 from numtoolkit.declare.steps import Item, Row, Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.problem.rules import fall_of_noise, gaussian_bend
+from numtoolkit.problem.rules import gaussian_bend
 from numtoolkit.schemes.commons import SIGMA_DATA
 from numtoolkit.schemes.multistep import FIRST
 from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
@@ -37,7 +37,7 @@ from numtoolkit.schemes.noise_polynomials import EQUAL_STEPS
 r0, fall, kappa_0, kappa_1 = symbol("r0"), symbol("fall"), symbol("kappa_0"), symbol("kappa_1")
 HALF = Fraction(1, 2)
 IIA = "arXiv:2304.11328"
-FALL = StepQuantity("fall", fall_of_noise, "the noise level at the end of the step over that at its start")
+FALL = StepQuantity("fall", END_LEVEL / LEVEL, "the noise level at the end of the step over that at its start")
 MOST = 3  # earlier steps that iia-edm and biia-edm can use
 
 Shares = Mapping[str, Fraction | int]  # evaluation -> its share of a mean
@@ -264,7 +264,10 @@ GAUSS_FIT_2M = Scheme(
     params=(SIGMA_DATA,),
     quantities=(
         StepQuantity(
-            "bend", gaussian_bend, "2 r0 times the extrapolated share that makes the step exact on the Gaussian law"
+            "bend",
+            gaussian_bend,
+            "2 r0 times the extrapolated share that makes the step exact on the Gaussian law",
+            expansion=1 + LENGTH * symbol("bend"),
         ),
     ),
 )

@@ -59,7 +59,13 @@ HEUN_EDM = Scheme(
     kinds="scalar",
     claims=Claims(classical=2),
 )
-UP = StepQuantity("a", churn_abscissa, "how far back the added noise leads, in steps: to abscissa -a")
+# The noise level rises by its share churn/N, of the order of a step
+UP = StepQuantity(
+    "a",
+    churn_abscissa,
+    "how far back the added noise leads, in steps: to abscissa -a",
+    expansion=symbol("churn") * a,
+)
 
 
 def churned_scheme(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from numtoolkit.declare.entries import Entry, L, N, at, covariance, flow, integral, number, op, symbol
 from numtoolkit.declare.forms import combine, evaluate, word, written
 from numtoolkit.declare.runs import EXPONENTIAL_EULER
-from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
+from numtoolkit.declare.scheme import LENGTH, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Eval, Item, Noise, Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.rules import mean_time_over_step
@@ -82,7 +82,12 @@ LAMBDA_S = Param(
     meaning="scale of the injected noise, 1 keeps the law",
 )
 
-MIDDLE = StepQuantity("w", mean_time_over_step, "the middle of the step over its length, in process time")
+MIDDLE = StepQuantity(
+    "w",
+    mean_time_over_step,
+    "the middle of the step over its length, in process time",
+    expansion=symbol("w") / LENGTH,
+)
 
 
 def injected(reading: str, part: str) -> Entry:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from numtoolkit.declare.entries import ZERO, adams, number, phi, symbol
 from numtoolkit.declare.forms import ancestral, check_declared, history, noisy, tableau
 from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
-from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
+from numtoolkit.declare.scheme import LENGTH, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError
 from numtoolkit.problem.rules import ancestral_abscissa
@@ -21,7 +21,13 @@ WINDOW = (
     Param("s_max", Fraction(1), Fraction(0), meaning="highest noise level at which tau acts"),
 )
 ETA = Param("eta", Fraction(1), Fraction(0), Fraction(1), meaning="share of the ancestral noise; 0 is deterministic")
-DOWN = StepQuantity("d", ancestral_abscissa, "the abscissa the flow goes down to, from where noise leads back up to 1")
+# s_down = s' sqrt(1 - eta^2 (s^2 - s'^2) / s^2), and the noise level falls by a share of the order of the step
+DOWN = StepQuantity(
+    "d",
+    ancestral_abscissa,
+    "the abscissa the flow goes down to, from where noise leads back up to 1",
+    expansion=1 + symbol("eta") ** 2 * (1 + LENGTH * d),
+)
 
 
 def ancestral_scheme(

@@ -18,7 +18,7 @@ from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import add
+from numtoolkit.symbolic.series import add, powers_of_h, show_power
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
 from numtoolkit.symbolic.trees import (
     STATE,
@@ -29,6 +29,7 @@ from numtoolkit.symbolic.trees import (
     network,
     show_term,
     term_weight,
+    vanishes,
 )
 
 HIGHEST = 8
@@ -36,7 +37,11 @@ HIGHEST = 8
 
 @dataclass(frozen=True)
 class Order:
-    """Order p (-1 if not even the state is kept) and the residuals of weight p + 1, numerical minus exact, by term."""
+    """Order p (-1 if not even the state is kept) and the residuals of order p + 1, numerical minus exact, by term.
+
+    A residual is the coefficient of h^(p+1) and its term: a term of less weight has so many powers of h from the step
+    quantities of the scheme.
+    """
 
     p: int
     residuals: dict[Term, Any]
@@ -47,10 +52,8 @@ class Order:
 
     def table(self) -> list[dict[str, object]]:
         """Residuals as order, tree, value, simplest trees first."""
-        rows = sorted(
-            ((show_term(term), self.field.text(value)) for term, value in self.residuals.items()),
-            key=lambda r: (len(r[0]), r),
-        )
+        shown = ((show_power(self.p + 1 - term_weight(t)) + show_term(t), v) for t, v in self.residuals.items())
+        rows = sorted(((tree, self.field.text(value)) for tree, value in shown), key=lambda r: (len(r[0]), r))
         return [{"order": self.p + 1, "tree": tree, "value": value} for tree, value in rows]
 
 
@@ -83,7 +86,7 @@ def order(
 def residuals(
     frame: StepInClock, highest: int, absorb_linear_flow: bool = True, ratios: Mapping[str, Fraction] | None = None
 ) -> tuple[Field, list[StateSeries]]:
-    """Numerical minus exact coefficients of one step, by weight 0..highest, and the field they lie in.
+    """Numerical minus exact coefficients of one step, by the power of h they come with, 0..highest, and their field.
 
     frame               the step
     absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
@@ -95,7 +98,9 @@ def residuals(
     add(difference, {term: -value for term, value in expansion.state(ONE).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
     for term, value in difference.items():
-        graded[term_weight(term)][term] = value
+        if not vanishes(term, expansion.reading):
+            for more, own in powers_of_h(expansion.field, value, highest - term_weight(term)):
+                graded[term_weight(term) + more][term] = own
     return expansion.field, graded
 
 

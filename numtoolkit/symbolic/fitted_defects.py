@@ -33,6 +33,7 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
     nfe = table.about.get("nfe")
     run = plan(scheme, times, None if nfe is None else int(nfe))
     places = [(place, step) for place, step in scheme.steps.places() if place[0] in ("inner", "start")]
+    numbers = step_quantities(scheme, problem, times, np.arange(len(times) - 1), values)
     records: list[dict[str, Any]] = []
     known: dict[tuple[str, int], dict[str, Any]] = {}
     for n, planned in enumerate(run):
@@ -41,21 +42,26 @@ def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
             continue
         if place not in known:
             known[place] = _functions(scheme, place)
-        numbers = step_quantities(scheme, problem, times, np.array([n]), values)
-        symbols = {name: float(value[0]) for name, value in numbers.items()}
-        own = {name: symbols[name] for name in scheme.fitted}
-        found = {tree: float(function(**symbols)) for tree, function in known[place].items()}
+        own = {name: float(numbers[name][n]) for name in scheme.fitted}
+        found = {tree: float(function(numbers, n)) for tree, function in known[place].items()}
         records.append({"step": n, "t": float(times[n]), "to": float(times[n + 1]), **own, **found})
     return records
 
 
 def _functions(scheme: Scheme, place: tuple[str, int]) -> dict[str, Any]:
-    """The residuals of a step as functions of its symbols, by tree, lighter ones first."""
+    """The residuals of a step as functions of the step quantities of all steps and its index, by tree, lighter first.
+
+    A symbol with m primes is that of the step m steps back.
+    """
     import sympy
 
-    field, graded = residuals(StepInClock(scheme, place=place), WEIGHT)
+    field, graded = residuals(StepInClock(scheme, place=place, exact=True), WEIGHT)
     found = {}
     for term, value in (pair for terms in graded for pair in terms.items()):
-        expression = sympy.lambdify([sympy.Symbol(name) for name in field.names], field.expression(value))
-        found[show_term(term)] = lambda expression=expression, **known: expression(*(known[x] for x in field.names))
+        exact = field.expression(value)
+        names = sorted(map(str, exact.free_symbols))
+        expression = sympy.lambdify([sympy.Symbol(name) for name in names], exact)
+        found[show_term(term)] = lambda numbers, n, own=expression, names=names: own(
+            *(numbers[name.rstrip("'")][n - name.count("'")] for name in names)
+        )
     return found

@@ -13,7 +13,19 @@ from functools import reduce
 from math import gcd
 from typing import Any
 
-from numtoolkit.declare.entries import Ball, Const, Entry, Product, Quotient, Root, Sum, Symbol
+from numtoolkit.declare.entries import (
+    Ball,
+    Const,
+    Entry,
+    Product,
+    Quotient,
+    Root,
+    Sum,
+    Symbol,
+    product_of,
+    sqrt,
+    sum_of,
+)
 from numtoolkit.declare.numbers import roots_times
 from numtoolkit.errors import InputError, brief
 
@@ -89,6 +101,75 @@ class Field:
             return self.scalar(entry.top) / bottom
         raise InputError(f"entry {entry} is a block where a scalar is needed.")
 
+    def powers(self, value: Any, name: str, count: int) -> list[Any]:
+        """The first `count` coefficients of the Taylor series of an element in the symbol `name`, which they lack.
+
+        raises   InputError for an element that is infinite where the symbol is 0
+        """
+        zero = self.number(0)
+        if name not in self.names or isinstance(value, Fraction):
+            return [value] + [zero] * (count - 1)
+        if isinstance(value, Surd):
+            parts = {n: self.powers(c, name, count) for n, c in value.parts.items()}
+            return [Surd.of({n: own[k] for n, own in parts.items()}) for k in range(count)]
+        top, bottom = (self._by_power(polynomial, name) for polynomial in _over(value))
+        if 0 not in bottom:
+            raise InputError(f"{self.text(value)} does not stay bounded as {name} falls to 0.")
+        series: list[Any] = []
+        for k in range(count):
+            known = sum((bottom[i] * series[k - i] for i in range(1, k + 1) if i in bottom), start=zero)
+            series.append((top.get(k, zero) - known) / bottom[0])
+        return series
+
+    def _by_power(self, polynomial: Any, name: str) -> dict[int, Any]:
+        """A polynomial as the coefficients of the powers of one symbol."""
+        own = self.names.index(name)
+        found: dict[int, Any] = {}
+        for exponents, c in polynomial.terms():
+            others = [s**e for i, (s, e) in enumerate(zip(self._generators, exponents, strict=True)) if e and i != own]
+            power = int(exponents[own])
+            found[power] = reduce(lambda a, b: a * b, others, self.number(int(c))) + found.get(power, self.number(0))
+        return found
+
+    @property
+    def _generators(self) -> list[Any]:
+        return [self.symbols[name] for name in self.names]
+
+    def at(self, value: Any, numbers: Mapping[str, Fraction]) -> Any:
+        """An element without symbols: the value for `numbers`, one for each symbol of the field."""
+        if isinstance(value, Fraction):
+            return value
+        if isinstance(value, Surd):
+            return Surd.of({n: self.at(c, numbers) for n, c in value.parts.items()})
+        point = [numbers[name] for name in self.names]
+
+        def evaluated(polynomial: Any) -> Fraction:
+            total = Fraction(0)
+            for exponents, c in polynomial.terms():
+                total += reduce(lambda a, b: a * b, (x ** int(e) for x, e in zip(point, exponents, strict=True) if e),
+                                Fraction(int(c)))  # fmt: skip
+            return total
+
+        top, bottom = map(evaluated, _over(value))
+        return top / bottom
+
+    def entry(self, value: Any) -> Entry:
+        """An element as an entry, over one denominator."""
+        if isinstance(value, Fraction):
+            return Const(value)
+        if isinstance(value, Surd):
+            return sum_of(tuple(self.entry(c) * sqrt(n) for n, c in value.parts.items()))
+
+        def monomial(c: int, exponents: Any) -> Entry:
+            powers = (Symbol(x) ** int(e) for x, e in zip(self.names, exponents, strict=True) if e)
+            return product_of((Const(Fraction(c)), *powers))
+
+        def polynomial(p: Any) -> Entry:
+            return sum_of(tuple(monomial(int(c), exponents) for exponents, c in p.terms()))
+
+        top, bottom = map(polynomial, _over(value))
+        return top / bottom
+
     def expression(self, value: Any) -> Any:
         """An element as a sympy expression, over one denominator."""
         import sympy
@@ -108,6 +189,11 @@ class Field:
 
             self._texts[value] = str(sympy.factor(self.expression(value)))
         return self._texts[value]
+
+
+def _over(value: Any) -> tuple[Any, Any]:
+    """Numerator and denominator, polynomials without a common factor whose `terms()` are (exponents, coefficient)."""
+    return (value.top, value.bottom) if isinstance(value, Ratio) else (value.numer, value.denom)
 
 
 class Ratio:

@@ -7,11 +7,13 @@ weighs j + 1. Coefficients are iterated integrals of monomials, in Q or in Q(par
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from numtoolkit.declare.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
+from numtoolkit.declare.entries import ZERO, At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
+from numtoolkit.declare.scheme import LENGTH as STEP_LENGTH
 from numtoolkit.errors import InputError
 from numtoolkit.problem.operators import Q
 from numtoolkit.symbolic.numbers import Field
@@ -22,6 +24,7 @@ Series = dict[Word, Any]
 CovarianceSeries = dict[tuple[Word, Letter, Word], Any]  # word G word'
 Polynomial = list[Any]  # coefficients in the abscissa, lowest first
 
+LENGTH = STEP_LENGTH.name  # the length of the step, a symbol of the coefficients
 WEIGHTLESS = ("J", "j", "g")  # jets outside an integral (affine network, noise amplitude): no power of h of their own
 
 
@@ -49,6 +52,7 @@ class SeriesExpansion:
     absent  operators that are zero in this problem
     steady  operators whose jets beyond the first vanish
     rename  name -> (factor, name), to express one operator through another
+    diagonal  letters of operators whose row r reads component r alone, on every process
     """
 
     field: Field
@@ -57,6 +61,13 @@ class SeriesExpansion:
     absent: tuple[str, ...] = ()
     steady: tuple[str, ...] = ()
     rename: tuple[tuple[str, Any, str], ...] = ()
+    diagonal: tuple[str, ...] = ()
+
+    def vanishes(self, word: Word) -> bool:
+        """Whether a word is zero on every process: its letter X.r, X diagonal, stands left of some Y.r', r' not r."""
+        return bool(self.diagonal) and any(
+            name in self.diagonal and row and other and row != other for (name, row, _), (_, other, _) in pairwise(word)
+        )
 
     def letters(self, X: Op) -> list[tuple[Any, str, str]]:
         """(coefficient, name, row) of an operator, like terms collected."""
@@ -184,6 +195,8 @@ class SeriesExpansion:
             return {key: -c for key, c in found.items()} if _backward(entry) else found
         if isinstance(entry, At):
             return {((), jet[0], ()): c for jet, c in self.read(entry).items()}
+        if entry == ZERO:  # scaled by a parameter that is 0
+            return {}
         raise InputError(f"noise covariance {entry} must be a Cov or a frozen operator, times scalars.")
 
     def spread(
@@ -214,6 +227,22 @@ def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
             total[key] = summed
         elif key in total:
             del total[key]
+
+
+def powers_of_h(field: Field, value: Any, highest: int) -> Iterator[tuple[int, Any]]:
+    """The coefficients of an element that are not 0, each with its power of h, to a highest one.
+
+    raises   InputError for an element that does not stay bounded as h falls
+    """
+    if LENGTH not in field.names:
+        yield (0, value)
+    else:
+        yield from ((k, c) for k, c in enumerate(field.powers(value, LENGTH, highest + 1)) if c)
+
+
+def show_power(power: int) -> str:
+    """Powers of h in front of a word, for people."""
+    return "" if not power else "h " if power == 1 else f"h^{power} "
 
 
 def multiply(left: Series, right: Series, order: int) -> Series:

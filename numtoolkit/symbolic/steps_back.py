@@ -1,13 +1,14 @@
 """One inner step of a scheme with its history: what a carried name stands for, in the clock of the step.
 
-The step m steps back runs from abscissa -(r0 + ... + r_{m-1}) with length r_{m-1}; its ratios are r_{k+m} / r_{m-1}.
+The step m steps back runs from abscissa -(r0 + ... + r_{m-1}) with length r_{m-1}; its ratios are r_{k+m} / r_{m-1},
+and its step quantities are what they tend to as it falls in length (`numtoolkit.symbolic.expansions`).
 Engines start each such step from the exact state and take evaluations beyond `depth` at exact states too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from numtoolkit.declare.entries import (
@@ -28,8 +29,11 @@ from numtoolkit.declare.entries import (
     symbols,
     walk,
 )
-from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.scheme import LENGTH, Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row, Step
+from numtoolkit.problem.operators import N as N_PART
+from numtoolkit.problem.operators import Q as Q_PART
+from numtoolkit.symbolic.expansions import expansions, primed
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 
@@ -39,11 +43,13 @@ class StepInClock:
     """A step with its entries in the clock of the step that is analysed, which comes `back` steps after it.
 
     place  where it stands in `Scheme.steps`
+    exact  whether step quantities stay symbols, for their values on one grid, instead of being expanded
     """
 
     scheme: Scheme
     back: int = 0
     place: Place = INNER
+    exact: bool = False
 
     @property
     def declared(self) -> Step:
@@ -67,18 +73,33 @@ class StepInClock:
     def step(self) -> Step:
         """The step as proofs read it, moved to its place."""
         inner = self.scheme.exact(self.declared)
+        quantities = self._quantities(step_symbols(inner))
+        read = inner.map(lambda entry: substitute(entry, quantities)) if quantities else inner
         if not self.back:
-            return inner
-        ratios = {name: symbol(f"r{int(name[1:]) + self.back}") / self.scale for name in _ratios(inner)}
-        shifted = inner.map(lambda entry: substitute(entry, ratios))
-        return shifted.moved(self.origin, self.scale)
+            return read
+        own: dict[str, Entry] = {name: symbol(f"r{int(name[1:]) + self.back}") / self.scale for name in _ratios(read)}
+        own[LENGTH.name] = LENGTH * self.scale
+        return read.map(lambda entry: substitute(entry, own)).moved(self.origin, self.scale)
+
+    def scalar(self, entry: Entry | int) -> Entry:
+        """A scalar of the scheme, such as its `reference`, as proofs of this step read it."""
+        exact = self.scheme.exact_scalar(entry)
+        read: Entry = substitute(exact, self._quantities(symbols(exact)))
+        return read
+
+    def _quantities(self, names: set[str]) -> dict[str, Entry]:
+        """What stands for those of the names that are step quantities."""
+        if self.exact:
+            own = {*self.scheme.fitted, *(quantity.name for quantity in self.scheme.quantities)}
+            return {name: primed(name, self.back) for name in own & names}
+        return expansions(self.scheme, names, self.back)
 
     @cached_property
     def previous(self) -> StepInClock:
         """The step before: the inner step, but for a start, which follows the start before it."""
         kind, index = self.place
         place = (kind, index - 1) if index else INNER
-        return StepInClock(self.scheme, self.back + 1, place)
+        return replace(self, back=self.back + 1, place=place)
 
     def find(self, name: str) -> tuple[StepInClock, str]:
         """The frame and name of the item that a name carried into this frame's step stands for."""
@@ -96,6 +117,7 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     there z / alpha moves by the noise alone. Only phase-space schemes freeze the score; in their natural clock, the
     integral of beta, every block is fixed. `absorb_linear_flow` takes L = 0 where that is no loss. G, the noise of the
     dynamics, is tau^2 times the forward rate Q; the forward drift F is L itself where a noise or the score is frozen.
+    Where rows are cut, words vanish in which a row of a diagonal operator meets the other row of the next one.
     field  of the coefficients; order  the highest power of h that is kept
     """
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
@@ -106,7 +128,10 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
     if scheme.frozen.of_score:
         rename.append(("F", field.number(1), "L"))
-    return SeriesExpansion(field, order, ("x", "m") if cut else ("",), absent, letters.steady, tuple(rename))
+    used = {N_PART, Q_PART, *(operator for block in blocks for _, operator, _ in block.terms)}
+    diagonal = ("g", *(operator.name for operator in used if operator.diagonal(scheme.frozen))) if cut else ()
+    rows = ("x", "m") if cut else ("",)
+    return SeriesExpansion(field, order, rows, absent, letters.steady, tuple(rename), diagonal)
 
 
 def covariant(step: Step) -> bool:
@@ -174,7 +199,7 @@ def scalars_in(item: Item) -> Iterator[Entry]:
 
 def scalars_of(start: StepInClock, depth: int) -> set[str]:
     """The scalars that an analysis of a step to that depth reads."""
-    found: set[str] = symbols(start.scheme.exact_scalar(start.scheme.tau))
+    found: set[str] = symbols(start.scalar(start.scheme.tau)) | symbols(start.scalar(start.scheme.reference))
     seen: set[tuple[StepInClock, int]] = set()
     todo = [(start, depth)]
     while todo:

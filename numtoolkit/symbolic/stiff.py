@@ -24,7 +24,7 @@ from numtoolkit.declare.steps import START, Eval, Item, Noise, Row
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import SeriesExpansion
+from numtoolkit.symbolic.series import LENGTH, SeriesExpansion, powers_of_h
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
 
 HIGHEST = 5
@@ -66,17 +66,18 @@ def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
     cost     0.05 to 0.5 s; no network calls
     """
     conditions = Conditions(scheme, highest)
-    strong = _last(lambda p: all(not v for v in conditions.values(p)), highest)
-    commuting = _last(lambda p: all(not v for v in conditions.values(p, shared=True)), highest)
-    weak = strong + all(not v for v in conditions.values(strong + 1, weak=True)) if strong < highest else strong
-    return StiffOrder(strong, commuting, weak)
+    strong, commuting = (_last(conditions, highest, shared=shared) for shared in (False, True))
+    weak = _last(conditions, min(strong + 1, highest), weak=True)
+    return StiffOrder(strong, commuting, max(strong, weak))
 
 
-def _last(holds: Any, highest: int) -> int:
-    p = 0
-    while p < highest and holds(p + 1):
-        p += 1
-    return p
+def _last(conditions: Conditions, highest: int, **kind: bool) -> int:
+    """The highest order whose conditions hold: one of order q that is of order h^k fails at order q + k."""
+    failing = highest + 1
+    for q in range(1, highest + 1):
+        if q < failing:
+            failing = min([failing, *(q + conditions.power(v) for v in conditions.values(q, **kind) if v)])
+    return failing - 1
 
 
 class _Stages(History[Combination]):
@@ -215,6 +216,13 @@ class Conditions:
             yield self._flow_defect(Node(ONE, ZERO, self.b[0], (), exact=False))
         for powers, children in _roots(p):
             yield self._tree(self.b[1], powers, children, list(VARIABLES), shared, weak)
+
+    def power(self, function: ExpPoly) -> int:
+        """The power of h that a function comes with, from step quantities; 0 where h is in an exponent."""
+        names, powers = self.field.names, self.field.powers
+        if LENGTH not in names or any(powers(c, LENGTH, 2)[1] for key in function for _, c in key):
+            return 0
+        return min(next(powers_of_h(self.field, value, HIGHEST), (HIGHEST, None))[0] for value in function.values())
 
     def _flow_defect(self, node: Node) -> ExpPoly:
         """exp((c - origin) z) minus the row's own factor on the state."""

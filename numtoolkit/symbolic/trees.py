@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import Jet, Series, Word, add, weight
+from numtoolkit.symbolic.series import Jet, Series, SeriesExpansion, Word, add, weight
 
 Tree = tuple[int, tuple[Any, ...]]  # (time, children)
 Term = tuple[Word, Any]  # the leaf is () or a Tree
@@ -130,6 +130,12 @@ class Exact:
             flat |= terms
         trees = network(flat, self.field.number(1), w, self.field, self._linear)
         return {tree: value for tree, value in trees.items() if tree_weight(tree) == w}
+
+
+def vanishes(term: Term, reading: SeriesExpansion) -> bool:
+    """Whether a term is zero on every process because one of its words is."""
+    word, leaf = term
+    return reading.vanishes(word) or (bool(leaf) and any(vanishes(child, reading) for child in leaf[1]))
 
 
 def show_term(term: Term) -> str:

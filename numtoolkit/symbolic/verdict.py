@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Literal
@@ -14,13 +13,16 @@ from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import data_form
+from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.fitted_defects import step_defects
+from numtoolkit.symbolic.marginal import marginal_order
+from numtoolkit.symbolic.noiseless import outside_window, without_noise
 from numtoolkit.symbolic.numbers import REMEDY
 from numtoolkit.symbolic.steps_back import StepInClock, scalars_in
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
-ENDS = ("start", "final")  # steps of every run
+ENDS = ("start", "final", "change")  # steps of every run, or of a few in it
 SYMBOLIC = 4  # orders above take minutes with symbols for step ratios
 SAMPLED = {f"r{j}": Fraction(ratio) for j, ratio in enumerate((2, 3, 5, 7, 11, 13))}
 
@@ -29,19 +31,24 @@ SAMPLED = {f"r{j}": Fraction(ratio) for j, ratio in enumerate((2, 3, 5, 7, 11, 1
 class Verdict:
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
-    derived    the stiff orders of a scheme that freezes the noise in the noise level are those of its data form
+    derived    the stiff orders of a scheme that freezes the noise in the noise level are those of its data form. Those
+               in law are of the transition, and of the marginal from an exact marginal, which error curves show; that
+               one holds for affine scores where it is above the other. A stochastic scheme whose noise its parameters
+               take out is proved as the scheme of the flow that it is, of its order in law too
     verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; not analysed:
                there is no claim to hold against what is derived, or a claim that nothing is derived for
     residuals  order, tree and exact value of what fails first (numerical minus exact)
-    ok         no claim is missed but those the declaration itself records as refuted, and filling steps are consistent
+    ok         every claim is met, but those that the declaration itself records as refuted, and filling steps are
+               consistent: a claim for which nothing is derived is not met
     ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "remainder m" one
                of m evaluations that spends the rest of a budget
     run        order of a whole run: one first-order step, an error of h^2, leaves it at 2 however good the others are
+    run_marginal  the same in law of the marginal, for stochastic schemes
     filled     order of a run that ends with filling steps, the lowest of them; None where none do
     holds      "general" for every smooth law, "gaussian" for affine scores, "sampled" for every smooth law at the step
                ratios SAMPLED, which all but a null set share, "" if nothing is derived
     steps      of a scheme with a table of fitted coefficients, each step's defects (`symbolic.fitted_defects`)
-    why        one sentence on a claim that nothing is derived for, else ""
+    why        one sentence on a claim that nothing is derived for, or on what is not analysed, else ""
     """
 
     scheme: str
@@ -52,6 +59,7 @@ class Verdict:
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
     run: int | None = None
+    run_marginal: int | None = None
     filled: int | None = None
     residuals: list[dict[str, object]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -62,45 +70,119 @@ class Verdict:
         return f"<Verdict {brief(self.scheme, 100)}: {self.verdict}, {orders or 'no order'}>"
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What is derived of a scheme: its orders, those of the steps that start and end a run, and of their marginals."""
+
+    derived: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(ORDERS))
+    residuals: list[dict[str, object]] = field(default_factory=list)
+    holds: str = ""
+    ends: dict[str, int] = field(default_factory=dict)
+    marginals: dict[str, int] = field(default_factory=dict)
+    why: str = ""
+
+
 def verify(scheme: Scheme) -> Verdict:
     """Derive every order of a scheme and compare it with its claims.
 
     scheme   bound parameters are used as given, the others stay symbolic
     cost     0.01 to 0.5 s for the members of the catalogue, up to half a minute for orders above 4; no network calls
     """
-    derived: dict[str, int | None] = dict.fromkeys(ORDERS)
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
-    if inexact := _inexact(scheme):
-        return Verdict(scheme.spec, claimed, derived, "not analysed", True, "", why=inexact)
-    ratios = SAMPLED if scheme.steps.start and (scheme.claims.classical or 0) > SYMBOLIC else None
-    if scheme.kind == "ode":
-        found = order(scheme, ratios=ratios)
-        derived["classical"], residuals, holds = found.p, found.table(), "sampled" if ratios else "general"
-        form = _stiff_form(scheme)
-        if form is not None:
-            stiff = stiff_order(form)
-            derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
-    else:
-        law = weak_order(scheme)
-        derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
-        residuals, holds = law.residuals, "general" if law.general else "gaussian"
-    ends = {_name(place): _end(scheme, place, ratios) for place in _ends(scheme)}
+    try:
+        found = _Found(why=_inexact(scheme)) if _inexact(scheme) else _found(scheme)
+    except NotAnalysedError as reason:
+        found = _Found(why=f"it is not analysed: {reason}")
+    derived = found.derived
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
     missing = [name for name in ORDERS if claimed[name] is not None and derived[name] is None]
-    why = f"nothing is derived of {', '.join(missing)}, which it claims; take the claim back." if missing else ""
+    why = found.why
+    if any(claimed.values()) and scheme.fitted:
+        missed, missing = [], [name for name in ORDERS if claimed[name] is not None]
+        why = f"its coefficients {', '.join(scheme.fitted)} are fitted: what is derived holds where they stay bounded."
+    elif missing and not why:
+        why = f"nothing is derived of {', '.join(missing)}, which it claims; take the claim back."
     verdict: Literal["proved", "refuted", "higher", "not analysed"]
     if missed or missing:
         verdict = "refuted" if missed else "not analysed"
     else:
         verdict = "higher" if above else "proved" if any(claimed.values()) else "not analysed"
-    consistent = all(p >= 1 for name, p in ends.items() if name.startswith("remainder"))
-    ok = consistent and set(missed) <= set(scheme.claims.refuted)
+    consistent = all(p >= 1 for name, p in found.ends.items() if name.startswith("remainder"))
+    ok = consistent and {*missed, *missing} <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
-    run, filled = (None if inner is None else _run_order(inner, ends, kinds) for kinds in (ENDS, (*ENDS, "remainder")))
-    filled = filled if any(name.startswith("remainder") for name in ends) else None
-    steps = step_defects(scheme)
-    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, filled, residuals, steps, why)
+    run, filled = (_run_order(inner, found.ends, kinds) for kinds in (ENDS, (*ENDS, "remainder")))
+    return Verdict(
+        scheme.spec,
+        claimed,
+        derived,
+        verdict,
+        ok,
+        found.holds,
+        found.ends,
+        run,
+        _run_order(derived["sde_marginal"], found.marginals, ENDS),
+        filled if any(name.startswith("remainder") for name in found.ends) else None,
+        found.residuals,
+        step_defects(scheme),
+        why,
+    )
+
+
+def _found(scheme: Scheme) -> _Found:
+    """What is derived of a scheme as it is, as one of the flow, or as both in turn."""
+    if scheme.kind == "ode":
+        return _found_of_flow(scheme)
+    quiet = without_noise(scheme)
+    if quiet is not None:
+        return _in_law(_found_of_flow(quiet))
+    found = _found_in_law(scheme)
+    if not scheme.tau_between:
+        return found
+    outside = _in_law(_found_of_flow(outside_window(scheme)))
+    # few steps have others behind them than they would have in a run of their kind: of order 1 whatever these are, as
+    # evaluations of another dynamics differ by h in the mean and enter with a factor h
+    changing = {"change of tau": 1} if scheme.steps.inner.needs else {}
+    return replace(
+        found,
+        derived={name: _least(found.derived[name], outside.derived[name]) for name in ORDERS},
+        ends={name: min(p, outside.ends.get(name, p)) for name, p in found.ends.items()} | changing,
+        marginals={name: min(p, outside.marginals.get(name, p)) for name, p in found.marginals.items()} | changing,
+    )
+
+
+def _found_of_flow(scheme: Scheme) -> _Found:
+    ratios = SAMPLED if scheme.steps.start and (scheme.claims.classical or 0) > SYMBOLIC else None
+    found = order(scheme, ratios=ratios)
+    derived: dict[str, int | None] = dict.fromkeys(ORDERS)
+    derived["classical"] = found.p
+    form = _stiff_form(scheme)
+    if form is not None:
+        stiff = stiff_order(form)
+        derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
+    ends = {_name(place): order(scheme, place, ratios=ratios).p for place in _ends(scheme)}
+    return _Found(derived, found.table(), "sampled" if ratios else "general", ends)
+
+
+def _in_law(flow: _Found) -> _Found:
+    """A step of order p of the flow moves every law, and every path without noise, as the flow does but for h^(p+1)."""
+    p = flow.derived["classical"]
+    derived = {name: p if name.startswith("sde") else own for name, own in flow.derived.items()}
+    return replace(flow, derived=derived, marginals=flow.ends)
+
+
+def _found_in_law(scheme: Scheme) -> _Found:
+    law, marginal = weak_order(scheme), marginal_order(scheme)
+    derived: dict[str, int | None] = dict.fromkeys(ORDERS)
+    derived |= {"sde_weak": law.weak, "sde_marginal": marginal, "sde_strong": law.strong}
+    ends, marginals = {}, {}
+    for place in _ends(scheme):
+        if StepInClock(scheme, place=place).declared.noises:
+            ends[_name(place)] = weak_order(scheme, place).weak
+            marginals[_name(place)] = marginal_order(scheme, place)
+        else:
+            ends[_name(place)] = order(scheme, place).p
+    return _Found(derived, law.residuals, "general" if law.general else "gaussian", ends, marginals)
 
 
 def _inexact(scheme: Scheme) -> str:
@@ -114,8 +196,12 @@ def _inexact(scheme: Scheme) -> str:
     return f"it holds numbers known to some digits only ({', '.join(found[:3])}{more}); {REMEDY}."
 
 
-def _run_order(inner: int, ends: dict[str, int], kinds: tuple[str, ...]) -> int:
-    return min([inner, *(p + 1 for name, p in ends.items() if name.split()[0] in kinds)])
+def _run_order(inner: int | None, ends: dict[str, int], kinds: tuple[str, ...]) -> int | None:
+    return None if inner is None else min([inner, *(p + 1 for name, p in ends.items() if name.split()[0] in kinds)])
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else min(one, other)
 
 
 def _stiff_form(scheme: Scheme) -> Scheme | None:
@@ -142,11 +228,6 @@ def _ends(scheme: Scheme) -> list[Place]:
         return index in single if kind == "remainder" else kind != "inner"
 
     return [place for place, step in steps.places() if judged(place, step)]
-
-
-def _end(scheme: Scheme, place: Place, ratios: Mapping[str, Fraction] | None) -> int:
-    noisy = StepInClock(scheme, place=place).declared.noises
-    return weak_order(scheme, place).weak if noisy else order(scheme, place, ratios=ratios).p
 
 
 def _name(place: Place) -> str:

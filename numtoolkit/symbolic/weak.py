@@ -10,9 +10,10 @@ order 1 see the score only by its value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -31,13 +32,17 @@ from numtoolkit.symbolic.series import (
     Word,
     add,
     multiply,
+    powers_of_h,
+    show_power,
     weight,
 )
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
 
 HIGHEST = 6
+Triple = tuple[Word, Letter, Word]
 Sources = dict[str, Series]  # a value by what it is made of: the state now, "y", with j at a word's end, and noises
 Path = dict[tuple[Word, tuple[Fraction, Fraction]], Any]  # word on a window -> polynomial in the abscissa
+Defects = tuple[Field, Series, CovarianceSeries, Path | None]
 
 
 @dataclass(frozen=True)
@@ -68,24 +73,47 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
     """
     if scheme.kind != "sde":
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
-    for p in range(1, highest + 1):
-        field, mean, noise, path = defects(StepInClock(scheme, place=place), p)
-        rows = [(_show_word(w), value) for w, value in mean.items()]
-        rows += [(_show_triple(key), value) for key, value in noise.items()]
-        if rows:
-            break
+    p, (field, mean, noise, path) = first_defects(StepInClock(scheme, place=place), highest)
+    words = [(show_power(k) + _show_word(w), value) for w, k, value in _leading(mean, field, p, weight)]
+    triples = [(show_power(k) + _show_triple(t), c) for t, k, c in _leading(noise, field, p, triple_weight)]
+    rows = words + triples
     weak = p - 1 if rows else p
-    matched = min(map(weight, mean), default=p + 1) - 1
+    matched = p - 1 if words else p
     strong = None if path is None else min(matched, min((weight(word) for word, _ in path), default=p))
     residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
     return WeakOrder(weak, strong, weak <= 1, sorted(residuals, key=lambda r: (len(str(r["tree"])), str(r["tree"]))))
+
+
+@lru_cache(maxsize=1)  # two engines ask for them, one after the other
+def first_defects(frame: StepInClock, highest: int = HIGHEST) -> tuple[int, Defects]:
+    """The lowest order at which a step differs from the exact one, or the highest tried, and its `defects` there."""
+    for p in range(1, highest + 1):
+        found = field, mean, covariance, _ = defects(frame, p)
+        if any(_leading(mean, field, p, weight)) or any(_leading(covariance, field, p, triple_weight)):
+            break
+    return p, found
+
+
+def _leading(
+    series: dict[Any, Any], field: Field, order: int, weigh: Callable[[Any], int]
+) -> Iterator[tuple[Any, int, Any]]:
+    """(key, power of h, coefficient) of what a series has of that order, its keys weighing less by so much."""
+    for key, value in series.items():
+        more = order - weigh(key)
+        yield from ((key, k, c) for k, c in powers_of_h(field, value, more) if k == more)
 
 
 def _show_word(word: Word) -> str:
     return " ".join(map(_letter, word)) + ("" if word and word[-1][0] == "j" else " y")
 
 
-def _show_triple(key: tuple[Word, Letter, Word]) -> str:
+def triple_weight(triple: Triple) -> int:
+    """The power of h that a word u Q v' of a covariance comes with."""
+    left, rate, right = triple
+    return weight(left) + weight((rate,)) + weight(right)
+
+
+def _show_triple(key: Triple) -> str:
     left, rate, right = key
     return " ".join([*map(_letter, left), _letter(rate), *(f"{_letter(x)}'" for x in reversed(right))])
 
@@ -95,14 +123,17 @@ def _letter(letter: Letter) -> str:
     return f"{name}{jet or ''}{'.' + row if row else ''}"
 
 
-def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSeries, Path | None]:
+def defects(frame: StepInClock, order: int, values: Mapping[str, Fraction] | None = None) -> Defects:
     """Numerical minus exact one-step moments: their field, words, covariance words and path integrand.
 
     Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
+    frame   the step
+    order   words heavier than this are dropped
+    values  numbers for some of its symbols
     """
-    field = Field(scalars_of(frame, order))
+    field = Field(scalars_of(frame, order), values=values)
     reading = expansion_of(frame.scheme, field, order)
-    drift, forcing, rate = _exact_jets(frame.scheme, reading)
+    drift, forcing, rate = exact_jets(frame, reading)
     one, zero = field.number(1), field.number(0)
     past = _Past(frame, reading, drift, forcing)
     noises = dict(past.values(frame, order)[frame.step.out])
@@ -128,7 +159,15 @@ def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSe
     add(mean, _negative(reading.integral(drift, forcing, [one], zero, one)))
     add(covariance, _negative(reading.spread(drift, rate, zero, one)))
     path = None if past.frames[1:] else _path_defect(frame, reading, noises, drift)
+    mean = {word: value for word, value in mean.items() if not reading.vanishes(word)}
+    covariance = {key: value for key, value in covariance.items() if not _vanishes(key, reading)}
     return field, mean, covariance, path
+
+
+def _vanishes(triple: Triple, reading: SeriesExpansion) -> bool:
+    """Whether a word u Q v' is zero on every process."""
+    left, rate, right = triple
+    return reading.vanishes((*left, rate)) or reading.vanishes((*right, rate))
 
 
 def _negative(series: dict[Any, Any]) -> dict[Any, Any]:
@@ -221,13 +260,13 @@ def _affine_network(of: Sources, network_time: Any, reading: SeriesExpansion) ->
     return total
 
 
-def _exact_jets(scheme: Scheme, reading: SeriesExpansion) -> tuple[list[Jet], list[Jet], list[Jet]]:
+def exact_jets(frame: StepInClock, reading: SeriesExpansion) -> tuple[list[Jet], list[Jet], list[Jet]]:
     """Jets of the exact drift F + q (L - F + N J), forcing q N j and rate, q = (1 + reference) / (1 + tau^2).
 
     L - F and N are the two parts of the score term: what q multiplies when the reference is not the SDE of the steps.
     """
     field = reading.field
-    own, tau = scheme.exact_scalar(scheme.reference), scheme.exact_scalar(scheme.tau)
+    own, tau = frame.scalar(frame.scheme.reference), frame.scalar(frame.scheme.tau)
     ratio = (1 + own) / (1 + tau**2)
     reference, q = field.scalar(own), field.scalar(ratio)
     drift, forcing = reading.jets(ratio * L + (1 - ratio) * op("F")), []
@@ -287,7 +326,11 @@ def _path_defect(
             for root in roots:
                 shifted = [reading.field.number(0)] * root.power + list(poly)
                 _accumulate(total, (tail + root.letters, window), [-root.coefficient * p for p in shifted])
-    return {key: poly for key, poly in total.items() if any(poly) and weight(key[0]) < reading.order}
+    return {
+        key: poly
+        for key, poly in total.items()
+        if any(poly) and weight(key[0]) < reading.order and not reading.vanishes(key[0])
+    }
 
 
 def _accumulate(total: dict[Any, list[Any]], key: Any, poly: list[Any]) -> None:

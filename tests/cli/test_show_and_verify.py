@@ -85,6 +85,32 @@ def test_verify_keeps_free_parameters_symbolic_and_takes_bound_ones(result):
     assert not any("c2" in residual["value"] for residual in bound["residuals"])
 
 
+def test_verify_says_both_orders_in_law(run, result):
+    """Of the transition and of the marginal, of a step and of a run, and which one error curves show."""
+    (record,) = result("verify", "heun-edm-churn")
+    assert (record["derived"]["sde_weak"], record["derived"]["sde_marginal"]) == (1, 2)
+    assert (record["run"], record["run_marginal"]) == (1, 2)
+    out = " ".join(run("verify", "heun-edm-churn")[1].split())
+    assert "weak 1, marginal 2 1, marginal 2 proved" in out
+    assert "marginal, where that is another: from the exact marginal, on Gaussian laws, which error curves show" in out
+
+
+def test_a_claim_of_which_nothing_is_derived_exits_with_1(run, monkeypatch):
+    """It is not proved, which stderr says in words of its own; a claim recorded as one that fails passes."""
+    from numtoolkit.schemes import one_step
+
+    quantity = replace(one_step.UP, expansion=None)
+    unread = replace(one_step.EULER_CHURN, quantities=(quantity,))
+    monkeypatch.setattr("numtoolkit.cli.verify.schemes", lambda texts: [unread])
+    code, out, err = run("verify", "euler-churn")
+    assert code == 1
+    assert "nothing is known of the step quantity a" in " ".join(out.split())
+    assert err == "numtoolkit: nothing is proved of a claim of euler-churn.\n"
+    recorded = replace(unread, claims=replace(unread.claims, refuted=("sde_weak",)))
+    monkeypatch.setattr("numtoolkit.cli.verify.schemes", lambda texts: [recorded])
+    assert run("verify", "euler-churn")[0] == 0
+
+
 def test_a_failed_claim_exits_with_1(run, monkeypatch):
     """Exit code 1 is kept for a claim the engines refute, which is named on stdout and stderr."""
     from numtoolkit.schemes import one_step

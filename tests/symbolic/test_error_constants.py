@@ -2,13 +2,22 @@
 
 from fractions import Fraction as F
 
+import numpy as np
 import pytest
 
 from numtoolkit.declare.entries import adams
 from numtoolkit.declare.forms import past
+from numtoolkit.errors import InputError
+from numtoolkit.problem.clocks import CLOCKS
+from numtoolkit.problem.frozen import FROZEN
+from numtoolkit.problem.operators import OPERATORS
+from numtoolkit.problem.problem import Problem
+from numtoolkit.problem.processes import CLD, PSLD
+from numtoolkit.program.program import problem_of
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.error_norm import error_constant
+from numtoolkit.symbolic.weak import weak_order
 from tests.support.declarations import multistep
 
 
@@ -68,6 +77,49 @@ def test_the_error_constant_of_rk4_holds_the_classical_one():
     assert len(classical) == 9
     assert sum(value**2 for value in classical) == F(1745, 2880**2)
     assert error_constant(scheme("rk4")).square == sum(value**2 for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "square"),
+    [("roba", "39/2"), ("nbao", "41/2"), ("robab", "27/2"), ("noba", "37/2"), ("rbao", "39/2"), ("nobab", "25/2")],
+)
+def test_words_that_vanish_on_every_phase_space_are_not_counted(name, square):
+    """O, N and Q are diagonal: a row of one of them reads nothing of what moves the other row alone."""
+    assert error_constant(scheme(name)).square == F(square)
+    trees = {str(row["tree"]) for row in weak_order(scheme(name)).residuals}
+    assert trees
+    assert not [
+        tree for tree in trees for pair in ("O.x L.m", "O.m L.x", "O.x O.m", "O.x Q.m", "O.x N.m") if pair in tree
+    ]
+    assert any("L.x O.x" in tree or "O.x L.x" in tree or "L.m O.x" in tree for tree in trees)
+
+
+@pytest.mark.parametrize("process", [PSLD(), PSLD(beta_min=4, beta_max=12), CLD(), CLD(gamma=0.1)], ids=repr)
+def test_operators_that_proofs_take_for_diagonal_are(process):
+    """At all times, in float64 to the last bit: N of the score and of the drift, and others whatever is frozen."""
+    times = np.linspace(process.t_min, process.T, 7)
+    seen = set()
+    for frozen in (FROZEN[name] for name in ("score", "drift", "noise")):
+        problem = Problem(process, frozen, CLOCKS["time"])
+        for operator in OPERATORS.values():
+            blocks = problem.operator(operator, times)
+            assert not operator.diagonal(frozen) or not (blocks * (1 - np.eye(2))).any(), (operator, frozen)
+            seen |= {operator.name} if operator.diagonal(frozen) else set()
+    assert {"O", "N", "Q", "G", "unit", "unit_beta", "xx", "mm"} <= seen
+    assert not seen & {"L", "F", "R", "ones", "xm"}
+
+
+def test_a_process_whose_noises_are_joined_is_refused():
+    """What proofs take for granted is looked at before each run."""
+
+    class Joined(PSLD):
+        name = "joined"
+
+        def diffusion(self, t):
+            return super().diffusion(t) + 0.01
+
+    with pytest.raises(InputError, match="process joined: the noises of its position and momentum are not independent"):
+        problem_of(scheme("roba"), Joined())
 
 
 def test_error_constants_where_the_declaration_alone_does_not_settle_them():
