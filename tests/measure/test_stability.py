@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numtoolkit.declare.entries import number
+from numtoolkit.declare.forms import runge_kutta
+from numtoolkit.declare.runs import adams_bashforth
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import Eval
+from numtoolkit.declare.steps import Eval, Step
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import Normal, moments
@@ -25,14 +29,20 @@ from numtoolkit.measure.stability import (
     program_radius,
     real_interval,
     regions,
+    stable_interval,
     stable_step,
 )
 from numtoolkit.phi_functions import phi
+from numtoolkit.problem.frozen import DRIFT, RESIDUAL
 from numtoolkit.problem.grids import grid
+from numtoolkit.problem.kinds import SCALAR
 from numtoolkit.problem.processes import EDM, PROCESSES, PSLD
-from numtoolkit.program.program import lower
+from numtoolkit.program.program import Program, ProgramStep, lower
+from numtoolkit.program.walk import Stepper, handed
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.symbolic.amplification import amplification
+from numtoolkit.symbolic.unit_circle import End
 from tests.support.tiers import breadth
 
 GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
@@ -45,8 +55,17 @@ def roots(*coefficients: object) -> np.ndarray:
     return np.array([np.abs(np.roots(row)).max() for row in np.transpose(table)])
 
 
+def classical(step: Step) -> Scheme:
+    """A step of numbers as a scheme in process time."""
+    return Scheme("own", "test", "test", step, frozen="drift", clock="time")
+
+
 # One-step formulae from Hochbruck & Ostermann 2010, section 2.3; Adams characteristic polynomials from the textbooks.
 # UniPC-2 evaluates only predictions: P_{n+1} - P_n with y eliminated is Adams-Bashforth 3 at L = 0.
+# What freezes the noise e = (x - D)/s = (1 - w) x/s at h L = -1 goes by dx = e ds over noise levels s = exp(-c).
+NOISE = 1 - GRID
+FALL, HALF_FALL = np.exp(-1.0) - 1, np.exp(-0.5) - 1
+AHEAD = 1 + FALL * NOISE  # Euler's step in the noise level
 FORMULAE = [
     ("euler", 0.0, np.abs(1 + GRID)),
     ("euler", -0.7, np.abs(1 - 0.7 + GRID)),
@@ -70,6 +89,17 @@ FORMULAE = [
     ),
     ("dpmpp-2m", -1.0, roots(1, -(np.exp(-1.0) + 1.5 * phi(1, -1.0) * GRID), phi(1, -1.0) / 2 * GRID)),
     ("unipc(2)", 0.0, roots(1, -(1 + 23 / 12 * GRID), 16 / 12 * GRID, -5 / 12 * GRID)),
+    ("heun-edm", -1.0, np.abs(1 + FALL / 2 * NOISE * (1 + np.e * AHEAD))),
+    ("dpm-solver-2", -1.0, np.abs(1 + FALL * NOISE * np.exp(0.5) * (1 + HALF_FALL * NOISE))),
+    # The noise a step back is over e times the level; weights of a line through both, the step before e times as long.
+    ("spndm", -1.0, roots(1, -(1 + 1.5 * FALL * NOISE), FALL / 2 * NOISE / np.e)),
+    (
+        "deis-rhoab(1)",
+        -1.0,
+        roots(1, -(1 + FALL * NOISE * (1 + 1 / (2 * np.e))), FALL * NOISE / (2 * np.e) / np.e),
+    ),
+    # The reverse SDE: h L = -1 is half as long a step in log-SNR, over which dx = 2 e ds.
+    ("seeds-1", -1.0, np.abs(1 + 2 * HALF_FALL * NOISE)),
 ]
 
 
@@ -85,29 +115,79 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
 @pytest.mark.parametrize(
     ("name", "linear", "length"),
     [
-        ("euler", 0.0, 2),
+        ("euler", 0, 2),
         ("euler", -1.5, 0.5),
-        ("euler", -2.0, 0),
-        ("ddim", -2.0, (1 + np.exp(-2.0)) / phi(1, -2.0)),
-        ("heun-edm", 0.0, 2),
-        ("res-2s", 0.0, 2),
-        ("res-2m", 0.0, 1),
-        ("unipc(2)", 0.0, 6 / 11),
-        ("res-3m", 0.0, 6 / 11),
-        ("exp-adams(4)", 0.0, 3 / 10),
-        pytest.param("exp-adams(5)", 0.0, 90 / 551, marks=pytest.mark.check),
-        pytest.param("exp-adams(6)", 0.0, 5 / 57, marks=pytest.mark.check),
-        ("res-3s", 0.0, 2.512745326618329),
-        ("rk4", 0.0, 2.785293563405282),
-        ("lawson-4", 0.0, 2.785293563405282),
+        ("euler", -2, 0),
+        ("ddim", -2, (1 + np.exp(-2.0)) / phi(1, -2.0)),
+        ("heun-edm", 0, 2),
+        ("heun-edm", -1, 2 / np.expm1(1.0)),  # R = 1 where w - 1 = -(1 + 1/e) / phi_1(-1)
+        ("res-2s(c2=1/1000)", 0, 2),
+        ("res-2s(c2=1e-14)", 0, 2),
+        ("res-2s(c2=1e-29)", 0, 2),
+        ("res-2s(c2=1e-29)", -1, np.expm1(1.0)),  # c2 -> 0: R = 1/e + w phi_1 + w (w - 1) phi_2 is 1 at w = 1 - e
+        ("res-2m", 0, 1),
+        ("unipc(2)", 0, 6 / 11),
+        ("res-3m", 0, 6 / 11),
+        ("exp-adams(4)", 0, 3 / 10),
+        pytest.param("exp-adams(5)", 0, 90 / 551, marks=pytest.mark.check),
+        pytest.param("exp-adams(6)", 0, 5 / 57, marks=pytest.mark.check),
+        ("res-3s", 0, 2.512745326618329),
+        ("rk4", 0, 2.785293563405282),
+        ("lawson-4", 0, 2.785293563405282),
     ],
 )
 def test_real_intervals_are_the_known_ones(name: str, linear: float, length: float) -> None:
-    """The length of the stable interval on the negative axis, from closed forms.
+    """The stable interval on the negative axis, from closed forms and `reference-values` 12, 13 and 25, to all digits.
 
-    A radius up to ROUNDING = 1e-12 above 1 counts as stable; the boundary is crossed at a slope of order 1 or more.
+    The closed forms on the right are float64 themselves.
     """
-    assert real_interval(name, linear) == pytest.approx(length, abs=1e-11)
+    assert real_interval(name, linear) == pytest.approx(length, rel=1e-15, abs=0)
+
+
+@given(c2=st.fractions(0, 1).filter(bool))
+def test_two_stages_of_order_two_are_stable_to_two_whatever_their_node(c2: Fraction) -> None:
+    """At h L = 0 the step is 1 + w + w^2/2 for every c2, so the end is the root of r - 2."""
+    assert stable_interval(scheme("res-2s").bind(c2=c2)) == End(2.0, (-2, 1))
+
+
+TAYLOR = [  # reference-values 13: real and imaginary intervals of the Taylor polynomials of degree 1 to 9
+    (2, 0),
+    (2, 0),
+    (2.512745326618329, 1.732050807568877),
+    (2.785293563405282, 2.828427124746190),
+    (3.217047866640106, 0),
+    (3.553441258462305, 0),
+    (3.954129730631186, 1.764421324553417),
+    (4.313627227774381, 3.395140220574925),
+    (4.700827255520586, 0),
+]
+
+
+@pytest.mark.parametrize("degree", range(1, 10))
+def test_intervals_of_taylor_polynomials_are_the_known_ones(degree: int) -> None:
+    """Stages nested like Horner's rule have the Taylor polynomial of exp; both ends are algebraic numbers.
+
+    The published numbers have 16 digits.
+    """
+    c = [Fraction(1, degree + 1 - i) if i else Fraction(0) for i in range(degree)]
+    A = [[Fraction(0)] * (i - 1) + [c[i]] if i else [] for i in range(degree)]
+    own = classical(runge_kutta(c, A, [Fraction(0)] * (degree - 1) + [Fraction(1)]))
+    for axis, expected in zip(("real", "imaginary"), TAYLOR[degree - 1], strict=True):
+        end = stable_interval(own, axis=axis)
+        assert end.value == pytest.approx(expected, rel=1e-15, abs=0)
+        assert abs(np.polynomial.polynomial.polyval(end.value, end.polynomial)) <= 1e-15 * sum(
+            abs(c) * end.value**i for i, c in enumerate(end.polynomial)
+        )
+
+
+def test_an_unstable_window_of_a_thousandth_is_seen() -> None:
+    """R - 1 = r (1 - r)(r - 1001/1000) 1000/1001 on w = -r: stable to 1, and again beyond the window."""
+    b = Fraction(1000, 1001)
+    a = Fraction(2001, 1000) * b  # R = 1 + w + a w^2 + b w^3
+    own = classical(runge_kutta([0, b / a, a], [[], [b / a], [0, a]], [0, 0, 1]))
+    assert stable_interval(own) == End(1.0, (-1, 1))
+    r = np.array([0.9999, 1.0005, 1.002])
+    np.testing.assert_array_equal(linear_radius(own, 0.0, -r) > 1, [False, True, False])
 
 
 def test_rk4_is_stable_on_the_imaginary_axis_up_to_two_root_two() -> None:
@@ -135,10 +215,11 @@ def test_extents_are_those_of_every_test_that_has_a_meaning() -> None:
 def test_conjugation_moves_linear_part_and_kick_together(linear: float, shift: Fraction) -> None:
     """The exponential takes the shift and the Euler kick takes it back.
 
-    y' = e^(x + b) (1 - b) y + phi_1(x + b) w y with b = h times the shift.
+    In the noise level L = 0 and x' = e^b (1 - b) x + phi_1(b) (x + phi_1(z) (z + w) x - x), b the shift over the step
+    and phi_1(z) (z + w) what the frozen noise moves. At b = 0 this is e^z + phi_1(z) w.
     """
-    z = linear + float(shift)
-    expected = np.abs(np.exp(z) * (1 - float(shift)) + phi(1, z) * GRID)
+    b = float(shift)
+    expected = np.abs(np.exp(b) * (1 - b) + phi(1, b) * phi(1, linear) * (linear + GRID))
     found = linear_radius(scheme("lambda-ddim-1").bind(shift=shift), linear, GRID)
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
 
@@ -179,12 +260,102 @@ def test_the_growth_of_heun_with_a_linear_network_is_that_of_its_run() -> None:
     np.testing.assert_allclose(program_radius(program, lambda t: SLOPES[:3, None, None]), found**12, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["ddim", "res-2s", "dpmpp-2m", "res-3m", "unipc", "exp-adams(4)"])
-def test_a_step_of_a_program_in_log_snr_has_the_radius_of_the_test_equation(name: str) -> None:
-    """Frozen data over unit steps of log-SNR is the test equation with h L = -1 and w the slope, history included."""
-    program = lower(scheme(name), EDM(), UNIT_STEPS)
-    found = program_radius(program, lambda t: SLOPES[:, None, None], step=6)
-    np.testing.assert_allclose(found, linear_radius(name, -1.0, SLOPES), rtol=1e-10)
+def states_of(program: Program, slope: Callable[[float], Any]) -> list[np.ndarray]:
+    """The states of a run from ones at the ends of its steps, noise 0, the network slope(t) times the state."""
+    found = [np.ones(len(SLOPES), complex)]
+
+    def hand(n: int, step: ProgramStep, names: dict[str, Any]) -> dict[str, Any]:
+        found.append(names[step.out][0])
+        return handed(n, step, names)
+
+    run = Stepper(program, found, lambda step, slot: [np.zeros(len(SLOPES))], hand=hand)
+    while not run.done:
+        run.send([slope(run.time) * run.row[0]])
+    return found
+
+
+def obey(declared: Scheme, linear: float, w: np.ndarray, states: Sequence[np.ndarray]) -> bool:
+    """Whether the states at the ends of inner steps obey the recurrence of the characteristic polynomial.
+
+    By the theorem of Cayley and Hamilton they do, whatever is handed on, after as many steps as there are roots 0. The
+    sum of terms as large as `size` vanishes to their rounding, which some ten coefficients a step bring with them.
+    """
+    rows = amplification(declared, linear).coefficients
+    terms = [np.polynomial.polynomial.polyval(w, [float(c) for c in row]) for row in rows]
+    zeros = 1 + len(declared.steps.inner.carry) - (len(terms) - 1)
+    first, last = len(declared.steps.start) + zeros, len(states) - len(declared.steps.final)
+    assert last - first - len(terms) + 1 >= 6
+    for n in range(first, last - len(terms) + 1):
+        parts = [term * states[n + j] for j, term in enumerate(terms)]
+        size = sum(map(np.abs, parts))
+        if (np.abs(sum(parts)) > 1e-13 * size).any():
+            return False
+    return True
+
+
+IMAGE_SPACE = [s for s in catalogue() if SCALAR in s.kinds and not s.of_grid]
+FOLLOWED = [s for s in IMAGE_SPACE if s.frozen not in (DRIFT, RESIDUAL)]
+
+
+@pytest.mark.parametrize("linear", [-1.0, -0.25])
+@pytest.mark.parametrize("declared", FOLLOWED, ids=lambda s: s.name)
+def test_twelve_real_steps_grow_as_the_stability_function_says(declared: Scheme, linear: float) -> None:
+    """Equal steps in log-SNR on EDM with D = omega x, noise left out, history included, for every image-space scheme.
+
+    Steps of q h = 1 and 1/4, where w = omega and omega/4. Schemes with a coefficient that only a grid gives (noise
+    added back, a closed form) have no such function.
+    """
+    q = 1 + float(declared.tau_value) ** 2
+    levels = np.exp(linear / q * np.arange(-6, 7 + len(declared.steps.start) + len(declared.steps.final)))
+    program = lower(declared, EDM(), levels)
+    states = states_of(program, lambda t: SLOPES)
+    assert obey(declared, linear, -linear * SLOPES, states)
+    if not declared.steps.inner.carry:
+        growth = np.abs(states[12] / states[0])
+        np.testing.assert_allclose(growth, linear_radius(declared, linear, -linear * SLOPES) ** 12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["euler", "heun", "em"])
+def test_twelve_real_steps_that_freeze_the_drift_grow_as_the_stability_function_says(name: str) -> None:
+    """Equal steps of time on EDM with D = (1 - mu t/q) x, for which dx/dt = mu x, from L + w = -mu dt."""
+    declared, times, mu = scheme(name), np.linspace(10.0, 4.0, 13), np.array([1.0, 3.0, 6.0, 2.0 + 1j])
+    q = 1 + float(declared.tau_value) ** 2
+    program = lower(declared, EDM(), times)
+    states = states_of(program, lambda t: 1 - mu * t / q)
+    growth = linear_radius(name, -1.0, 1 - mu / 2)
+    np.testing.assert_allclose(np.abs(states[12] / states[0]), growth**12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gframe-ab", "gframe-abm", "gframe-ab(3)"])
+@pytest.mark.parametrize("linear", [0.0, -1.0])
+def test_twelve_real_steps_of_the_frame_grow_as_the_stability_function_says(name: str, linear: float) -> None:
+    """Equal steps of the angle on EDM where the residual (D - D_g)/c is w z / (dtheta sqrt(V)), V = deviation^2.
+
+    D_g = (data / deviation)^2 z and c = data t / deviation. z / sqrt(V) then moves by it alone, as at h L = 0; at
+    another h L the linear part is the factor exp(h L) of a step.
+    """
+    declared, data = scheme(name), 0.5
+    angle = np.linspace(1.4, 0.2, 14 + len(declared.steps.start))
+    step = angle[0] - angle[1]
+    levels = data * np.tan(angle)
+
+    def slope(t: float) -> np.ndarray:
+        deviation = np.hypot(data, t)
+        residual = SLOPES / step / deviation
+        return (data / deviation) ** 2 + residual * data * t / deviation
+
+    states = states_of(lower(declared, EDM(), levels), slope)
+    moved = [x * np.exp(linear * n) / np.hypot(data, s) for n, (x, s) in enumerate(zip(states, levels, strict=True))]
+    assert obey(declared, linear, SLOPES, moved)
+
+
+@pytest.mark.parametrize("frozen", ["data", "noise", "score"])
+@pytest.mark.parametrize("clock", ["log-snr", "noise-level", "time"])
+def test_twelve_real_steps_of_any_prediction_and_clock_grow_as_the_function_says(frozen: str, clock: str) -> None:
+    """Two-step Adams weights vary over the step; of data in the noise level their integral is a logarithm."""
+    own = Scheme("own", "test", "test", adams_bashforth(2), frozen=frozen, clock=clock, kinds="scalar")
+    program = lower(own, EDM(), np.exp(0.5 * np.arange(6.0, -9.0, -1)))
+    assert obey(own, -0.5, SLOPES / 2, states_of(program, lambda t: SLOPES))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +416,11 @@ def test_a_limit_of_stability_is_sharp(name: str) -> None:
 
 @pytest.mark.parametrize("declared", breadth(catalogue()), ids=lambda s: s.name)
 def test_every_scheme_has_a_map(declared: Scheme) -> None:
-    """Regions or step limits without NaN for every scheme of the catalogue."""
+    """Regions or step limits without NaN, but for schemes with history that have a coefficient of the grid."""
+    if declared.of_grid and declared.steps.inner.carry:
+        with pytest.raises(InputError, match="has a coefficient that a grid alone gives"):
+            regions(declared, size=10)
+        return
     for found in regions(declared, size=10):
         values = found.radius if isinstance(found, Region) else found.h
         assert not np.isnan(values).any()
@@ -285,6 +460,8 @@ def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
         (lambda: regions("dpmpp-2m", process=EDM()), "carries evaluations"),
         (lambda: regions("nse", process=EDM()), "it runs on phase space processes"),
         (lambda: linear_radius("roba", 0.0, GRID), "no meaning on the test equation"),
+        (lambda: real_interval("gauss-fit-2m"), "a coefficient that a grid alone gives, bend"),
+        (lambda: stable_interval("rk4", axis="diagonal"), "real or imaginary"),
     ],
 )
 def test_what_cannot_be_mapped_is_said_in_one_sentence(call: object, words: str) -> None:
