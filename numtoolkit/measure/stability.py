@@ -15,7 +15,7 @@ A lowered run has a radius as well, with the coefficients of its grid: `program_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -30,10 +30,11 @@ from numtoolkit.declare.walk import Values
 from numtoolkit.errors import InputError
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.predictions import DATA
+from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
-from numtoolkit.program.evaluator import Evaluator
+from numtoolkit.program.evaluator import Evaluator, Indices
 from numtoolkit.program.matrices import step_maps
-from numtoolkit.program.program import Program, problem_of
+from numtoolkit.program.program import Program, problem_of, taus
 from numtoolkit.program.walk import evaluations
 from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.amplification import amplification
@@ -151,7 +152,7 @@ def stable_interval(scheme: str | Scheme, linear: float | Fraction = 0, axis: st
 def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
     """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
 
-    Step quantities (churn) are those of a run of that one step, fitted coefficients are 0.
+    Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
     declared = read(scheme).unfitted()
@@ -160,10 +161,20 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
             f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
         )
     problem = problem_of(declared, process)
-    values = declared.parameters()
     pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
-    quantities = {q.name: q.rule(problem, pairs, index, values | {"steps": 1}) for q in declared.quantities}
-    evaluator = Evaluator(problem, pairs, index, values | quantities)
+    acting = np.array(taus(declared, problem, pairs))[index]
+    radius = np.empty(len(start))
+    for tau in set(acting.tolist()):
+        own = acting == tau
+        radius[own] = _process_radius(declared, replace(problem, tau=tau), variance, pairs, index[own])
+    return radius
+
+
+def _process_radius(scheme: Scheme, problem: Problem, variance: float, t: Floats, index: Indices) -> Floats:
+    """The same of the steps `index` of the times t, tau as the problem has it."""
+    process, values = problem.process, scheme.parameters()
+    quantities = {q.name: q.rule(problem, t, index, values | {"steps": 1}) for q in scheme.quantities}
+    evaluator = Evaluator(problem, t, index, values | quantities)
 
     def slope(item: Eval) -> Floats:
         network_time = evaluator.time(item.network_time)
@@ -173,7 +184,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         P, Q = problem.freeze(DATA, network_time)
         return P + Q @ posterior
 
-    return spectral_radius(one_step_matrix(declared.steps.inner, evaluator, problem.width, slope))
+    return spectral_radius(one_step_matrix(scheme.steps.inner, evaluator, problem.width, slope))
 
 
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numtoolkit.declare.entries import number
 from numtoolkit.declare.forms import runge_kutta
 from numtoolkit.declare.runs import adams_bashforth
-from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.declare.steps import Eval, Step
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
@@ -258,6 +258,18 @@ def test_the_growth_of_heun_with_a_linear_network_is_that_of_its_run() -> None:
     found = program_radius(program, lambda t: SLOPES[:3, None, None], step=6)
     np.testing.assert_allclose(found, [1.456, 2.362, 4.988], atol=5e-4)
     np.testing.assert_allclose(program_radius(program, lambda t: SLOPES[:3, None, None]), found**12, rtol=1e-12)
+
+
+def test_a_tau_that_acts_between_two_noise_levels_acts_there_alone() -> None:
+    """Steps that start outside [1/2, 2] are those of the probability flow, the others those of the reverse SDE."""
+    window = (Param("s_min", Fraction(1, 2)), Param("s_max", Fraction(2)))
+    sde = scheme("sde-dpmpp-1")
+    own = replace(sde, name="own", params=window, tau_between=("s_min", "s_max"))
+    start = np.array([4.0, 1.0, 0.1])
+    expected = [process_radius(alike, EDM(), VARIANCE, start, start / 2) for alike in ("dpmpp-1", sde)]
+    assert not np.isclose(*expected).any()
+    found = process_radius(own, EDM(), VARIANCE, start, start / 2)
+    np.testing.assert_allclose(found, np.where([False, True, False], expected[1], expected[0]), rtol=1e-14)
 
 
 def states_of(program: Program, slope: Callable[[float], Any]) -> list[np.ndarray]:
