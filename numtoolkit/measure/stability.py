@@ -139,14 +139,15 @@ def stable_interval(scheme: str | Scheme, linear: float | Fraction = 0, axis: st
     """Where the test equation at h L = linear ceases to be stable along an axis of w, from 0 on.
 
     axis     real: w in [-r, 0]; imaginary: w in [-r, r] i
-    returns  the end r, an algebraic number with its polynomial where coefficients are rational, as at h L = 0
+    returns  the end r, an algebraic number with its polynomial where coefficients are rational, as at h L = 0. What
+             the digits of a scheme's numbers allow to be 0 is 0: it is that of the scheme they stand for
     raises   InputError as `numtoolkit.symbolic.amplification.amplification`, or for another axis
     cost     20 to 500 ms, most of it reading the scheme; the imaginary axis of six steps of history takes minutes
     """
     if axis not in AXES:
         raise InputError(f"axis {axis!r} is none of w here; use {' or '.join(AXES)}.")
     found = amplification(read(scheme), linear)
-    return stable_to(AXES[axis](found.coefficients), found.exact)
+    return stable_to(found.along(AXES[axis]), found.exact)
 
 
 def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:

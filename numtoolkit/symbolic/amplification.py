@@ -16,13 +16,27 @@ At z = 0 these are all the classical test equation dx/du = (w/h) x, and numbers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb, prod
 from typing import Any
 
-from numtoolkit.declare.entries import At, Ball, Const, Entry, Flow, Int, Op, Product, Quotient, Root, Sum, Symbol
+from numtoolkit.declare.entries import (
+    At,
+    Ball,
+    Const,
+    Entry,
+    Flow,
+    Int,
+    Op,
+    Product,
+    Quotient,
+    Root,
+    Sum,
+    Symbol,
+    balls,
+)
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
@@ -37,6 +51,7 @@ FEWEST, MOST = 60, 8000  # digits
 AGREED = 10**30  # a number is known to this part of it
 NOTHING = 10**45  # and is 0 if it is below this part of the largest
 HALF = Fraction(1, 2)
+Coefficients = tuple[tuple[Fraction, ...], ...]
 Vector = list[Polynomial]  # over (state, carried names)
 
 
@@ -47,12 +62,25 @@ class Amplification:
     coefficients   [j][i] of zeta^j w^i, the highest j monic; rational numbers, or such of 30 digits
     linear         h L
     exact          whether they are the numbers themselves
+    within         what is known of them where the scheme holds numbers of some digits, as intervals
     """
 
     scheme: str
     linear: Fraction
-    coefficients: tuple[tuple[Fraction, ...], ...] = field(repr=False)
+    coefficients: Coefficients = field(repr=False)
     exact: bool
+    within: Sequence[Polynomial] = field(default=(), repr=False)
+
+    def along(self, axis: Callable[[Sequence[Sequence[Any]]], list[Polynomial]]) -> list[Polynomial]:
+        """The polynomial in zeta and r along an axis of w; a coefficient that the digits allow to be 0 is 0."""
+        rows = axis(self.coefficients)
+        if not self.within:
+            return rows
+        known = [[Digits.ends(c) for c in row] for row in axis(self.within)]
+        return [
+            [Fraction(0) if low <= 0 <= high else c for c, (low, high) in zip(row, ends, strict=True)]
+            for row, ends in zip(rows, known, strict=True)
+        ]
 
 
 def amplification(scheme: Scheme, linear: Fraction | float) -> Amplification:
@@ -63,19 +91,35 @@ def amplification(scheme: Scheme, linear: Fraction | float) -> Amplification:
              that thousands of digits do not settle them
     cost     milliseconds; no network calls
     """
-    z = Fraction(linear)
+    z, within = Fraction(linear), None
+    if any(balls(entry) for _, entry in scheme.steps.inner.entries()):
+        within = _characteristic(scheme, Digits(FEWEST, z, spread=True))
     if not z:
         try:
-            return Amplification(scheme.spec, z, _trimmed(_characteristic(scheme, Rational())), exact=True)
+            return _amplification(scheme, z, _characteristic(scheme, Rational()), within)
         except Irrational:
             pass
     digits = FEWEST
     while digits <= MOST:
         settled = _settled(_characteristic(scheme, Digits(digits, z)))
         if settled is not None:
-            return Amplification(scheme.spec, z, _trimmed(settled), exact=False)
+            return _amplification(scheme, z, settled, within, exact=False)
         digits *= 2
     raise InputError(f"scheme {scheme.spec} at h L = {linear} cancels {MOST} digits; take other parameters.")
+
+
+def _amplification(
+    scheme: Scheme, z: Fraction, rows: list[Polynomial], within: list[Polynomial] | None, exact: bool = True
+) -> Amplification:
+    """Without the roots zeta = 0, and without powers of w that are 0 throughout."""
+    first = next(j for j, row in enumerate(rows) if any(row))
+    degrees = [max((i for i, c in enumerate(row) if c), default=0) for row in rows[first:]]
+
+    def kept(full: Sequence[Polynomial]) -> list[Polynomial]:
+        return [row[: degree + 1] for row, degree in zip(full[first:], degrees, strict=True)]
+
+    known = kept(within) if within else ()
+    return Amplification(scheme.spec, z, tuple(map(tuple, kept(rows))), exact and not within, known)
 
 
 def stability_function(scheme: Scheme) -> Any:
@@ -101,13 +145,6 @@ def _settled(rows: Sequence[Polynomial]) -> list[list[Fraction]] | None:
     if any((high - low) * AGREED > abs(low + high) and max(-low, high) > least for row in ends for low, high in row):
         return None
     return [[(low + high) / 2 if max(-low, high) > least else Fraction(0) for low, high in row] for row in ends]
-
-
-def _trimmed(rows: Sequence[Sequence[Fraction]]) -> tuple[tuple[Fraction, ...], ...]:
-    """Without the roots zeta = 0 and without powers of w that are 0 throughout."""
-    first = next(j for j, row in enumerate(rows) if any(row))
-    degrees = [max((i for i, c in enumerate(row) if c), default=0) for row in rows]
-    return tuple(tuple(row[: degree + 1]) for row, degree in zip(rows[first:], degrees[first:], strict=True))
 
 
 def _characteristic(scheme: Scheme, numbers: Numbers) -> list[Polynomial]:
@@ -152,7 +189,7 @@ class _OnLine:
         if isinstance(entry, Root):
             return numbers.power(numbers.number(entry.square), HALF)
         if isinstance(entry, Ball):
-            return numbers.number(entry.centre)
+            return numbers.ball(entry.centre, entry.radius)
         if isinstance(entry, Symbol):
             if entry.name not in self.values:
                 raise InputError(f"symbol {entry.name!r} has no value; give it as a parameter of the scheme.")

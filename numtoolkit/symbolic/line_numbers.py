@@ -27,6 +27,9 @@ class Numbers(Protocol):
     def number(self, value: Fraction | int) -> Any:
         """A rational as an element."""
 
+    def ball(self, centre: Fraction, radius: Fraction) -> Any:
+        """A number of which a ball is known."""
+
     def power(self, x: Any, n: Fraction) -> Any:
         """x^n."""
 
@@ -48,6 +51,10 @@ class Rational:
     def number(self, value: Fraction | int) -> Fraction:
         """It is one."""
         return Fraction(value)
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Fraction:
+        """The centre of one."""
+        return centre
 
     def power(self, x: Fraction, n: Fraction) -> Fraction:
         """Of a whole power, or of 1."""
@@ -77,19 +84,26 @@ class Rational:
 
 
 class Digits:
-    """Intervals that surely hold the number, about `digits` digits fine, for z as given."""
+    """Intervals that surely hold the number, about `digits` digits fine, for z as given.
 
-    def __init__(self, digits: int, z: Fraction) -> None:
+    spread   whether balls are intervals as wide as they are, else their centres
+    """
+
+    def __init__(self, digits: int, z: Fraction, spread: bool = False) -> None:
         from mpmath.ctx_iv import MPIntervalContext  # type: ignore[import-untyped]
 
         self.context: Any = MPIntervalContext()
         self.context.dps = digits
-        self.z = self.number(z)
+        self.z, self.spread = self.number(z), spread
         self._moments: dict[tuple[int, Any], Any] = {}
 
     def number(self, value: Fraction | int) -> Any:
         """The interval about it."""
         return self.context.mpf(value.numerator) / value.denominator
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Any:
+        """All of it or its centre."""
+        return self.number(centre) + (self.number(radius) * self.context.mpf([-1, 1]) if self.spread else 0)
 
     def power(self, x: Any, n: Fraction) -> Any:
         """x^n for a positive x, or a whole n."""
@@ -141,6 +155,10 @@ class Formula:
     def number(self, value: Fraction | int) -> Any:
         """The constant function."""
         return self._field(value.numerator) / value.denominator
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Any:
+        """The centre of one."""
+        return self.number(centre)
 
     def power(self, x: Any, n: Fraction) -> Any:
         """Of a whole power."""

@@ -97,12 +97,12 @@ class End:
     polynomial: tuple[int, ...] = ()
 
 
-def on_negative_axis(coefficients: Sequence[Sequence[Fraction]]) -> list[Polynomial]:
+def on_negative_axis(coefficients: Sequence[Sequence[Any]]) -> list[Polynomial]:
     """[j][i] of zeta^j w^i as a polynomial in r, w = -r."""
     return [[-c if i % 2 else c for i, c in enumerate(row)] for row in coefficients]
 
 
-def on_imaginary_axis(coefficients: Sequence[Sequence[Fraction]]) -> list[Polynomial]:
+def on_imaginary_axis(coefficients: Sequence[Sequence[Any]]) -> list[Polynomial]:
     """P(zeta, i y) P(zeta, -i y), a real polynomial in zeta and y whose roots zeta are those of both factors."""
     parts = [[[c * SIGNS[i % 4] * (i % 2 == odd) for i, c in enumerate(row)] for row in coefficients] for odd in (0, 1)]
     product: list[Polynomial] = [[] for _ in range(2 * len(coefficients) - 1)]

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numtoolkit.declare.entries import number
-from numtoolkit.declare.forms import runge_kutta
 from numtoolkit.declare.runs import adams_bashforth
 from numtoolkit.declare.scheme import Param, Scheme
-from numtoolkit.declare.steps import Eval, Step
+from numtoolkit.declare.steps import Eval
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import Normal, moments
@@ -42,7 +41,6 @@ from numtoolkit.program.walk import Stepper, handed
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.amplification import amplification
-from numtoolkit.symbolic.unit_circle import End
 from tests.support.tiers import breadth
 
 GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
@@ -53,11 +51,6 @@ def roots(*coefficients: object) -> np.ndarray:
     """Largest modulus of the roots of a polynomial whose coefficients (highest first) may be arrays over GRID."""
     table = np.broadcast_arrays(*(np.asarray(c, dtype=complex) for c in coefficients), GRID)[:-1]
     return np.array([np.abs(np.roots(row)).max() for row in np.transpose(table)])
-
-
-def classical(step: Step) -> Scheme:
-    """A step of numbers as a scheme in process time."""
-    return Scheme("own", "test", "test", step, frozen="drift", clock="time")
 
 
 # One-step formulae from Hochbruck & Ostermann 2010, section 2.3; Adams characteristic polynomials from the textbooks.
@@ -110,95 +103,6 @@ def test_the_test_equation_has_the_textbook_radius(name: str, linear: float, exp
     Roots of cubics are conditioned like eps^(1/3) only at triple roots, which the grid avoids: 1e-10 is ample.
     """
     np.testing.assert_allclose(linear_radius(name, linear, GRID), expected, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize(
-    ("name", "linear", "length"),
-    [
-        ("euler", 0, 2),
-        ("euler", -1.5, 0.5),
-        ("euler", -2, 0),
-        ("ddim", -2, (1 + np.exp(-2.0)) / phi(1, -2.0)),
-        ("heun-edm", 0, 2),
-        ("heun-edm", -1, 2 / np.expm1(1.0)),  # R = 1 where w - 1 = -(1 + 1/e) / phi_1(-1)
-        ("res-2s(c2=1/1000)", 0, 2),
-        ("res-2s(c2=1e-14)", 0, 2),
-        ("res-2s(c2=1e-29)", 0, 2),
-        ("res-2s(c2=1e-29)", -1, np.expm1(1.0)),  # c2 -> 0: R = 1/e + w phi_1 + w (w - 1) phi_2 is 1 at w = 1 - e
-        ("res-2m", 0, 1),
-        ("unipc(2)", 0, 6 / 11),
-        ("res-3m", 0, 6 / 11),
-        ("exp-adams(4)", 0, 3 / 10),
-        pytest.param("exp-adams(5)", 0, 90 / 551, marks=pytest.mark.check),
-        pytest.param("exp-adams(6)", 0, 5 / 57, marks=pytest.mark.check),
-        ("res-3s", 0, 2.512745326618329),
-        ("rk4", 0, 2.785293563405282),
-        ("lawson-4", 0, 2.785293563405282),
-    ],
-)
-def test_real_intervals_are_the_known_ones(name: str, linear: float, length: float) -> None:
-    """The stable interval on the negative axis, from closed forms and `reference-values` 12, 13 and 25, to all digits.
-
-    The closed forms on the right are float64 themselves.
-    """
-    assert real_interval(name, linear) == pytest.approx(length, rel=1e-15, abs=0)
-
-
-@given(c2=st.fractions(0, 1).filter(bool))
-def test_two_stages_of_order_two_are_stable_to_two_whatever_their_node(c2: Fraction) -> None:
-    """At h L = 0 the step is 1 + w + w^2/2 for every c2, so the end is the root of r - 2."""
-    assert stable_interval(scheme("res-2s").bind(c2=c2)) == End(2.0, (-2, 1))
-
-
-TAYLOR = [  # reference-values 13: real and imaginary intervals of the Taylor polynomials of degree 1 to 9
-    (2, 0),
-    (2, 0),
-    (2.512745326618329, 1.732050807568877),
-    (2.785293563405282, 2.828427124746190),
-    (3.217047866640106, 0),
-    (3.553441258462305, 0),
-    (3.954129730631186, 1.764421324553417),
-    (4.313627227774381, 3.395140220574925),
-    (4.700827255520586, 0),
-]
-
-
-@pytest.mark.parametrize("degree", range(1, 10))
-def test_intervals_of_taylor_polynomials_are_the_known_ones(degree: int) -> None:
-    """Stages nested like Horner's rule have the Taylor polynomial of exp; both ends are algebraic numbers.
-
-    The published numbers have 16 digits.
-    """
-    c = [Fraction(1, degree + 1 - i) if i else Fraction(0) for i in range(degree)]
-    A = [[Fraction(0)] * (i - 1) + [c[i]] if i else [] for i in range(degree)]
-    own = classical(runge_kutta(c, A, [Fraction(0)] * (degree - 1) + [Fraction(1)]))
-    for axis, expected in zip(("real", "imaginary"), TAYLOR[degree - 1], strict=True):
-        end = stable_interval(own, axis=axis)
-        assert end.value == pytest.approx(expected, rel=1e-15, abs=0)
-        assert abs(np.polynomial.polynomial.polyval(end.value, end.polynomial)) <= 1e-15 * sum(
-            abs(c) * end.value**i for i, c in enumerate(end.polynomial)
-        )
-
-
-def test_an_unstable_window_of_a_thousandth_is_seen() -> None:
-    """R - 1 = r (1 - r)(r - 1001/1000) 1000/1001 on w = -r: stable to 1, and again beyond the window."""
-    b = Fraction(1000, 1001)
-    a = Fraction(2001, 1000) * b  # R = 1 + w + a w^2 + b w^3
-    own = classical(runge_kutta([0, b / a, a], [[], [b / a], [0, a]], [0, 0, 1]))
-    assert stable_interval(own) == End(1.0, (-1, 1))
-    r = np.array([0.9999, 1.0005, 1.002])
-    np.testing.assert_array_equal(linear_radius(own, 0.0, -r) > 1, [False, True, False])
-
-
-def test_rk4_is_stable_on_the_imaginary_axis_up_to_two_root_two() -> None:
-    """Just inside the edge no point grows; a relative 1e-6 beyond it one does.
-
-    `reference-values` 12: 2 sqrt 2, beyond which |R|^2 - 1 = y^6 (y^2 - 8)/576.
-    """
-    edge = 2 * np.sqrt(2)
-    inside = linear_radius("rk4", 0.0, 1j * np.linspace(0, edge * (1 - 1e-9), 50))
-    assert inside.max() <= 1 + 1e-15
-    assert linear_radius("rk4", 0.0, np.array([1j * edge * (1 + 1e-6)]))[0] > 1
 
 
 def test_extents_are_those_of_every_test_that_has_a_meaning() -> None:
