@@ -192,7 +192,8 @@ def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: 
     """Spectral radius of a run whose network is linear, out = slope(t) z: of the map from the start to the final state.
 
     slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`; noise does not move it
-    step     instead the map of this step, over (state, carried values)
+    step     instead the map of this step, over (state, carried values). It is no growth where these are handed on in
+             units that change, as the noise is that a multistep scheme carries while the noise level falls
     returns  (*batch,)
     raises   InputError for a step that hands on other names than it takes, whose map has no eigenvalues
     """

@@ -16,7 +16,7 @@ At z = 0 these are all the classical test equation dx/du = (w/h) x, and numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb, prod
@@ -83,25 +83,29 @@ class Amplification:
         ]
 
 
-def amplification(scheme: Scheme, linear: Fraction | float) -> Amplification:
+def amplification(
+    scheme: Scheme, linear: Fraction | float, quantities: Mapping[str, Fraction | float] | None = None
+) -> Amplification:
     """That of the inner step of a scheme, fitted coefficients 0, parameters bound or default, balls at their centre.
 
-    linear   h L, read as the rational number it is
-    raises   InputError for an operator, row or step quantity without a meaning there, or numbers that cancel so much
-             that thousands of digits do not settle them
-    cost     milliseconds; no network calls
+    linear      h L, read as the rational number it is
+    quantities  values of step quantities that a grid alone gives, where it gives every step the same
+    raises      InputError for an operator, row or step quantity without a meaning there, or numbers that cancel so much
+                that thousands of digits do not settle them
+    cost        milliseconds; no network calls
     """
     z, within = Fraction(linear), None
+    given = {name: Fraction(value) for name, value in (quantities or {}).items()}
     if any(balls(entry) for _, entry in scheme.steps.inner.entries()):
-        within = _characteristic(scheme, Digits(FEWEST, z, spread=True))
+        within = _characteristic(scheme, Digits(FEWEST, z, spread=True), given)
     if not z:
         try:
-            return _amplification(scheme, z, _characteristic(scheme, Rational()), within)
+            return _amplification(scheme, z, _characteristic(scheme, Rational(), given), within)
         except Irrational:
             pass
     digits = FEWEST
     while digits <= MOST:
-        settled = _settled(_characteristic(scheme, Digits(digits, z)))
+        settled = _settled(_characteristic(scheme, Digits(digits, z), given))
         if settled is not None:
             return _amplification(scheme, z, settled, within, exact=False)
         digits *= 2
@@ -131,10 +135,10 @@ def stability_function(scheme: Scheme) -> Any:
     import sympy
 
     first = Formula()
-    _characteristic(scheme, first)
+    _characteristic(scheme, first, {})
     numbers = Formula(first.asked)
     zeta, w = sympy.symbols("zeta w")
-    powers = enumerate(_characteristic(scheme, numbers))
+    powers = enumerate(_characteristic(scheme, numbers, {}))
     return sum(numbers.expression(c) * zeta**j * w**i for j, row in powers for i, c in enumerate(row))
 
 
@@ -147,10 +151,10 @@ def _settled(rows: Sequence[Polynomial]) -> list[list[Fraction]] | None:
     return [[(low + high) / 2 if max(-low, high) > least else Fraction(0) for low, high in row] for row in ends]
 
 
-def _characteristic(scheme: Scheme, numbers: Numbers) -> list[Polynomial]:
-    """The coefficients in zeta of det(zeta - M(w)), polynomials in w."""
-    declared = scheme.unfitted()
-    return characteristic(_OnLine(declared, numbers).step_matrix(), numbers.number(1))
+def _characteristic(scheme: Scheme, numbers: Numbers, given: Mapping[str, Fraction]) -> list[Polynomial]:
+    """The coefficients in zeta of det(zeta - M(w)), polynomials in w; `given` are step quantities."""
+    reader = _OnLine(scheme.unfitted(), numbers, given)
+    return characteristic(reader.step_matrix(), numbers.number(1))
 
 
 class _OnLine:
@@ -159,11 +163,12 @@ class _OnLine:
     Over a step the noise level is exp(fall c) in log-SNR, and 1 + c (exp(fall) - 1) where abscissae are of the level.
     """
 
-    def __init__(self, scheme: Scheme, numbers: Numbers) -> None:
-        if scheme.of_grid:
+    def __init__(self, scheme: Scheme, numbers: Numbers, given: Mapping[str, Fraction]) -> None:
+        unknown = sorted(scheme.of_grid - given.keys())
+        if unknown:
             raise InputError(
-                f"scheme {scheme.spec} has a coefficient that a grid alone gives, {', '.join(sorted(scheme.of_grid))}; "
-                "it has no test equation, name a process instead."
+                f"scheme {scheme.spec} has a coefficient that a grid alone gives, {', '.join(unknown)}; it has no test "
+                "equation, name a process instead."
             )
         self.scheme, self.numbers = scheme, numbers
         self.line = scheme.frozen.line(scheme.clock) if SCALAR in scheme.kinds else Line()
@@ -173,7 +178,7 @@ class _OnLine:
         self.falling = self.line.linear * q  # the power of the noise level that it is the flow of
         self.bent = numbers.exp(self.fall) - 1 if self.line.of_level else numbers.number(0)
         ratio = numbers.exp(-self.fall) if self.line.of_level else numbers.number(1)
-        self.values = {name: numbers.number(value) for name, value in scheme.parameters().items()}
+        self.values = {name: numbers.number(value) for name, value in {**scheme.parameters(), **given}.items()}
         longer = numbers.number(1)
         for j in range(len(scheme.steps.start)):
             longer = longer * ratio

@@ -36,11 +36,11 @@ from numtoolkit.problem.frozen import DRIFT, RESIDUAL
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.kinds import SCALAR
 from numtoolkit.problem.processes import EDM, PROCESSES, PSLD
-from numtoolkit.program.program import Program, ProgramStep, lower
+from numtoolkit.program.program import Program, ProgramStep, lower, problem_of, step_quantities
 from numtoolkit.program.walk import Stepper, handed
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import catalogue, scheme
-from numtoolkit.symbolic.amplification import amplification
+from numtoolkit.symbolic.amplification import Amplification, amplification
 from tests.support.tiers import breadth
 
 GRID = np.add.outer(1j * np.linspace(-3, 3, 7), np.linspace(-4, 2, 7)).ravel()
@@ -190,13 +190,13 @@ def states_of(program: Program, slope: Callable[[float], Any]) -> list[np.ndarra
     return found
 
 
-def obey(declared: Scheme, linear: float, w: np.ndarray, states: Sequence[np.ndarray]) -> bool:
+def obey(found: Amplification, declared: Scheme, w: np.ndarray, states: Sequence[np.ndarray]) -> bool:
     """Whether the states at the ends of inner steps obey the recurrence of the characteristic polynomial.
 
     By the theorem of Cayley and Hamilton they do, whatever is handed on, after as many steps as there are roots 0. The
     sum of terms as large as `size` vanishes to their rounding, which some ten coefficients a step bring with them.
     """
-    rows = amplification(declared, linear).coefficients
+    rows = found.coefficients
     terms = [np.polynomial.polynomial.polyval(w, [float(c) for c in row]) for row in rows]
     zeros = 1 + len(declared.steps.inner.carry) - (len(terms) - 1)
     first, last = len(declared.steps.start) + zeros, len(states) - len(declared.steps.final)
@@ -218,17 +218,37 @@ FOLLOWED = [s for s in IMAGE_SPACE if s.frozen not in (DRIFT, RESIDUAL)]
 def test_twelve_real_steps_grow_as_the_stability_function_says(declared: Scheme, linear: float) -> None:
     """Equal steps in log-SNR on EDM with D = omega x, noise left out, history included, for every image-space scheme.
 
-    Steps of q h = 1 and 1/4, where w = omega and omega/4. Schemes with a coefficient that only a grid gives (noise
-    added back, a closed form) have no such function.
+    Steps of q h = 1 and 1/4, where w = omega and omega/4.
     """
     q = 1 + float(declared.tau_value) ** 2
     levels = np.exp(linear / q * np.arange(-6, 7 + len(declared.steps.start) + len(declared.steps.final)))
     program = lower(declared, EDM(), levels)
     states = states_of(program, lambda t: SLOPES)
-    assert obey(declared, linear, -linear * SLOPES, states)
+    assert obey(amplification(declared, linear), declared, -linear * SLOPES, states)
     if not declared.steps.inner.carry:
         growth = np.abs(states[12] / states[0])
         np.testing.assert_allclose(growth, linear_radius(declared, linear, -linear * SLOPES) ** 12, rtol=1e-12)
+
+
+NOISED = [s for s in catalogue() if SCALAR in s.kinds and s.of_grid & {"a", "d"}]
+
+
+@pytest.mark.parametrize("declared", NOISED, ids=lambda s: s.name)
+def test_twelve_real_steps_with_noise_added_back_grow_as_the_stability_function_says(declared: Scheme) -> None:
+    """Over equal steps of log-SNR every step goes as far back or down as any other; draws are 0.
+
+    Churn acts at every noise level. The closed forms of `gauss-fit-2m` and `conjugate-optimal` differ between steps.
+    """
+    own = declared.bind(s_min=Fraction(0), s_max=Fraction(1000)) if "a" in declared.of_grid else declared
+    levels = np.exp(-np.arange(-6.0, 7 + len(own.steps.start)))
+    problem, index = problem_of(own, EDM()), np.arange(len(levels) - 1)
+    quantities = step_quantities(own, problem, levels, index, own.parameters())
+    (name,) = own.of_grid
+    np.testing.assert_allclose(quantities[name], quantities[name][0], rtol=1e-13)
+    assert abs(quantities[name][0] - (name == "d")) > 0.01  # it acts
+    found = amplification(own, -1, {name: float(quantities[name][0])})
+    states = states_of(lower(own, EDM(), levels), lambda t: SLOPES)
+    assert obey(found, own, SLOPES, states)
 
 
 @pytest.mark.parametrize("name", ["euler", "heun", "em"])
@@ -262,7 +282,7 @@ def test_twelve_real_steps_of_the_frame_grow_as_the_stability_function_says(name
 
     states = states_of(lower(declared, EDM(), levels), slope)
     moved = [x * np.exp(linear * n) / np.hypot(data, s) for n, (x, s) in enumerate(zip(states, levels, strict=True))]
-    assert obey(declared, linear, SLOPES, moved)
+    assert obey(amplification(declared, linear), declared, SLOPES, moved)
 
 
 @pytest.mark.parametrize("frozen", ["data", "noise", "score"])
@@ -271,7 +291,7 @@ def test_twelve_real_steps_of_any_prediction_and_clock_grow_as_the_function_says
     """Two-step Adams weights vary over the step; of data in the noise level their integral is a logarithm."""
     own = Scheme("own", "test", "test", adams_bashforth(2), frozen=frozen, clock=clock, kinds="scalar")
     program = lower(own, EDM(), np.exp(0.5 * np.arange(6.0, -9.0, -1)))
-    assert obey(own, -0.5, SLOPES / 2, states_of(program, lambda t: SLOPES))
+    assert obey(amplification(own, -0.5), own, SLOPES / 2, states_of(program, lambda t: SLOPES))
 
 
 @pytest.mark.parametrize(
