@@ -76,7 +76,7 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
 
 
 def _contour(ax: Any, region: Region, look: dict[str, Any]) -> None:
-    ax.set(xlabel="Re w,  w = h de/dz", ylabel="Im w", aspect="equal")
+    ax.set(xlabel="Re w in u' = L u + (w/h) u", ylabel="Im w", aspect="equal")
     crossed = region.radius.min() <= 1 < region.radius.max()
     if not ax.texts:
         ax.text(0.04, 0.04, "stable inside", transform=ax.transAxes, color="0.35")

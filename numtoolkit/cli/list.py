@@ -8,7 +8,7 @@ import textwrap
 from typing import Any
 
 from numtoolkit.cli.cells import constant, entry, error_term, orders, reach
-from numtoolkit.cli.output import Command, add_json, grid, progress, report, width
+from numtoolkit.cli.output import Command, add_json, grid, progress, report, width, wrapped
 from numtoolkit.schemes import catalogue, names_in_use
 
 WIDE = 120  # columns, from which on references in rows are longer
@@ -22,7 +22,9 @@ transition; marginal, where that is another, from the exact marginal, which erro
 error constant: norm of the residuals of the first order missed, numerical minus exact, at equal steps and default \
 parameters, fitted coefficients 0; 0 where equal steps have a higher order. Of an SDE: that of mean and covariance on \
 affine scores. It compares schemes of one family that freeze the same quantity in the same clock.
-stable: the r to which steps of u' = L u + (w/h) u are stable for all w in [-r, 0], at h L = 0 and at h L = -1.
+stable: the r to which steps of u' = L u + (w/h) u are stable for all w in [-r, 0], at h L = 0 and at h L = -1: what a \
+run meets over log-SNR steps of 1 (1/2 for the reverse SDE) where the data prediction is D = w x, x = z/alpha, in \
+noise as in data form.
 PSLD step: the longest stable one from T = 1 with data variance 1/4, where the exact probability flow only turns.
 Empty: it depends on the grid (noise added back, a closed form), or has no meaning for the scheme."""
 
@@ -65,12 +67,8 @@ def _listing(records: list[dict[str, Any]]) -> str:
     text = grid(rows, optional=("error term", "processes", "family", "claimed", "freezes", "kind", "reference"))
     aliases = {name: r["name"] for r in records for name in r["aliases"]}
     names = ", ".join(f"{name} = {spec}" for name, spec in sorted({**aliases, **names_in_use()}.items()))
-    foot = [line for part in (*FOOT.split("\n"), f"Other names: {names}.") for line in _wrapped(part)]
+    foot = [line for part in (*FOOT.split("\n"), f"Other names: {names}.") for line in wrapped(part)]
     return "\n".join([text, "", *foot])
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, width(), subsequent_indent="  ", break_on_hyphens=False)
 
 
 LIST = Command("list", "Every scheme of the catalogue, with claimed and derived orders.", _arguments, _run)

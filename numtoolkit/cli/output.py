@@ -6,6 +6,7 @@ import argparse
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,11 @@ def report(arguments: argparse.Namespace, value: Any, text: Callable[[], str]) -
 def width() -> int:
     """Columns of the terminal, 100 where there is none."""
     return shutil.get_terminal_size((100, 24)).columns
+
+
+def wrapped(text: str) -> list[str]:
+    """The lines of a paragraph in that width, those after the first indented."""
+    return textwrap.wrap(text, width(), subsequent_indent="  ", break_on_hyphens=False)
 
 
 def grid(records: Sequence[Mapping[str, Any]], optional: Sequence[str] = ()) -> str:

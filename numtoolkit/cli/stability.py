@@ -17,6 +17,7 @@ from numtoolkit.cli.output import (
     progress,
     report,
     schemes,
+    wrapped,
     write_sidecar,
 )
 from numtoolkit.declare.scheme import Scheme
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
 TIMES = 6  # at which the longest stable steps on a process are listed
 VARIANCE = 0.25  # of the data, where stability is that of a process
+
+FOOT = """\
+h L: steps of u' = L u + (w/h) u are stable for all w in [-extent, 0]. It is what a run meets over steps of |h L| in \
+log-SNR (half as long for the reverse SDE) where the data prediction is D = w x/|h L|, x = z/alpha, whether a scheme \
+freezes data or noise. Where it freezes the whole drift, u' is the drift; in the Gaussian frame h L is a factor \
+exp(h L) of each step in the angle."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +65,14 @@ def _run(arguments: argparse.Namespace) -> int:
     ]
     write_sidecar(path, records, title, arguments.command)
     note(f"wrote {path}")
-    report(arguments, records, lambda: grid([r | {"extent": _extent(r["extent"])} for r in records]))
+    report(arguments, records, lambda: _listing(records))
     return 0
+
+
+def _listing(records: Sequence[Record]) -> str:
+    table = grid([r | {"extent": _extent(r["extent"])} for r in records])
+    drawn = any(r["on"].startswith("h L") for r in records)
+    return "\n".join([table, "", *wrapped(FOOT)] if drawn else [table])
 
 
 def _extents(scheme: Scheme, member: Region | StepLimit, linear: float) -> list[Record]:

@@ -233,6 +233,8 @@ class Scheme:
 
     def unfitted(self) -> Scheme:
         """The scheme with every fitted step quantity 0: its base, in its own rows."""
+        if not self.fitted:
+            return self
         zeros = dict.fromkeys(self.fitted, 0)
         steps = self.steps.map(lambda _, step: step.map(lambda entry: substitute(entry, zeros)))
         return replace(self, steps=steps, fitted=(), table=None)

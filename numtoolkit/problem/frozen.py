@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from numtoolkit.phi_functions import scaled_window_integral, window_integral
-from numtoolkit.problem.clocks import ANGLE, ARSINH, LOG_SNR, NATURAL, NOISE_LEVEL
+from numtoolkit.problem.clocks import ANGLE, ARSINH, LOG_SNR, NATURAL, NOISE_LEVEL, TIME
 from numtoolkit.problem.kinds import PHASE_SPACE, Floats, Kind, Process
 from numtoolkit.problem.operators import F, Q
 from numtoolkit.problem.predictions import (
@@ -26,7 +27,7 @@ from numtoolkit.problem.predictions import (
     residual_to_score,
     to_score,
 )
-from numtoolkit.problem.problem import Clock, Frozen, Letters, Problem, Window
+from numtoolkit.problem.problem import Clock, Frozen, Letters, Line, Problem, Window
 
 
 def frozen_prediction(prediction: Prediction, **forms: Any) -> Frozen:
@@ -40,6 +41,25 @@ def frozen_prediction(prediction: Prediction, **forms: Any) -> Frozen:
         kinds=prediction.kinds,
         **forms,
     )
+
+
+# --- the test equation
+
+LOG_SNR_CLOCKS, LEVEL_CLOCKS = (LOG_SNR, NATURAL), (NOISE_LEVEL, TIME)  # in time: that of EDM, which is the level
+
+
+def falling(linear: int, power: int) -> Callable[[Clock], Line]:
+    """The line of a quantity that is a multiple of x over the noise level to some power, in the clocks that follow it.
+
+    linear, power   as in `Line`; in other clocks coefficients are constant over a step
+    """
+
+    def line(clock: Clock) -> Line:
+        if clock not in (*LOG_SNR_CLOCKS, *LEVEL_CLOCKS):
+            return Line()
+        return Line(linear, power, of_level=clock in LEVEL_CLOCKS)
+
+    return line
 
 
 # --- the data
@@ -163,13 +183,17 @@ def _drift_window(window: Window) -> Floats | None:
     return window.h * window_integral(0.0, window.a, window.b, list(window.weights))
 
 
-FROZEN_DATA = frozen_prediction(DATA, log_flow=_data_log_flow, window=_data_window, covariance=_data_covariance)
+FROZEN_DATA = frozen_prediction(
+    DATA, log_flow=_data_log_flow, window=_data_window, covariance=_data_covariance, line=falling(1, 0)
+)
 FROZEN_NOISE = frozen_prediction(
-    NOISE, of_score=True, window=_noise_window, letters=_noise_letters, data_clock=NOISE_LEVEL
+    NOISE, of_score=True, window=_noise_window, letters=_noise_letters, line=falling(0, 1), data_clock=NOISE_LEVEL
 )
 FROZEN_NOISE_R = frozen_prediction(NOISE_R, of_score=True)
 FROZEN_NOISE_SKIP = frozen_prediction(NOISE_SKIP)
-FROZEN_SCORE = frozen_prediction(SCORE, of_score=True, fixed_forcing=True, diagonal=True, letters=_score_letters)
+FROZEN_SCORE = frozen_prediction(
+    SCORE, of_score=True, fixed_forcing=True, diagonal=True, letters=_score_letters, line=falling(0, 2)
+)
 FROZEN_VELOCITY = frozen_prediction(VELOCITY)
 FROZEN_FLOW = frozen_prediction(FLOW)
 RESIDUAL = Frozen(
@@ -183,6 +207,7 @@ RESIDUAL = Frozen(
     covariance=_residual_covariance,
     smooth=ARSINH,
     offset=_residual_offset,
+    line=lambda clock: Line(power=1) if clock is ANGLE else Line(),  # z / sqrt(V) moves by it alone
 )
 DRIFT = Frozen(
     "drift",
@@ -195,6 +220,7 @@ DRIFT = Frozen(
     diagonal=True,
     window=_drift_window,
     letters=lambda clock, kinds: Letters(absent=("L",), steady=("N",)),
+    line=lambda clock: Line(linear=0),
 )
 
 FROZEN = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ F = Operator(
     lambda problem, t: -_rate(problem, t) * problem.process.drift(t),
     log_flow=_forward_log_flow,
     per=_per_beta,
-    line=lambda linear, frozen: linear if frozen.of_score else 0.0,
+    line=lambda linear, frozen: linear if frozen.of_score else 0,
 )
 Q = Operator(
     "Q",
@@ -96,14 +97,14 @@ L = Operator(
     _linear,
     log_flow=_linear_log_flow,
     per=lambda problem: BETA if problem.frozen.whole or problem.frozen.of_score else None,
-    line=lambda linear, frozen: 0.0 if frozen.whole else linear,
+    line=lambda linear, frozen: 0 if frozen.whole else linear,
 )
 N = Operator(
     "N",
     "what multiplies the frozen quantity",
     _forcing,
     per=lambda problem: BETA if problem.frozen.fixed_forcing else None,
-    line=lambda linear, frozen: 1.0,
+    line=lambda linear, frozen: 1,
     diagonal=lambda frozen: frozen.diagonal,
 )
 
@@ -165,8 +166,8 @@ def _unit(problem: Problem, t: Floats) -> Floats:
     return _rate(problem, t) * _eye(problem, t)
 
 
-def _line(linear: float, frozen: Frozen) -> float:
-    return 1.0
+def _line(linear: Any, frozen: Frozen) -> Any:
+    return 1
 
 
 def _matrix(
@@ -215,7 +216,7 @@ def _place(name: str) -> Operator:
         return start - end if name == "xx" else np.zeros_like(start)
 
     sentence = f"1 in the place {name} and 0 elsewhere, per unit of process time"
-    value = float(name == "xx")
+    value = int(name == "xx")
     return Operator(
         name,
         sentence,

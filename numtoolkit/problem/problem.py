@@ -71,7 +71,7 @@ class Operator(AxisValue):
     blocks      (problem, times t (n,)) -> (n, k, k), or (n, k, width) for what multiplies the frozen quantity
     log_flow    (problem, times start, end (n,)) -> int over the clock on a scalar process, None if not in closed form
     per         (problem) -> the clock per unit of which it is one fixed matrix on a phase space, None if there is none
-    line        (h L, frozen quantity) -> its value on the scalar test equation, None where it has no meaning there
+    line        (linear part, frozen quantity) -> its value on the test equation, None where it has no meaning there
     kinds       the kinds of process it exists on
     diagonal    (frozen quantity) -> whether it is diagonal on every phase space: its row x reads component x alone
     """
@@ -81,7 +81,7 @@ class Operator(AxisValue):
     blocks: Callable[[Problem, Floats], Floats]
     log_flow: Callable[[Problem, Floats, Floats], Floats | None] = lambda problem, start, end: None
     per: Callable[[Problem], Clock | None] = lambda problem: None
-    line: Callable[[float, Frozen], float] | None = None
+    line: Callable[[Any, Frozen], Any] | None = None
     latex: str = ""
     kinds: tuple[Kind, ...] = EVERY_KIND
     diagonal: Callable[[Frozen], bool] = lambda frozen: False
@@ -96,6 +96,20 @@ class Letters:
 
     absent: tuple[str, ...] = ()
     steady: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a scheme takes from the test equation dx/dc = z x + w x, over which the noise level s falls as exp(z c / q).
+
+    linear    1 where it treats z x as its linear part, 0 where that is a part of what it freezes
+    power     it freezes (z x + w x - linear z x) / s^power
+    of_level  whether abscissae are those of s itself, else they are of log-SNR, or of a clock in which z is constant
+    """
+
+    linear: int = 1
+    power: int = 0
+    of_level: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +149,8 @@ class Frozen(AxisValue):
     smooth       a clock in which L and N are smooth from the data to the prior, for quadrature; None for the kind's own
     offset       (problem, t) -> what a mean of the reference law adds to e (n, width, 1), None for the generic formula
     letters      (clock, kinds of process) -> what proofs may take of L and N there
+    line         (clock) -> what schemes that freeze it there take from the test equation of stability; by default
+                 constant coefficients
     data_clock   a clock in which schemes that freeze it are, row by row, ones that freeze the data in log-SNR
     """
 
@@ -154,6 +170,7 @@ class Frozen(AxisValue):
     smooth: Clock | None = None
     offset: Callable[[Problem, Floats], Floats | None] = lambda problem, t: None
     letters: Callable[[Clock, tuple[Kind, ...]], Letters] = lambda clock, kinds: Letters()
+    line: Callable[[Clock], Line] = lambda clock: Line()
     data_clock: Clock | None = None
 
     def __repr__(self) -> str:

@@ -96,6 +96,15 @@ def test_stability_draws_and_tells_how_far(run, result, tmp_path):
     assert read_json(tmp_path / "x.json")["data"] == records
 
 
+def test_stability_says_which_equation_it_is_of(run, tmp_path):
+    """The table of the test equation has its sentence below, that of a process none."""
+    _, drawn, _ = run("stability", "heun-edm", "--out", tmp_path / "x.svg")
+    assert "u' = L u + (w/h) u" in drawn
+    assert "1.164" in drawn
+    _, limits, _ = run("stability", "sscs", "--out", tmp_path / "y.svg")
+    assert "u' = L u" not in limits
+
+
 def test_stability_names_a_scheme_without_bound(run, tmp_path):
     """sscs never grows on a Gaussian: the table says so instead of an infinite number."""
     code, out, err = run("stability", "sscs", "--out", tmp_path / "x.svg")

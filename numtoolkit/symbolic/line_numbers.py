@@ -1,0 +1,204 @@
+"""The numbers that entries are on the test equation: rational at z = h L = 0, else intervals or functions of z.
+
+`Rational`  fractions. Any exponential but exp(0) is `Irrational`
+`Digits`    mpmath's intervals, as fine as is asked for
+`Formula`   rational functions of z and X = exp(z / d), which decides every identity: z and X are independent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import lcm
+from typing import Any, Protocol
+
+from numtoolkit.errors import InputError
+
+
+class Irrational(Exception):
+    """What was asked for is no rational number."""
+
+
+class Numbers(Protocol):
+    """A field that knows some exponentials; its elements support + - * / and == with each other and with integers."""
+
+    z: Any
+
+    def number(self, value: Fraction | int) -> Any:
+        """A rational as an element."""
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Any:
+        """A number of which a ball is known."""
+
+    def power(self, x: Any, n: Fraction) -> Any:
+        """x^n."""
+
+    def exp(self, x: Any) -> Any:
+        """e^x."""
+
+    def log(self, x: Any) -> Any:
+        """The logarithm of a positive number."""
+
+    def moment(self, i: int, x: Any) -> Any:
+        """int_0^1 e^(x r) r^i dr."""
+
+
+class Rational:
+    """Fractions, at z = 0."""
+
+    z = Fraction(0)
+
+    def number(self, value: Fraction | int) -> Fraction:
+        """It is one."""
+        return Fraction(value)
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Fraction:
+        """The centre of one."""
+        return centre
+
+    def power(self, x: Fraction, n: Fraction) -> Fraction:
+        """Of a whole power, or of 1."""
+        if x == 1:
+            return x
+        if n.denominator > 1:
+            raise Irrational
+        return x**n.numerator
+
+    def exp(self, x: Fraction) -> Fraction:
+        """Of 0."""
+        if x:
+            raise Irrational
+        return Fraction(1)
+
+    def log(self, x: Fraction) -> Fraction:
+        """Of 1."""
+        if x != 1:
+            raise Irrational
+        return Fraction(0)
+
+    def moment(self, i: int, x: Fraction) -> Fraction:
+        """At x = 0."""
+        if x:
+            raise Irrational
+        return Fraction(1, i + 1)
+
+
+class Digits:
+    """Intervals that surely hold the number, about `digits` digits fine, for z as given.
+
+    spread   whether balls are intervals as wide as they are, else their centres
+    """
+
+    def __init__(self, digits: int, z: Fraction, spread: bool = False) -> None:
+        from mpmath.ctx_iv import MPIntervalContext  # type: ignore[import-untyped]
+
+        self.context: Any = MPIntervalContext()
+        self.context.dps = digits
+        self.z, self.spread = self.number(z), spread
+        self._moments: dict[tuple[int, Any], Any] = {}
+
+    def number(self, value: Fraction | int) -> Any:
+        """The interval about it."""
+        return self.context.mpf(value.numerator) / value.denominator
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Any:
+        """All of it or its centre."""
+        return self.number(centre) + (self.number(radius) * self.context.mpf([-1, 1]) if self.spread else 0)
+
+    def power(self, x: Any, n: Fraction) -> Any:
+        """x^n for a positive x, or a whole n."""
+        return x**n.numerator if n.denominator == 1 else self.exp(self.number(n) * self.log(x))
+
+    def exp(self, x: Any) -> Any:
+        """e^x."""
+        return self.context.exp(x)
+
+    def log(self, x: Any) -> Any:
+        """The logarithm of a positive number."""
+        return self.context.log(x)
+
+    def moment(self, i: int, x: Any) -> Any:
+        """sum_k x^k / (k! (k + i + 1)): parts would divide by x, which may be small."""
+        if (i, x) not in self._moments:
+            total, term, k = self.number(0), self.number(1), 0
+            while k < 2 * abs(x).b or abs(term).b > self.context.eps:
+                total = total + term / (k + i + 1)
+                k += 1
+                term = term * x / k
+            rest = 2 * abs(term).b  # each further term is at most half the one before
+            self._moments[i, x] = total + self.context.mpf([-rest, rest])
+        return self._moments[i, x]
+
+    @staticmethod
+    def ends(x: Any) -> tuple[Fraction, Fraction]:
+        """The ends of an interval."""
+        from mpmath.libmp import to_rational  # type: ignore[import-untyped]
+
+        low, high = x._mpi_
+        return Fraction(*map(int, to_rational(low))), Fraction(*map(int, to_rational(high)))
+
+
+class Formula:
+    """Rational functions of z and X = exp(z / d) over the rationals; `exponents` are the c that exp(c z) is asked for.
+
+    A first pass with d = 1 finds these: `asked` holds them.
+    """
+
+    def __init__(self, exponents: Iterable[Fraction] = ()) -> None:
+        from sympy import QQ
+
+        self.d = lcm(*(c.denominator for c in exponents))
+        self.asked: set[Fraction] = set()
+        self._field = QQ.frac_field("z", "X")
+        self.z, self._X = self._field.gens
+
+    def number(self, value: Fraction | int) -> Any:
+        """The constant function."""
+        return self._field(value.numerator) / value.denominator
+
+    def ball(self, centre: Fraction, radius: Fraction) -> Any:
+        """The centre of one."""
+        return self.number(centre)
+
+    def power(self, x: Any, n: Fraction) -> Any:
+        """Of a whole power."""
+        if n.denominator > 1:
+            raise InputError(f"the power {n} of a function of z is no rational function; give z a value.")
+        return x**n.numerator
+
+    def exp(self, x: Any) -> Any:
+        """e^x for x = c z, c rational."""
+        c = self._multiple(x)
+        self.asked.add(c)
+        return self._X ** int(c * self.d)
+
+    def log(self, x: Any) -> Any:
+        """Of no function but 1."""
+        if x != 1:
+            raise InputError("a logarithm of the noise level is no rational function of exponentials; give z a value.")
+        return self.number(0)
+
+    def moment(self, i: int, x: Any) -> Any:
+        """By parts."""
+        if not x:
+            return self.number(Fraction(1, i + 1))
+        last = self.exp(x)
+        total = (last - 1) / x
+        for j in range(1, i + 1):
+            total = (last - j * total) / x
+        return total
+
+    def expression(self, value: Any) -> Any:
+        """A function of the sympy symbol z."""
+        import sympy
+
+        z, X = sympy.symbols("z X")
+        return value.as_expr().subs(X, sympy.exp(z / self.d))
+
+    def _multiple(self, x: Any) -> Fraction:
+        c = x / self.z
+        if c.numer.is_ground and c.denom.is_ground:
+            top, bottom = c.numer.LC, c.denom.LC
+            value = top / bottom
+            return Fraction(int(value.numerator), int(value.denominator))
+        raise InputError(f"exp({x}) is no power of exp(z); give z a value.")

@@ -1,0 +1,110 @@
+"""The characteristic polynomial of a step with a linear network: as a formula, in rational numbers, in digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+import sympy
+
+from numtoolkit.declare.entries import L, flow, number, sqrt
+from numtoolkit.declare.forms import runge_kutta
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.steps import Row
+from numtoolkit.errors import InputError
+from numtoolkit.schemes import scheme
+from numtoolkit.symbolic.amplification import amplification, stability_function
+from tests.support.tiers import breadth
+
+z, w, zeta = sympy.symbols("z w zeta")
+phi_1 = (sympy.exp(z) - 1) / z
+phi_2 = (phi_1 - 1) / z
+LEVEL = sympy.exp(z)  # at the end of the step, over that at its start
+FORMULAE = {
+    "ddim": zeta - sympy.exp(z) - phi_1 * w,
+    "res-2s(c2=1)": zeta - sympy.exp(z) - (phi_1 - phi_2) * w - phi_2 * w * (sympy.exp(z) + phi_1 * w),
+    "res-2m": zeta**2 - (sympy.exp(z) + (phi_1 + phi_2) * w) * zeta + phi_2 * w,
+    # Heun's method on dx/ds = (x - D)/s, in units of the noise level at the start.
+    "heun-edm": zeta - 1 - phi_1 / 2 * (z + w) - phi_1 / 2 * (z + w) / LEVEL * (1 + phi_1 * (z + w)),
+    "spndm": zeta**2 - (1 + sympy.Rational(3, 2) * phi_1 * (z + w)) * zeta + phi_1 / 2 * (z + w) * LEVEL,
+}
+
+
+@pytest.mark.parametrize("name", FORMULAE)
+def test_stability_functions_are_the_ones_on_paper(name: str) -> None:
+    """As functions of z and w: exponentials and rational functions, so that the difference cancels to 0."""
+    assert sympy.simplify(stability_function(scheme(name)) - FORMULAE[name]) == 0
+
+
+NAMES = [
+    "rk4",
+    "res-2s",
+    "etd3rk",
+    "dpm-solver-3",
+    "seeds-1",
+    "unipc",
+    "deis-rhoab(2)",
+    "lawson-4",
+    "gframe-abm",
+    "heun",
+]
+
+
+@pytest.mark.parametrize("name", breadth(NAMES, lambda name: name in ("rk4", "etd3rk", "unipc")))
+@pytest.mark.parametrize("linear", [Fraction(0), Fraction(-3, 4)])
+def test_numbers_are_the_values_of_the_formula(name: str, linear: Fraction) -> None:
+    """At z = -3/4 to 30 digits; at 0 the limit of the formula, for which z = 10^-40 stands, rationally."""
+    found = amplification(scheme(name), linear)
+    assert found.exact == (linear == 0)
+    near = linear or Fraction(1, 10**40)
+    point = sympy.Rational(near.numerator, near.denominator)
+    formula = sympy.Poly(stability_function(scheme(name)), zeta, w)
+    shift = formula.degree(zeta) + 1 - len(found.coefficients)  # roots 0
+    for j, row in enumerate(found.coefficients):
+        for i, value in enumerate(row):
+            expected = formula.coeff_monomial(zeta ** (j + shift) * w**i)
+            difference = sympy.N(
+                expected.subs(z, point) - sympy.Rational(value.numerator, value.denominator), 30, maxn=2000
+            )
+            assert abs(difference) <= (10**-30 if linear else 10**-38)
+
+
+@pytest.mark.parametrize("c2", [Fraction(1, 10**14), Fraction(1, 10**29), Fraction(1, 10**300)])
+def test_digits_that_cancel_are_made_up_for(c2: Fraction) -> None:
+    """res-2s takes c2 phi_1(c2 z) over c2 twice: what is left of R differs from its limit c2 = 0 by some c2.
+
+    R(-1, w) = 1/e + phi_1 w + phi_2 w (w - 1) with phi_1 = 1 - 1/e, phi_2 = 1/e in the limit.
+    """
+    ((constant, linear, square), _) = amplification(scheme("res-2s").bind(c2=c2), -1).coefficients
+    inverse = sympy.exp(-1)
+    for value, expected in ((constant, inverse), (linear, 1 - 2 * inverse), (square, inverse)):
+        difference = sympy.N(sympy.Rational(value.numerator, value.denominator) + expected, 30, maxn=1000)
+        assert abs(difference) <= max(float(c2), 1e-30)
+
+
+def test_square_roots_are_taken_to_digits() -> None:
+    """The midpoint rule with a weight sqrt(2)/2 in its stage has R = 1 + w + sqrt(2)/2 w^2, to thirty digits."""
+    half = sqrt(2) / 2
+    own = Scheme("own", "test", "test", runge_kutta([0, half], [[], [half]], [0, 1]), frozen="drift", clock="time")
+    found = amplification(own, 0)
+    assert not found.exact
+    square = found.coefficients[0][2]
+    assert found.coefficients[0][:2] == (-1, -1)
+    assert abs(square**2 - Fraction(1, 2)) < Fraction(1, 10**30)
+
+
+def test_an_operator_that_moves_with_the_level_is_refused_in_one_sentence() -> None:
+    """A parameter times L flows as a power of the level that is no whole one."""
+    own = scheme("ddim")
+    step = own.steps.inner
+    rows = tuple(
+        Row(i.name, i.at, tuple((s, flow(L=L + own_part) if s == "y" else e) for s, e in i.terms))
+        if isinstance(i, Row)
+        else i
+        for i in step.items
+        for own_part in [sqrt(2) * L]
+    )
+    bent = replace(own, steps=replace(step, items=rows), clock="noise-level", kinds="scalar")
+    with pytest.raises(InputError, match="has no flow on the test equation here"):
+        amplification(bent, number("-1").value)
