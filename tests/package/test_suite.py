@@ -40,9 +40,9 @@ def offences(source: str) -> list[str]:
 
 
 def imports_of_tests(source: str, package: str = "tests.room") -> list[str]:
-    """What a module of the suite imports of it, except its support."""
+    """What a module of the suite imports of it, except its support and its oracles."""
     inside = [name for name in imported_names(source, package) if name.split(".")[0] == "tests"]
-    return [name for name in inside if name.split(".")[1:2] != ["support"]]
+    return [name for name in inside if name.split(".")[1:2] not in (["support"], ["oracles"])]
 
 
 def test_every_test_has_a_name_that_stands_alone_and_a_sentence():
