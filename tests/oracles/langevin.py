@@ -96,7 +96,7 @@ class Langevin:
 def _covariance(p, times, shape):
     """Of the bytes of float64 times: formulas ask for the same ones again and again."""
     b = np.asarray(p.elapsed(np.frombuffer(times).reshape(shape)))
-    x, w = legendre.leggauss(24)
+    x, w = legendre.leggauss(NODES)
     noise = carried(p.propagator(np.multiply.outer(b, (x + 1) / 2)), p.unit_Q)
     start = carried(p.propagator(b), np.diag([0, p.gamma * p.M]))
     return np.einsum("...sij,s->...ij", noise, w / 2) * blocks(b) + start
@@ -155,7 +155,7 @@ def lower_factor(C):
 def collocation():
     """Nodes, weights and the matrix of Gauss's method on [0, 1]."""
     x, w = legendre.leggauss(NODES)
-    basis = np.linalg.inv(legendre.legvander(x, NODES - 1))
+    basis = (np.arange(NODES) + 0.5)[:, None] * (w[:, None] * legendre.legvander(x, NODES - 1)).T  # l_j in P_k
     return (x + 1) / 2, w / 2, legendre.legvander(x, NODES) @ legendre.legint(basis, lbnd=-1) / 2
 
 

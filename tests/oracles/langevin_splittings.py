@@ -2,7 +2,7 @@
 
 z = (x, m) and S = (S^x, S^m). A step takes the process, the score S(z, t), the state, the times t and u of its start
 and end, h, and draw(i), the i-th normals of the step, where it has noise. q = 1 is the probability flow, q = 2 the
-reverse SDE. psld.md names sections of the specification; h is the integral of beta, so that the b h of psld.md is h / 2.
+reverse SDE. psld.md names sections of the specification; h is the integral of beta, its b h is h / 2.
 """
 
 from __future__ import annotations
