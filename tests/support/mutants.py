@@ -10,8 +10,8 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Place, Row, Step
 from numtoolkit.errors import InputError
 
-NUDGE = number(Fraction(1_000_001, 1_000_000))
-SMALL = Fraction(1, 1_000_000)
+NUDGE = number(Fraction(100_001, 100_000))
+SMALL = Fraction(1, 100_000)
 NUMBERS = 4  # of an entry that are moved, the first and the last among them
 LATE = number("1/2")
 
@@ -48,8 +48,9 @@ def step_mutants(step: Step) -> Iterator[tuple[str, Step]]:
             yield f"{item.name} {slip}", replace(step, items=(*step.items[:i], changed, *step.items[i + 1 :]))
     for j, k in pairwise(range(len(step.carry))):
         (a, x), (b, y) = step.carry[j], step.carry[k]
-        yield f"{a} and {b} handed on the wrong way round", replace(
-            step, carry=(*step.carry[:j], (a, y), (b, x), *step.carry[k + 1 :])
+        yield (
+            f"{a} and {b} handed on the wrong way round",
+            replace(step, carry=(*step.carry[:j], (a, y), (b, x), *step.carry[k + 1 :])),
         )
 
 
