@@ -230,9 +230,10 @@ def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
 
 
 def powers_of_h(field: Field, value: Any, highest: int) -> Iterator[tuple[int, Any]]:
-    """The coefficients of an element that are not 0, each with its power of h, to a highest one.
+    """What a coefficient is by power of h, from h^0 to h^highest, zeros left out: the power and a value without h.
 
-    raises   InputError for an element that does not stay bounded as h falls
+    field    of the coefficient, the element `value` of it
+    raises   InputError for one that does not stay bounded as h falls
     """
     if LENGTH not in field.names:
         yield (0, value)

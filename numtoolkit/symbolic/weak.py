@@ -282,10 +282,13 @@ def exact_jets(frame: StepInClock, reading: SeriesExpansion) -> tuple[list[Jet],
 def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: Series, order: int) -> CovarianceSeries:
     """S C T' of two operator series and a covariance."""
     found: CovarianceSeries = {}
+    inner = [(triple, triple_weight(triple), c) for triple, c in covariance.items()]
+    outer = [(v, weight(v), b) for v, b in right_series.items()]
     for u, a in left_series.items():
-        for v, b in right_series.items():
-            for (left, rate, right), c in covariance.items():
-                if weight(u) + weight(v) + weight(left) + weight((rate,)) + weight(right) <= order:
+        for v, heavy, b in outer:
+            room = order - weight(u) - heavy
+            for (left, rate, right), own, c in inner if room > 0 else ():  # a rate weighs 1 at least
+                if own <= room:
                     add(found, {(u + left, rate, v + right): a * b * c})
     return found
 
