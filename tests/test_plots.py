@@ -133,7 +133,7 @@ def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
     }
     row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general", "run": 2} | orders_of
     cells = [cell.strip() for cell in order_table([row]).splitlines()[-1].split("|")[1:-1]]
-    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "2", "higher", "general"]
+    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "", "2", "higher", "general"]
 
 
 def test_the_error_table_leaves_unspent_budgets_empty() -> None:

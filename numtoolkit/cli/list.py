@@ -18,7 +18,7 @@ TESTS = ("h L = 0", "h L = -1")  # the test equations of the column "stable"
 FOOT = """\
 NFE: evaluations a step.
 derived: the order of a step, proved; stiff: strong, commuting, weak order. Of an SDE the order in law: weak, of the \
-transition; marginal, where that is another, from the exact marginal, which error curves show.
+transition; marg., where that is another, of the marginal from an exact marginal, which error curves show.
 error constant: norm of the residuals of the first order missed, numerical minus exact, at equal steps and default \
 parameters, fitted coefficients 0; 0 where equal steps have a higher order. Of an SDE: that of mean and covariance on \
 affine scores. It compares schemes of one family that freeze the same quantity in the same clock.

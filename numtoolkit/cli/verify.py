@@ -13,8 +13,8 @@ from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
 
 LAW = (
-    "weak: order in law of the transition, from any state; marginal, where that is another: from the exact marginal, "
-    "on Gaussian laws, which error curves show."
+    "weak: order in law of the transition, from any state; marg., where that is another: of the marginal, from an "
+    "exact one, on Gaussian laws, which error curves show."
 )
 SOME = 6  # residuals printed of each of several schemes
 
@@ -77,7 +77,7 @@ def _whole(record: dict[str, Any]) -> str:
     """The order of a whole run in a cell."""
     run, marginal, filled = record["run"], record["run_marginal"], record["filled"]
     parts = [show(run)]
-    parts += [f"marginal {marginal}"] if marginal not in (None, run) else []
+    parts += [f"marg. {marginal}"] if marginal not in (None, run) else []
     return ", ".join(parts + ([f"filled {filled}"] if filled not in (None, run) else []))
 
 

@@ -165,8 +165,9 @@ def maybe(form: Form) -> Form:
 
 
 def record(build: Callable[..., Any], *, later: Collection[str] = (), **forms: Form) -> Form:
-    """An object of these fields, as JSON's object of the same keys, all of them and no other.
+    """An object that `build` makes of these fields, as JSON's object of the same keys, all of them and no other.
 
+    forms   of the fields
     later   keys that files of earlier versions lack: the field is then as `build` has it by default
     """
 

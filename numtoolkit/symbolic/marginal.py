@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, Place
 from numtoolkit.problem.kinds import PHASE_SPACE
+from numtoolkit.problem.operators import L as LINEAR
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import LENGTH, CovarianceSeries, Letter, Series, SeriesExpansion, Word, powers_of_h
 from numtoolkit.symbolic.series import weight as word_weight
@@ -113,7 +114,8 @@ class Drawn:
     def letters(self) -> dict[str, Graded]:
         """The jets of every letter, and those of the marginal: P its covariance, m its mean."""
         scheme, k = self.frame.scheme, self.blocks
-        drift = "L" if scheme.frozen.of_score else "F"
+        linear = LINEAR.name
+        drift = linear if scheme.frozen.of_score else "F"
         found = {name: self._jets(name, k) for name in (drift, "N", "Q")}
         F, N = found[drift], found["N"]
         Q = found["Q"] = [(jet + jet.T) for jet in found["Q"]]
@@ -127,12 +129,12 @@ class Drawn:
         pulled = _solved(P, [jet.T * ((1 + tau**2) / 2) for jet in Q])  # P^-1 Q q / 2
         toward = [jet.T for jet in pulled]
         score = [F[n] - toward[n] for n in range(self.order + 1)]  # what L + N J is
-        if drift == "L" or {"L"} & {*self.reading.absent, *self.reading.steady}:
-            L = found.setdefault("L", self._jets("L", k))
+        if scheme.frozen.of_score or linear in self.reading.absent + self.reading.steady:
+            L = found.setdefault(linear, self._jets(linear, k))
             J = _solved(N, [score[n] - L[n] for n in range(self.order + 1)])
         else:
             J = self._jets("J", k)
-            L = found["L"] = [score[n] - _times(N, J, n) for n in range(self.order + 1)]
+            found[linear] = [score[n] - _times(N, J, n) for n in range(self.order + 1)]
         j = _solved(N, [_times(toward, m, n) for n in range(self.order + 1)])
         return found | {"J": J, "j": j, "P": P, "m": m}
 

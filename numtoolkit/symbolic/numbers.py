@@ -102,8 +102,9 @@ class Field:
         raise InputError(f"entry {entry} is a block where a scalar is needed.")
 
     def powers(self, value: Any, name: str, count: int) -> list[Any]:
-        """The first `count` coefficients of the Taylor series of an element in the symbol `name`, which they lack.
+        """The first `count` coefficients of the Taylor series of a value in the symbol `name`, which they lack.
 
+        value    an element of the field
         raises   InputError for an element that is infinite where the symbol is 0
         """
         zero = self.number(0)

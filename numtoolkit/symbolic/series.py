@@ -16,6 +16,7 @@ from numtoolkit.declare.entries import ZERO, At, Cov, Entry, Flow, Int, Op, Prod
 from numtoolkit.declare.scheme import LENGTH as STEP_LENGTH
 from numtoolkit.errors import InputError
 from numtoolkit.problem.operators import Q
+from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.numbers import Field
 
 Letter = tuple[str, str, int]  # operator, row ("" for all), jet
@@ -230,14 +231,19 @@ def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
 
 
 def powers_of_h(field: Field, value: Any, highest: int) -> Iterator[tuple[int, Any]]:
-    """The coefficients of an element that are not 0, each with its power of h, to a highest one.
+    """What a coefficient is by power of h, from h^0 to h^highest, zeros left out: the power and a value without h.
 
-    raises   InputError for an element that does not stay bounded as h falls
+    field    of the coefficient, the element `value` of it
+    raises   NotAnalysedError for one that does not stay bounded as h falls
     """
     if LENGTH not in field.names:
         yield (0, value)
-    else:
-        yield from ((k, c) for k, c in enumerate(field.powers(value, LENGTH, highest + 1)) if c)
+        return
+    try:
+        powers = field.powers(value, LENGTH, highest + 1)
+    except InputError as reason:
+        raise NotAnalysedError(f"a coefficient of its error, {reason}") from None
+    yield from ((k, c) for k, c in enumerate(powers) if c)
 
 
 def show_power(power: int) -> str:

@@ -67,14 +67,16 @@ def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
     """
     conditions = Conditions(scheme, highest)
     strong, commuting = (_last(conditions, highest, shared=shared) for shared in (False, True))
-    weak = _last(conditions, min(strong + 1, highest), weak=True)
+    # what holds identically holds at z = 0, but its powers of h may be in the way
+    known = 0 if LENGTH in conditions.field.names else strong
+    weak = _last(conditions, min(strong + 1, highest), known, weak=True)
     return StiffOrder(strong, commuting, max(strong, weak))
 
 
-def _last(conditions: Conditions, highest: int, **kind: bool) -> int:
-    """The highest order whose conditions hold: one of order q that is of order h^k fails at order q + k."""
+def _last(conditions: Conditions, highest: int, known: int = 0, **kind: bool) -> int:
+    """The highest order whose conditions hold, beyond a known one: one of order q times h^k fails at order q + k."""
     failing = highest + 1
-    for q in range(1, highest + 1):
+    for q in range(known + 1, highest + 1):
         if q < failing:
             failing = min([failing, *(q + conditions.power(v) for v in conditions.values(q, **kind) if v)])
     return failing - 1

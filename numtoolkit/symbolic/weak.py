@@ -1,11 +1,11 @@
-"""Order in law and along paths of stochastic schemes, exact on affine scores.
+"""Order in law, of the transition, and along paths of stochastic schemes, exact on affine scores.
 
 For a Gaussian law the frozen quantity is affine, e(u, z) = J(u) z + j(u), and a step is z' = R z + r + noise of
 covariance Q. R, r and Q are expanded in words of the jets of L, N, J, j and of the covariance rate and compared with
 the exact SDE (Milstein & Tretyakov 2004, section 2.2). Weak order p on Gaussian laws: R, r and Q agree to weight p.
 Strong order p: R, r to weight p, and the integrand of the noise along a path to weight p - 1 (Milstein's theorem: mean
 h^(p+1), root mean square h^(p+1/2)). Weak order 1 then holds for every smooth law, since the local conditions of
-order 1 see the score only by its value.
+order 1 see the score only by its value. Of the order in law from an exact marginal see `numtoolkit.symbolic.marginal`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
+from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import (
@@ -198,7 +199,9 @@ class _Past(History[Sources]):
         for noise in self.frames[back].step.noises if drawn else ():
             whole = Cov(L, op("G"), self.frames[back].origin, self.frames[back - 1].origin)
             if noise.covariance != whole:
-                raise InputError(f"the past noise {noise.name} is not that of the linear part; it has no order in law.")
+                raise NotAnalysedError(
+                    f"the past noise {noise.name} is not that of the linear part; give it that of L."
+                )
             kernels["x"] = self.reading.jets(L)
         return kernels
 
@@ -221,7 +224,7 @@ class _Past(History[Sources]):
 
     def exact(self, frame: StepInClock, item: Item) -> Sources:
         if not isinstance(item, Eval):
-            raise InputError(f"scheme {frame.scheme.name} carries {item.name}, no evaluation; its law is not analysed.")
+            raise NotAnalysedError(f"it carries {item.name}, no evaluation; carry evaluations alone.")
         return self.evaluate(frame, item, self.state(frame.back - (item.of != START)))
 
     def combine(self, frame: StepInClock, row: Row, terms: Sequence[tuple[Entry, Sources]]) -> Sources:
@@ -282,10 +285,13 @@ def exact_jets(frame: StepInClock, reading: SeriesExpansion) -> tuple[list[Jet],
 def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: Series, order: int) -> CovarianceSeries:
     """S C T' of two operator series and a covariance."""
     found: CovarianceSeries = {}
+    inner = [(triple, triple_weight(triple), c) for triple, c in covariance.items()]
+    outer = [(v, weight(v), b) for v, b in right_series.items()]
     for u, a in left_series.items():
-        for v, b in right_series.items():
-            for (left, rate, right), c in covariance.items():
-                if weight(u) + weight(v) + weight(left) + weight((rate,)) + weight(right) <= order:
+        for v, heavy, b in outer:
+            room = order - weight(u) - heavy
+            for (left, rate, right), own, c in inner if room > 0 else ():  # a rate weighs 1 at least
+                if own <= room:
                     add(found, {(u + left, rate, v + right): a * b * c})
     return found
 

@@ -91,8 +91,10 @@ def test_verify_says_both_orders_in_law(run, result):
     assert (record["derived"]["sde_weak"], record["derived"]["sde_marginal"]) == (1, 2)
     assert (record["run"], record["run_marginal"]) == (1, 2)
     out = " ".join(run("verify", "heun-edm-churn")[1].split())
-    assert "weak 1, marginal 2 1, marginal 2 proved" in out
-    assert "marginal, where that is another: from the exact marginal, on Gaussian laws, which error curves show" in out
+    assert "weak 1, marg. 2 1, marg. 2 proved" in out
+    assert (
+        "marg., where that is another: of the marginal, from an exact one, on Gaussian laws, which error curves" in out
+    )
 
 
 def test_a_claim_of_which_nothing_is_derived_exits_with_1(run, monkeypatch):

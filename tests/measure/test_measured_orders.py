@@ -187,6 +187,13 @@ def test_a_final_step_of_first_order_costs_unipc_an_order():
     assert abs(measured_order(inner(scheme("unipc(2)")), moving) - 3) < 0.1
 
 
+@pytest.mark.parametrize("name", IMAGE)
+def test_the_measured_order_of_the_fit_to_a_gaussian_is_the_derived_one(name):
+    """gauss-fit-2m, whose weights tend to those of a two-step scheme by O(h), is of order 2 on laws it does not fit."""
+    own = scheme("gauss-fit-2m(sigma_data=1)")
+    assert abs(measured_order(own, IMAGE[name]) - verify(own).run) < 0.1
+
+
 def test_a_weight_that_is_a_tenth_off_shows_in_the_measured_order():
     """The measurement can fail: res-2s with 11/10 of phi_2 is half an order away from 2 at least."""
     c2 = symbol("c2")

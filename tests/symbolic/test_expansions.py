@@ -202,6 +202,19 @@ def test_a_reading_with_an_unbounded_quantity_says_why_it_is_not_analysed():
     assert "w = w/h does not stay bounded" in found.why
 
 
+def test_a_weight_that_grows_where_a_bounded_quantity_does_not_is_not_analysed():
+    """1/(d - 1) with d = 1 + h d: no entry stays bounded for being made of what does."""
+    step = ancestral(tableau([0], [[]], [phi(1) / (d - 1)]), 2)
+    quantity = StepQuantity("d", lambda *given: np.ones(1), expansion=1 + h * d)
+    claims = Claims(sde_weak=1)
+    own = Scheme(
+        "m", "t", "t", step, "noise", "noise-level", reference=number(1), quantities=(quantity,), claims=claims
+    )
+    found = verify(own)
+    assert (found.verdict, found.ok) == ("not analysed", False)
+    assert "does not stay bounded as h falls to 0" in found.why
+
+
 REFUSED = [
     ("rule", StepQuantity("d", symbol("x") / s), "the rule of d reads 'x'; it may read parameters and s and s_end"),
     ("expansion", StepQuantity("d", s, expansion=symbol("x")), "the expansion of d reads 'x'; it may read parameters"),
