@@ -92,8 +92,12 @@ def with_terms(row: Row, terms: tuple[tuple[str, Entry], ...], j: int, term: tup
 
 
 def places(scheme):
-    """Those whose order an engine derives: sa-solver's step to t = 0 is measured in test_denoise.py."""
-    return [at for at, step in scheme.steps.places() if not (at[0] == "final_to_zero" and step.needs)]
+    """Those whose order an engine derives: a step to t = 0 with history, or of order 0, is held by its formula."""
+    return [
+        at
+        for at, step in scheme.steps.places()
+        if not (at[0] == "final_to_zero" and (step.needs or said(scheme, at)[0] == 0))
+    ]
 
 
 def of_step(scheme, place):
