@@ -105,7 +105,7 @@ def spent(run: Run, m: int, ending: str = "full") -> list[int]:
     if ending == "lower" and m > 1:
         lowered = [m - 1, 1]
         if run.nfe is None:
-            return [*[m] * (run.N - 2), *lowered]
+            return [*[m] * (run.N - 2), *lowered][-run.N :]
         whole, rest = divmod(run.nfe, m)
         if not rest:
             return [*[m] * (whole - 1), *lowered]

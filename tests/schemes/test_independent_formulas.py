@@ -28,7 +28,7 @@ deis-rhoab(0) deis-rhoab(1) deis-rhoab(2,opening=first) deis-rhoab(4) deis-rhoab
 ipndm(1) ipndm(2,ending=lower) ipndm(3,ending=zero) ipndm(4,opening=runge-kutta)
 heun-edm-churn(s_noise=0) euler-churn(churn=0) dpm2-ancestral(eta=0) res-2m-ancestral(eta=0)
 sde-dpmpp-2m(ending=lower) sa-solver(2) sa-solver(3,1) sa-solver(1,3) sa-solver(4,ending=lower) sa-solver(2,ending=full)
-sa-solver(2,tau=0) sa-solver(2,s_min=1/2,s_max=10)
+sa-solver(2,tau=0) sa-solver(2,s_min=1/5,s_max=10)
 lambda-ddim-1(B=beta) lambda-ddim-2(B=time) lambda-ddim-1(B=optimal) lambda-ddim-2(B=optimal)
 gframe-ab(1) gframe-ab(3) gframe-ab(4) gframe-ab(5) gframe-ab(3,tau=1) gframe-ab(2,tau=1/2,opening=first,ending=lower)
 gframe-ab(3,opening=runge-kutta,ending=full) gframe-abm(1) gframe-abm(3) gframe-abm(5) gframe-abm(2,tau=1/2)

@@ -132,7 +132,7 @@ def cases(own: Scheme, on: str, longest: int = 8, budgets: int = 40) -> tuple[Ca
         if not missing and nfe not in some:
             continue
         try:
-            case = Case(on, "long", len(planned(own, nfe, to_zero)), to_zero, nfe)
+            case = Case(on, "short", len(planned(own, nfe, to_zero)), to_zero, nfe)
         except InputError:  # a budget that the scheme cannot spend
             continue
         if nfe in some or missing & places(own, case):
