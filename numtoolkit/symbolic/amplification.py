@@ -227,7 +227,7 @@ class _OnLine:
         rate, power = self.numbers.number(0), Fraction(0)
         for coefficient, operator, row in X.terms:
             self._check_row(row)
-            if operator is L and self.line.of_level:
+            if operator is L and self.line.of_level and self.falling:
                 if not isinstance(coefficient, Const):
                     raise InputError(f"{coefficient}*L has no flow on the test equation here; take a whole multiple.")
                 power += coefficient.value * self.falling

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 import sympy
 
-from numtoolkit.declare.entries import L, flow, number, sqrt
-from numtoolkit.declare.forms import runge_kutta
+from numtoolkit.declare.entries import L, flow, integral, op, phi, sqrt
+from numtoolkit.declare.forms import combine, evaluate, runge_kutta, written
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import Row
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.amplification import amplification, stability_function
@@ -94,17 +92,13 @@ def test_square_roots_are_taken_to_digits() -> None:
     assert abs(square**2 - Fraction(1, 2)) < Fraction(1, 10**30)
 
 
-def test_an_operator_that_moves_with_the_level_is_refused_in_one_sentence() -> None:
-    """A parameter times L flows as a power of the level that is no whole one."""
-    own = scheme("ddim")
-    step = own.steps.inner
-    rows = tuple(
-        Row(i.name, i.at, tuple((s, flow(L=L + own_part) if s == "y" else e) for s, e in i.terms))
-        if isinstance(i, Row)
-        else i
-        for i in step.items
-        for own_part in [sqrt(2) * L]
-    )
-    bent = replace(own, steps=replace(step, items=rows), clock="noise-level", kinds="scalar")
-    with pytest.raises(InputError, match="has no flow on the test equation here"):
-        amplification(bent, number("-1").value)
+def test_a_linear_part_that_is_no_power_of_the_level_is_refused_in_one_sentence() -> None:
+    """Data frozen in the noise level: L flows as a power of it, and L times a root or a constant beside it as none."""
+    rows = {
+        "has no flow on the test equation here": combine("out", 1, y=flow(L=sqrt(2) * L), E0=phi(1)),
+        "no closed form": combine("out", 1, y=flow(), E0=integral(L=L + op("unit"))),
+    }
+    for words, row in rows.items():
+        own = Scheme("own", "test", "test", written([evaluate("E0"), row], "out"), "data", "noise-level", "scalar")
+        with pytest.raises(InputError, match=words):
+            amplification(own, -1)
