@@ -7,9 +7,10 @@ weighs j + 1. Coefficients are iterated integrals of monomials, in Q or in Q(par
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from numtoolkit.declare.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.errors import InputError
@@ -25,6 +26,10 @@ Polynomial = list[Any]  # coefficients in the abscissa, lowest first
 WEIGHTLESS = ("J", "j", "g")  # jets outside an integral (affine network, noise amplitude): no power of h of their own
 
 
+Key = TypeVar("Key")
+
+
+@cache
 def weight(word: Word) -> int:
     """The power of h a word comes with."""
     return sum(jet + (name not in WEIGHTLESS) for name, _, jet in word)
@@ -135,7 +140,7 @@ class SeriesExpansion:
         while seeds:
             grown = []
             for word, poly in seeds:
-                add(words, {word: _value(poly, b)})
+                put(words, word, _value(poly, b))
                 for jet in L:
                     longer = jet.letters + word
                     if weight(longer) <= self.order:
@@ -197,7 +202,7 @@ class SeriesExpansion:
                 for jet in G:
                     if weight(left) + weight(right) + weight(jet.letters) <= self.order:
                         poly = [jet.coefficient * x for x in [*[self._zero] * jet.power, *_times(p, q)]]
-                        add(total, {(left, jet.letters[0], right): _value(self._primitive(poly, a), b)})
+                        put(total, (left, jet.letters[0], right), _value(self._primitive(poly, a), b))
         return total
 
 
@@ -206,23 +211,44 @@ def _backward(entry: Cov) -> bool:
     return all(operator is Q for _, operator, _ in entry.G.terms)
 
 
-def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
+def put(total: dict[Any, Any], key: Any, value: Any) -> None:
+    """total[key] += value in place, a zero dropped."""
+    summed = total[key] + value if key in total else value
+    if summed:
+        total[key] = summed
+    elif key in total:
+        del total[key]
+
+
+def add(total: dict[Any, Any], more: Mapping[Any, Any]) -> None:
     """total += more in place, zeros dropped."""
     for key, value in more.items():
-        summed = total[key] + value if key in total else value
-        if summed:
-            total[key] = summed
-        elif key in total:
-            del total[key]
+        put(total, key, value)
+
+
+def pairs(
+    left: Mapping[Word, Any], right: Mapping[Key, Any], order: int, weigh: Callable[[Key], int]
+) -> Iterator[tuple[Word, Any, Key, Any]]:
+    """(u, a, v, b) for the words u of `left` and keys v of `right` that weigh no more than `order` together.
+
+    left, right   their values are the coefficients a and b
+    weigh         the weight of a key of `right`, which is put in with its like: what is too heavy is never tried
+    """
+    graded: list[list[tuple[Key, Any]]] = [[] for _ in range(order + 1)]
+    for v, b in right.items():
+        if (own := weigh(v)) <= order:
+            graded[own].append((v, b))
+    for u, a in left.items():
+        for lighter in graded[: max(order + 1 - weight(u), 0)]:
+            for v, b in lighter:
+                yield u, a, v, b
 
 
 def multiply(left: Series, right: Series, order: int) -> Series:
     """The words of the product `left` times `right` that are no heavier than `order`."""
     product: Series = {}
-    for u, a in left.items():
-        for v, b in right.items():
-            if weight(u) + weight(v) <= order:
-                add(product, {u + v: a * b})
+    for u, a, v, b in pairs(left, right, order, weight):
+        put(product, u + v, a * b)
     return product
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import Jet, Series, Word, add, weight
+from numtoolkit.symbolic.series import Jet, Series, Word, add, pairs, put, weight
 
 Tree = tuple[int, tuple[Any, ...]]  # (time, children)
 Term = tuple[Word, Any]  # the leaf is () or a Tree
@@ -71,20 +71,16 @@ def network(state: StateSeries, network_time: Any, order: int, field: Field, lin
 def apply(series: Series, state: StateSeries, order: int) -> StateSeries:
     """A block coefficient, the `series` of its words, times a state; terms heavier than `order` are dropped."""
     terms: StateSeries = {}
-    for word, c in series.items():
-        for (inner, leaf), d in state.items():
-            if weight(word) + term_weight((inner, leaf)) <= order:
-                add(terms, {(word + inner, leaf): c * d})
+    for word, c, (inner, leaf), d in pairs(series, state, order, term_weight):
+        put(terms, (word + inner, leaf), c * d)
     return terms
 
 
 def apply_to_network(series: Series, value: TreeSeries, order: int) -> StateSeries:
     """A block coefficient, the `series` of its words, times a network value, to terms of weight `order`."""
     terms: StateSeries = {}
-    for word, c in series.items():
-        for tree, d in value.items():
-            if weight(word) + tree_weight(tree) <= order:
-                add(terms, {(word, tree): c * d})
+    for word, c, tree, d in pairs(series, value, order, tree_weight):
+        put(terms, (word, tree), c * d)
     return terms
 
 

@@ -31,6 +31,8 @@ from numtoolkit.symbolic.series import (
     Word,
     add,
     multiply,
+    pairs,
+    put,
     weight,
 )
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
@@ -190,9 +192,7 @@ class _Past(History[Sources]):
         for entry, sources in terms:
             block = self.reading.read(entry)
             for source, series in sources.items():
-                found = total.setdefault(source, {})
-                for u, a in block.items():
-                    add(found, {u + v: a * b for v, b in series.items() if weight(u) + weight(v) <= order})
+                add(total.setdefault(source, {}), multiply(block, series, order))
         return total
 
     def evaluate(self, frame: StepInClock, item: Eval, state: Sources) -> Sources:
@@ -242,13 +242,18 @@ def _exact_jets(scheme: Scheme, reading: SeriesExpansion) -> tuple[list[Jet], li
 
 def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: Series, order: int) -> CovarianceSeries:
     """S C T' of two operator series and a covariance."""
+    half: CovarianceSeries = {}
+    for u, a, (left, rate, right), c in pairs(left_series, covariance, order, _triple_weight):
+        put(half, (u + left, rate, right), a * c)
     found: CovarianceSeries = {}
-    for u, a in left_series.items():
-        for v, b in right_series.items():
-            for (left, rate, right), c in covariance.items():
-                if weight(u) + weight(v) + weight(left) + weight((rate,)) + weight(right) <= order:
-                    add(found, {(u + left, rate, v + right): a * b * c})
+    for v, b, (left, rate, right), c in pairs(right_series, half, order, _triple_weight):
+        put(found, (left, rate, v + right), c * b)
     return found
+
+
+def _triple_weight(key: tuple[Word, Letter, Word]) -> int:
+    left, rate, right = key
+    return weight(left) + weight((rate,)) + weight(right)
 
 
 # the noise along a path
