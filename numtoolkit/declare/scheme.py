@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from numtoolkit.declare import checks
@@ -227,9 +228,10 @@ class Scheme:
         """Every parameter's value: bound or default."""
         return {p.name: p.default for p in self.params} | dict(self.values)
 
-    def exact(self, step: Step | None = None) -> Step:
-        """A step (by default the inner one) as proofs read it: free parameters that are not bound stay symbols."""
-        return (step or self.steps.inner).map(self.exact_scalar)
+    @cached_property
+    def exact(self) -> Steps:
+        """The steps as proofs read them: free parameters that are not bound stay symbols."""
+        return self.steps.map(lambda _, step: step.map(self.exact_scalar))
 
     def exact_scalar(self, entry: Entry | int) -> Entry:
         """An entry as proofs read it, for example `tau` or `reference`."""

@@ -66,7 +66,7 @@ class StepInClock:
     @cached_property
     def step(self) -> Step:
         """The step as proofs read it, moved to its place."""
-        inner = self.scheme.exact(self.declared)
+        inner = self.scheme.exact.at(self.place)
         if not self.back:
             return inner
         ratios = {name: symbol(f"r{int(name[1:]) + self.back}") / self.scale for name in _ratios(inner)}
@@ -101,7 +101,7 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
     letters = scheme.frozen.letters(scheme.clock, scheme.kinds)
-    absorbed = absorb_linear_flow and all(covariant(scheme.exact(step)) for step in scheme.steps.distinct)
+    absorbed = absorb_linear_flow and all(covariant(step) for _, step in scheme.exact.places())
     absent = (*letters.absent, "L") if absorbed and not letters.steady else letters.absent
     rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
     if scheme.frozen.of_score:

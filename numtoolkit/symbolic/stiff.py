@@ -56,7 +56,7 @@ class Node:
 
 def applies(scheme: Scheme) -> bool:
     """Whether stiff order has a meaning: a deterministic exponential scheme in a clock that makes L constant."""
-    return scheme.kind == "ode" and scheme.clock.constant_linear and covariant(scheme.exact())
+    return scheme.kind == "ode" and scheme.clock.constant_linear and covariant(scheme.exact.inner)
 
 
 def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
