@@ -1,8 +1,7 @@
 """Exact numbers: Q, the rational functions over Q in the symbols of a scheme, and what square roots add to them.
 
-Without symbols the numbers are Python fractions. With symbols they are quotients of polynomials: python-flint's where
-it is installed (the catalogue is proved about four times as fast), else sympy's. Both print alike. Where a scheme holds
-square roots, those are `Surd`s over either.
+Without symbols the numbers are Python fractions. With symbols they are quotients of polynomials, python-flint's where
+it is installed, else our own. Where a scheme holds square roots, those are `Surd`s over either.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 from numtoolkit.declare.entries import Ball, Const, Entry, Product, Quotient, Root, Sum, Symbol
 from numtoolkit.declare.numbers import roots_times
 from numtoolkit.errors import InputError, brief
+from numtoolkit.symbolic.polynomials import Ring
 
 try:
     import flint
@@ -39,17 +39,12 @@ class Field:
         self.symbols: dict[str, Any] = {}
         self._number: Any = Fraction
         self._texts: dict[Any, str] = {}
-        if self.names and accelerate and flint is not None:
-            context = flint.fmpz_mpoly_ctx.get(self.names, flint.Ordering.lex)
-            one = context.constant(1)
-            self.symbols = {name: Ratio(x, one) for name, x in zip(self.names, context.gens(), strict=True)}
-            self._number = lambda q: Ratio(context.constant(q.numerator), context.constant(q.denominator))
-        elif self.names:
-            from sympy import QQ
-
-            field = QQ.frac_field(*self.names)
-            self.symbols = dict(zip(self.names, field.gens, strict=True))
-            self._number = lambda q: field(QQ(q.numerator, q.denominator))
+        if self.names:
+            fast = accelerate and flint is not None
+            ring = flint.fmpz_mpoly_ctx.get(self.names, flint.Ordering.lex) if fast else Ring.get(self.names)
+            one = ring.constant(1)
+            self.symbols = {name: Ratio(x, one) for name, x in zip(self.names, ring.gens(), strict=True)}
+            self._number = lambda q: Ratio(ring.constant(q.numerator), ring.constant(q.denominator))
         self.symbols |= {name: self.number(value) for name, value in (values or {}).items()}
 
     def __repr__(self) -> str:
@@ -97,7 +92,7 @@ class Field:
             return sum(self.expression(c) * sympy.sqrt(n) for n, c in value.parts.items())
         if isinstance(value, Fraction):
             return sympy.Rational(value.numerator, value.denominator)
-        return value.expression(self.names) if isinstance(value, Ratio) else value.as_expr()
+        return value.expression(self.names)
 
     def text(self, value: Any) -> str:
         """An element as text, factored: "-(3*r0 + 2)/12"."""
@@ -111,18 +106,21 @@ class Field:
 
 
 class Ratio:
-    """A quotient of two coprime integer polynomials of python-flint, the leading coefficient below positive."""
+    """A quotient of two coprime integer polynomials, the leading coefficient below positive: one form for a number."""
 
     __slots__ = ("_hash", "bottom", "top")
 
     def __init__(self, top: Any, bottom: Any) -> None:
-        common = top.gcd(bottom)
-        if common != 1:
-            top, bottom = top // common, bottom // common
-        if bottom.leading_coefficient() < 0:
-            top, bottom = -top, -bottom
         self.top, self.bottom = top, bottom
         self._hash: int | None = None
+
+    @staticmethod
+    def of(top: Any, bottom: Any) -> Ratio:
+        """The quotient of any two polynomials."""
+        common = top.gcd(bottom)
+        if bottom.leading_coefficient() < 0:
+            common = -common
+        return Ratio(*_over(common, top, bottom))
 
     def __repr__(self) -> str:
         return brief(f"{self.top}" if self.bottom == 1 else f"({self.top})/({self.bottom})", 300)
@@ -131,15 +129,21 @@ class Ratio:
         if isinstance(value, Ratio):
             return value
         exact = Fraction(value)
-        return Ratio(self.top * 0 + exact.numerator, self.bottom * 0 + exact.denominator)
+        one = self.bottom**0
+        return Ratio(one * exact.numerator, one * exact.denominator)
 
     def __add__(self, value: Any) -> Ratio:
+        """The sum: only what the denominators share can cancel (Knuth, Art of Computer Programming, 4.5.1)."""
         if isinstance(value, Surd):
             return NotImplemented
         other = self._other(value)
         if self.bottom == other.bottom:
-            return Ratio(self.top + other.top, self.bottom)
-        return Ratio(self.top * other.bottom + other.top * self.bottom, self.bottom * other.bottom)
+            return Ratio.of(self.top + other.top, self.bottom)
+        shared = self.bottom.gcd(other.bottom)
+        own, foreign = _over(shared, self.bottom, other.bottom)
+        top = self.top * foreign + other.top * own
+        left, rest = _over(top.gcd(shared), top, shared)
+        return Ratio(left, own * foreign * rest)
 
     __radd__ = __add__
 
@@ -153,10 +157,13 @@ class Ratio:
         return -self + value
 
     def __mul__(self, value: Any) -> Ratio:
+        """The product: numerators cancel across with the other's denominators only."""
         if isinstance(value, Surd):
             return NotImplemented
         other = self._other(value)
-        return Ratio(self.top * other.top, self.bottom * other.bottom)
+        top, bottom = _over(self.top.gcd(other.bottom), self.top, other.bottom)
+        foreign, own = _over(other.top.gcd(self.bottom), other.top, self.bottom)
+        return Ratio(top * foreign, bottom * own)
 
     __rmul__ = __mul__
 
@@ -166,7 +173,7 @@ class Ratio:
         other = self._other(value)
         if not other:
             raise ZeroDivisionError("division by the zero function")
-        return Ratio(self.top * other.bottom, self.bottom * other.top)
+        return Ratio.of(self.top * other.bottom, self.bottom * other.top)
 
     def __rtruediv__(self, value: Any) -> Ratio:
         return self._other(value) / self
@@ -198,6 +205,11 @@ class Ratio:
             return ring.from_dict({exponents: sympy.QQ(int(c)) for exponents, c in p.to_dict().items()}).as_expr()
 
         return polynomial(self.top) / polynomial(self.bottom)
+
+
+def _over(common: Any, *polynomials: Any) -> tuple[Any, ...]:
+    """Polynomials over a common divisor."""
+    return polynomials if common == 1 else tuple(p // common for p in polynomials)
 
 
 class Surd:
