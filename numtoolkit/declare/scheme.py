@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from numtoolkit.declare import checks
-from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbols
+from numtoolkit.declare.entries import ZERO, Ball, Const, Entry, balls, number, substitute, symbols
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
@@ -232,6 +232,13 @@ class Scheme:
     def exact(self) -> Steps:
         """The steps as proofs read them: free parameters that are not bound stay symbols."""
         return self.steps.map(lambda _, step: step.map(self.exact_scalar))
+
+    @cached_property
+    def balls(self) -> frozenset[Ball]:
+        """The numbers of its steps, and of its dynamics, that are known to some digits only."""
+        items = [item for _, step in self.exact.places() for item in step.items]
+        entries = [self.exact_scalar(self.tau), self.exact_scalar(self.reference)]
+        return frozenset().union(*map(balls, entries), *(balls(entry) for item in items for entry in item.scalars))
 
     def exact_scalar(self, entry: Entry | int) -> Entry:
         """An entry as proofs read it, for example `tau` or `reference`."""

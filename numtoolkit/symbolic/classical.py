@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from fractions import Fraction
 from typing import Any
 
@@ -18,66 +19,89 @@ from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.runge_kutta import Tableau, tableau_of
 from numtoolkit.symbolic.series import add
-from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
+from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, field_of
 from numtoolkit.symbolic.trees import (
+    SCALED,
     STATE,
     Exact,
     StateSeries,
     Term,
     apply,
+    beside_one,
     network,
     show_term,
     term_weight,
 )
 
-HIGHEST = 8
+HIGHEST, HIGHEST_PLAIN = 8, 10  # orders that are looked for, the second of plain Runge-Kutta steps
 
 
 @dataclass(frozen=True)
 class Order:
-    """Order p (-1 if not even the state is kept) and the residuals of weight p + 1, numerical minus exact, by term."""
+    """Order p (-1 if not even the state is kept) and the residuals of weight p + 1, numerical minus exact, by term.
+
+    zeros   residuals to weight p + 1 that are taken for 0: the digits of the scheme's numbers leave it open
+    sizes   the largest absolute residual by weight, as far as weights were looked at; none of a scheme with symbols
+    """
 
     p: int
     residuals: dict[Term, Any]
     field: Field
+    zeros: dict[Term, Any] = dataclass_field(default_factory=dict)
+    sizes: tuple[Fraction, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Order {self.p}: {counted(len(self.residuals), 'residual')} of order {self.p + 1}>"
 
-    def table(self) -> list[dict[str, object]]:
-        """Residuals as order, tree, value, simplest trees first."""
+    @property
+    def doubt(self) -> Fraction:
+        """How large the residuals may be that are taken for 0."""
+        return max(map(self.field.size, self.zeros.values()), default=Fraction(0))
+
+    def table(self, terms: Mapping[Term, Any] | None = None) -> list[dict[str, object]]:
+        """Residuals (by default those that are surely not 0) as order, tree, value, simplest trees first."""
         rows = sorted(
-            ((show_term(term), self.field.text(value)) for term, value in self.residuals.items()),
-            key=lambda r: (len(r[0]), r),
+            (
+                (term_weight(term), show_term(term), self.field.text(value))
+                for term, value in (self.residuals if terms is None else terms).items()
+            ),
+            key=lambda r: (r[0], len(r[1]), r),
         )
-        return [{"order": self.p + 1, "tree": tree, "value": value} for tree, value in rows]
+        return [{"order": weight, "tree": tree, "value": value} for weight, tree, value in rows]
 
 
 def order(
     scheme: Scheme,
     place: Place = INNER,
-    highest: int = HIGHEST,
+    highest: int | None = None,
     ratios: Mapping[str, Fraction] | None = None,
 ) -> Order:
     """Exact classical order of a step of the scheme, unbound parameters and step ratios symbolic.
 
     scheme   a deterministic scheme; the history of a multistep one is what its own earlier steps make of exact states
     place    which step of `Scheme.steps`, by default the inner one
-    highest  search bound; order 8 is taken to mean at least 8
+    highest  search bound, by default `HIGHEST_PLAIN` for plain Runge-Kutta steps and `HIGHEST` for others; it is taken
+             to mean at least so much
     ratios   values for some of the step ratios r0, r1, ...: an order above 4 of a scheme with history takes minutes
              with symbols, seconds with numbers; of ratios drawn at random all but a null set have the symbolic order
     raises   InputError for schemes that draw noise
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
     frame = StepInClock(scheme, place=place)
+    last = highest if highest is not None else HIGHEST if _plain(frame, 1) is None else HIGHEST_PLAIN
     first = (scheme.claims.classical or 1) + 1
-    for weight in range(min(first, highest), highest + 1):
+    for weight in range(min(first, last), last + 1):
         field, found = residuals(frame, weight, ratios=ratios)
-        failing = [w for w in range(weight + 1) if found[w]]
-        if failing:
-            return Order(failing[0] - 1, found[failing[0]], field)
-    return Order(highest, {}, field)
+        failing = [w for w in range(weight + 1) if any(map(field.surely, found[w].values()))]
+        if failing or weight == last:
+            break
+    p = failing[0] - 1 if failing else last
+    sure = {term: value for term, value in found[p + 1].items() if field.surely(value)} if failing else {}
+    zeros = {term: v for terms in found[: p + 2] for term, v in terms.items() if term not in sure}
+    sizes = () if field.names else tuple(max(map(field.size, terms.values()), default=Fraction(0)) for terms in found)
+    return Order(p, sure, field, zeros, sizes)
 
 
 def residuals(
@@ -89,6 +113,10 @@ def residuals(
     absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
     ratios              values of step ratios that are no symbols then
     """
+    plain = _plain(frame, highest, absorb_linear_flow, ratios)
+    if plain is not None:
+        field, tableau = plain
+        return field, tableau.residuals(field, highest)
     depth = _depth(frame, highest, ratios)
     expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
     difference: StateSeries = dict(expansion.values(frame, depth)[frame.step.out])
@@ -97,6 +125,21 @@ def residuals(
     for term, value in difference.items():
         graded[term_weight(term)][term] = value
     return expansion.field, graded
+
+
+def _plain(
+    frame: StepInClock,
+    highest: int,
+    absorb_linear_flow: bool = True,
+    ratios: Mapping[str, Fraction] | None = None,
+) -> tuple[Field, Tableau] | None:
+    """A plain Runge-Kutta step as its tableau and the field of its numbers."""
+    scheme = frame.scheme
+    if not highest or frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
+        return None
+    field = field_of(frame, 0, ratios)
+    tableau = tableau_of(scheme.name, frame.step, expansion_of(scheme, field, highest, absorb_linear_flow))
+    return None if tableau is None else (field, tableau)
 
 
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
@@ -132,7 +175,7 @@ class _Expansion(History[StateSeries]):
     ) -> None:
         super().__init__()
         self.scheme, self.order = frame.scheme, order
-        self.field = Field(scalars_of(frame, depth), values=ratios)
+        self.field = field_of(frame, depth, ratios)
         self.reading = expansion_of(self.scheme, self.field, order, absorb_linear_flow)
         self.exactly = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
 
@@ -155,12 +198,10 @@ class _Expansion(History[StateSeries]):
         return total
 
     def evaluate(self, frame: StepInClock, item: Eval, state: StateSeries) -> StateSeries:
-        if state.get(STATE) != self.field.number(1):
-            raise InputError(
-                f"row {item.of!r} of scheme {self.scheme.name} is not consistent: it does not tend to the state."
-            )
+        beside = beside_one(state.get(STATE, self.field.number(0)), self.field, item.of, self.scheme.name)
         # a network value enters the state under an integral, which brings one more power of h
         trees = network(state, self.field.scalar(item.network_time), self.order - 1, self.field)
+        trees |= {SCALED: beside} if beside else {}
         return {((), tree): value for tree, value in trees.items()}
 
     def draw(self, frame: StepInClock, noise: Noise) -> StateSeries:

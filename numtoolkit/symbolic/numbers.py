@@ -6,15 +6,16 @@ it is installed, else our own. Where a scheme holds square roots, those are `Sur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
-from math import gcd
+from math import gcd, lcm
 from typing import Any
 
 from numtoolkit.declare.entries import Ball, Const, Entry, Product, Quotient, Root, Sum, Symbol
-from numtoolkit.declare.numbers import roots_times
+from numtoolkit.declare.numbers import decimal, roots_times
 from numtoolkit.errors import InputError, brief
+from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.polynomials import Ring
 
 try:
@@ -22,28 +23,46 @@ try:
 except ImportError:  # the accelerator is optional
     flint = None  # type: ignore[assignment]
 
+Coefficients = dict[tuple[int, ...], Interval]  # by the exponents of the symbols
 
-REMEDY = "write them as rationals or with sqrt, or make them parameters"  # of balls
+
+class UndecidedError(InputError):
+    """A question that the digits of a scheme's numbers leave open."""
 
 
 class Field:
     """The field of a set of symbols. Elements support + - * / ** == bool hash with each other and with integers.
 
-    values  symbols that stand for a number
+    Of a number that is known to some digits only there is an interval, or, among symbols, one more symbol: what holds
+    for every value is exact then, and `surely` and `size` put its interval in its place. bool of an element says
+    whether it is another one than 0, `surely` whether that is so of every number that the digits allow.
+
+    accelerate  take python-flint where it is installed
+    values      symbols that stand for a number
+    balls       the numbers that are known to some digits
     """
 
     def __init__(
-        self, symbols: Iterable[str] = (), accelerate: bool = True, values: Mapping[str, Fraction] | None = None
+        self,
+        symbols: Iterable[str] = (),
+        accelerate: bool = True,
+        values: Mapping[str, Fraction] | None = None,
+        balls: Iterable[Ball] = (),
     ) -> None:
         self.names = tuple(sorted(set(symbols) - set(values or ())))
+        self.balls = {str(ball): ball for ball in balls} if self.names else {}
         self.symbols: dict[str, Any] = {}
         self._number: Any = Fraction
         self._texts: dict[Any, str] = {}
         if self.names:
             fast = accelerate and flint is not None
-            ring = flint.fmpz_mpoly_ctx.get(self.names, flint.Ordering.lex) if fast else Ring.get(self.names)
+            names = self._variables = (*self.names, *sorted(self.balls))
+            ring = flint.fmpz_mpoly_ctx.get(names, flint.Ordering.lex) if fast else Ring.get(names)
             one = ring.constant(1)
-            self.symbols = {name: Ratio(x, one) for name, x in zip(self.names, ring.gens(), strict=True)}
+            self.symbols = {name: Ratio(x, one) for name, x in zip(names, ring.gens(), strict=True)}
+            self._intervals = [
+                Interval.of(self.balls[x].centre, self.balls[x].radius) for x in names[len(self.names) :]
+            ]
             self._number = lambda q: Ratio(ring.constant(q.numerator), ring.constant(q.denominator))
         self.symbols |= {name: self.number(value) for name, value in (values or {}).items()}
 
@@ -57,15 +76,15 @@ class Field:
     def scalar(self, entry: Entry) -> Any:
         """A scalar entry as an element of the field.
 
-        raises   InputError for an entry that is a block, divides by zero, has a symbol that is not of the field, or is
-                 a ball, for which nothing is proved
+        raises   InputError for an entry that is a block, divides by what is or may be zero, or has a symbol that is
+                 not of the field
         """
         if isinstance(entry, Const):
             return self.number(entry.value)
         if isinstance(entry, Root):
             return Surd({entry.square: self.number(1)})
         if isinstance(entry, Ball):
-            raise InputError(f"{entry!r} is known to some digits only, and proofs need exact numbers; {REMEDY}.")
+            return self.symbols[str(entry)] if self.names else Interval.of(entry.centre, entry.radius)
         if isinstance(entry, Symbol):
             if entry.name not in self.symbols:
                 raise InputError(f"symbol {entry.name!r} stands in no entry of the step; leave it out elsewhere too.")
@@ -79,30 +98,123 @@ class Field:
             return result
         if isinstance(entry, Quotient):
             bottom = self.scalar(entry.bottom)
-            if not bottom:
-                raise InputError(f"the entry {entry} divides by zero; take other values of its scalars.")
+            if not self.surely(bottom):
+                may = "may divide" if bottom else "divides"
+                raise InputError(f"the entry {entry} {may} by zero; take other values of its scalars.")
             return self.scalar(entry.top) / bottom
         raise InputError(f"entry {entry} is a block where a scalar is needed.")
 
-    def expression(self, value: Any) -> Any:
-        """An element as a sympy expression, over one denominator."""
+    # what the digits leave open
+
+    def surely(self, value: Any) -> bool:
+        """Whether an element is not 0, whatever its numbers are within their digits.
+
+        raises   UndecidedError for a quotient whose denominator may be 0
+        """
+        return bool(value) and (self._exact(value) or any(not top.holds_zero for top in self._enclosed(value)))
+
+    def size(self, value: Any) -> Fraction:
+        """The largest absolute value that the coefficients of an element may have, as far as its digits say."""
+        if isinstance(value, Fraction):
+            return abs(value)
+        return max((top.size for top in self._enclosed(value)), default=Fraction(0)) if value else Fraction(0)
+
+    def interval(self, value: Any) -> Interval:
+        """An element without symbols as an interval."""
+        return sum(self._enclosed(value), start=Interval.of(0)) if value else Interval.of(0)
+
+    def _exact(self, value: Any) -> bool:
+        if isinstance(value, Surd):
+            return all(map(self._exact, value.parts.values()))
+        return not self.balls if isinstance(value, Ratio) else not isinstance(value, Interval)
+
+    def _enclosed(self, value: Any) -> list[Interval]:
+        """The coefficients of an element's numerator, its denominator brought to a largest coefficient of 1."""
+        parts = value.parts if isinstance(value, Surd) else {1: value}
+        fractions = [(Interval.root(n), *self._polynomials(part)) for n, part in parts.items()]
+        bottom: Coefficients = {(0,) * len(self.names): Interval.of(1)}
+        for _, _, below in fractions:
+            bottom = _times(bottom, below)
+        top: Coefficients = {}
+        for i, (root, above, _) in enumerate(fractions):
+            product = {powers: root * c for powers, c in above.items()}
+            for j, (_, _, below) in enumerate(fractions):
+                product = _times(product, below) if i != j else product
+            for powers, c in product.items():
+                top[powers] = top[powers] + c if powers in top else c
+        largest = max((c for c in bottom.values() if not c.holds_zero), key=lambda c: c.size, default=None)
+        if largest is None:
+            raise UndecidedError("a denominator may be 0 within the digits that are given; give more of them.")
+        return [c / largest for c in top.values()]
+
+    def _polynomials(self, value: Any) -> tuple[Coefficients, Coefficients]:
+        """Numerator and denominator in the symbols, their coefficients intervals."""
+        if isinstance(value, Ratio):
+            return self._in_symbols(value.top), self._in_symbols(value.bottom)
+        one = (0,) * len(self.names)
+        return {one: value if isinstance(value, Interval) else Interval.of(value)}, {one: Interval.of(1)}
+
+    def _in_symbols(self, polynomial: Any) -> Coefficients:
+        total: Coefficients = {}
+        count = len(self.names)
+        for powers, c in polynomial.to_dict().items():
+            term = Interval.of(int(c))
+            for interval, power in zip(self._intervals, powers[count:], strict=True):
+                term = term * interval**power if power else term
+            key = tuple(powers[:count])
+            total[key] = total[key] + term if key in total else term
+        return total
+
+    # how elements are shown
+
+    def expression(self, value: Any, decimals: bool = False) -> Any:
+        """An element as a sympy expression over one denominator, numbers known to some digits at their centres.
+
+        decimals   as symbols named by their digits instead
+        """
         import sympy
 
         if isinstance(value, Surd):
-            return sum(self.expression(c) * sympy.sqrt(n) for n, c in value.parts.items())
+            return sum(self.expression(c, decimals) * sympy.sqrt(n) for n, c in value.parts.items())
+        if isinstance(value, Interval):
+            return self.expression(value.centre)
         if isinstance(value, Fraction):
             return sympy.Rational(value.numerator, value.denominator)
-        return value.expression(self.names)
+        expression = value.expression(self._variables)
+        shown = {
+            name: sympy.Symbol(decimal(ball.centre, ball.radius)) if decimals else self.expression(ball.centre)
+            for name, ball in self.balls.items()
+        }
+        return expression.subs({sympy.Symbol(name): own for name, own in shown.items()}) if shown else expression
 
     def text(self, value: Any) -> str:
-        """An element as text, factored: "-(3*r0 + 2)/12"."""
+        """An element as text, factored: "-(3*r0 + 2)/12"; an interval as "0.25 +- 1e-17"."""
         if isinstance(value, Fraction):
             return str(value)
+        if not self.names and not self._exact(value):
+            return repr(self.interval(value))
         if value not in self._texts:
             import sympy
 
-            self._texts[value] = str(sympy.factor(self.expression(value)))
+            self._texts[value] = str(sympy.factor(self.expression(value, decimals=True)))
         return self._texts[value]
+
+
+def _times(left: Coefficients, right: Coefficients) -> Coefficients:
+    total: Coefficients = {}
+    for u, a in left.items():
+        for v, b in right.items():
+            key = tuple(map(sum, zip(u, v, strict=True)))
+            total[key] = total[key] + a * b if key in total else a * b
+    return total
+
+
+def over_one_denominator(values: Sequence[Any]) -> tuple[int, list[Any]]:
+    """(d, numbers): rationals as whole numbers, d times what they are; other kinds as they are, with d = 1."""
+    if not all(isinstance(value, Fraction) for value in values):
+        return 1, list(values)
+    d = lcm(*(value.denominator for value in values))
+    return d, [value.numerator * (d // value.denominator) for value in values]
 
 
 class Ratio:
@@ -199,7 +311,7 @@ class Ratio:
         """The quotient as a sympy expression."""
         import sympy
 
-        ring = sympy.QQ.poly_ring(*names).ring
+        ring = sympy.QQ.poly_ring(*map(sympy.Symbol, names)).ring
 
         def polynomial(p: Any) -> Any:
             return ring.from_dict({exponents: sympy.QQ(int(c)) for exponents, c in p.to_dict().items()}).as_expr()

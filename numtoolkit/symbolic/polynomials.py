@@ -51,10 +51,10 @@ class Ring:
 class Polynomial:
     """A polynomial of a ring, as whole coefficients by monomial, none of them 0."""
 
-    __slots__ = ("ring", "terms")
+    __slots__ = ("packed", "ring")
 
-    def __init__(self, ring: Ring, terms: Mapping[int, int]) -> None:
-        self.ring, self.terms = ring, terms
+    def __init__(self, ring: Ring, packed: Mapping[int, int]) -> None:
+        self.ring, self.packed = ring, packed
 
     def __repr__(self) -> str:
         texts = []
@@ -66,33 +66,33 @@ class Polynomial:
 
     def to_dict(self) -> dict[tuple[int, ...], int]:
         """Coefficients by exponents, one of them for each variable."""
-        return {tuple(m >> shift & MASK for shift in self.ring.shifts): c for m, c in self.terms.items()}
+        return {tuple(m >> shift & MASK for shift in self.ring.shifts): c for m, c in self.packed.items()}
 
     def leading_coefficient(self) -> int:
         """The coefficient of the highest monomial, 0 of none."""
-        return self.terms[max(self.terms)] if self.terms else 0
+        return self.packed[max(self.packed)] if self.packed else 0
 
     def is_constant(self) -> bool:
         """Whether it is a number."""
-        return not self.terms or (len(self.terms) == 1 and 0 in self.terms)
+        return not self.packed or (len(self.packed) == 1 and 0 in self.packed)
 
     def __bool__(self) -> bool:
-        return bool(self.terms)
+        return bool(self.packed)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Polynomial):
-            return self.terms == other.terms
-        return self.terms == ({0: other} if other else {})
+            return self.packed == other.packed
+        return self.packed == ({0: other} if other else {})
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.terms.items()))
+        return hash(frozenset(self.packed.items()))
 
     def __neg__(self) -> Polynomial:
-        return Polynomial(self.ring, {m: -c for m, c in self.terms.items()})
+        return Polynomial(self.ring, {m: -c for m, c in self.packed.items()})
 
     def __add__(self, other: Polynomial) -> Polynomial:
-        total = dict(self.terms)
-        for m, c in other.terms.items():
+        total = dict(self.packed)
+        for m, c in other.packed.items():
             summed = total.get(m, 0) + c
             if summed:
                 total[m] = summed
@@ -102,8 +102,8 @@ class Polynomial:
 
     def __mul__(self, other: Polynomial | int) -> Polynomial:
         if isinstance(other, int):
-            return Polynomial(self.ring, {m: c * other for m, c in self.terms.items()} if other else {})
-        few, many = (self.terms, other.terms) if len(self.terms) < len(other.terms) else (other.terms, self.terms)
+            return Polynomial(self.ring, {m: c * other for m, c in self.packed.items()} if other else {})
+        few, many = (self.packed, other.packed) if len(self.packed) < len(other.packed) else (other.packed, self.packed)
         if len(few) == 1:
             ((m, c),) = few.items()
             return Polynomial(self.ring, {m + n: c * d for n, d in many.items()})
@@ -127,9 +127,9 @@ class Polynomial:
 
     def divided(self, other: Polynomial) -> Polynomial | None:
         """The quotient, or None if `other` does not divide it."""
-        rest, quotient = dict(self.terms), {}
-        highest, shifts = max(other.terms), self.ring.shifts
-        leading = other.terms[highest]
+        rest, quotient = dict(self.packed), {}
+        highest, shifts = max(other.packed), self.ring.shifts
+        leading = other.packed[highest]
         while rest:
             m = max(rest)
             factor, remainder = divmod(rest[m], leading)
@@ -137,7 +137,7 @@ class Polynomial:
             if remainder or any((m >> s & MASK) < (highest >> s & MASK) for s in shifts):
                 return None
             quotient[shift] = factor
-            for n, d in other.terms.items():
+            for n, d in other.packed.items():
                 left = rest.get(shift + n, 0) - factor * d
                 if left:
                     rest[shift + n] = left
@@ -147,27 +147,27 @@ class Polynomial:
 
     def gcd(self, other: Polynomial) -> Polynomial:
         """The greatest common divisor, its leading coefficient positive."""
-        if not self.terms or not other.terms:
-            left = self if self.terms else other
+        if not self.packed or not other.packed:
+            left = self if self.packed else other
             return left if left.leading_coefficient() >= 0 else -left
-        number = gcd(*self.terms.values(), *other.terms.values())
+        number = gcd(*self.packed.values(), *other.packed.values())
         if self.is_constant() or other.is_constant():
             return Polynomial(self.ring, {0: number})
-        low = sum(min(m >> s & MASK for p in (self, other) for m in p.terms) << s for s in self.ring.shifts)
+        low = sum(min(m >> s & MASK for p in (self, other) for m in p.packed) << s for s in self.ring.shifts)
         common = Polynomial(self.ring, {low: number})
-        if len(self.terms) == 1 or len(other.terms) == 1:
+        if len(self.packed) == 1 or len(other.packed) == 1:
             return common
         return common * _primitive_gcd(self._primitive(), other._primitive())
 
     def _primitive(self) -> Polynomial:
         """The polynomial without its whole and its monomial factor, the leading coefficient positive."""
-        number = gcd(*self.terms.values())
+        number = gcd(*self.packed.values())
         number = number if self.leading_coefficient() > 0 else -number
-        low = sum(min(m >> s & MASK for m in self.terms) << s for s in self.ring.shifts)
-        return Polynomial(self.ring, {m - low: c // number for m, c in self.terms.items()})
+        low = sum(min(m >> s & MASK for m in self.packed) << s for s in self.ring.shifts)
+        return Polynomial(self.ring, {m - low: c // number for m, c in self.packed.items()})
 
     def _has(self, shift: int) -> bool:
-        return any(m >> shift & MASK for m in self.terms)
+        return any(m >> shift & MASK for m in self.packed)
 
 
 def _primitive_gcd(p: Polynomial, q: Polynomial) -> Polynomial:
@@ -194,18 +194,18 @@ def _heuristic(p: Polynomial, q: Polynomial, shifts: tuple[int, ...]) -> Polynom
     """
     if not p or not q:
         return None
-    number = gcd(*p.terms.values(), *q.terms.values())
+    number = gcd(*p.packed.values(), *q.packed.values())
     if not shifts:
         return p.ring.constant(number)
-    point = 2 * min(max(map(abs, p.terms.values())), max(map(abs, q.terms.values()))) + 29
+    point = 2 * min(max(map(abs, p.packed.values())), max(map(abs, q.packed.values()))) + 29
     for _ in range(TRIALS):
         below = _heuristic(_at(p, shifts[-1], point), _at(q, shifts[-1], point), shifts[:-1])
         if below is not None:
             candidate = _digits(below, shifts[-1], point)
-            whole = gcd(*candidate.terms.values())
-            candidate = Polynomial(p.ring, {m: c // whole for m, c in candidate.terms.items()})
+            whole = gcd(*candidate.packed.values())
+            candidate = Polynomial(p.ring, {m: c // whole for m, c in candidate.packed.items()})
             if p.divided(candidate) is not None and q.divided(candidate) is not None:
-                return Polynomial(p.ring, {m: c * number for m, c in candidate.terms.items()})
+                return Polynomial(p.ring, {m: c * number for m, c in candidate.packed.items()})
         point = 2 * point + 1
     return None
 
@@ -213,7 +213,7 @@ def _heuristic(p: Polynomial, q: Polynomial, shifts: tuple[int, ...]) -> Polynom
 def _at(p: Polynomial, shift: int, point: int) -> Polynomial:
     """A polynomial with a whole number in place of one variable."""
     total: dict[int, int] = {}
-    for m, c in p.terms.items():
+    for m, c in p.packed.items():
         power = m >> shift & MASK
         rest = m - (power << shift)
         total[rest] = total.get(rest, 0) + c * point**power
@@ -223,7 +223,7 @@ def _at(p: Polynomial, shift: int, point: int) -> Polynomial:
 def _digits(p: Polynomial, shift: int, point: int) -> Polynomial:
     """The polynomial of which `p` is the value at `point`, its coefficients smaller than half of that."""
     terms: dict[int, int] = {}
-    for m, c in p.terms.items():
+    for m, c in p.packed.items():
         power = 0
         while c:
             digit = (c + point // 2) % point - point // 2

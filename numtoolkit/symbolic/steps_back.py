@@ -6,8 +6,9 @@ Engines start each such step from the exact state and take evaluations beyond `d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from numtoolkit.declare.entries import (
@@ -29,7 +30,7 @@ from numtoolkit.declare.entries import (
     walk,
 )
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row, Step
+from numtoolkit.declare.steps import INNER, START, Eval, Place, Row, Step
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 
@@ -87,6 +88,18 @@ class StepInClock:
         if any(item.name == old for item in frame.declared.items):
             return frame, old
         return frame.find(old)
+
+
+def field_of(
+    frame: StepInClock, depth: int, ratios: Mapping[str, Fraction] | None = None, variables: Iterable[str] = ()
+) -> Field:
+    """The field of the numbers that an analysis of a step reads.
+
+    frame, depth  the step, and how many steps back it is followed
+    ratios        values of step ratios that are no symbols then
+    variables     further symbols
+    """
+    return Field({*scalars_of(frame, depth), *variables}, values=ratios, balls=frame.scheme.balls)
 
 
 def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: bool = False) -> SeriesExpansion:
@@ -156,20 +169,9 @@ def step_symbols(step: Step) -> set[str]:
     """Every scalar a step depends on, in its entries and abscissae."""
     found: set[str] = set()
     for item in step.items:
-        for entry in scalars_in(item):
+        for entry in item.scalars:
             found |= symbols(entry)
     return found
-
-
-def scalars_in(item: Item) -> Iterator[Entry]:
-    """Every entry of an item, abscissae included."""
-    if isinstance(item, Row):
-        yield item.at
-        yield from (entry for _, entry in item.terms)
-    elif isinstance(item, Eval):
-        yield from (item.at, item.network_time)
-    elif isinstance(item, Noise):
-        yield item.covariance
 
 
 def scalars_of(start: StepInClock, depth: int) -> set[str]:
@@ -186,7 +188,7 @@ def scalars_of(start: StepInClock, depth: int) -> set[str]:
         for name in frame.step.needs:
             source, old = frame.find(name)
             item = next(i for i in source.step.items if i.name == old)
-            found |= set().union(*(symbols(entry) for entry in scalars_in(item)))
+            found |= set().union(*(symbols(entry) for entry in item.scalars))
             if left and isinstance(item, Eval) and item.of != START:
                 todo.append((source, left - 1))
     return found

@@ -23,9 +23,9 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.symbolic.history import History
-from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.numbers import UndecidedError
 from numtoolkit.symbolic.series import SeriesExpansion
-from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
+from numtoolkit.symbolic.steps_back import StepInClock, covariant, field_of
 
 HIGHEST = 5
 Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
@@ -36,11 +36,12 @@ VARIABLES = tuple(f"z{i}" for i in range(1, HIGHEST + 1))
 
 @dataclass(frozen=True)
 class StiffOrder:
-    """Stiff orders, each 0 if even psi_1 does not vanish."""
+    """Stiff orders, each 0 if even psi_1 does not vanish, and how large conditions may be that are taken to hold."""
 
     strong: int
     commuting: int
     weak: int
+    doubt: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,14 @@ def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
     """Strong, commuting and weak stiff order of the inner step, parameters and step ratios symbolic.
 
     scheme   one for which `applies` is true
+    raises   UndecidedError where the digits of its numbers leave the answer open
     cost     0.05 to 0.5 s; no network calls
     """
     conditions = Conditions(scheme, highest)
-    strong = _last(lambda p: all(not v for v in conditions.values(p)), highest)
-    commuting = _last(lambda p: all(not v for v in conditions.values(p, shared=True)), highest)
-    weak = strong + all(not v for v in conditions.values(strong + 1, weak=True)) if strong < highest else strong
-    return StiffOrder(strong, commuting, weak)
+    strong = _last(conditions.hold, highest)
+    commuting = _last(lambda p: conditions.hold(p, shared=True), highest)
+    weak = strong + conditions.hold(strong + 1, weak=True) if strong < highest else strong
+    return StiffOrder(strong, commuting, weak, conditions.doubt)
 
 
 def _last(holds: Any, highest: int) -> int:
@@ -125,10 +127,11 @@ class Conditions:
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
-        self.field = Field({*scalars_of(StepInClock(scheme), depth), *VARIABLES})
         frame, stages = StepInClock(scheme), _Stages()
+        self.field = field_of(frame, depth, variables=VARIABLES)
         self.b = stages.values(frame, depth)[frame.step.out]
         self.nodes = stages.nodes
+        self.doubt = Fraction(0)
         self._cache: dict[Any, ExpPoly] = {}
 
     def __repr__(self) -> str:
@@ -200,6 +203,30 @@ class Conditions:
     def _abscissa(self, index: int, power: int) -> Any:
         c = self.field.scalar(self.nodes[index].c)
         return c**power if power else self.field.number(1)
+
+    def hold(self, p: int, shared: bool = False, weak: bool = False) -> bool:
+        """Whether every condition of order p holds, as far as the digits of the scheme's numbers say.
+
+        shared, weak   as in `values`
+        """
+        left: list[Any] = []
+        for function in self.values(p, shared, weak):
+            if self._differs(function):
+                return False
+            left += function.values()
+        self.doubt = max([self.doubt, *map(self.field.size, left)])
+        return True
+
+    def _differs(self, function: ExpPoly) -> bool:
+        """Whether a function is surely not 0: a factor is not, and its exponential is none of the others."""
+        factors = [own for own, factor in function.items() if self.field.surely(factor)]
+        if factors and not any(all(self._apart(own, other) for other in function if other != own) for own in factors):
+            raise UndecidedError("exponentials may coincide within the digits that are given; give more of them.")
+        return bool(factors)
+
+    def _apart(self, own: Exponents, other: Exponents) -> bool:
+        left, right, zero = dict(own), dict(other), self.field.number(0)
+        return any(self.field.surely(left.get(z, zero) - right.get(z, zero)) for z in left.keys() | right.keys())
 
     def values(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
         """Every condition of order p as a function that must vanish.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from numtoolkit.errors import InputError
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import Jet, Series, Word, add, pairs, put, weight
 
@@ -21,6 +22,7 @@ StateSeries = dict[Term, Any]
 TreeSeries = dict[Tree, Any]
 
 STATE: Term = ((), ())
+SCALED: Tree = (0, (STATE,))  # e'[y]: what a factor on the state that is not 1 leaves
 
 
 @cache
@@ -34,6 +36,18 @@ def term_weight(term: Term) -> int:
     """The power of h that a term comes with."""
     word, leaf = term
     return weight(word) + (tree_weight(leaf) if leaf else 0)
+
+
+def beside_one(factor: Any, field: Field, row: str, scheme: str) -> Any:
+    """What a row's factor on the state at the start is beside 1, the only one with which it can be expanded.
+
+    factor, field  the number and where it lies; row, scheme  what the sentence of a refusal names
+    raises         InputError for a factor that is surely another one
+    """
+    beside = factor - 1
+    if field.surely(beside):
+        raise InputError(f"row {row!r} of scheme {scheme} is not consistent: it does not tend to the state.")
+    return beside
 
 
 def network(state: StateSeries, network_time: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Literal
 
-from numtoolkit.declare.entries import balls
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.fitted_defects import step_defects
-from numtoolkit.symbolic.numbers import REMEDY
-from numtoolkit.symbolic.steps_back import StepInClock, scalars_in
+from numtoolkit.symbolic.intervals import bits
+from numtoolkit.symbolic.numbers import UndecidedError
+from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
@@ -30,9 +30,10 @@ class Verdict:
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
     derived    the stiff orders of a scheme that freezes the noise in the noise level are those of its data form
-    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; not analysed:
-               there is no claim to hold against what is derived, or a claim that nothing is derived for
-    residuals  order, tree and exact value of what fails first (numerical minus exact)
+    verdict    proved: every claim is met exactly; higher: met, one exceeded; within: met as far as the digits of the
+               scheme's numbers say; refuted: one is missed, whatever the digits left out are; not analysed: there is
+               no claim to hold against what is derived, or a claim that nothing is derived for
+    residuals  order, tree and value of what fails first (numerical minus exact): exact, or an interval
     ok         no claim is missed but those the declaration itself records as refuted, and filling steps are consistent
     ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "remainder m" one
                of m evaluations that spends the rest of a budget
@@ -42,12 +43,17 @@ class Verdict:
                ratios SAMPLED, which all but a null set share, "" if nothing is derived
     steps      of a scheme with a table of fitted coefficients, each step's defects (`symbolic.fitted_defects`)
     why        one sentence on a claim that nothing is derived for, else ""
+    within     k: what is taken for 0, because the digits of the scheme's numbers leave it open, is below 2^-k in size;
+               None where everything is decided exactly
+    zeros      the residuals that are so taken, to the order of `residuals`, like these
+    tolerances how large the residuals are that order 1, 2, ... asks to be 0, one bound for each order that was looked
+               at; none of a scheme with free parameters or step ratios
     """
 
     scheme: str
     claimed: dict[str, int | None]
     derived: dict[str, int | None]
-    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    verdict: Literal["proved", "within", "refuted", "higher", "not analysed"]
     ok: bool
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
@@ -56,10 +62,18 @@ class Verdict:
     residuals: list[dict[str, object]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     why: str = ""
+    within: int | None = None
+    zeros: list[dict[str, object]] = field(default_factory=list)
+    tolerances: dict[int, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
-        return f"<Verdict {brief(self.scheme, 100)}: {self.verdict}, {orders or 'no order'}>"
+        return f"<Verdict {brief(self.scheme, 100)}: {in_words(self.verdict, self.within)}, {orders or 'no order'}>"
+
+
+def in_words(verdict: str, within: int | None) -> str:
+    """The verdict as it is printed: "proved", "within 2^-48"."""
+    return f"within 2^-{within}" if verdict == "within" else verdict
 
 
 def verify(scheme: Scheme) -> Verdict:
@@ -68,50 +82,98 @@ def verify(scheme: Scheme) -> Verdict:
     scheme   bound parameters are used as given, the others stay symbolic
     cost     0.01 to 0.5 s for the members of the catalogue, up to half a minute for orders above 4; no network calls
     """
-    derived: dict[str, int | None] = dict.fromkeys(ORDERS)
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
-    if inexact := _inexact(scheme):
-        return Verdict(scheme.spec, claimed, derived, "not analysed", True, "", why=inexact)
-    ratios = SAMPLED if scheme.steps.start and (scheme.claims.classical or 0) > SYMBOLIC else None
-    if scheme.kind == "ode":
-        found = order(scheme, ratios=ratios)
-        derived["classical"], residuals, holds = found.p, found.table(), "sampled" if ratios else "general"
-        form = _stiff_form(scheme)
-        if form is not None:
-            stiff = stiff_order(form)
-            derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
-    else:
-        law = weak_order(scheme)
-        derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
-        residuals, holds = law.residuals, "general" if law.general else "gaussian"
-    ends = {_name(place): _end(scheme, place, ratios) for place in _ends(scheme)}
+    try:
+        found = _found(scheme)
+    except UndecidedError as reason:
+        found = _Found(why=str(reason))
+    derived = found.derived
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
     missing = [name for name in ORDERS if claimed[name] is not None and derived[name] is None]
-    why = f"nothing is derived of {', '.join(missing)}, which it claims; take the claim back." if missing else ""
-    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    why = found.why
+    if missing and not why:
+        why = f"nothing is derived of {', '.join(missing)}, which it claims; take the claim back."
+    within = bits(found.doubt)
+    verdict: Literal["proved", "within", "refuted", "higher", "not analysed"]
     if missed or missing:
         verdict = "refuted" if missed else "not analysed"
+    elif not any(claimed.values()):
+        verdict = "higher" if above else "not analysed"
     else:
-        verdict = "higher" if above else "proved" if any(claimed.values()) else "not analysed"
-    consistent = all(p >= 1 for name, p in ends.items() if name.startswith("remainder"))
+        verdict = "within" if within is not None else "higher" if above else "proved"
+    consistent = all(p >= 1 for name, p in found.ends.items() if name.startswith("remainder"))
     ok = consistent and set(missed) <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
-    run, filled = (None if inner is None else _run_order(inner, ends, kinds) for kinds in (ENDS, (*ENDS, "remainder")))
-    filled = filled if any(name.startswith("remainder") for name in ends) else None
-    steps = step_defects(scheme)
-    return Verdict(scheme.spec, claimed, derived, verdict, ok, holds, ends, run, filled, residuals, steps, why)
+    run, filled = (
+        None if inner is None else _run_order(inner, found.ends, kinds) for kinds in (ENDS, (*ENDS, "remainder"))
+    )
+    return Verdict(
+        scheme.spec,
+        claimed,
+        derived,
+        verdict,
+        ok,
+        found.holds,
+        found.ends,
+        run,
+        filled if any(name.startswith("remainder") for name in found.ends) else None,
+        found.residuals,
+        step_defects(scheme),
+        why,
+        within,
+        found.zeros,
+        found.tolerances,
+    )
 
 
-def _inexact(scheme: Scheme) -> str:
-    """Why a scheme that holds balls is not analysed: an order holds for one number, and nobody knows for which."""
-    entries = [scheme.exact_scalar(scheme.tau), scheme.exact_scalar(scheme.reference)]
-    entries += [entry for step in scheme.steps.distinct for item in step.items for entry in scalars_in(item)]
-    found = sorted({repr(number) for entry in entries for number in balls(entry)})
-    if not found:
-        return ""
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return f"it holds numbers known to some digits only ({', '.join(found[:3])}{more}); {REMEDY}."
+@dataclass(frozen=True)
+class _Found:
+    """What is derived of a scheme, and how large is what was taken for 0."""
+
+    derived: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(ORDERS))
+    residuals: list[dict[str, object]] = field(default_factory=list)
+    holds: str = ""
+    ends: dict[str, int] = field(default_factory=dict)
+    doubt: Fraction = Fraction(0)
+    zeros: list[dict[str, object]] = field(default_factory=list)
+    tolerances: dict[int, float] = field(default_factory=dict)
+    why: str = ""
+
+
+def _found(scheme: Scheme) -> _Found:
+    """What is derived of a scheme: its own orders, and those of the steps that start and end a run."""
+    ratios = SAMPLED if scheme.steps.start and (scheme.claims.classical or 0) > SYMBOLIC else None
+    found = _found_of_flow(scheme, ratios) if scheme.kind == "ode" else _found_in_law(scheme)
+    ends, doubt = {}, found.doubt
+    for place in _ends(scheme):
+        ends[_name(place)], own = _end(scheme, place, ratios)
+        doubt = max(doubt, own)
+    return replace(found, ends=ends, doubt=doubt)
+
+
+def _found_of_flow(scheme: Scheme, ratios: Mapping[str, Fraction] | None) -> _Found:
+    found = order(scheme, ratios=ratios)
+    derived: dict[str, int | None] = dict.fromkeys(ORDERS)
+    derived["classical"] = found.p
+    doubt, why, form = found.doubt, "", _stiff_form(scheme)
+    if form is not None:
+        try:
+            stiff = stiff_order(form)
+            derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
+            doubt = max(doubt, stiff.doubt)
+        except UndecidedError as reason:
+            why = f"nothing is derived of its stiff order: {reason}"
+    tolerances = {p: float(max(found.sizes[: p + 1])) for p in range(1, len(found.sizes))}
+    holds = "sampled" if ratios else "general"
+    return _Found(derived, found.table(), holds, {}, doubt, found.table(found.zeros), tolerances, why)
+
+
+def _found_in_law(scheme: Scheme) -> _Found:
+    law = weak_order(scheme)
+    derived: dict[str, int | None] = dict.fromkeys(ORDERS)
+    derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
+    return _Found(derived, law.residuals, "general" if law.general else "gaussian", doubt=law.doubt)
 
 
 def _run_order(inner: int, ends: dict[str, int], kinds: tuple[str, ...]) -> int:
@@ -144,9 +206,13 @@ def _ends(scheme: Scheme) -> list[Place]:
     return [place for place, step in steps.places() if judged(place, step)]
 
 
-def _end(scheme: Scheme, place: Place, ratios: Mapping[str, Fraction] | None) -> int:
-    noisy = StepInClock(scheme, place=place).declared.noises
-    return weak_order(scheme, place).weak if noisy else order(scheme, place, ratios=ratios).p
+def _end(scheme: Scheme, place: Place, ratios: Mapping[str, Fraction] | None) -> tuple[int, Fraction]:
+    """The order of a step at an end of a run, and how large is what was taken for 0."""
+    if StepInClock(scheme, place=place).declared.noises:
+        law = weak_order(scheme, place)
+        return law.weak, law.doubt
+    found = order(scheme, place, ratios=ratios)
+    return found.p, found.doubt
 
 
 def _name(place: Place) -> str:

@@ -35,7 +35,7 @@ from numtoolkit.symbolic.series import (
     put,
     weight,
 )
-from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
+from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, field_of
 
 HIGHEST = 6
 Sources = dict[str, Series]  # a value by what it is made of: the state now, "y", with j at a word's end, and noises
@@ -47,12 +47,14 @@ class WeakOrder:
     """weak order on Gaussian laws, strong order (None if a noise is not tied to a path), first failing residuals.
 
     general  whether the weak order holds for every smooth score, not only for affine ones
+    doubt    how large residuals may be that are taken for 0: the digits of the scheme's numbers leave it open
     """
 
     weak: int
     strong: int | None
     general: bool
     residuals: list[dict[str, object]]
+    doubt: Fraction = Fraction(0)
 
     def __repr__(self) -> str:
         law = "every smooth score" if self.general else "affine scores"
@@ -72,15 +74,20 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
     for p in range(1, highest + 1):
         field, mean, noise, path = defects(StepInClock(scheme, place=place), p)
-        rows = [(_show_word(w), value) for w, value in mean.items()]
-        rows += [(_show_triple(key), value) for key, value in noise.items()]
+        wrong = {word for word, value in mean.items() if field.surely(value)}
+        rows = [(_show_word(word), mean[word]) for word in mean if word in wrong]
+        rows += [(_show_triple(key), value) for key, value in noise.items() if field.surely(value)]
         if rows:
             break
     weak = p - 1 if rows else p
-    matched = min(map(weight, mean), default=p + 1) - 1
-    strong = None if path is None else min(matched, min((weight(word) for word, _ in path), default=p))
+    matched = min(map(weight, wrong), default=p + 1) - 1
+    off = [word for (word, _), poly in (path or {}).items() if any(map(field.surely, poly))]
+    strong = None if path is None else min(matched, min(map(weight, off), default=p))
+    left = [value for value in (*mean.values(), *noise.values()) if not field.surely(value)]
+    doubt = max(map(field.size, left), default=Fraction(0))
     residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
-    return WeakOrder(weak, strong, weak <= 1, sorted(residuals, key=lambda r: (len(str(r["tree"])), str(r["tree"]))))
+    residuals.sort(key=lambda r: (len(str(r["tree"])), str(r["tree"])))
+    return WeakOrder(weak, strong, weak <= 1, residuals, doubt)
 
 
 def _show_word(word: Word) -> str:
@@ -102,7 +109,7 @@ def defects(frame: StepInClock, order: int) -> tuple[Field, Series, CovarianceSe
 
     Words act on the state (R), or end in a jet of j (r); a covariance triple (u, Q, v) stands for u Q v'.
     """
-    field = Field(scalars_of(frame, order))
+    field = field_of(frame, order)
     reading = expansion_of(frame.scheme, field, order)
     drift, forcing, rate = _exact_jets(frame.scheme, reading)
     one, zero = field.number(1), field.number(0)
