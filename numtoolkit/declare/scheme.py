@@ -243,8 +243,8 @@ class Scheme:
     def exact_scalar(self, entry: Entry | int) -> Entry:
         """An entry as proofs read it, for example `tau` or `reference`."""
         values = {p.name: p.default for p in self.params if not p.free} | dict(self.values)
-        result: Entry = substitute(entry, values) if isinstance(entry, Entry) else number(entry)
-        return result
+        exact: Entry = entry if isinstance(entry, Entry) else number(entry)
+        return substitute(exact, values) if values else exact
 
     def to_json(self) -> str:
         """The scheme as the text of a JSON file, which `from_json` reads to an equal scheme.

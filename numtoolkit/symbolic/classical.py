@@ -23,7 +23,7 @@ from numtoolkit.symbolic.runge_kutta import Tableau, tableau_of
 from numtoolkit.symbolic.series import add
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, field_of
 from numtoolkit.symbolic.trees import (
-    SCALED,
+    ROWS,
     STATE,
     Exact,
     StateSeries,
@@ -90,16 +90,17 @@ def order(
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
     frame = StepInClock(scheme, place=place)
-    last = highest if highest is not None else HIGHEST if _plain(frame, 1) is None else HIGHEST_PLAIN
+    plain = _plain(frame, ratios)
+    last = highest if highest is not None else HIGHEST if plain is None else HIGHEST_PLAIN
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, last), last + 1):
-        field, found = residuals(frame, weight, ratios=ratios)
+        field, found = residuals(frame, weight, ratios=ratios) if plain is None else plain.residuals(weight)
         failing = [w for w in range(weight + 1) if any(map(field.surely, found[w].values()))]
         if failing or weight == last:
             break
     p = failing[0] - 1 if failing else last
     sure = {term: value for term, value in found[p + 1].items() if field.surely(value)} if failing else {}
-    zeros = {term: v for terms in found[: p + 2] for term, v in terms.items() if term not in sure}
+    zeros = {term: value for terms in found[: p + 2] for term, value in terms.items() if term not in sure}
     sizes = () if field.names else tuple(max(map(field.size, terms.values()), default=Fraction(0)) for terms in found)
     return Order(p, sure, field, zeros, sizes)
 
@@ -113,33 +114,26 @@ def residuals(
     absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
     ratios              values of step ratios that are no symbols then
     """
-    plain = _plain(frame, highest, absorb_linear_flow, ratios)
+    plain = _plain(frame, ratios)
     if plain is not None:
-        field, tableau = plain
-        return field, tableau.residuals(field, highest)
+        return plain.residuals(highest)
     depth = _depth(frame, highest, ratios)
     expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
     difference: StateSeries = dict(expansion.values(frame, depth)[frame.step.out])
     add(difference, {term: -value for term, value in expansion.state(ONE).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
+    add(difference, {ROWS: expansion.beside})
     for term, value in difference.items():
         graded[term_weight(term)][term] = value
     return expansion.field, graded
 
 
-def _plain(
-    frame: StepInClock,
-    highest: int,
-    absorb_linear_flow: bool = True,
-    ratios: Mapping[str, Fraction] | None = None,
-) -> tuple[Field, Tableau] | None:
-    """A plain Runge-Kutta step as its tableau and the field of its numbers."""
+def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau | None:
+    """A step as the tableau that it is, if it is a plain Runge-Kutta step."""
     scheme = frame.scheme
-    if not highest or frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
+    if frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None
-    field = field_of(frame, 0, ratios)
-    tableau = tableau_of(scheme.name, frame.step, expansion_of(scheme, field, highest, absorb_linear_flow))
-    return None if tableau is None else (field, tableau)
+    return tableau_of(scheme.name, frame.step, expansion_of(scheme, field_of(frame, 0, ratios), 1))
 
 
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
@@ -176,6 +170,7 @@ class _Expansion(History[StateSeries]):
         super().__init__()
         self.scheme, self.order = frame.scheme, order
         self.field = field_of(frame, depth, ratios)
+        self.beside: Any = self.field.number(0)
         self.reading = expansion_of(self.scheme, self.field, order, absorb_linear_flow)
         self.exactly = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
 
@@ -198,10 +193,10 @@ class _Expansion(History[StateSeries]):
         return total
 
     def evaluate(self, frame: StepInClock, item: Eval, state: StateSeries) -> StateSeries:
-        beside = beside_one(state.get(STATE, self.field.number(0)), self.field, item.of, self.scheme.name)
+        factor = state.get(STATE, self.field.number(0))
+        self.beside = self.beside + beside_one(factor, self.field, item.of, self.scheme.name)
         # a network value enters the state under an integral, which brings one more power of h
         trees = network(state, self.field.scalar(item.network_time), self.order - 1, self.field)
-        trees |= {SCALED: beside} if beside else {}
         return {((), tree): value for tree, value in trees.items()}
 
     def draw(self, frame: StepInClock, noise: Noise) -> StateSeries:

@@ -85,6 +85,8 @@ class Interval:
         return -self + value
 
     def __mul__(self, value: Any) -> Interval:
+        if isinstance(value, Fraction) and value.denominator == 1:
+            value = value.numerator
         if isinstance(value, int):
             low, high = self.low * value, self.high * value
             return Interval(low, high) if value >= 0 else Interval(high, low)

@@ -52,7 +52,7 @@ class Field:
         self.names = tuple(sorted(set(symbols) - set(values or ())))
         self.balls = {str(ball): ball for ball in balls} if self.names else {}
         self.symbols: dict[str, Any] = {}
-        self._number: Any = Fraction
+        self._number: Any = lambda q: q
         self._texts: dict[Any, str] = {}
         if self.names:
             fast = accelerate and flint is not None
@@ -71,7 +71,7 @@ class Field:
 
     def number(self, value: Fraction | int) -> Any:
         """A rational as an element of the field."""
-        return self._number(Fraction(value))
+        return self._number(value if isinstance(value, Fraction) else Fraction(value))
 
     def scalar(self, entry: Entry) -> Any:
         """A scalar entry as an element of the field.
@@ -111,7 +111,9 @@ class Field:
 
         raises   UndecidedError for a quotient whose denominator may be 0
         """
-        return bool(value) and (self._exact(value) or any(not top.holds_zero for top in self._enclosed(value)))
+        if not value or self._exact(value):
+            return bool(value)
+        return any(not top.holds_zero for top in self._enclosed(value))
 
     def size(self, value: Any) -> Fraction:
         """The largest absolute value that the coefficients of an element may have, as far as its digits say."""
@@ -130,6 +132,8 @@ class Field:
 
     def _enclosed(self, value: Any) -> list[Interval]:
         """The coefficients of an element's numerator, its denominator brought to a largest coefficient of 1."""
+        if isinstance(value, Interval):
+            return [value]
         parts = value.parts if isinstance(value, Surd) else {1: value}
         fractions = [(Interval.root(n), *self._polynomials(part)) for n, part in parts.items()]
         bottom: Coefficients = {(0,) * len(self.names): Interval.of(1)}
@@ -215,6 +219,11 @@ def over_one_denominator(values: Sequence[Any]) -> tuple[int, list[Any]]:
         return 1, list(values)
     d = lcm(*(value.denominator for value in values))
     return d, [value.numerator * (d // value.denominator) for value in values]
+
+
+def divided(value: Any, divisor: int) -> Any:
+    """A number over a whole one, where a whole `value` stands for the rational."""
+    return Fraction(value, divisor) if isinstance(value, int) else value * Fraction(1, divisor)
 
 
 class Ratio:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from numtoolkit.declare.entries import Entry, N
 from numtoolkit.declare.steps import Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
-from numtoolkit.symbolic.numbers import Field, over_one_denominator
+from numtoolkit.symbolic.numbers import Field, divided, over_one_denominator
 from numtoolkit.symbolic.rooted_trees import FOREST, NODE, TIME
-from numtoolkit.symbolic.series import SeriesExpansion, Word
-from numtoolkit.symbolic.trees import SCALED, STATE, StateSeries, beside_one
+from numtoolkit.symbolic.series import SeriesExpansion, Word, add
+from numtoolkit.symbolic.trees import ROWS, STATE, StateSeries, beside_one
 
 DRIFT: Word = (("N", "", 0),)
 Combination = tuple[Any, dict[int, Any]]  # the factor on the state at the start, None of an evaluation; weights
@@ -26,35 +25,34 @@ Combination = tuple[Any, dict[int, Any]]  # the factor on the state at the start
 
 @dataclass(frozen=True)
 class Tableau:
-    """The numbers of an explicit Runge-Kutta step.
+    """The numbers of an explicit Runge-Kutta step, elements of the `field`.
 
     A      weights of the evaluations before it, by number, an evaluation each
     times  what the network is told there
     b      weights of the new state, and `state` its factor on the old one
-    beside what the factors on the old state are beside 1 at the evaluations: 0, or too little to tell
+    beside what its factors at the evaluations are beside 1, all together: 0, or too little to tell
     """
 
+    field: Field
     A: tuple[dict[int, Any], ...]
     times: tuple[Any, ...]
     b: dict[int, Any]
     state: Any
-    beside: tuple[Any, ...]
+    beside: Any
 
     def __repr__(self) -> str:
         return f"<Tableau of {len(self.A)} stages>"
 
-    def residuals(self, field: Field, highest: int) -> list[StateSeries]:
-        """Numerical minus exact coefficients by weight 0..highest, as numbers of the `field`."""
-        graded: list[StateSeries] = [{STATE: self.state - 1} if self.state != 1 else {}]
-        graded += [{} for _ in range(highest)]
+    def residuals(self, highest: int) -> tuple[Field, list[StateSeries]]:
+        """The field of the numbers, and numerical minus exact coefficients by weight 0..highest."""
+        graded: list[StateSeries] = [{} for _ in range(highest + 1)]
+        add(graded[0], {STATE: self.state - 1, ROWS: self.beside})
         d, scaled = over_one_denominator([*self.times, *(a for row in self.A for a in row.values())])
         values = iter(scaled)
         times = [next(values) for _ in self.times]
         rows = [[(j, next(values)) for j in row] for row in self.A]
         e, weights = over_one_denominator(list(self.b.values()))
         b = list(zip(self.b, weights, strict=True))
-        if doubt := sum(weight * self.beside[i] for i, weight in self.b.items()):
-            graded[1][DRIFT, SCALED] = doubt
         sums = _applied(rows, [1] * len(rows))
         autonomous = sums == times
         own, below = {NODE: [1] * len(rows)}, {NODE: sums, TIME: times}  # g of a tree, and A g
@@ -72,8 +70,8 @@ class Tableau:
                 if defect:
                     for twin in FOREST.twins[number] if autonomous else (number,):
                         divisor = scale * tree.density * FOREST.trees[twin].symmetry
-                        graded[order][DRIFT, FOREST.shape(twin)] = field.number(Fraction(1, divisor)) * defect
-        return graded
+                        graded[order][DRIFT, FOREST.shape(twin)] = divided(defect, divisor)
+        return self.field, graded
 
 
 def _product(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
@@ -106,7 +104,7 @@ def tableau_of(name: str, step: Step, reading: SeriesExpansion) -> Tableau | Non
         state, b = Values(step, stages)[step.out]
     except _NotPlainError:
         return None
-    return Tableau(tuple(stages.A), tuple(stages.times), b, state, tuple(stages.beside))
+    return Tableau(reading.field, tuple(stages.A), tuple(stages.times), b, state, stages.beside)
 
 
 class _Stages:
@@ -116,7 +114,7 @@ class _Stages:
         self.name, self.reading = name, reading
         self.A: list[dict[int, Any]] = []
         self.times: list[Any] = []
-        self.beside: list[Any] = []
+        self.beside: Any = reading.field.number(0)
 
     def begin(self, name: str) -> Combination:
         return self.reading.field.number(1), {}
@@ -137,7 +135,7 @@ class _Stages:
 
     def evaluate(self, item: Eval, state: Combination) -> Combination:
         factor, weights = state
-        self.beside.append(beside_one(factor, self.reading.field, item.of, self.name))
+        self.beside = self.beside + beside_one(factor, self.reading.field, item.of, self.name)
         self.A.append(weights)
         self.times.append(self.reading.field.scalar(item.network_time))
         return None, {len(self.A) - 1: self.reading.field.number(1)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from numtoolkit.declare.entries import At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
@@ -78,11 +78,17 @@ class SeriesExpansion:
 
     def jets(self, X: Op) -> list[Jet]:
         """Every letter of an operator up to the order."""
-        return [
-            Jet(c, ((name, row, j),), j)
-            for c, name, row in self.letters(X)
-            for j in range(1 if name in self.steady else self.order)
-        ]
+        if X not in self._jets:
+            self._jets[X] = [
+                Jet(c, ((name, row, j),), j)
+                for c, name, row in self.letters(X)
+                for j in range(1 if name in self.steady else self.order)
+            ]
+        return self._jets[X]
+
+    @cached_property
+    def _jets(self) -> dict[Op, list[Jet]]:
+        return {}
 
     # entries
 
@@ -94,9 +100,9 @@ class SeriesExpansion:
                 add(total, self.read(arg))
             return total
         if isinstance(entry, Product):
-            result: Series = {(): self.field.number(1)}
-            for arg in entry.args:
-                result = multiply(result, self.read(arg), self.order)
+            result = self.read(entry.args[-1])
+            for arg in reversed(entry.args[:-1]):
+                result = multiply(self.read(arg), result, self.order)
             return result
         if isinstance(entry, Quotient):
             bottom = self.field.scalar(entry.bottom)
@@ -246,6 +252,8 @@ def pairs(
 
 def multiply(left: Series, right: Series, order: int) -> Series:
     """The words of the product `left` times `right` that are no heavier than `order`."""
+    if left.keys() == {()}:  # a multiple of the identity
+        return {word: left[()] * b for word, b in right.items() if weight(word) <= order}
     product: Series = {}
     for u, a, v, b in pairs(left, right, order, weight):
         put(product, u + v, a * b)

@@ -114,8 +114,9 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
     letters = scheme.frozen.letters(scheme.clock, scheme.kinds)
-    absorbed = absorb_linear_flow and all(covariant(step) for _, step in scheme.exact.places())
-    absent = (*letters.absent, "L") if absorbed and not letters.steady else letters.absent
+    open_flow = absorb_linear_flow and not letters.steady
+    absorbed = open_flow and all(covariant(step) for _, step in scheme.exact.places())
+    absent = (*letters.absent, "L") if absorbed else letters.absent
     rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
     if scheme.frozen.of_score:
         rename.append(("F", field.number(1), "L"))

@@ -22,7 +22,7 @@ StateSeries = dict[Term, Any]
 TreeSeries = dict[Tree, Any]
 
 STATE: Term = ((), ())
-SCALED: Tree = (0, (STATE,))  # e'[y]: what a factor on the state that is not 1 leaves
+ROWS: Term = ((), (0, (STATE,)))  # e'[y]: what the rows' factors on the state are beside 1, all together
 
 
 @cache
