@@ -97,12 +97,20 @@ class Field:
                 result = result * self.scalar(arg)
             return result
         if isinstance(entry, Quotient):
-            bottom = self.scalar(entry.bottom)
-            if not self.surely(bottom):
-                may = "may divide" if bottom else "divides"
-                raise InputError(f"the entry {entry} {may} by zero; take other values of its scalars.")
-            return self.scalar(entry.top) / bottom
+            return self.scalar(entry.top) / self.divisor(entry)
         raise InputError(f"entry {entry} is a block where a scalar is needed.")
+
+    def divisor(self, entry: Quotient) -> Any:
+        """The element that a quotient divides by.
+
+        raises   InputError where that is zero, UndecidedError where it may be
+        """
+        bottom = self.scalar(entry.bottom)
+        if not bottom:
+            raise InputError(f"the entry {entry} divides by zero; take other values of its scalars.")
+        if not self.surely(bottom):
+            raise UndecidedError(f"the entry {entry} may divide by zero within its digits; give more of them.")
+        return bottom
 
     # what the digits leave open
 

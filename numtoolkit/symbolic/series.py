@@ -105,7 +105,7 @@ class SeriesExpansion:
                 result = multiply(self.read(arg), result, self.order)
             return result
         if isinstance(entry, Quotient):
-            bottom = self.field.scalar(entry.bottom)
+            bottom = self.field.divisor(entry)
             return {word: c / bottom for word, c in self.read(entry.top).items()}
         if isinstance(entry, Flow):
             return self.flow(self.jets(entry.L), self.field.scalar(entry.a), self.field.scalar(entry.b))

@@ -156,7 +156,7 @@ class Conditions:
                 result = _product(result, self.read(arg, z))
             return result
         if isinstance(entry, Quotient):
-            bottom = scalar(entry.bottom)
+            bottom = self.field.divisor(entry)
             return {key: value / bottom for key, value in self.read(entry.top, z).items()}
         if isinstance(entry, Flow):
             return {_exponent(z, scalar(entry.b) - scalar(entry.a)): self.field.number(1)}
