@@ -46,13 +46,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _verdicts(records: list[dict[str, Any]]) -> str:
+    from numtoolkit.symbolic.verdict import in_words
+
     rows = [
         {
             "scheme": r["scheme"],
             "claimed": orders(r["claimed"]),
             "derived": orders(r["derived"]),
             "whole run": _whole(r),
-            "verdict": r["verdict"] + ("" if r["ok"] else ", NOT AS CLAIMED"),
+            "verdict": in_words(r["verdict"], r["within"]) + ("" if r["ok"] else ", NOT AS CLAIMED"),
             "holds for": HOLDS.get(r["holds"], ""),
         }
         for r in records
@@ -67,6 +69,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
     ]
     for r in records:
         parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['why']}", width())] if r["why"] else []
+        parts += ["", *textwrap.wrap(_digits(r), width())] if r["within"] is not None else []
         if r["holds"]:
             parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
         parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []
@@ -79,6 +82,13 @@ def _whole(record: dict[str, Any]) -> str:
     parts = [show(run)]
     parts += [f"marg. {marginal}"] if marginal not in (None, run) else []
     return ", ".join(parts + ([f"filled {filled}"] if filled not in (None, run) else []))
+
+
+def _digits(record: dict[str, Any]) -> str:
+    """What the digits of a scheme's numbers leave open, and how well each order holds."""
+    tolerances = ", ".join(f"{p} to {size:.1e}" for p, size in record["tolerances"].items() if size)
+    left = f"{record['scheme']}: what its digits leave open is below 2^-{record['within']} and taken for 0"
+    return f"{left}; order {tolerances}." if tolerances else f"{left}."
 
 
 def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> list[str]:

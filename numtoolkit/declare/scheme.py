@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from numtoolkit.declare import checks
-from numtoolkit.declare.entries import ZERO, Const, Entry, number, substitute, symbol, symbols
+from numtoolkit.declare.entries import ZERO, Ball, Const, Entry, balls, number, substitute, symbol, symbols
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
@@ -243,15 +244,25 @@ class Scheme:
         """Every parameter's value: bound or default."""
         return {p.name: p.default for p in self.params} | dict(self.values)
 
-    def exact(self, step: Step | None = None) -> Step:
-        """A step (by default the inner one) as proofs read it: free parameters that are not bound stay symbols."""
-        return (step or self.steps.inner).map(self.exact_scalar)
+    @cached_property
+    def exact(self) -> Steps:
+        """The steps as proofs read them: free parameters that are not bound stay symbols."""
+        return self.steps.map(lambda _, step: step.map(self.exact_scalar))
+
+    @cached_property
+    def balls(self) -> frozenset[Ball]:
+        """The numbers of its steps, and of its dynamics, that are known to some digits only."""
+        items = [item for _, step in self.exact.places() for item in step.items]
+        entries = [self.exact_scalar(self.tau), self.exact_scalar(self.reference)]
+        known = (own for quantity in self.quantities for own in (quantity.rule, quantity.expansion))
+        entries += [self.exact_scalar(entry) for entry in known if isinstance(entry, Entry)]
+        return frozenset().union(*map(balls, entries), *(balls(entry) for item in items for entry in item.scalars))
 
     def exact_scalar(self, entry: Entry | int) -> Entry:
         """An entry as proofs read it, for example `tau` or `reference`."""
         values = {p.name: p.default for p in self.params if not p.free} | dict(self.values)
-        result: Entry = substitute(entry, values) if isinstance(entry, Entry) else number(entry)
-        return result
+        exact: Entry = entry if isinstance(entry, Entry) else number(entry)
+        return substitute(exact, values) if values else exact
 
     def to_json(self) -> str:
         """The scheme as the text of a JSON file, which `from_json` reads to an equal scheme.

@@ -27,6 +27,11 @@ class Row:
     def __repr__(self) -> str:
         return f"<Row {brief(f'{self.name} = ' + ' + '.join(f'({e}) {s}' for s, e in self.terms), 200)}>"
 
+    @property
+    def scalars(self) -> tuple[Entry, ...]:
+        """Every entry, the abscissa included."""
+        return (self.at, *(entry for _, entry in self.terms))
+
 
 @dataclass(frozen=True)
 class Eval:
@@ -38,6 +43,11 @@ class Eval:
     at: Entry
     network_time: Entry
 
+    @property
+    def scalars(self) -> tuple[Entry, ...]:
+        """Every entry: its two times."""
+        return self.at, self.network_time
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -45,6 +55,11 @@ class Noise:
 
     name: str
     covariance: Entry
+
+    @property
+    def scalars(self) -> tuple[Entry, ...]:
+        """Every entry: the covariance."""
+        return (self.covariance,)
 
 
 Item = Row | Eval | Noise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from fractions import Fraction
 from typing import Any
 
@@ -18,21 +19,24 @@ from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import add, powers_of_h, show_power
-from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
+from numtoolkit.symbolic.runge_kutta import Tableau, tableau_of
+from numtoolkit.symbolic.series import LENGTH, add, powers_of_h, show_power
+from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, field_of
 from numtoolkit.symbolic.trees import (
+    ROWS,
     STATE,
     Exact,
     StateSeries,
     Term,
     apply,
+    beside_one,
     network,
     show_term,
     term_weight,
     vanishes,
 )
 
-HIGHEST = 8
+HIGHEST, HIGHEST_PLAIN = 8, 10  # orders that are looked for, the second of plain Runge-Kutta steps
 
 
 @dataclass(frozen=True)
@@ -41,46 +45,77 @@ class Order:
 
     A residual is the coefficient of h^(p+1) and its term: a term of less weight has so many powers of h from the step
     quantities of the scheme.
+
+    zeros   residuals to order p + 1, by order and term, that are taken for 0: the digits of the scheme's numbers leave
+            it open
+    sizes   the largest absolute residual by order, as far as orders were looked at; none of a scheme with symbols
     """
 
     p: int
     residuals: dict[Term, Any]
     field: Field
+    zeros: dict[tuple[int, Term], Any] = dataclass_field(default_factory=dict)
+    sizes: tuple[Fraction, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Order {self.p}: {counted(len(self.residuals), 'residual')} of order {self.p + 1}>"
 
+    @property
+    def doubt(self) -> Fraction:
+        """How large the residuals may be that are taken for 0."""
+        return max(map(self.field.size, self.zeros.values()), default=Fraction(0))
+
     def table(self) -> list[dict[str, object]]:
         """Residuals as order, tree, value, simplest trees first."""
-        shown = ((show_power(self.p + 1 - term_weight(t)) + show_term(t), v) for t, v in self.residuals.items())
-        rows = sorted(((tree, self.field.text(value)) for tree, value in shown), key=lambda r: (len(r[0]), r))
-        return [{"order": self.p + 1, "tree": tree, "value": value} for tree, value in rows]
+        return self._rows({(self.p + 1, term): value for term, value in self.residuals.items()})
+
+    def open(self) -> list[dict[str, object]]:
+        """What is taken for 0, likewise."""
+        return self._rows(self.zeros)
+
+    def _rows(self, found: Mapping[tuple[int, Term], Any]) -> list[dict[str, object]]:
+        rows = sorted(
+            (
+                (order, show_power(order - term_weight(term)) + show_term(term), self.field.text(value))
+                for (order, term), value in found.items()
+            ),
+            key=lambda r: (r[0], len(r[1]), r),
+        )
+        return [{"order": order, "tree": tree, "value": value} for order, tree, value in rows]
 
 
 def order(
     scheme: Scheme,
     place: Place = INNER,
-    highest: int = HIGHEST,
+    highest: int | None = None,
     ratios: Mapping[str, Fraction] | None = None,
 ) -> Order:
     """Exact classical order of a step of the scheme, unbound parameters and step ratios symbolic.
 
     scheme   a deterministic scheme; the history of a multistep one is what its own earlier steps make of exact states
     place    which step of `Scheme.steps`, by default the inner one
-    highest  search bound; order 8 is taken to mean at least 8
+    highest  search bound, by default `HIGHEST_PLAIN` for plain Runge-Kutta steps and `HIGHEST` for others; it is taken
+             to mean at least so much
     ratios   values for some of the step ratios r0, r1, ...: an order above 4 of a scheme with history takes minutes
              with symbols, seconds with numbers; of ratios drawn at random all but a null set have the symbolic order
     raises   InputError for schemes that draw noise
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
     frame = StepInClock(scheme, place=place)
+    plain = _plain(frame, ratios)
+    last = highest if highest is not None else HIGHEST if plain is None else HIGHEST_PLAIN
     first = (scheme.claims.classical or 1) + 1
-    for weight in range(min(first, highest), highest + 1):
-        field, found = residuals(frame, weight, ratios=ratios)
-        failing = [w for w in range(weight + 1) if found[w]]
-        if failing:
-            return Order(failing[0] - 1, found[failing[0]], field)
-    return Order(highest, {}, field)
+    for weight in range(min(first, last), last + 1):
+        field, found = residuals(frame, weight, ratios=ratios) if plain is None else plain.residuals(weight)
+        failing = [w for w in range(weight + 1) if any(map(field.surely, found[w].values()))]
+        if failing or weight == last:
+            break
+    p = failing[0] - 1 if failing else last
+    sure = {term: value for term, value in found[p + 1].items() if field.surely(value)} if failing else {}
+    left = ((order, term, value) for order, terms in enumerate(found[: p + 2]) for term, value in terms.items())
+    zeros = {(order, term): value for order, term, value in left if order <= p or term not in sure}
+    sizes = () if field.names else tuple(max(map(field.size, terms.values()), default=Fraction(0)) for terms in found)
+    return Order(p, sure, field, zeros, sizes)
 
 
 def residuals(
@@ -92,16 +127,29 @@ def residuals(
     absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
     ratios              values of step ratios that are no symbols then
     """
+    plain = _plain(frame, ratios)
+    if plain is not None:
+        return plain.residuals(highest)
     depth = _depth(frame, highest, ratios)
     expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
     difference: StateSeries = dict(expansion.values(frame, depth)[frame.step.out])
     add(difference, {term: -value for term, value in expansion.state(ONE).items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
+    add(difference, {ROWS: expansion.beside})
     for term, value in difference.items():
         if not vanishes(term, expansion.reading):
             for more, own in powers_of_h(expansion.field, value, highest - term_weight(term)):
                 graded[term_weight(term) + more][term] = own
     return expansion.field, graded
+
+
+def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau | None:
+    """A step as the tableau that it is, if it is a plain Runge-Kutta step."""
+    scheme = frame.scheme
+    if frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
+        return None
+    field = field_of(frame, 0, ratios)
+    return None if LENGTH in field.names else tableau_of(scheme.name, frame.step, expansion_of(scheme, field, 1))
 
 
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
@@ -137,7 +185,8 @@ class _Expansion(History[StateSeries]):
     ) -> None:
         super().__init__()
         self.scheme, self.order = frame.scheme, order
-        self.field = Field(scalars_of(frame, depth), values=ratios)
+        self.field = field_of(frame, depth, ratios)
+        self.beside: Any = self.field.number(0)
         self.reading = expansion_of(self.scheme, self.field, order, absorb_linear_flow)
         self.exactly = Exact(self.field, self.reading.jets(L), self.reading.jets(N), order)
 
@@ -160,10 +209,8 @@ class _Expansion(History[StateSeries]):
         return total
 
     def evaluate(self, frame: StepInClock, item: Eval, state: StateSeries) -> StateSeries:
-        if state.get(STATE) != self.field.number(1):
-            raise InputError(
-                f"row {item.of!r} of scheme {self.scheme.name} is not consistent: it does not tend to the state."
-            )
+        factor = state.get(STATE, self.field.number(0))
+        self.beside = self.beside + beside_one(factor, self.field, item.of, self.scheme.name)
         # a network value enters the state under an integral, which brings one more power of h
         trees = network(state, self.field.scalar(item.network_time), self.order - 1, self.field)
         return {((), tree): value for tree, value in trees.items()}

@@ -31,7 +31,7 @@ def data_form(scheme: Scheme) -> Scheme:
         raise InputError(
             f"scheme {scheme.name} has no data form here; it must freeze the noise over noise-level steps."
         )
-    declared = scheme.exact()
+    declared = scheme.exact.inner
     evaluations = {item.name: item for item in declared.items if isinstance(item, Eval)}
     if any(item.at not in (ZERO, ONE) for item in evaluations.values()):
         raise InputError(f"scheme {scheme.name} has no data form here; its stages must lie at the ends of the step.")

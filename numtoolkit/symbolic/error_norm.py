@@ -37,7 +37,8 @@ def error_constant(scheme: Scheme) -> ErrorConstant | None:
     deterministic scheme they are those of its trees: the principal error norm of Hairer, Norsett & Wanner 1993, II.3,
     with the time derivatives and the blocks as trees of their own. Of a stochastic one they are those of mean and
     covariance on affine scores. 0 says that the order is higher where steps are equal. Norms compare schemes that
-    freeze the same quantity in the same clock: on others the trees stand for other derivatives.
+    freeze the same quantity in the same clock: on others the trees stand for other derivatives. Numbers known to some
+    digits are taken at their centres.
 
     returns  None for a scheme with a coefficient that only a grid gives
     cost     that of the order: 0.01 to 1 s, no network calls

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from numtoolkit.declare.entries import Entry, Symbol, substitute, symbols
+from numtoolkit.declare.entries import Entry, Symbol, balls, substitute, symbols
 from numtoolkit.declare.scheme import END_LEVEL, LENGTH, LEVEL, Scheme, StepQuantity
 from numtoolkit.errors import InputError
 from numtoolkit.problem.problem import Clock
@@ -60,7 +60,7 @@ def expansion(scheme: Scheme, quantity: StepQuantity) -> Entry:
     try:
         if quantity.expansion is None:
             return _derived(exact, scheme.clock, quantity.name)
-        field = Field(symbols(exact) | {LENGTH.name})
+        field = Field(symbols(exact) | {LENGTH.name}, balls=balls(exact))
         field.powers(field.scalar(exact), LENGTH.name, 1)
     except InputError:
         raise NotAnalysedError(
@@ -76,7 +76,7 @@ def _derived(rule: Entry, clock: Clock, name: str) -> Entry:
     own = Symbol(name)  # a bounded number where the clock does not say how the noise level falls
     fall = LENGTH * own if clock.fall is None else clock.fall(LEVEL, LENGTH)
     ends = substitute(rule, {END_LEVEL.name: LEVEL * (1 - FALL)})
-    field = Field(symbols(ends) | symbols(fall))
+    field = Field(symbols(ends) | symbols(fall), balls=balls(ends))
     step, power, total = field.scalar(fall), field.number(1), field.number(0)
     for c in field.powers(field.scalar(ends), FALL.name, TERMS):
         total, power = total + c * power, _cut(field, power * step)

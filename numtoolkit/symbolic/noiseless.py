@@ -20,6 +20,7 @@ from numtoolkit.declare.entries import (
     Quotient,
     Scalarlike,
     Sum,
+    balls,
     rebuild,
     substitute,
     symbols,
@@ -39,7 +40,7 @@ def without_noise(scheme: Scheme) -> Scheme | None:
     """
     known: dict[str, Scalarlike] = {**dict(scheme.values), **_settled(scheme)}
     tau, reference = (substitute(scheme.exact_scalar(entry), known) for entry in (scheme.tau, scheme.reference))
-    steps = [_plain(scheme.exact(step), known) for step in scheme.steps.distinct]
+    steps = [_plain(step, known) for _, step in scheme.exact.places()]
     quiet = all(_vanishes(noise.covariance) for step in steps for noise in step.noises)
     return _of_flow(scheme, known) if quiet and tau == reference == ZERO else None
 
@@ -70,13 +71,13 @@ def _short(entry: Entry) -> Entry:
 def _vanishes(covariance: Entry) -> bool:
     """Whether a covariance is 0: its first term is, in which no two of its parts are alike."""
     parts = covariance.args if isinstance(covariance, Sum) else (covariance,)
-    reading = SeriesExpansion(Field(symbols(covariance)), 1)
+    reading = SeriesExpansion(Field(symbols(covariance), balls=balls(covariance)), 1)
     return not any(reading.covariance(part) for part in parts)
 
 
 def _of_flow(scheme: Scheme, known: Mapping[str, Scalarlike]) -> Scheme:
     """The scheme with scalars put in, its noises left out, and what no step uses any more."""
-    steps = scheme.steps.map(lambda _, step: _without(_plain(scheme.exact(step), known)))
+    steps = scheme.exact.map(lambda _, step: _without(_plain(step, known)))
     used = set().union(*(step_symbols(step) for step in steps.distinct))
     return replace(
         scheme,

@@ -7,10 +7,11 @@ weighs j + 1. Coefficients are iterated integrals of monomials, in Q or in Q(par
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from numtoolkit.declare.entries import ZERO, At, Cov, Entry, Flow, Int, Op, Product, Quotient, Sum
 from numtoolkit.declare.scheme import LENGTH as STEP_LENGTH
@@ -29,6 +30,10 @@ LENGTH = STEP_LENGTH.name  # the length of the step, a symbol of the coefficient
 WEIGHTLESS = ("J", "j", "g")  # jets outside an integral (affine network, noise amplitude): no power of h of their own
 
 
+Key = TypeVar("Key")
+
+
+@cache
 def weight(word: Word) -> int:
     """The power of h a word comes with."""
     return sum(jet + (name not in WEIGHTLESS) for name, _, jet in word)
@@ -85,11 +90,17 @@ class SeriesExpansion:
 
     def jets(self, X: Op) -> list[Jet]:
         """Every letter of an operator up to the order."""
-        return [
-            Jet(c, ((name, row, j),), j)
-            for c, name, row in self.letters(X)
-            for j in range(1 if name in self.steady else self.order)
-        ]
+        if X not in self._jets:
+            self._jets[X] = [
+                Jet(c, ((name, row, j),), j)
+                for c, name, row in self.letters(X)
+                for j in range(1 if name in self.steady else self.order)
+            ]
+        return self._jets[X]
+
+    @cached_property
+    def _jets(self) -> dict[Op, list[Jet]]:
+        return {}
 
     # entries
 
@@ -101,12 +112,12 @@ class SeriesExpansion:
                 add(total, self.read(arg))
             return total
         if isinstance(entry, Product):
-            result: Series = {(): self.field.number(1)}
-            for arg in entry.args:
-                result = multiply(result, self.read(arg), self.order)
+            result = self.read(entry.args[-1])
+            for arg in reversed(entry.args[:-1]):
+                result = multiply(self.read(arg), result, self.order)
             return result
         if isinstance(entry, Quotient):
-            bottom = self.field.scalar(entry.bottom)
+            bottom = self.field.divisor(entry)
             return {word: c / bottom for word, c in self.read(entry.top).items()}
         if isinstance(entry, Flow):
             return self.flow(self.jets(entry.L), self.field.scalar(entry.a), self.field.scalar(entry.b))
@@ -147,7 +158,7 @@ class SeriesExpansion:
         while seeds:
             grown = []
             for word, poly in seeds:
-                add(words, {word: _value(poly, b)})
+                put(words, word, _value(poly, b))
                 for jet in L:
                     longer = jet.letters + word
                     if weight(longer) <= self.order:
@@ -211,7 +222,7 @@ class SeriesExpansion:
                 for jet in G:
                     if weight(left) + weight(right) + weight(jet.letters) <= self.order:
                         poly = [jet.coefficient * x for x in [*[self._zero] * jet.power, *_times(p, q)]]
-                        add(total, {(left, jet.letters[0], right): _value(self._primitive(poly, a), b)})
+                        put(total, (left, jet.letters[0], right), _value(self._primitive(poly, a), b))
         return total
 
 
@@ -220,14 +231,37 @@ def _backward(entry: Cov) -> bool:
     return all(operator is Q for _, operator, _ in entry.G.terms)
 
 
-def add(total: dict[Any, Any], more: dict[Any, Any]) -> None:
+def put(total: dict[Any, Any], key: Any, value: Any) -> None:
+    """total[key] += value in place, a zero dropped."""
+    summed = total[key] + value if key in total else value
+    if summed:
+        total[key] = summed
+    elif key in total:
+        del total[key]
+
+
+def add(total: dict[Any, Any], more: Mapping[Any, Any]) -> None:
     """total += more in place, zeros dropped."""
     for key, value in more.items():
-        summed = total[key] + value if key in total else value
-        if summed:
-            total[key] = summed
-        elif key in total:
-            del total[key]
+        put(total, key, value)
+
+
+def pairs(
+    left: Mapping[Word, Any], right: Mapping[Key, Any], order: int, weigh: Callable[[Key], int]
+) -> Iterator[tuple[Word, Any, Key, Any]]:
+    """(u, a, v, b) for the words u of `left` and keys v of `right` that weigh no more than `order` together.
+
+    left, right   their values are the coefficients a and b
+    weigh         the weight of a key of `right`, which is put in with its like: what is too heavy is never tried
+    """
+    graded: list[list[tuple[Key, Any]]] = [[] for _ in range(order + 1)]
+    for v, b in right.items():
+        if (own := weigh(v)) <= order:
+            graded[own].append((v, b))
+    for u, a in left.items():
+        for lighter in graded[: max(order + 1 - weight(u), 0)]:
+            for v, b in lighter:
+                yield u, a, v, b
 
 
 def powers_of_h(field: Field, value: Any, highest: int) -> Iterator[tuple[int, Any]]:
@@ -253,11 +287,11 @@ def show_power(power: int) -> str:
 
 def multiply(left: Series, right: Series, order: int) -> Series:
     """The words of the product `left` times `right` that are no heavier than `order`."""
+    if left.keys() == {()}:  # a multiple of the identity
+        return {word: left[()] * b for word, b in right.items() if weight(word) <= order}
     product: Series = {}
-    for u, a in left.items():
-        for v, b in right.items():
-            if weight(u) + weight(v) <= order:
-                add(product, {u + v: a * b})
+    for u, a, v, b in pairs(left, right, order, weight):
+        put(product, u + v, a * b)
     return product
 
 

@@ -7,8 +7,9 @@ Engines start each such step from the exact state and take evaluations beyond `d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 from numtoolkit.declare.entries import (
@@ -30,7 +31,7 @@ from numtoolkit.declare.entries import (
     walk,
 )
 from numtoolkit.declare.scheme import LENGTH, Scheme
-from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row, Step
+from numtoolkit.declare.steps import INNER, START, Eval, Place, Row, Step
 from numtoolkit.problem.operators import N as N_PART
 from numtoolkit.problem.operators import Q as Q_PART
 from numtoolkit.symbolic.expansions import expansions, primed
@@ -72,7 +73,7 @@ class StepInClock:
     @cached_property
     def step(self) -> Step:
         """The step as proofs read it, moved to its place."""
-        inner = self.scheme.exact(self.declared)
+        inner = self.scheme.exact.at(self.place)
         quantities = self._quantities(step_symbols(inner))
         read = inner.map(lambda entry: substitute(entry, quantities)) if quantities else inner
         if not self.back:
@@ -110,6 +111,18 @@ class StepInClock:
         return frame.find(old)
 
 
+def field_of(
+    frame: StepInClock, depth: int, ratios: Mapping[str, Fraction] | None = None, variables: Iterable[str] = ()
+) -> Field:
+    """The field of the numbers that an analysis of a step reads.
+
+    frame, depth  the step, and how many steps back it is followed
+    ratios        values of step ratios that are no symbols then
+    variables     further symbols
+    """
+    return Field({*scalars_of(frame, depth), *variables}, values=ratios, balls=frame.scheme.balls)
+
+
 def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: bool = False) -> SeriesExpansion:
     """How a scheme's operators become letters.
 
@@ -123,8 +136,9 @@ def expansion_of(scheme: Scheme, field: Field, order: int, absorb_linear_flow: b
     blocks = [node for _, entry in scheme.steps.inner.entries() for node in walk(entry) if isinstance(node, Op)]
     cut = any(row for block in blocks for _, _, row in block.terms)
     letters = scheme.frozen.letters(scheme.clock, scheme.kinds)
-    absorbed = absorb_linear_flow and all(covariant(scheme.exact(step)) for step in scheme.steps.distinct)
-    absent = (*letters.absent, "L") if absorbed and not letters.steady else letters.absent
+    open_flow = absorb_linear_flow and not letters.steady
+    absorbed = open_flow and all(covariant(step) for _, step in scheme.exact.places())
+    absent = (*letters.absent, "L") if absorbed else letters.absent
     rename = [("G", field.scalar(scheme.exact_scalar(scheme.tau)) ** 2, "Q")]
     if scheme.frozen.of_score:
         rename.append(("F", field.number(1), "L"))
@@ -181,20 +195,9 @@ def step_symbols(step: Step) -> set[str]:
     """Every scalar a step depends on, in its entries and abscissae."""
     found: set[str] = set()
     for item in step.items:
-        for entry in scalars_in(item):
+        for entry in item.scalars:
             found |= symbols(entry)
     return found
-
-
-def scalars_in(item: Item) -> Iterator[Entry]:
-    """Every entry of an item, abscissae included."""
-    if isinstance(item, Row):
-        yield item.at
-        yield from (entry for _, entry in item.terms)
-    elif isinstance(item, Eval):
-        yield from (item.at, item.network_time)
-    elif isinstance(item, Noise):
-        yield item.covariance
 
 
 def scalars_of(start: StepInClock, depth: int) -> set[str]:
@@ -211,7 +214,7 @@ def scalars_of(start: StepInClock, depth: int) -> set[str]:
         for name in frame.step.needs:
             source, old = frame.find(name)
             item = next(i for i in source.step.items if i.name == old)
-            found |= set().union(*(symbols(entry) for entry in scalars_in(item)))
+            found |= set().union(*(symbols(entry) for entry in item.scalars))
             if left and isinstance(item, Eval) and item.of != START:
                 todo.append((source, left - 1))
     return found

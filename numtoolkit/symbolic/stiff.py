@@ -23,9 +23,9 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.symbolic.history import History
-from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.numbers import UndecidedError
 from numtoolkit.symbolic.series import LENGTH, SeriesExpansion, powers_of_h
-from numtoolkit.symbolic.steps_back import StepInClock, covariant, scalars_of
+from numtoolkit.symbolic.steps_back import StepInClock, covariant, field_of
 
 HIGHEST = 5
 Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
@@ -36,11 +36,12 @@ VARIABLES = tuple(f"z{i}" for i in range(1, HIGHEST + 1))
 
 @dataclass(frozen=True)
 class StiffOrder:
-    """Stiff orders, each 0 if even psi_1 does not vanish."""
+    """Stiff orders, each 0 if even psi_1 does not vanish, and how large conditions may be that are taken to hold."""
 
     strong: int
     commuting: int
     weak: int
+    doubt: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,14 @@ class Node:
 
 def applies(scheme: Scheme) -> bool:
     """Whether stiff order has a meaning: a deterministic exponential scheme in a clock that makes L constant."""
-    return scheme.kind == "ode" and scheme.clock.constant_linear and covariant(scheme.exact())
+    return scheme.kind == "ode" and scheme.clock.constant_linear and covariant(scheme.exact.inner)
 
 
 def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
     """Strong, commuting and weak stiff order of the inner step, parameters and step ratios symbolic.
 
     scheme   one for which `applies` is true
+    raises   UndecidedError where the digits of its numbers leave the answer open
     cost     0.05 to 0.5 s; no network calls
     """
     conditions = Conditions(scheme, highest)
@@ -70,15 +72,17 @@ def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
     # what holds identically holds at z = 0, but its powers of h may be in the way
     known = 0 if LENGTH in conditions.field.names else strong
     weak = _last(conditions, min(strong + 1, highest), known, weak=True)
-    return StiffOrder(strong, commuting, max(strong, weak))
+    return StiffOrder(strong, commuting, max(strong, weak), conditions.doubt)
 
 
 def _last(conditions: Conditions, highest: int, known: int = 0, **kind: bool) -> int:
     """The highest order whose conditions hold, beyond a known one: one of order q times h^k fails at order q + k."""
     failing = highest + 1
     for q in range(known + 1, highest + 1):
-        if q < failing:
-            failing = min([failing, *(q + conditions.power(v) for v in conditions.values(q, **kind) if v)])
+        for function in conditions.failing(q, **kind) if q < failing else ():
+            failing = min(failing, q + conditions.power(function))
+            if failing == q:
+                break
     return failing - 1
 
 
@@ -128,10 +132,11 @@ class Conditions:
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
-        self.field = Field({*scalars_of(StepInClock(scheme), depth), *VARIABLES})
         frame, stages = StepInClock(scheme), _Stages()
+        self.field = field_of(frame, depth, variables=VARIABLES)
         self.b = stages.values(frame, depth)[frame.step.out]
         self.nodes = stages.nodes
+        self.doubt = Fraction(0)
         self._cache: dict[Any, ExpPoly] = {}
 
     def __repr__(self) -> str:
@@ -156,7 +161,7 @@ class Conditions:
                 result = _product(result, self.read(arg, z))
             return result
         if isinstance(entry, Quotient):
-            bottom = scalar(entry.bottom)
+            bottom = self.field.divisor(entry)
             return {key: value / bottom for key, value in self.read(entry.top, z).items()}
         if isinstance(entry, Flow):
             return {_exponent(z, scalar(entry.b) - scalar(entry.a)): self.field.number(1)}
@@ -203,6 +208,31 @@ class Conditions:
     def _abscissa(self, index: int, power: int) -> Any:
         c = self.field.scalar(self.nodes[index].c)
         return c**power if power else self.field.number(1)
+
+    def failing(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
+        """The conditions of order p that do not hold, as far as the digits of the scheme's numbers say.
+
+        shared, weak   as in `values`
+        """
+        hold, left = True, list[Any]()
+        for function in self.values(p, shared, weak):
+            if self._differs(function):
+                hold = False
+                yield function
+            left += function.values()
+        if hold:
+            self.doubt = max([self.doubt, *map(self.field.size, left)])
+
+    def _differs(self, function: ExpPoly) -> bool:
+        """Whether a function is surely not 0: a factor is not, and its exponential is none of the others."""
+        factors = [own for own, factor in function.items() if self.field.surely(factor)]
+        if factors and not any(all(self._apart(own, other) for other in function if other != own) for own in factors):
+            raise UndecidedError("exponentials may coincide within the digits that are given; give more of them.")
+        return bool(factors)
+
+    def _apart(self, own: Exponents, other: Exponents) -> bool:
+        left, right, zero = dict(own), dict(other), self.field.number(0)
+        return any(self.field.surely(left.get(z, zero) - right.get(z, zero)) for z in left.keys() | right.keys())
 
     def values(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
         """Every condition of order p as a function that must vanish.

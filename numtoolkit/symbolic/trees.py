@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from numtoolkit.errors import InputError
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import Jet, Series, SeriesExpansion, Word, add, weight
+from numtoolkit.symbolic.series import Jet, Series, SeriesExpansion, Word, add, pairs, put, weight
 
 Tree = tuple[int, tuple[Any, ...]]  # (time, children)
 Term = tuple[Word, Any]  # the leaf is () or a Tree
@@ -21,6 +22,7 @@ StateSeries = dict[Term, Any]
 TreeSeries = dict[Tree, Any]
 
 STATE: Term = ((), ())
+ROWS: Term = ((), (0, (STATE,)))  # e'[y]: what the rows' factors on the state are beside 1, all together
 
 
 @cache
@@ -34,6 +36,18 @@ def term_weight(term: Term) -> int:
     """The power of h that a term comes with."""
     word, leaf = term
     return weight(word) + (tree_weight(leaf) if leaf else 0)
+
+
+def beside_one(factor: Any, field: Field, row: str, scheme: str) -> Any:
+    """What a row's factor on the state at the start is beside 1, the only one with which it can be expanded.
+
+    factor, field  the number and where it lies; row, scheme  what the sentence of a refusal names
+    raises         InputError for a factor that is surely another one
+    """
+    beside = factor - 1
+    if field.surely(beside):
+        raise InputError(f"row {row!r} of scheme {scheme} is not consistent: it does not tend to the state.")
+    return beside
 
 
 def network(state: StateSeries, network_time: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
@@ -71,20 +85,16 @@ def network(state: StateSeries, network_time: Any, order: int, field: Field, lin
 def apply(series: Series, state: StateSeries, order: int) -> StateSeries:
     """A block coefficient, the `series` of its words, times a state; terms heavier than `order` are dropped."""
     terms: StateSeries = {}
-    for word, c in series.items():
-        for (inner, leaf), d in state.items():
-            if weight(word) + term_weight((inner, leaf)) <= order:
-                add(terms, {(word + inner, leaf): c * d})
+    for word, c, (inner, leaf), d in pairs(series, state, order, term_weight):
+        put(terms, (word + inner, leaf), c * d)
     return terms
 
 
 def apply_to_network(series: Series, value: TreeSeries, order: int) -> StateSeries:
     """A block coefficient, the `series` of its words, times a network value, to terms of weight `order`."""
     terms: StateSeries = {}
-    for word, c in series.items():
-        for tree, d in value.items():
-            if weight(word) + tree_weight(tree) <= order:
-                add(terms, {(word, tree): c * d})
+    for word, c, tree, d in pairs(series, value, order, tree_weight):
+        put(terms, (word, tree), c * d)
     return terms
 
 

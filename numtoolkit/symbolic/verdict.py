@@ -7,7 +7,6 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Literal
 
-from numtoolkit.declare.entries import balls
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import InputError, brief
@@ -15,10 +14,11 @@ from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.fitted_defects import step_defects
+from numtoolkit.symbolic.intervals import bits
 from numtoolkit.symbolic.marginal import marginal_order
 from numtoolkit.symbolic.noiseless import outside_window, without_noise
-from numtoolkit.symbolic.numbers import REMEDY
-from numtoolkit.symbolic.steps_back import StepInClock, scalars_in
+from numtoolkit.symbolic.numbers import UndecidedError
+from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import applies, stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
@@ -35,11 +35,12 @@ class Verdict:
                in law are of the transition, and of the marginal from an exact marginal, which error curves show; that
                one holds for affine scores where it is above the other. A stochastic scheme whose noise its parameters
                take out is proved as the scheme of the flow that it is, of its order in law too
-    verdict    proved: every claim is met exactly; higher: met, one exceeded; refuted: one is missed; not analysed:
-               there is no claim to hold against what is derived, or a claim that nothing is derived for. What is known
-               of a step quantity is that it stays bounded: as for a parameter, what holds does so for every value, and
-               what is missed is so for some
-    residuals  order, tree and exact value of what fails first (numerical minus exact)
+    verdict    proved: every claim is met exactly; higher: met, one exceeded; within: met as far as the digits of the
+               scheme's numbers say; refuted: one is missed, whatever the digits left out are; not analysed: there is
+               no claim to hold against what is derived, or a claim that nothing is derived for. What is known of a
+               step quantity is that it stays bounded: as for a parameter, what holds does so for every value, and what
+               is missed is so for some
+    residuals  order, tree and value of what fails first (numerical minus exact): exact, or an interval
     ok         every claim is met, but those that the declaration itself records as refuted, and filling steps are
                consistent: a claim for which nothing is derived is not met
     ends       orders of the steps that start and end a run, "to zero" being the one to t = 0, "remainder m" one
@@ -51,12 +52,17 @@ class Verdict:
                ratios SAMPLED, which all but a null set share, "" if nothing is derived
     steps      of a scheme with a table of fitted coefficients, each step's defects (`symbolic.fitted_defects`)
     why        one sentence on a claim that nothing is derived for, or on what is not analysed, else ""
+    within     k: what is taken for 0, because the digits of the scheme's numbers leave it open, is below 2^-k in size;
+               None where everything is decided exactly
+    zeros      the residuals that are so taken, to the order of `residuals`, like these
+    tolerances how large the residuals are that order 1, 2, ... asks to be 0, one bound for each order that was looked
+               at; none of a scheme with free parameters or step ratios
     """
 
     scheme: str
     claimed: dict[str, int | None]
     derived: dict[str, int | None]
-    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    verdict: Literal["proved", "within", "refuted", "higher", "not analysed"]
     ok: bool
     holds: str
     ends: dict[str, int] = field(default_factory=dict)
@@ -66,21 +72,35 @@ class Verdict:
     residuals: list[dict[str, object]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     why: str = ""
+    within: int | None = None
+    zeros: list[dict[str, object]] = field(default_factory=list)
+    tolerances: dict[int, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
-        return f"<Verdict {brief(self.scheme, 100)}: {self.verdict}, {orders or 'no order'}>"
+        return f"<Verdict {brief(self.scheme, 100)}: {in_words(self.verdict, self.within)}, {orders or 'no order'}>"
+
+
+def in_words(verdict: str, within: int | None) -> str:
+    """The verdict as it is printed: "proved", "within 2^-48"."""
+    return f"within 2^-{within}" if verdict == "within" else verdict
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What is derived of a scheme: its orders, those of the steps that start and end a run, and of their marginals."""
+    """What is derived of a scheme: its orders, those of the steps that start and end a run, and of their marginals.
+
+    doubt   how large is what was taken for 0
+    """
 
     derived: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(ORDERS))
     residuals: list[dict[str, object]] = field(default_factory=list)
     holds: str = ""
     ends: dict[str, int] = field(default_factory=dict)
     marginals: dict[str, int] = field(default_factory=dict)
+    doubt: Fraction = Fraction(0)
+    zeros: list[dict[str, object]] = field(default_factory=list)
+    tolerances: dict[int, float] = field(default_factory=dict)
     why: str = ""
 
 
@@ -92,9 +112,11 @@ def verify(scheme: Scheme) -> Verdict:
     """
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     try:
-        found = _Found(why=_inexact(scheme)) if _inexact(scheme) else _found(scheme)
+        found = _found(scheme)
     except NotAnalysedError as reason:
         found = _Found(why=f"it is not analysed: {reason}")
+    except UndecidedError as reason:
+        found = _Found(why=str(reason))
     derived = found.derived
     missed = [name for name in ORDERS if _below(derived[name], claimed[name])]
     above = [name for name in ORDERS if _below(claimed[name], derived[name])]
@@ -105,11 +127,14 @@ def verify(scheme: Scheme) -> Verdict:
         why = f"its coefficients {', '.join(scheme.fitted)} are fitted: what is derived holds where they stay bounded."
     elif missing and not why:
         why = f"nothing is derived of {', '.join(missing)}, which it claims; take the claim back."
-    verdict: Literal["proved", "refuted", "higher", "not analysed"]
+    within = bits(found.doubt)
+    verdict: Literal["proved", "within", "refuted", "higher", "not analysed"]
     if missed or missing:
         verdict = "refuted" if missed else "not analysed"
+    elif not any(claimed.values()):
+        verdict = "higher" if above else "not analysed"
     else:
-        verdict = "higher" if above else "proved" if any(claimed.values()) else "not analysed"
+        verdict = "within" if within is not None else "higher" if above else "proved"
     consistent = all(p >= 1 for name, p in found.ends.items() if name.startswith("remainder"))
     ok = consistent and {*missed, *missing} <= set(scheme.claims.refuted)
     inner = derived["classical"] if scheme.kind == "ode" else derived["sde_weak"]
@@ -128,6 +153,9 @@ def verify(scheme: Scheme) -> Verdict:
         found.residuals,
         step_defects(scheme),
         why,
+        within,
+        found.zeros,
+        found.tolerances,
     )
 
 
@@ -150,6 +178,7 @@ def _found(scheme: Scheme) -> _Found:
         derived={name: _least(found.derived[name], outside.derived[name]) for name in ORDERS},
         ends={name: min(p, outside.ends.get(name, p)) for name, p in found.ends.items()} | changing,
         marginals={name: min(p, outside.marginals.get(name, p)) for name, p in found.marginals.items()} | changing,
+        doubt=max(found.doubt, outside.doubt),
     )
 
 
@@ -158,12 +187,25 @@ def _found_of_flow(scheme: Scheme) -> _Found:
     found = order(scheme, ratios=ratios)
     derived: dict[str, int | None] = dict.fromkeys(ORDERS)
     derived["classical"] = found.p
-    form = _stiff_form(scheme)
+    doubts, why, form = [found.doubt], "", _stiff_form(scheme)
     if form is not None:
-        stiff = stiff_order(form)
-        derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
-    ends = {_name(place): order(scheme, place, ratios=ratios).p for place in _ends(scheme)}
-    return _Found(derived, found.table(), "sampled" if ratios else "general", ends)
+        try:
+            stiff = stiff_order(form)
+            derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
+            doubts.append(stiff.doubt)
+        except UndecidedError as reason:
+            why = f"nothing is derived of its stiff order: {reason}"
+    at_ends = {_name(place): order(scheme, place, ratios=ratios) for place in _ends(scheme)}
+    return _Found(
+        derived,
+        found.table(),
+        "sampled" if ratios else "general",
+        {name: own.p for name, own in at_ends.items()},
+        doubt=max([*doubts, *(own.doubt for own in at_ends.values())]),
+        zeros=found.open(),
+        tolerances={p: float(max(found.sizes[: p + 1])) for p in range(1, len(found.sizes))},
+        why=why,
+    )
 
 
 def _in_law(flow: _Found) -> _Found:
@@ -174,28 +216,24 @@ def _in_law(flow: _Found) -> _Found:
 
 
 def _found_in_law(scheme: Scheme) -> _Found:
-    law, marginal = weak_order(scheme), marginal_order(scheme)
+    law = weak_order(scheme)
     derived: dict[str, int | None] = dict.fromkeys(ORDERS)
-    derived |= {"sde_weak": law.weak, "sde_marginal": marginal, "sde_strong": law.strong}
-    ends, marginals = {}, {}
+    derived |= {"sde_weak": law.weak, "sde_strong": law.strong}
+    ends, marginals, doubts = {}, {}, [law.doubt]
+    if not scheme.balls:  # the marginal is decided at a point, which numbers known to some digits do not have
+        derived["sde_marginal"] = marginal_order(scheme)
     for place in _ends(scheme):
         if StepInClock(scheme, place=place).declared.noises:
-            ends[_name(place)] = weak_order(scheme, place).weak
-            marginals[_name(place)] = marginal_order(scheme, place)
+            own = weak_order(scheme, place)
+            ends[_name(place)] = own.weak
+            doubts.append(own.doubt)
+            if not scheme.balls:
+                marginals[_name(place)] = marginal_order(scheme, place)
         else:
-            ends[_name(place)] = order(scheme, place).p
-    return _Found(derived, law.residuals, "general" if law.general else "gaussian", ends, marginals)
-
-
-def _inexact(scheme: Scheme) -> str:
-    """Why a scheme that holds balls is not analysed: an order holds for one number, and nobody knows for which."""
-    entries = [scheme.exact_scalar(scheme.tau), scheme.exact_scalar(scheme.reference)]
-    entries += [entry for step in scheme.steps.distinct for item in step.items for entry in scalars_in(item)]
-    found = sorted({repr(number) for entry in entries for number in balls(entry)})
-    if not found:
-        return ""
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return f"it holds numbers known to some digits only ({', '.join(found[:3])}{more}); {REMEDY}."
+            of_flow = order(scheme, place)
+            ends[_name(place)] = of_flow.p
+            doubts.append(of_flow.doubt)
+    return _Found(derived, law.residuals, "general" if law.general else "gaussian", ends, marginals, max(doubts))
 
 
 def _run_order(inner: int | None, ends: dict[str, int], kinds: tuple[str, ...]) -> int | None:

@@ -10,7 +10,7 @@ order 1 see the score only by its value. Of the order in law from an exact margi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -33,11 +33,13 @@ from numtoolkit.symbolic.series import (
     Word,
     add,
     multiply,
+    pairs,
     powers_of_h,
+    put,
     show_power,
     weight,
 )
-from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, scalars_of
+from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, field_of
 
 HIGHEST = 6
 Triple = tuple[Word, Letter, Word]
@@ -51,12 +53,14 @@ class WeakOrder:
     """weak order on Gaussian laws, strong order (None if a noise is not tied to a path), first failing residuals.
 
     general  whether the weak order holds for every smooth score, not only for affine ones
+    doubt    how large residuals may be that are taken for 0: the digits of the scheme's numbers leave it open
     """
 
     weak: int
     strong: int | None
     general: bool
     residuals: list[dict[str, object]]
+    doubt: Fraction = Fraction(0)
 
     def __repr__(self) -> str:
         law = "every smooth score" if self.general else "affine scores"
@@ -75,14 +79,18 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
     if scheme.kind != "sde":
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
     p, (field, mean, noise, path) = first_defects(StepInClock(scheme, place=place), highest)
-    words = [(show_power(k) + _show_word(w), value) for w, k, value in _leading(mean, field, p, weight)]
-    triples = [(show_power(k) + _show_triple(t), c) for t, k, c in _leading(noise, field, p, triple_weight)]
-    rows = words + triples
+    words, triples = _graded(mean, field, p, weight), _graded(noise, field, p, triple_weight)
+    wrong = [(show_power(k) + _show_word(w), c) for w, k, total, c in words if total == p and field.surely(c)]
+    spread = [(show_power(k) + _show_triple(t), c) for t, k, total, c in triples if total == p and field.surely(c)]
+    rows = wrong + spread
     weak = p - 1 if rows else p
-    matched = p - 1 if words else p
-    strong = None if path is None else min(matched, min((weight(word) for word, _ in path), default=p))
+    matched = p - 1 if wrong else p
+    off = [word for (word, _), poly in (path or {}).items() if any(map(field.surely, poly))]
+    strong = None if path is None else min(matched, min(map(weight, off), default=p))
+    doubt = max((field.size(c) for _, _, total, c in words + triples if total <= weak), default=Fraction(0))
     residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
-    return WeakOrder(weak, strong, weak <= 1, sorted(residuals, key=lambda r: (len(str(r["tree"])), str(r["tree"]))))
+    residuals.sort(key=lambda r: (len(str(r["tree"])), str(r["tree"])))
+    return WeakOrder(weak, strong, weak <= 1, residuals, doubt)
 
 
 @lru_cache(maxsize=1)  # two engines ask for them, one after the other
@@ -90,18 +98,21 @@ def first_defects(frame: StepInClock, highest: int = HIGHEST) -> tuple[int, Defe
     """The lowest order at which a step differs from the exact one, or the highest tried, and its `defects` there."""
     for p in range(1, highest + 1):
         found = field, mean, covariance, _ = defects(frame, p)
-        if any(_leading(mean, field, p, weight)) or any(_leading(covariance, field, p, triple_weight)):
+        graded = _graded(mean, field, p, weight) + _graded(covariance, field, p, triple_weight)
+        if any(total == p and field.surely(value) for _, _, total, value in graded):
             break
     return p, found
 
 
-def _leading(
+def _graded(
     series: dict[Any, Any], field: Field, order: int, weigh: Callable[[Any], int]
-) -> Iterator[tuple[Any, int, Any]]:
-    """(key, power of h, coefficient) of what a series has of that order, its keys weighing less by so much."""
-    for key, value in series.items():
-        more = order - weigh(key)
-        yield from ((key, k, c) for k, c in powers_of_h(field, value, more) if k == more)
+) -> list[tuple[Any, int, int, Any]]:
+    """(key, power of h, order, coefficient) of what a series has to an order; a key weighs what h does not."""
+    return [
+        (key, k, weigh(key) + k, c)
+        for key, value in series.items()
+        for k, c in powers_of_h(field, value, order - weigh(key))
+    ]
 
 
 def _show_word(word: Word) -> str:
@@ -132,7 +143,7 @@ def defects(frame: StepInClock, order: int, values: Mapping[str, Fraction] | Non
     order   words heavier than this are dropped
     values  numbers for some of its symbols
     """
-    field = Field(scalars_of(frame, order), values=values)
+    field = field_of(frame, order, values)
     reading = expansion_of(frame.scheme, field, order)
     drift, forcing, rate = exact_jets(frame, reading)
     one, zero = field.number(1), field.number(0)
@@ -232,9 +243,7 @@ class _Past(History[Sources]):
         for entry, sources in terms:
             block = self.reading.read(entry)
             for source, series in sources.items():
-                found = total.setdefault(source, {})
-                for u, a in block.items():
-                    add(found, {u + v: a * b for v, b in series.items() if weight(u) + weight(v) <= order})
+                add(total.setdefault(source, {}), multiply(block, series, order))
         return total
 
     def evaluate(self, frame: StepInClock, item: Eval, state: Sources) -> Sources:
@@ -284,16 +293,18 @@ def exact_jets(frame: StepInClock, reading: SeriesExpansion) -> tuple[list[Jet],
 
 def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: Series, order: int) -> CovarianceSeries:
     """S C T' of two operator series and a covariance."""
+    half: CovarianceSeries = {}
+    for u, a, (left, rate, right), c in pairs(left_series, covariance, order, triple_weight):
+        put(half, (u + left, rate, right), a * c)
     found: CovarianceSeries = {}
-    inner = [(triple, triple_weight(triple), c) for triple, c in covariance.items()]
-    outer = [(v, weight(v), b) for v, b in right_series.items()]
-    for u, a in left_series.items():
-        for v, heavy, b in outer:
-            room = order - weight(u) - heavy
-            for (left, rate, right), own, c in inner if room > 0 else ():  # a rate weighs 1 at least
-                if own <= room:
-                    add(found, {(u + left, rate, v + right): a * b * c})
+    for v, b, (left, rate, right), c in pairs(right_series, half, order, triple_weight):
+        put(found, (left, rate, v + right), c * b)
     return found
+
+
+def _triple_weight(key: tuple[Word, Letter, Word]) -> int:
+    left, rate, right = key
+    return weight(left) + weight((rate,)) + weight(right)
 
 
 # the noise along a path

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from numtoolkit.schemes import catalogue as every_scheme
+from tests.support import tableaus
 from tests.support.command_line import ORDERS
 
 # --- show
@@ -126,3 +127,19 @@ def test_a_failed_claim_exits_with_1(run, monkeypatch):
     code, out, err = run("verify", "ddim", "--json")
     assert code == 1
     assert json.loads(out)[0]["ok"] is False
+
+
+def test_verify_prints_and_gives_what_the_digits_leave_open(run, result, tmp_path):
+    """One line says within what, and how well each order holds; the record has verdict, bits, bounds and zeros."""
+    path = tmp_path / "tsit5.json"
+    path.write_text(tableaus.book("tsit5", tableaus.TSIT5, 5).to_json())
+    code, out, err = run("verify", path)
+    assert (code, err) == (0, "")
+    assert "within 2^-44" in out
+    text = " ".join(out.split())
+    assert "tsit5: what its digits leave open is below 2^-44 and taken for 0; order 1 to 1.7e-15, 2 to " in text
+    assert "6 to 1.1e-04." in text
+    (record,) = result("verify", path)
+    assert (record["verdict"], record["within"], record["ok"]) == ("within", 44, True)
+    assert list(record["tolerances"]) == ["1", "2", "3", "4", "5", "6"]
+    assert record["zeros"][0] | {"value": ""} == {"order": 1, "tree": "N e", "value": ""}

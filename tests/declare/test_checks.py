@@ -574,7 +574,7 @@ def test_every_scheme_of_the_catalogue_can_be_written_again():
         assert replace(own) == own
         assert replace(own.unfitted(), table=None).name == own.name
         bound = own.bind(**own.parameters())
-        assert replace(bound, steps=replace(bound.steps, inner=bound.exact())).steps.inner == bound.exact()
+        assert replace(bound, steps=replace(bound.steps, inner=bound.exact.inner)).steps.inner == bound.exact.inner
 
 
 def test_a_quantity_may_read_any_parameter():
