@@ -46,8 +46,7 @@ class Order:
     A residual is the coefficient of h^(p+1) and its term: a term of less weight has so many powers of h from the step
     quantities of the scheme.
 
-    zeros   residuals to order p + 1, by order and term, that are taken for 0: the digits of the scheme's numbers leave
-            it open
+    zeros   residuals to order p + 1, by order and term, that may be 0: the digits of the scheme's numbers leave it open
     sizes   the largest absolute residual by order, as far as orders were looked at; none of a scheme with symbols
     """
 
@@ -62,8 +61,9 @@ class Order:
 
     @property
     def doubt(self) -> Fraction:
-        """How large the residuals may be that are taken for 0."""
-        return max(map(self.field.size, self.zeros.values()), default=Fraction(0))
+        """How large the residuals to order p may be, which are taken for 0."""
+        taken = (value for (order, _), value in self.zeros.items() if order <= self.p)
+        return max(map(self.field.size, taken), default=Fraction(0))
 
     def table(self) -> list[dict[str, object]]:
         """Residuals as order, tree, value, simplest trees first."""
@@ -149,7 +149,9 @@ def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau
     if frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None
     field = field_of(frame, 0, ratios)
-    return None if LENGTH in field.names else tableau_of(scheme.name, frame.step, expansion_of(scheme, field, 1))
+    if LENGTH in field.names:
+        return None
+    return tableau_of(scheme.name, frame.step, expansion_of(scheme, field, HIGHEST_PLAIN))
 
 
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
