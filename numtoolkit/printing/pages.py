@@ -152,11 +152,14 @@ def parameter(param: Param, value: Fraction) -> str:
 
 def quantity(own: StepQuantity) -> str:
     """A step quantity on one line: what it is, its rule where that is an entry, what proofs take it for."""
-    rule = f"{own.name} = {own.rule}" if isinstance(own.rule, Entry) else own.name
-    known = "" if own.expansion is None else f"{own.expansion} as h falls, {own.name} there a number that stays bounded"
-    known = f"{own.name} itself, which stays bounded as h falls" if own.expansion == symbol(own.name) else known
-    text = f"{rule}: {own.sentence}" if own.sentence else rule
-    return f"{text}; {known}" if known else text
+    parts = [f"{own.name}: {own.sentence}" if own.sentence else own.name]
+    if isinstance(own.rule, Entry):
+        parts.append(f"{own.name} = {own.rule}, s and s_end the noise levels at the start and end of the step")
+    if own.expansion == symbol(own.name):
+        parts.append("it stays bounded as h falls")
+    elif own.expansion is not None:
+        parts.append(f"as h falls it is {own.expansion}, {own.name} there a number that stays bounded")
+    return "; ".join(parts)
 
 
 def claims(found: Claims | dict[str, int | None]) -> str:

@@ -39,7 +39,8 @@ class Verdict:
                scheme's numbers say; refuted: one is missed, whatever the digits left out are; not analysed: there is
                no claim to hold against what is derived, or a claim that nothing is derived for. What is known of a
                step quantity is that it stays bounded: as for a parameter, what holds does so for every value, and what
-               is missed is so for some
+               is missed is so for some. Nothing is known of fitted coefficients: orders are those of a family whose
+               coefficients stay bounded, and no claim is proved by them
     residuals  order, tree and value of what fails first (numerical minus exact): exact, or an interval
     ok         every claim is met, but those that the declaration itself records as refuted, and filling steps are
                consistent: a claim for which nothing is derived is not met

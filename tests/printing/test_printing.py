@@ -429,3 +429,16 @@ def test_a_step_quantity_is_explained_where_its_scheme_is_printed():
             assert quantity.sentence
             assert f"quantity {quantity.name}: {quantity.sentence}" in text
     assert "B_{xm}" in printing.latex(scheme("conjugate-optimal"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("gauss-fit-2m", "as h falls it is 1 + h*bend, bend there a number that stays bounded"),
+        ("iia-ddim", "fall = s_end/s, s and s_end the noise levels at the start and end of the step"),
+        ("conjugate-optimal", "it stays bounded as h falls"),
+    ],
+)
+def test_a_step_quantity_is_printed_with_what_proofs_take_it_for(spec, words):
+    """Its expansion, or the rule from which that is derived."""
+    assert words in " ".join(printing.text(scheme(spec)).split())
