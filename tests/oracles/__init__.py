@@ -3,6 +3,10 @@
 Nothing here reads a declaration, an entry or a program, and nothing is imported of the rooms that hold them: an oracle
 knows a process by its functions of time, and a network as the data prediction D. A formula is a generator of the
 states after each step; `states` runs one for a scheme of the catalogue.
+
+    common        a run, quadrature, the orders of a multistep run, what a one-step run spends
+    levels        x = z/alpha against the noise level, variation of constants, the steps that fill a budget
+    runge_kutta, multistep, stochastic, classical, fitted   the formulas, `image_space` all of them by name
 """
 
 from __future__ import annotations

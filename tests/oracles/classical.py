@@ -54,7 +54,9 @@ def euler_maruyama(run: Run) -> Iterator[Any]:
 # --- conjugate integrators (arXiv:2310.07894 eqs. 9-13) on a scalar process, where B is a number
 
 
-def conjugate(line: Line, B: Callable[[float], float], integral: Callable[[float, float], float], mean: float = 0.0):
+def conjugate(
+    line: Line, B: Callable[[float], float], integral: Callable[[float, float], float], mean: float = 0.0
+) -> Iterator[Any]:
     """The frame z^ = A_t z with A = exp(int (B - F)) and one noise per step, stepped by Euler's method.
 
     In x = z/alpha: x' = e^b (1 - h B(t)) x + int_s^s' e^(b(r)) dr eps, b the integral of B from a point to the end of

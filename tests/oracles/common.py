@@ -17,6 +17,7 @@ Formula = Callable[..., Iterator[Any]]
 
 
 def no_normals(step: int, slot: int) -> Any:
+    """The normals of a run that draws none."""
     raise AssertionError(f"the formula draws noise {slot} in step {step}, but there are no normals")
 
 

@@ -208,6 +208,7 @@ class Abscissae:
 
 
 def one(c: Floats) -> Floats:
+    """The weight 1."""
     return np.ones_like(c)
 
 

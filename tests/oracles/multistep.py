@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 
 from tests.oracles.common import Formula, gauss, lagrange, order, phi, spent
-from tests.oracles.levels import Abscissae, Frame, Line, data_in_log_snr, filling, gaussian_frame, in_levels, krogstad
-from tests.oracles.levels import noise_in as noise_frame
+from tests.oracles.levels import (
+    Abscissae,
+    Frame,
+    Line,
+    data_in_log_snr,
+    filling,
+    gaussian_frame,
+    in_levels,
+    krogstad,
+    noise_in,
+)
 
 # x at t from x at levels[0]: the order of the step is the number of values it is given, the newest first
 Rule = Callable[[Any, float, Sequence[float], Sequence[Any]], Any]
@@ -184,12 +193,17 @@ def unipc(line: Line, p: int, variant: str = "bh2", ending: str = "lower") -> It
 
 # --- the noise in the noise level and in process time
 
-ADAMS = {1: [1], 2: [3 / 2, -1 / 2], 3: [23 / 12, -16 / 12, 5 / 12], 4: [55 / 24, -59 / 24, 37 / 24, -9 / 24]}
+ADAMS: dict[int, list[float]] = {
+    1: [1],
+    2: [3 / 2, -1 / 2],
+    3: [23 / 12, -16 / 12, 5 / 12],
+    4: [55 / 24, -59 / 24, 37 / 24, -9 / 24],
+}
 
 
 def deis_tab(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
     """arXiv:2204.13902 eqs. 14-15: C_j = int l_j(t) (ds/dt) dt, l_j of degree k in process time."""
-    frame = noise_frame(line, "time")
+    frame = noise_in(line, "time")
     yield from multistep(line, frame, adams_in(frame), k + 1, opening, ending)
 
 
@@ -200,7 +214,7 @@ def deis_rhoab(line: Line, k: int, opening: str = "raised", ending: str = "full"
         whole = np.inf  # one panel is exact for polynomials
         return x + sum(gauss(lagrange(levels, j), levels[0], t, whole) * e for j, e in enumerate(eps))
 
-    yield from multistep(line, noise_frame(line, "noise-level"), rule, k + 1, opening, ending)
+    yield from multistep(line, noise_in(line, "noise-level"), rule, k + 1, opening, ending)
 
 
 def transfer(x: Any, t: float, levels: Sequence[float], eps: Sequence[Any]) -> Any:
@@ -210,7 +224,7 @@ def transfer(x: Any, t: float, levels: Sequence[float], eps: Sequence[Any]) -> A
 
 def ipndm(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
     """arXiv:2204.13902 appendix H.2: the weights of equal steps on whatever grid."""
-    yield from multistep(line, noise_frame(line, "noise-level"), transfer, k, opening, ending)
+    yield from multistep(line, noise_in(line, "noise-level"), transfer, k, opening, ending)
 
 
 def pseudo(line: Line, clock: str, warm_up: Callable[[Line, Any, float, float], Any], m: int, k: int) -> Iterator[Any]:
@@ -218,7 +232,7 @@ def pseudo(line: Line, clock: str, warm_up: Callable[[Line, Any, float, float], 
 
     A budget too small for the warm-up is spent in whole steps of it and one of fewer evaluations.
     """
-    x, frame = line.x, noise_frame(line, clock)
+    x, frame = line.x, noise_in(line, clock)
     levels: list[float] = []
     values: list[Any] = []
     short = line.run.nfe is not None and line.run.nfe < m * (k - 1) + line.run.to_zero

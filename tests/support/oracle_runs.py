@@ -24,10 +24,12 @@ from tests.support.fitted_schemes import table_of
 # Noise levels of two grids: their first, and each over the next. Ratios of neighbouring steps are far from 1.
 GRIDS = {"long": (40.0, (2.9, 1.7, 3.4, 2.2, 2.5, 1.5, 2.7, 1.9)), "short": (5.0, (1.3, 2.1, 1.2, 1.7, 1.4, 1.9))}
 STARTS = np.array([0.3, -1.1, 0.8])  # over sigma
+STEPS = 8  # of a whole run
+BUDGETS = range(1, 40)  # among which one is looked for that reaches a place which whole runs do not
 # Parameters away from their defaults, at which weights may vanish or terms be equal.
 OTHER = {
     "c2": "1/3", "c3": "3/4", "r_1": "1/4", "r_2": "1/2", "shift": "1/30", "tau": "1/2", "eta": "1/2",
-    "sigma_data": "3/4", "mean": "1/3", "churn": "2", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
+    "sigma_data": "3/4", "mean": "1/3", "churn": "1", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
 }  # fmt: skip
 process = cache(processes.process)
 
@@ -107,7 +109,7 @@ def formula_of(own: Scheme, case: Case) -> list[Any]:
 
 
 def gap(one: list[Any], other: list[Any]) -> float:
-    """The largest difference of two runs in any step, over the largest state from there on or 1; inf without one."""
+    """The largest difference of two runs in any step, over the largest state there or 1; inf where there is none."""
     if len(one) != len(other):
         return np.inf
     difference, size = (np.abs(part).max(axis=1) for part in (np.array(one) - np.array(other), np.array(other)))
@@ -115,20 +117,18 @@ def gap(one: list[Any], other: list[Any]) -> float:
 
 
 @cache
-def cases(own: Scheme, on: str, longest: int = 8, budgets: int = 40) -> tuple[Case, ...]:
+def cases(own: Scheme, on: str) -> tuple[Case, ...]:
     """Runs on a process in which the step at every place of a scheme occurs: whole ones, to t = 0, and budgets.
 
     Where parameters are open there are two more runs with other values of them.
-    longest  steps of whole runs
-    budgets  the largest budget that is looked at for a place that occurs in none of the others
     """
     if on != "edm":  # what a run is made of does not depend on the process
-        return tuple(replace(case, process=on) for case in cases(own, "edm", longest, budgets))
+        return tuple(replace(case, process=on) for case in cases(own, "edm"))
     ends = (False, True) if own.steps.final_to_zero else (False,)
-    found = [Case(on, grid, longest, to_zero) for grid in GRIDS for to_zero in ends]
+    found = [Case(on, grid, STEPS, to_zero) for grid in GRIDS for to_zero in ends]
     missing = {at for at, _ in own.steps.places()}.difference(*(places(own, case) for case in found))
     some = range(own.nfe_per_step + 1, 2 * own.nfe_per_step)  # a whole step and a rest
-    for nfe, to_zero in product(range(1, budgets), ends):
+    for nfe, to_zero in product(BUDGETS, ends):
         if not missing and nfe not in some:
             continue
         try:
