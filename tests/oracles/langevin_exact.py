@@ -57,6 +57,7 @@ def mean_of(p, t, mean, z):
 
 
 def ddim(run):
+    """The noise is held and all of the linear part solved: B = 0."""
     return conjugate(run, lambda p, C_skip, t: lambda s: 0 * blocks(s))
 
 
@@ -77,6 +78,8 @@ def lambda_ddim(matrix):
 
 
 def conjugate_optimal(run, *, sigma_data=0.5, mean=0.0):
+    """psld.md 5.2: the B that leaves a Gaussian law of the data no error of second order."""
+
     def B(p, C_skip, t):
         best = smallest_root(*local_error(p, C_skip, t, sigma_data))
         return lambda s: blocks(0 * s) + best
@@ -191,6 +194,8 @@ class Held:
 
 
 def lagrange(known, j):
+    """The polynomial that is 1 at known[j] and 0 at the others."""
+
     def basis(x):
         return np.prod([(x - own) / (known[j] - own) for i, own in enumerate(known) if i != j], axis=0) + 0 * x
 
@@ -283,8 +288,10 @@ def order(n, N, k, opening="raised", ending="full"):
 
 
 def bashforth(held, k, opening, ending):
+    """Adams-Bashforth; a run too short to open and to end has its orders rise as far as its end lets them."""
     run, z, values = held.run, np.asarray(held.run.start), []
     times, N = run.times, len(run.times) - 1
+    opening = "raised" if N < k - 1 + {"lower": k - 1, "ddim": 1}.get(ending, 0) else opening
     for n, (t, u) in enumerate(pairwise(times)):
         xi = run.normals(n, 0) if held.tau else None
         if opening == "runge-kutta" and n < k - 1:

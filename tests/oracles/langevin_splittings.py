@@ -19,11 +19,13 @@ from tests.oracles.langevin import Langevin, apply, carried, inverse_turned, low
 
 
 def kick_x(p, z, S, h, q):
+    """A: x moves with m and the score held; q = 2 also undoes the damping of O."""
     x, m = z
     return np.stack([x + h / 2 * (q * p.Gamma * (x + S[0]) - p.k * m), m])
 
 
 def kick_m(p, z, S, h, q):
+    """B: m moves with x and the score held."""
     x, m = z
     return np.stack([x, m + h / 2 * (x + q * p.nu * (m + p.M * S[1]))])
 
@@ -39,28 +41,33 @@ def forward_euler(p, s, z, t, h, q):
 
 
 def nse(p, s, z, t, u, h):
+    """Each kick with a score of its own, told the start."""
     z = kick_m(p, z, s(z, t), h, 1)
     return kick_x(p, z, s(z, t), h, 1)
 
 
 def rse(p, s, z, t, u, h):
+    """Both kicks with the first score."""
     S = s(z, t)
     return kick_x(p, kick_m(p, z, S, h, 1), S, h, 1)
 
 
 def nvv(p, s, z, t, u, h):
+    """B, A, B with scores of their own, all told the start."""
     z = kick_m(p, z, s(z, t), h / 2, 1)
     z = kick_x(p, z, s(z, t), h, 1)
     return kick_m(p, z, s(z, t), h / 2, 1)
 
 
 def rvv(p, s, z, t, u, h, told=None):
+    """The first score for B and A; the last B with one told the end, or `told`."""
     S = s(z, t)
     z = kick_x(p, kick_m(p, z, S, h / 2, 1), S, h, 1)
     return kick_m(p, z, s(z, u if told is None else told), h / 2, 1)
 
 
 def rvv_unshifted(p, s, z, t, u, h):
+    """The last score told the start as well."""
     return rvv(p, s, z, t, u, h, told=t)
 
 
@@ -74,6 +81,7 @@ def damped(p, z, h, xi, variance=None):
 
 
 def kept_variance(p, h):
+    """Of the noises in x and m that keep N(0, diag(1, M)) through O."""
     return 1 - np.exp(-h * p.Gamma), p.M * (1 - np.exp(-h * p.nu))
 
 
@@ -86,29 +94,34 @@ def injected(p, t, u, h, reading, lambda_s, part):
 
 
 def noba(p, s, z, t, u, h, draw):
+    """O, B, A with scores of their own."""
     z = damped(p, z, h, draw(0))
     z = kick_m(p, z, s(z, t), h, 2)
     return kick_x(p, z, s(z, t), h, 2)
 
 
 def roba(p, s, z, t, u, h, draw, reading="rate", *, lambda_s=1.0, part="x"):
+    """O, then B and A with one score."""
     z = damped(p, z, h, draw(0), injected(p, t, u, h, reading, lambda_s, part))
     S = s(z, t)
     return kick_x(p, kick_m(p, z, S, h, 2), S, h, 2)
 
 
 def nbao(p, s, z, t, u, h, draw):
+    """B, A with scores of their own, then O."""
     z = kick_m(p, z, s(z, t), h, 2)
     z = kick_x(p, z, s(z, t), h, 2)
     return damped(p, z, h, draw(0))
 
 
 def rbao(p, s, z, t, u, h, draw):
+    """B and A with one score, then O."""
     S = s(z, t)
     return damped(p, kick_x(p, kick_m(p, z, S, h, 2), S, h, 2), h, draw(0))
 
 
 def nobab(p, s, z, t, u, h, draw):
+    """O, B, A, B with scores of their own, all told the start."""
     z = damped(p, z, h, draw(0))
     z = kick_m(p, z, s(z, t), h / 2, 2)
     z = kick_x(p, z, s(z, t), h, 2)
@@ -116,6 +129,7 @@ def nobab(p, s, z, t, u, h, draw):
 
 
 def robab(p, s, z, t, u, h, draw):
+    """O, then B and A with one score, the last B with one told the end."""
     z = damped(p, z, h, draw(0))
     S = s(z, t)
     z = kick_x(p, kick_m(p, z, S, h / 2, 2), S, h, 2)
@@ -167,11 +181,15 @@ def middle_time(p, t, u):
 
 
 def noise_of(p, S, t):
+    """e with S = -L^-T e."""
     return -apply(turned(p.noise_factor(t)), S)
 
 
 def conjugate_kick(p, z, e, t, u, q, shift, row):
-    """B (row m) or A (row x) over [u, t]: factors f = exp(lambda (s - u) + q b c (s - u)), c the damping of the row."""
+    """B (row m) or A (row x) over [u, t]: factors f = exp(lambda (s - u) + q b c (s - u)), c the damping of the row.
+
+    The Euler step that takes lambda back is one in the integral of beta: lambda / beta at its start, times h.
+    """
     s, w = nodes(u, t)
     own, other = (0, 1) if row == "x" else (1, 0)
     damping, coupling = (p.Gamma, -p.k) if row == "x" else (p.nu, 1.0)
@@ -188,11 +206,13 @@ def conjugate_kick(p, z, e, t, u, q, shift, row):
 
 
 def cse(p, s, z, t, u, h, shift=0.0, q=1):
+    """B and A with the same e."""
     e = noise_of(p, s(z, t), t)
     return conjugate_kick(p, conjugate_kick(p, z, e, t, u, q, shift, "m"), e, t, u, q, shift, "x")
 
 
 def cvv(p, s, z, t, u, h, shift=0.0):
+    """B over the first half, A, both with the first e; B over the second half, told the end."""
     e, middle = noise_of(p, s(z, t), t), middle_time(p, t, u)
     z = conjugate_kick(p, z, e, t, middle, 1, shift, "m")
     z = conjugate_kick(p, z, e, t, u, 1, shift, "x")
@@ -200,6 +220,7 @@ def cvv(p, s, z, t, u, h, shift=0.0):
 
 
 def coba(p, s, z, t, u, h, draw, reading="rate", *, shift=0.0, lambda_s=1.0, part="x"):
+    """O, then B and A with the e after it."""
     z = damped(p, z, h, draw(0), injected(p, t, u, h, reading, lambda_s, part))
     return cse(p, s, z, t, u, h, shift, q=2)
 
@@ -210,6 +231,7 @@ def euler(p, s, z, t, u, h):
 
 
 def heun(p, s, z, t, u, h):
+    """The mean of the slopes at both ends."""
     first = euler(p, s, z, t, u, h) - z
     return z + (first + forward_euler(p, s, z + first, u, p.beta(u) * (t - u), 1) - z - first) / 2
 
@@ -241,14 +263,20 @@ REVERSE = {
 
 
 def splitting(inner, *shorter, q):
-    """The formula of runs: whole steps, a shorter one for what they leave of a budget, the denoising step to t = 0."""
+    """The formula of runs: whole steps, a shorter one for what they leave of a budget, the denoising step to t = 0.
 
-    def formula(run, *arguments, **parameters):
+    Where a run of Heun's ends in lower order, two steps of Euler's stand for its last step; one does in an odd budget.
+    """
+
+    def formula(run, *arguments, ending="full", **parameters):
         p, z = Langevin.of(run.process), np.asarray(run.start)
         to_zero = run.times[-1] == 0
         left = 0 if run.nfe is None else (run.nfe - to_zero) % (len(shorter) + 1)
         whole = len(run.times) - 1 - to_zero - bool(left)
         steps = [*[inner] * whole, *([shorter[left - 1]] if left else [])]
+        if ending == "lower":
+            lower = 2 if run.nfe is None else 2 - run.nfe % 2
+            steps = [*[inner] * (len(run.times) - 1 - lower), *shorter * (lower - to_zero)]
 
         def s(z, t):
             return score(p, run.network(z, t), z, t)
