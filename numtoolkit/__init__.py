@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numtoolkit.declare.forms import linear_multistep, runge_kutta, tableau, word
     from numtoolkit.declare.scheme import Claims, Param, Scheme
     from numtoolkit.declare.steps import Steps
-    from numtoolkit.errors import InputError, NonFiniteError, NumtoolkitError, StorageError
+    from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
     from numtoolkit.laws import law_of
     from numtoolkit.models.network import Network
     from numtoolkit.problem.grids import grid
@@ -35,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Claims",
     "InputError",
+    "InputWarning",
     "Network",
     "NonFiniteError",
     "NumtoolkitError",
@@ -65,6 +66,7 @@ __all__ = [
 _HOMES = {
     "Claims": "numtoolkit.declare.scheme",
     "InputError": "numtoolkit.errors",
+    "InputWarning": "numtoolkit.errors",
     "Network": "numtoolkit.models.network",
     "NonFiniteError": "numtoolkit.errors",
     "NumtoolkitError": "numtoolkit.errors",

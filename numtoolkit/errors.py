@@ -15,6 +15,10 @@ class InputError(NumtoolkitError, ValueError):
     """An argument, name, shape or parameter that cannot be used as given."""
 
 
+class InputWarning(UserWarning):
+    """What can be used as given, but hardly gives what it is meant for; the sentence says why, and the remedy."""
+
+
 class StorageError(NumtoolkitError, OSError):
     """A file or folder that cannot be read, trusted or written."""
 

@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of overflow: results are checked to be finite
+            warnings.formatwarning = lambda message, *where: f"numtoolkit: {message}\n"
             code = _run(words)
         sys.stdout.flush()
         return code

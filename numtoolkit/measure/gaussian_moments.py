@@ -16,11 +16,9 @@ from numtoolkit.arrays import principal_factor
 from numtoolkit.errors import InputError, counted
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
-from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import Floats, Process
-from numtoolkit.program.matrices import step_maps
+from numtoolkit.program.matrices import gaussian_networks, step_maps
 from numtoolkit.program.program import Program
-from numtoolkit.program.walk import evaluations
 
 
 @dataclass(frozen=True)
@@ -108,27 +106,7 @@ def _apply(linear: Floats, vector: Floats) -> Floats:
 
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:
     """The maps of the steps in the eigenbasis of the law, with its exact network."""
-    networks = _networks(program, law)
-    basis, variances, _ = _gaussian(law).eigen()
+    basis, variances, mean = _gaussian(law).eigen()
+    networks = gaussian_networks(program, variances, mean)
     constant = np.ones(variances.size) if basis is None else basis.sum(axis=0)
     return step_maps(program, networks.__getitem__, constant)
-
-
-def _networks(program: Program, law: Law) -> dict[float, tuple[Floats, Floats]]:
-    """For every told time (slope (d, q, k), offset (d, q)) with network output = slope z + offset.
-
-    z says about x_0 what y = e' Sigma^-1 z / I says, I = e' Sigma^-1 e, a normal with mean x_0 and variance 1 / I; so
-    E[x_0 | z] = m + g (y - m) with g = v / (v + 1 / I).
-    """
-    process = program.process
-    _, variances, mean = _gaussian(law).eigen()
-    times = np.unique([evaluation.time for evaluation in evaluations(program)])
-    e, sigma = process.kernel(times)
-    weights = np.linalg.solve(sigma, e[:, :, None])[:, :, 0]
-    information = np.einsum("ni,ni->n", e, weights)
-    row = weights / information[:, None]
-    gain = variances / (variances + 1 / information[:, None])
-    P, Q = convert("data", program.network, process, times)
-    slope = P[:, None] + gain[:, :, None, None] * (Q * row[:, None, :])[:, None]
-    offset = ((1 - gain) * mean)[:, :, None] * Q[:, None, :, 0]
-    return {float(t): (slope[n], offset[n]) for n, t in enumerate(times)}

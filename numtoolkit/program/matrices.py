@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.declare.steps import START
+from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import Floats
 from numtoolkit.program.program import CONSTANT, Affine, Draw, Program, ProgramStep
-from numtoolkit.program.walk import Walk, handed
+from numtoolkit.program.walk import Walk, evaluations, handed
 
 Matrix = NDArray[Any]  # float64, or complex128 where the network is
 AffineNetwork = Callable[[float], tuple[Matrix, Matrix]]  # told time -> slope (*batch, q, k) and offset (*batch, q)
@@ -101,3 +102,25 @@ def step_maps(program: Program, network: AffineNetwork, field: Floats) -> Iterat
         output[..., -1] += offset
         walk.send(output)
     yield from found
+
+
+def gaussian_networks(program: Program, variances: Floats, mean: Floats) -> dict[float, tuple[Floats, Floats]]:
+    """For every told time (slope (d, q, k), offset (d, q)) with network output = slope z + offset, in d directions.
+
+    z says about x_0 what y = e' Sigma^-1 z / I says, I = e' Sigma^-1 e, a normal with mean x_0 and variance 1 / I; so
+    E[x_0 | z] = m + g (y - m) with g = v / (v + 1 / I).
+
+    program           whose network it is, exact for data N(mean, variances) in independent directions
+    variances, mean   (d,) each
+    """
+    process = program.process
+    times = np.unique([evaluation.time for evaluation in evaluations(program)])
+    e, sigma = process.kernel(times)
+    weights = np.linalg.solve(sigma, e[:, :, None])[:, :, 0]
+    information = np.einsum("ni,ni->n", e, weights)
+    row = weights / information[:, None]
+    gain = variances / (variances + 1 / information[:, None])
+    P, Q = convert("data", program.network, process, times)
+    slope = P[:, None] + gain[:, :, None, None] * (Q * row[:, None, :])[:, None]
+    offset = ((1 - gain) * mean)[:, :, None] * Q[:, None, :, 0]
+    return {float(t): (slope[n], offset[n]) for n, t in enumerate(times)}

@@ -6,7 +6,7 @@ the declared steps. Coefficients are exact entries read in float64 once, before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
@@ -24,6 +24,7 @@ from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, PhaseSpaceProcess, Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.evaluator import Evaluator, Indices
+from numtoolkit.program.folding import Conversion, Folder, Terms
 
 CONSTANT = "1"  # the source that is 1 everywhere
 Block = tuple[tuple[float, ...], ...]  # rows of a small matrix over state or output blocks
@@ -42,11 +43,15 @@ class Affine:
 
 @dataclass(frozen=True)
 class Call:
-    """name = network(row `of`, process time `time`)."""
+    """name = network(row `of`, process time `time`).
+
+    moves  None where rows read `of` itself; else what a change of it, by whoever calls the network, is in the output
+    """
 
     name: str
     of: str
     time: float
+    moves: Block | None = None
 
 
 @dataclass(frozen=True)
@@ -258,17 +263,29 @@ def _lower_step(
     values = scheme.parameters()
     evaluator = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
     columns: list[list[Instruction]] = []
+    names, handed_on = Folder(), {old for _, old in step.carry}
     slot = 0
     for item in step.items:
         if isinstance(item, Row):
-            columns.append(_affine(scheme, item.name, _row(item, step, problem, evaluator), times, index))
+            terms = names.row(item.name, _row(item, step, problem, evaluator))
+            columns.append(_affine(scheme, item.name, terms, times, index))
         elif isinstance(item, Noise):
             factor = lower_factor(evaluator.block(item.covariance))
             _check_finite(scheme, item.name, factor, times, index)
             columns.append([Draw(item.name, slot, block) for block in _floats(factor)])
             slot += 1
         else:
-            columns += _call(scheme, item, problem, evaluator, network, times, index)
+            told = evaluator.time(item.network_time)
+            conversion = _conversion(item, step, problem, network, told)
+            if conversion is None:
+                columns.append([Call(item.name, item.of, t) for t in told.tolist()])
+                continue
+            terms = names.convert(item.name, conversion)
+            moves = [None] * len(index) if conversion.moves is None else _floats(conversion.moves)
+            columns.append([Call(conversion.raw, item.of, t, own) for t, own in zip(told.tolist(), moves, strict=True)])
+            row = _affine(scheme, item.name, terms, times, index)
+            if item.name in handed_on:
+                columns.append(row)
     rows = zip(*columns, strict=True)
     return [
         ProgramStep(float(times[n]), float(times[n + 1]), tuple(row), step.out, step.carry)
@@ -286,33 +303,23 @@ def _row(row: Row, step: Step, problem: Problem, evaluator: Evaluator) -> list[t
     return terms
 
 
-def _call(
-    scheme: Scheme,
-    item: Eval,
-    problem: Problem,
-    evaluator: Evaluator,
-    network: Prediction,
-    times: Floats,
-    index: Indices,
-) -> list[list[Instruction]]:
-    network_time = evaluator.time(item.network_time)
-    P, Q = problem.freeze(network, network_time)
-    offset = [(CONSTANT, problem.offset(network_time))] if problem.mean else []
-    moved = P.any() or any(blocks.any() for _, blocks in offset)
+def _conversion(item: Eval, step: Step, problem: Problem, network: Prediction, told: Floats) -> Conversion | None:
+    """What the frozen quantity is of the output of a network told the times `told`; None for the output itself."""
+    P, Q = problem.freeze(network, told)
+    offset = {CONSTANT: problem.offset(told)} if problem.mean else {}
+    moved = P.any() or any(blocks.any() for blocks in offset.values())
     if not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
-        return [[Call(item.name, item.of, float(t)) for t in network_time]]
-    raw = f"{item.name}.{network.name}"
-    terms = [(item.of, P), (raw, Q), *offset]
-    conversion = _affine(scheme, item.name, terms, times, index)
-    return [[Call(raw, item.of, float(t)) for t in network_time], conversion]
+        return None
+    read = {START, step.out, *(old for _, old in step.carry)}
+    read |= {source for row in step.items if isinstance(row, Row) for source, _ in row.terms}
+    write_out = problem.scalar is not None and problem.frozen.of_score and item.of not in read
+    return Conversion(item.of, f"{item.name}.{network.name}", P, Q, offset, write_out)
 
 
-def _affine(
-    scheme: Scheme, name: str, terms: Sequence[tuple[str, Floats]], times: Floats, index: Indices
-) -> list[Instruction]:
-    for source, blocks in terms:
+def _affine(scheme: Scheme, name: str, terms: Terms, times: Floats, index: Indices) -> list[Instruction]:
+    for source, blocks in terms.items():
         _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
-    columns = [(source, _floats(blocks)) for source, blocks in terms]
+    columns = [(source, _floats(blocks)) for source, blocks in terms.items()]
     return [
         Affine(name, tuple((source, blocks[n]) for source, blocks in columns if any(map(any, blocks[n]))))
         for n in range(len(index))

@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError
-from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, ProgramStep
+from numtoolkit.program.program import CONSTANT, Affine, Block, Call, Draw, Program, ProgramStep
 
+_CHANGED = "changed"  # the row that the caller goes on with
 V = TypeVar("V")
 Blocks = list[Any]  # one array a state part or network output
 NetworkCall = Callable[[Blocks, float], Blocks]  # (state blocks, process time) -> output blocks
@@ -117,9 +118,12 @@ class Walk(Generic[V]):
         call = self.call
         if call is None:
             raise InputError(f"the run of {self.program.scheme} is over, no evaluation is wanted; take its state.")
-        if row is not None:
-            self._names[call.of] = row
         self._names[call.name] = output
+        if row is not None:
+            if call.moves is not None:
+                self._names[_CHANGED] = row
+                self._names[call.name] = self.algebra.combine(_as_changed(call, call.moves), self.step, self._names)
+            self._names[call.of] = row
         self.index += 1
         self._go()
 
@@ -159,6 +163,13 @@ class Walk(Generic[V]):
         for name in used:
             if name in self._undrawn:
                 self._names[name] = self.algebra.draw(self._undrawn.pop(name), self.step, self._names)
+
+
+def _as_changed(call: Call, moves: Block) -> Affine:
+    """The output at a changed row as one at the row that was asked for: what is frozen over the step is the same."""
+    unit = tuple(tuple(float(i == j) for j in range(len(moves))) for i in range(len(moves)))
+    back = tuple(tuple(-c for c in row) for row in moves)
+    return Affine(call.name, ((call.name, unit), (_CHANGED, moves), (call.of, back)))
 
 
 def follow(walk: Walk[V], network: Callable[[V, float], V]) -> V:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -13,13 +14,14 @@ from numtoolkit import schemes
 from numtoolkit.arrays import Array, Floats, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
-from numtoolkit.errors import InputError, brief, counted, unknown, whole
+from numtoolkit.errors import InputError, InputWarning, brief, counted, unknown, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.problem import grids, processes
 from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
+from numtoolkit.program.rounding import warning
 from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
@@ -113,7 +115,8 @@ def sample(
     progress      a bar on stderr: None where stderr is a terminal, True always, False never
     callback      called after every step of every tile with (step, time, copy of the state)
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
-    raises        InputError for what cannot be used as given; NonFiniteError naming step, stage, time and sample
+    raises        InputError for what cannot be used as given; NonFiniteError naming step, stage, time and sample;
+                  warns, by an InputWarning, of a run that loses more than two digits of a dtype below float64
     cost          nfe evaluations of each tile; nothing is read back from the device before the end
     """
     if on_nonfinite not in NONFINITE:
@@ -225,6 +228,9 @@ def _prepared(
     if denoise:
         last = denoising(diffusion, network.predicts, float(times[-1]))
         program = replace(program, steps=(*program.steps, last))
+    told = warning(program, str(begin.like.dtype), library(begin.like).finfo(begin.like.dtype).eps / 2)
+    if told is not None:
+        warnings.warn(told, InputWarning, stacklevel=3)  # the caller of `sample` or `stepper`
     return declared, diffusion, times, begin, program
 
 

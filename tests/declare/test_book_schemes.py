@@ -17,6 +17,7 @@ from numtoolkit.program.program import Affine, lower
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.verdict import verify
+from tests.support.declarations import on_its_own_network
 
 c2, HALF = symbol("c2"), Fraction(1, 2)
 
@@ -100,7 +101,7 @@ def test_a_tableau_of_numbers_runs_as_the_book_says(process):
     """Lowered on any process, the rows weigh the drift by exactly a_ij h, h the step in process time."""
     c, A, b, _ = BOOK["kutta-3-8"]
     times = grid("quadratic", process, 3)
-    program = lower(plain("kutta", runge_kutta(c, A, b)), process, times, "score")
+    program = lower(on_its_own_network(plain("kutta", runge_kutta(c, A, b))), process, times)
     for step in program.steps:
         rows = [i for i in step.instructions if isinstance(i, Affine) and i.name in ("Y1", "Y2", "Y3", "out")]
         h = -(step.end - step.start)

@@ -22,6 +22,7 @@ from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.error_norm import error_constant
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.verdict import verify
+from tests.support.declarations import on_its_own_network
 
 c2 = symbol("c2")
 HALF_ULP = Fraction(math.ulp(0.1)) / 2
@@ -220,7 +221,7 @@ def test_runs_take_the_centre_of_a_ball_to_full_float64_precision():
 def test_a_scheme_of_decimals_runs_as_written():
     """A tableau of decimals lowers to the products of these floats with h, though nothing is proved of it."""
     own = declared(runge_kutta([0, 0.7], [[], [0.7]], [0.3, 0.7]))
-    program = lower(own, VP(), grid("quadratic", VP(), 2), "score")
+    program = lower(on_its_own_network(own), VP(), grid("quadratic", VP(), 2))
     for step in program.steps:
         h = -(step.end - step.start)
         (row,) = [i for i in step.instructions if isinstance(i, Affine) and i.name == "out"]

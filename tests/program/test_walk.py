@@ -16,6 +16,7 @@ import torch
 from numtoolkit import Network, process, sample, stepper
 from numtoolkit.errors import InputError
 from numtoolkit.problem.grids import grid
+from numtoolkit.problem.predictions import convert
 from numtoolkit.program.canonical import canonical
 from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, ProgramStep, lower
 from numtoolkit.program.walk import Evaluation, Stepper, evaluations
@@ -197,6 +198,22 @@ def test_a_changed_stage_leaves_the_state_as_it_is():
     assert walk.row[0] == 2.0
     walk.send([np.full(1, 3.0)], row=[np.full(1, 5.0)])
     assert walk.state[0] == 1.0 + 50.0 + 300.0
+
+
+@pytest.mark.parametrize("text", ["heun-edm", "rk4", "dpm-solver-3"])
+@pytest.mark.parametrize("predicts", ["data", "velocity", "flow"])
+def test_a_changed_stage_counts_where_the_rows_write_it_out(text, predicts):
+    """Whatever the network returns of the changed row, the run goes on as with the noise there, which needs no row."""
+    law, ends = process("vp"), []
+    for given in ("noise", predicts):
+        walk, values = Stepper(program_of(scheme(text), law, given), normal(law, 0)), np.random.default_rng(1)
+        while not walk.done:
+            row = [walk.row[0] + 0.1 * values.standard_normal(walk.row[0].shape)]
+            noise = values.standard_normal(row[0].shape)
+            P, Q = convert("noise", given, law, np.array([walk.time]))
+            walk.send([P[0, 0, 0] * row[0] + Q[0, 0, 0] * noise], row=row)
+        ends.append(walk.state[0])
+    np.testing.assert_allclose(ends[1], ends[0], rtol=1e-10, atol=1e-10 * np.abs(ends[0]).max())
 
 
 # --- what it draws and what it keeps --------------------------------------------------------------------------------

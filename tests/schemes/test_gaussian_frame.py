@@ -16,10 +16,10 @@ from numtoolkit.laws import Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
 from numtoolkit.problem.grids import grid
-from numtoolkit.problem.predictions import PREDICTIONS, convert
+from numtoolkit.problem.predictions import DATA, PREDICTIONS, convert
 from numtoolkit.problem.processes import CLD, EDM, PROCESSES, PSLD, VP, CosineVP, RectifiedFlow
 from numtoolkit.program.budget import evaluations, planned
-from numtoolkit.program.program import Affine, Call, lower
+from numtoolkit.program.program import Affine, Call, lower, problem_of
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
@@ -249,12 +249,11 @@ def test_a_small_sigma_data_makes_the_frame_adams_in_the_inverse_noise_level():
 
 def test_the_residual_of_the_frame_is_the_output_of_edms_network():
     """arXiv:2206.00364 table 1: D = c_skip x + c_out F."""
-    process, s, sd = EDM(), np.array([0.01, 0.5, 40.0]), 0.5
+    s, sd = np.array([0.01, 0.5, 40.0]), 0.5
     c_skip, c_out = sd**2 / (s**2 + sd**2), s * sd / np.sqrt(s**2 + sd**2)
-    for n, (conversion, expected) in enumerate(zip(s, zip(-c_skip / c_out, 1 / c_out, strict=True), strict=True)):
-        program = lower(member("ab(1)"), process, np.array([conversion, 0.001]))
-        (affine,) = [i for i in program.steps[0].instructions if i.name == "E0"]
-        np.testing.assert_allclose([block[0][0] for _, block in affine.terms], expected, rtol=1e-14, err_msg=str(n))
+    P, Q = problem_of(member("ab(1)"), EDM()).freeze(DATA, s)
+    np.testing.assert_allclose(P[:, 0, 0], -c_skip / c_out, rtol=1e-14)
+    np.testing.assert_allclose(Q[:, 0, 0], 1 / c_out, rtol=1e-14)
 
 
 @pytest.mark.parametrize("process", SCALAR, ids=IDS[:4])

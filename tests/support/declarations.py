@@ -3,6 +3,8 @@
 from dataclasses import replace
 from fractions import Fraction as F
 
+import numpy as np
+
 from numtoolkit.declare.entries import adams, phi
 from numtoolkit.declare.forms import history, past
 from numtoolkit.declare.runs import filled
@@ -20,6 +22,16 @@ MEMBERS = (
     "lambda-ddim-2(B=time, skip=mm)", "res-3s(c2=1/3)", "heun-edm-churn(churn=10, s_noise=1.003)",
     "dpm2-ancestral(eta=1/2)",
 )  # fmt: skip
+
+
+def on_its_own_network(own):
+    """The scheme on networks that return what it freezes: the rows of its programs are those that are declared."""
+
+    def itself(problem, network, t):
+        n, k = len(t), problem.width
+        return np.zeros((n, k, problem.process.blocks)), np.broadcast_to(np.eye(k), (n, k, k))
+
+    return replace(own, frozen=replace(own.frozen, of_network=itself))
 
 
 def exponential(name, c, A, b, claim=1):
