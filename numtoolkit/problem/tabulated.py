@@ -1,0 +1,324 @@
+"""Processes given by a table: the noise level at each of the N times a network was trained at.
+
+Point i = 0 .. N - 1 of a table is time i + 1, so T = N, and a network told timesteps 0 .. N - 1 has the clock t - 1:
+`Network(model, "noise", clock=lambda t: t - 1)`. Between points the log-SNR is linear in time; below the first point
+sigma / alpha is linear down to 0 at t = 0. A table is alphas_cumprod, betas or sigmas (sigma / alpha): three forms of
+one table, of which betas and sigmas keep all digits, and alphas_cumprod loses those of 1 - alphas_cumprod near 1, half
+an ulp in 1 - a.
+
+A slope that jumps at the points is no smooth function. Schemes whose coefficients are closed forms of alpha and sigma
+at the ends of steps and stages, those that freeze data or noise in log-SNR or noise level, do not see it. Where a
+coefficient is a quadrature over a step, each jump inside costs digits: with `scaled-linear` and 10 to 50 steps the
+coefficients of schemes that freeze noise in process time (`deis-tab`) are good to QUADRATURE_NOISE and those of a
+frozen residual or data in the angle to QUADRATURE_RESIDUAL; a solver's own error is far above.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.arrays import host
+from numtoolkit.errors import InputError, unknown, whole
+from numtoolkit.problem.kinds import Floats, ScalarProcess, in_range
+
+FLOOR = 2.0**-24  # of alphas_cumprod at the last point of a table with zero terminal SNR, as in diffusers
+SCALINGS = ("vp", "ve")  # alpha^2 + sigma^2 = 1, and alpha = 1
+MOST = 1_000_000  # points of a table
+
+
+# --- the three forms of a table, as log(sigma / alpha)
+
+
+def _of_log_alphas(log_a: Floats) -> Floats:
+    """log(sigma / alpha) for log(alphas_cumprod), (N,): no digit of 1 - a is lost."""
+    return (np.log(-np.expm1(log_a)) - log_a) / 2
+
+
+def of_alphas_cumprod(a: Floats) -> Floats:
+    """log(sigma / alpha), (N,), for alpha^2 = a of a process with alpha^2 + sigma^2 = 1; a last 0 is FLOOR."""
+    floored = np.append(a[:-1], a[-1] or FLOOR)
+    return (np.log1p(-floored) - np.log(floored)) / 2
+
+
+def of_betas(betas: Floats) -> Floats:
+    """log(sigma / alpha), (N,), for alpha^2 the running product of 1 - beta; a last beta of 1 gives it FLOOR."""
+    log_a = np.cumsum(np.append(np.log1p(-betas[:-1]), 0.0))
+    log_a[-1] = np.log(FLOOR) if betas[-1] == 1 else log_a[-1] + np.log1p(-betas[-1])
+    return _of_log_alphas(log_a)
+
+
+def of_sigmas(sigmas: Floats) -> Floats:
+    """log(sigma / alpha), (N,), for sigmas = sigma / alpha, k-diffusion's; a last infinite one is that of FLOOR."""
+    return np.log(np.append(sigmas[:-1], min(sigmas[-1], (1 / FLOOR - 1) ** 0.5)))
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a table is given.
+
+    log_levels    (table (N,)) -> log(sigma / alpha)
+    rises         whether its values rise with the index, None where they need not
+    low, high     its values lie strictly between; the last one may be `last`
+    """
+
+    log_levels: Callable[[Floats], Floats]
+    rises: bool | None
+    low: float
+    high: float
+    last: float
+
+
+FORMS = {
+    "alphas_cumprod": Form(of_alphas_cumprod, False, 0.0, 1.0, 0.0),
+    "betas": Form(of_betas, None, 0.0, 1.0, 1.0),
+    "sigmas": Form(of_sigmas, True, 0.0, np.inf, np.inf),
+}
+
+
+def checked(form: str, table: Any) -> Floats:
+    """The table as float64 (N,), named by its form.
+
+    raises   InputError, naming the first bad index and its value
+    """
+    values = host(form, table)
+    if values.ndim != 1 or not 2 <= len(values) <= MOST or values.dtype.kind not in "fiu":
+        raise InputError(
+            f"{form} has shape {values.shape} of {values.dtype}; give a list of 2 numbers or more, one a timestep."
+        )
+    own, values = FORMS[form], values.astype(np.float64)
+    within = (own.low < values) & (values < own.high)
+    within[-1] |= values[-1] == own.last
+    if not within.all():
+        i = int(np.argmin(within))
+        raise InputError(f"{form}[{i}] = {values[i]:g} is not between {own.low:g} and {own.high:g}; mend the table.")
+    if own.rises is not None:
+        _check_direction(form, values, own.rises)
+    return values
+
+
+def _check_direction(form: str, values: Floats, rises: bool) -> None:
+    steps = np.diff(values) if rises else -np.diff(values)
+    if (steps <= 0).any():
+        i = int(np.argmax(steps <= 0)) + 1
+        way, other = ("rise", "falls") if rises else ("fall", "rises")
+        remedy = f"it {other} throughout: turn it round" if (steps < 0).all() else "mend the table"
+        raise InputError(
+            f"{form}[{i}] = {values[i]:.9g} after {values[i - 1]:.9g}: a table must {way} strictly with the "
+            f"timestep; {remedy}."
+        )
+
+
+# --- the processes
+
+
+@dataclass(frozen=True)
+class Tabulated(ScalarProcess):
+    """A process whose log-SNR is given at the times 1 .. N and linear in between; sigma / alpha is linear below 1.
+
+    scaling   "vp": alpha^2 + sigma^2 = 1; "ve": alpha = 1, the same noise levels
+
+    The rate at a point is that of the segment above it. Beyond T, where churn may lead, the last segment goes on.
+    """
+
+    scaling: str = field(default="vp", kw_only=True)
+    T: float = field(init=False, repr=False, compare=False)
+    t_min = 1.0
+
+    def __post_init__(self) -> None:
+        if self.scaling not in SCALINGS:
+            raise unknown("scaling", self.scaling, SCALINGS)
+        self._check_parameters()
+        object.__setattr__(self, "T", float(len(self.log_levels)))
+        rises = np.diff(self.log_levels) > 0
+        if not rises.all():
+            i = int(np.argmin(rises)) + 1
+            raise InputError(
+                f"process {self.spec}: the noise level of point {i} is not above that of point {i - 1}; give a table "
+                "whose noise grows with the timestep."
+            )
+        self._check_times()
+
+    def _check_parameters(self) -> None:
+        """raises InputError for parameters out of range"""
+
+    @property
+    @abstractmethod
+    def log_levels(self) -> Floats:
+        """log(sigma / alpha) at the times 1 .. N, (N,)."""
+
+    def _segment(self, t: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of times at or above 1: how far along its segment each lies, and the log-levels at the segment's ends."""
+        first = np.clip(np.floor(t).astype(int), 1, len(self.log_levels) - 1)
+        return t - first, self.log_levels[first - 1], self.log_levels[first]
+
+    def noise_level(self, t: Floats) -> Floats:
+        f, low, high = self._segment(np.maximum(t, 1.0))
+        return np.where(t < 1, np.exp(self.log_levels[0]) * t, np.exp((1 - f) * low + f * high))
+
+    def time_of_noise_level(self, s: Floats) -> Floats:
+        levels = self.log_levels
+        log_s = np.log(np.maximum(s, np.exp(levels[0])))
+        first = np.clip(np.searchsorted(levels, log_s, side="right"), 1, len(levels) - 1)
+        low, high = levels[first - 1], levels[first]
+        return np.where(s < np.exp(levels[0]), s / np.exp(levels[0]), first + (log_s - low) / (high - low))
+
+    def log_alpha(self, t: Floats) -> Floats:
+        s = self.noise_level(t)
+        return -np.log1p(s**2) / 2 if self.scaling == "vp" else np.zeros_like(s)
+
+    def log_rates(self, t: Floats) -> tuple[Floats, Floats]:
+        _, low, high = self._segment(np.maximum(t, 1.0))
+        s = self.noise_level(t)
+        rise = np.where(t < 1, np.exp(self.log_levels[0]), s * (high - low))  # ds/dt
+        return -s * rise / (1 + s**2) if self.scaling == "vp" else np.zeros_like(s), rise / s
+
+
+@dataclass(frozen=True)
+class Table(Tabulated):
+    """A table that was given: two are the same process where their bytes and scaling are.
+
+    levels   log(sigma / alpha), (N,)
+    sha256   of the table as it was given: its form and its float64 bytes
+    file     that it was read from, if it was
+    """
+
+    levels: Floats = field(repr=False, compare=False)
+    sha256: str
+    file: str = field(default="", compare=False)
+    name = "table"
+
+    @classmethod
+    def of(cls, form: str, table: Any, scaling: str = "vp", file: str = "") -> Table:
+        """The process of a table of that form: "alphas_cumprod", "betas" or "sigmas", array-like (N,).
+
+        scaling, file   as the fields
+        raises          InputError, naming the first bad index and value
+        """
+        values = checked(form, table)
+        sha256 = hashlib.sha256(form.encode() + values.astype("<f8").tobytes()).hexdigest()
+        return cls(FORMS[form].log_levels(values), sha256, file, scaling=scaling)
+
+    @property
+    def log_levels(self) -> Floats:
+        return self.levels
+
+    @property
+    def digest(self) -> str:
+        """The word that names the bytes in a specification."""
+        return f"sha256-{self.sha256[:16]}"
+
+    @property
+    def spec(self) -> str:
+        """The file it is read from, where there is one, and the digest of its bytes."""
+        scaling = f"scaling={self.scaling}" if self.scaling != "vp" else ""
+        return f"table({', '.join(filter(None, (self.file, self.digest, scaling)))})"
+
+
+@dataclass(frozen=True)
+class _OfBetas(Tabulated):
+    """What schedules of betas share, and its rescaling to zero terminal SNR (Lin et al. 2305.08891, algorithm 1)."""
+
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    N: int = 1000
+    rescale: int = 0
+
+    def _check_parameters(self) -> None:
+        whole("N", self.N, 2, MOST)
+        in_range(self.name, "rescale", self.rescale, self.rescale in (0, 1), "0, or 1 for zero terminal SNR")
+        in_range(self.name, "beta_start", self.beta_start, 0 < self.beta_start < 1, "0 < beta_start < 1")
+        in_range(self.name, "beta_end", self.beta_end, 0 < self.beta_end < 1, "0 < beta_end < 1")
+
+    @abstractmethod
+    def _log_kept(self) -> Floats:
+        """log(1 - beta), (N,)."""
+
+    @cached_property
+    def log_levels(self) -> Floats:
+        log_a = np.cumsum(self._log_kept())
+        return _zero_terminal(log_a) if self.rescale else _of_log_alphas(log_a)
+
+
+def _zero_terminal(log_a: Floats) -> Floats:
+    """log(sigma / alpha) where x = sqrt(a) is moved to x_0 (x - x_last) / (x_0 - x_last): the first a stays.
+
+    The last a is FLOOR. 1 - x' = (1 - x_0) + x_0 (x_0 - x) / (x_0 - x_last), a sum of positive numbers.
+    """
+    first = np.exp(log_a[0] / 2)
+    fall = -np.expm1((log_a - log_a[0]) / 2)  # (x_0 - x) / x_0
+    share = fall / fall[-1]
+    x, rest = first * (1 - share), -np.expm1(log_a[0] / 2) + first * share
+    x[-1], rest[-1] = FLOOR**0.5, 1 - FLOOR**0.5
+    return (np.log(rest) + np.log1p(x)) / 2 - np.log(x)
+
+
+@dataclass(frozen=True)
+class Linear(_OfBetas):
+    """N betas linear from beta_start to beta_end (Ho et al. 2020); rescale = 1 for zero terminal SNR."""
+
+    name = "linear"
+
+    def _log_kept(self) -> Floats:
+        return np.log1p(-np.linspace(self.beta_start, self.beta_end, self.N))
+
+
+@dataclass(frozen=True)
+class ScaledLinear(_OfBetas):
+    """N betas whose roots are linear (Rombach et al. 2022), with the numbers of Stable Diffusion; else as `Linear`."""
+
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    name = "scaled-linear"
+
+    def _log_kept(self) -> Floats:
+        return np.log1p(-(np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.N) ** 2))
+
+
+@dataclass(frozen=True)
+class Sigmoid(_OfBetas):
+    """N betas along the logistic function on [-6, 6] (GeoDiff, Xu et al. 2022); rescale = 1 for zero terminal SNR."""
+
+    name = "sigmoid"
+
+    def _log_kept(self) -> Floats:
+        rise = 1 / (1 + np.exp(-np.linspace(-6, 6, self.N)))
+        return np.log1p(-(self.beta_start + (self.beta_end - self.beta_start) * rise))
+
+
+@dataclass(frozen=True)
+class SquaredCosine(Tabulated):
+    """alphas_cumprod = cos(f)^2 / cos(f_0)^2, f = (pi/2)(t/N + offset)/(1 + offset) (Nichol & Dhariwal 2021, eq. 17).
+
+    No beta is above `cap`; rescale = 1 for zero terminal SNR. The digits of small betas are kept: beta, 1 - cos(f')^2 /
+    cos(f)^2, is sin(f' - f) sin(f' + f) / cos(f)^2.
+    """
+
+    N: int = 1000
+    offset: float = 0.008
+    cap: float = 0.999
+    rescale: int = 0
+    name = "squared-cosine"
+
+    def _check_parameters(self) -> None:
+        whole("N", self.N, 2, MOST)
+        in_range(self.name, "offset", self.offset, self.offset > 0, "offset > 0")
+        in_range(self.name, "cap", self.cap, 0 < self.cap < 1, "0 < cap < 1")
+        in_range(self.name, "rescale", self.rescale, self.rescale in (0, 1), "0, or 1 for zero terminal SNR")
+
+    @cached_property
+    def log_levels(self) -> Floats:
+        f = (np.arange(self.N + 1) / self.N + self.offset) / (1 + self.offset) * (np.pi / 2)
+        width = np.pi / 2 / (1 + self.offset) / self.N
+        betas = np.sin(width) * np.sin(f[1:] + f[:-1]) / np.cos(f[:-1]) ** 2
+        log_a = np.cumsum(np.log1p(-np.minimum(betas, self.cap)))
+        return _zero_terminal(log_a) if self.rescale else _of_log_alphas(log_a)
+
+
+SCHEDULES: dict[str, type[Tabulated]] = {each.name: each for each in (Linear, ScaledLinear, Sigmoid, SquaredCosine)}
