@@ -26,12 +26,13 @@ from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure
 from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.processes import PROCESSES
+from numtoolkit.problem.processes import PROCESSES, SCHEDULES
 from numtoolkit.problem.processes import process as process_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--process", required=True, metavar="P", help=", ".join(PROCESSES))
+    processes = f"{', '.join([*PROCESSES, *SCHEDULES])}, a table FILE.npz, or a scheduler_config.json"
+    parser.add_argument("--process", required=True, metavar="P", help=processes)
     parser.add_argument(
         "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
     )

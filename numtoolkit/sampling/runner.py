@@ -214,6 +214,8 @@ def _prepared(
         raise unknown("update", update, UPDATES)
     declared, diffusion = schemes.scheme(scheme), processes.process(process)
     times = times_of(declared, diffusion, grid, steps, nfe, denoise)
+    if start is None and times[0] < times[-1]:
+        raise InputError("a rising grid takes samples of the data back to noise; give them as start.")
     begin = origin(diffusion, times[0], seeds, start, shape, dtype, device, network.shape)
     if begin.seeds is None and declared.kind == "sde":
         raise InputError(
