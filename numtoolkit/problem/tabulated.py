@@ -6,8 +6,8 @@ sigma / alpha is linear down to 0 at t = 0. A table is alphas_cumprod, betas or 
 one table, of which betas and sigmas keep all digits, and alphas_cumprod loses those of 1 - alphas_cumprod near 1, half
 an ulp in 1 - a.
 
-The slope of log-SNR jumps at the points. Coefficients in closed form, of all schemes that freeze data or noise in log-SNR
-or noise level, or the residual in the angle, do not see it. Those that are quadratures over a step in process time do:
+The slope of log-SNR jumps at the points. Coefficients in closed form, those of all schemes that freeze data or noise in
+log-SNR or noise level, or the residual in the angle, do not see it. Those that are quadratures in process time do:
 on `scaled-linear` with 10 to 50 steps the coefficients of `deis-tab` are good to 2e-5, those of `conjugate-optimal` to
 1e-7. Schemes that freeze the drift see it at the ends of their steps, most of all at time 1, where the slope triples
 downwards: go on from there to 0 with another scheme.
@@ -28,12 +28,17 @@ from numtoolkit.arrays import host
 from numtoolkit.errors import InputError, unknown, whole
 from numtoolkit.problem.kinds import Floats, ScalarProcess, in_range
 
-FLOOR = 2.0**-24  # of alphas_cumprod at the last point of a table with zero terminal SNR, as in diffusers
+FLOOR = 2.0**-24  # what diffusers takes for an alphas_cumprod of 0 at the last point
 SCALINGS = ("vp", "ve")  # alpha^2 + sigma^2 = 1, and alpha = 1
 MOST = 1_000_000  # points of a table
 
 
 # --- the three forms of a table, as log(sigma / alpha)
+
+
+def floor(before: float) -> float:
+    """alphas_cumprod at the last point in place of 0: FLOOR, or half of that of the point before if this is less."""
+    return min(FLOOR, before / 2)
 
 
 def _of_log_alphas(log_a: Floats) -> Floats:
@@ -42,21 +47,23 @@ def _of_log_alphas(log_a: Floats) -> Floats:
 
 
 def of_alphas_cumprod(a: Floats) -> Floats:
-    """log(sigma / alpha), (N,), for alpha^2 = a of a process with alpha^2 + sigma^2 = 1; a last 0 is FLOOR."""
-    floored = np.append(a[:-1], a[-1] or FLOOR)
+    """log(sigma / alpha), (N,), for alpha^2 = a of a process with alpha^2 + sigma^2 = 1; a last 0 is `floor`."""
+    floored = np.append(a[:-1], a[-1] or floor(a[-2]))
     return (np.log1p(-floored) - np.log(floored)) / 2
 
 
 def of_betas(betas: Floats) -> Floats:
-    """log(sigma / alpha), (N,), for alpha^2 the running product of 1 - beta; a last beta of 1 gives it FLOOR."""
-    log_a = np.cumsum(np.append(np.log1p(-betas[:-1]), 0.0))
-    log_a[-1] = np.log(FLOOR) if betas[-1] == 1 else log_a[-1] + np.log1p(-betas[-1])
+    """log(sigma / alpha), (N,), for alpha^2 the running product of 1 - beta; a last beta of 1 makes it `floor`."""
+    log_a = np.cumsum(np.log1p(-np.append(betas[:-1], betas[-1] if betas[-1] < 1 else 0.0)))
+    if betas[-1] == 1:
+        log_a[-1] = np.log(floor(np.exp(log_a[-2])))
     return _of_log_alphas(log_a)
 
 
 def of_sigmas(sigmas: Floats) -> Floats:
-    """log(sigma / alpha), (N,), for sigmas = sigma / alpha, k-diffusion's; a last infinite one is that of FLOOR."""
-    return np.log(np.append(sigmas[:-1], min(sigmas[-1], (1 / FLOOR - 1) ** 0.5)))
+    """log(sigma / alpha), (N,), for sigmas = sigma / alpha, k-diffusion's; a last infinite one is that of `floor`."""
+    last = sigmas[-1] if np.isfinite(sigmas[-1]) else (1 / floor(1 / (1 + sigmas[-2] ** 2)) - 1) ** 0.5
+    return np.log(np.append(sigmas[:-1], last))
 
 
 @dataclass(frozen=True)
@@ -247,15 +254,15 @@ class _OfBetas(Tabulated):
 
 
 def _zero_terminal(log_a: Floats) -> Floats:
-    """log(sigma / alpha) where x = sqrt(a) is moved to x_0 (x - x_last) / (x_0 - x_last): the first a stays.
+    """log(sigma / alpha) where x = sqrt(a) is moved to x' = x_0 (x - x_last) / (x_0 - x_last): the first a stays.
 
-    The last a is FLOOR. 1 - x' = (1 - x_0) + x_0 (x_0 - x) / (x_0 - x_last), a sum of positive numbers.
+    The last a is `floor`. No digit is lost: 1 - x' = (1 - x_0) + x_0 (x_0 - x) / (x_0 - x_last), all terms positive.
     """
-    first = np.exp(log_a[0] / 2)
-    fall = -np.expm1((log_a - log_a[0]) / 2)  # (x_0 - x) / x_0
-    share = fall / fall[-1]
-    x, rest = first * (1 - share), -np.expm1(log_a[0] / 2) + first * share
-    x[-1], rest[-1] = FLOOR**0.5, 1 - FLOOR**0.5
+    above, below = np.expm1((log_a - log_a[-1]) / 2), -np.expm1((log_a - log_a[0]) / 2)
+    x = np.exp(log_a[0] / 2) * above / above[0]
+    rest = -np.expm1(log_a[0] / 2) + np.exp(log_a[0] / 2) * below / below[-1]
+    x[-1] = floor(x[-2] ** 2) ** 0.5
+    rest[-1] = 1 - x[-1]
     return (np.log(rest) + np.log1p(x)) / 2 - np.log(x)
 
 
