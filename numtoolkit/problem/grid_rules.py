@@ -1,11 +1,12 @@
 """The rules of named grids: where the times of a grid lie, each with its source. `grids` reads their names.
 
-Three sorts, by what the second argument is and what the end is:
+Four sorts, by what the second argument is and what the end is:
 
     SPANS    rule(process, fraction): times at fractions 0 .. 1 of the way from T to t_min
     STARTS   rule(process, steps): the times at which steps start, points of the table a network was trained with; the
              last step goes to 0, or to t_min
-    WHOLE    rule(process, steps): all steps + 1 times
+    WHOLE    rule(process, steps, zero): all steps + 1 times
+    GIVEN    rule(process, steps, values): a person's own
 
 A process without a table is read as one of POINTS points, equally spaced in its time up to T, as libraries discretise
 flow models. What is done to the times of any grid is in `grids.Warp`.
@@ -222,11 +223,14 @@ def _sigma(process: Process, t: float) -> float:
 
 
 def _time_of_sigma(process: Process, sigmas: Floats) -> Floats:
-    if isinstance(process, RectifiedFlow):
-        return sigmas
-    top = _sigma(process, process.T)
-    near = (sigmas > top) & (sigmas < top * (1 + CLOSE))
-    return process.time_of_level(np.where(near, top, sigmas))
+    return sigmas if isinstance(process, RectifiedFlow) else _time_of_level(process, sigmas)
+
+
+def _time_of_level(process: Process, levels: Floats) -> Floats:
+    """T for levels that are above its own by rounding."""
+    top = process.level(np.array([process.T]))[0]
+    near = (levels > top) & (levels < top * (1 + CLOSE))
+    return process.time_of_level(np.where(near, top, levels))
 
 
 # --- all times at once
@@ -279,7 +283,7 @@ def gits(process: Process, steps: int, coeff: float = 1.2, zero: int = 0) -> Flo
 
 
 def _of_levels(process: Process, levels: Floats, steps: int, zero: int) -> Floats:
-    times = _time_of_sigma(process, interpolated(levels, steps + 1))
+    times = _time_of_level(process, interpolated(levels, steps + 1))
     return np.append(times[:-1], 0.0) if zero else times
 
 
@@ -291,15 +295,14 @@ def interpolated(levels: Floats, count: int) -> Floats:
     return np.exp(np.interp(*at, np.log(levels)))
 
 
-def sigmas(process: Process, steps: int, values: tuple[float, ...], zero: int = 0) -> Floats:
+def sigmas(process: Process, steps: int, values: tuple[float, ...]) -> Floats:
     """Levels of one's own, as libraries call them: sigma / alpha, on flow t; a last 0 is the end at the data.
 
     process  the times are those of
     steps    how many; log-linear between the levels above 0 where they are of another number
     values   the levels
-    zero     1 to go on to 0 after the last
     """
-    levels = np.array([*values, *([0.0] if zero and values[-1] else [])])
+    levels = np.array(values)
     if not (np.isfinite(levels).all() and (levels[:-1] > 0).all() and levels[-1] >= 0):
         raise InputError(f"grid sigmas has the levels {_listed(levels)}; give positive ones, the last perhaps 0.")
     kept = levels[levels > 0]
@@ -345,6 +348,5 @@ WHOLE: dict[str, Callable[..., Floats]] = {
     "angle": angle,
     "ays": ays,
     "gits": gits,
-    "sigmas": sigmas,
-    "times": times,
 }
+GIVEN: dict[str, Callable[..., Floats]] = {"sigmas": sigmas, "times": times}

@@ -24,7 +24,7 @@ import numpy as np
 
 from numtoolkit.arrays import host
 from numtoolkit.errors import InputError, unknown, whole
-from numtoolkit.problem.grid_rules import SPANS, STARTS, WHOLE, shifted
+from numtoolkit.problem.grid_rules import GIVEN, SPANS, STARTS, WHOLE, shifted
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.spec_text import Spec, parse
@@ -109,18 +109,25 @@ def _span(rule: Callable[..., Floats], process: Process, steps: int, zero: int, 
 
 
 def _starts(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
-    return np.append(rule(process, steps, **own), 0.0 if zero else process.t_min)
+    starts = rule(process, steps, **own)
+    if not zero and starts[-1] <= process.t_min:  # there is no step from t_min to t_min
+        return rule(process, steps + 1, **own)
+    return np.append(starts, 0.0 if zero else process.t_min)
 
 
 def _whole(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
-    takes_zero = "zero" in inspect.signature(rule).parameters
-    return rule(process, steps, **own, **({"zero": zero} if takes_zero else {}))
+    return rule(process, steps, **own, zero=zero)
+
+
+def _given(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
+    return rule(process, steps, **own)
 
 
 GRIDS: dict[str, Rule] = {
     **{name: Rule(rule, _span, 0) for name, rule in SPANS.items()},
     **{name: Rule(rule, _starts, 1) for name, rule in STARTS.items()},
     **{name: Rule(rule, _whole, 0) for name, rule in WHOLE.items()},
+    **{name: Rule(rule, _given, 0) for name, rule in GIVEN.items()},
 }
 # Names in use for a grid with some of its parameters fixed.
 ALIASES = {
@@ -160,7 +167,7 @@ def grid(
         raise InputError("a grid is given by a name, by its times or by sigmas; give one of them.")
     if text is None:
         levels = _numbers("sigmas", sigmas)
-        return _own(WHOLE["sigmas"](on, len(levels) - 1, tuple(levels.tolist())), on, steps)
+        return _own(GIVEN["sigmas"](on, len(levels) - 1, tuple(levels.tolist())), on, steps)
     return _named(parse(text), on, steps) if isinstance(text, (str, Spec)) else _own(text, on, steps)
 
 
@@ -168,11 +175,11 @@ def _named(given: Spec, process: Process, steps: int | None) -> Floats:
     name, spec = _resolved(given)
     rule = GRIDS[name]
     own = _parameters(rule)
-    values = spec.arguments(_signature(own), f"grid {given.name}")
+    values = spec.arguments(_signature(rule), f"grid {given.name}")
     for key, parameter in own.items():
         if parameter.default is parameter.empty and key not in values:
             raise InputError(f"grid {given.name} needs its {key}; write {given.name}((10, 2, 0.5)).")
-    length = len(values["values"]) - 1 if steps is None and "values" in own else steps  # type: ignore[arg-type]
+    length = len(values["values"]) - 1 if steps is None and rule.lay is _given else steps  # type: ignore[arg-type]
     if length is None or length == 0:
         raise InputError(f"grid {given.name} with {length} steps is too short; ask for at least 1 step.")
     count = whole(f"the number of steps of grid {given.name}", length, 1, MOST_STEPS)
@@ -207,10 +214,11 @@ _ZERO = inspect.Parameter("zero", inspect.Parameter.POSITIONAL_OR_KEYWORD, annot
 _RISING = inspect.Parameter("rising", inspect.Parameter.KEYWORD_ONLY, annotation="int")
 
 
-def _signature(own: dict[str, inspect.Parameter]) -> inspect.Signature:
-    """Of a named grid: its own parameters, then what every grid takes."""
+def _signature(rule: Rule) -> inspect.Signature:
+    """Of a named grid: its own parameters, then what every grid takes; own points say themselves where they end."""
+    own = _parameters(rule)
     warp = [each.replace(kind=each.KEYWORD_ONLY) for name, each in _WARP.items() if name not in own]
-    free = [each.replace(default=None) for each in (*own.values(), _ZERO)]
+    free = [each.replace(default=None) for each in (*own.values(), *([] if rule.lay is _given else [_ZERO]))]
     return inspect.Signature([*free, _RISING, *warp])
 
 
