@@ -203,14 +203,11 @@ def linear_quadratic(process: Process, steps: int, threshold: float = 0.025, lin
     process    the times are those of; sigma is t on flow, the noise level elsewhere
     steps      how many
     threshold  what the linear part falls by, of 1
-    linear     its steps; 0 for half of all
+    linear     its steps, at most all but one; 0 for half of all
     """
-    inner = linear or steps // 2
-    if not 0 < threshold < 1 or not 0 <= linear < steps:
-        raise InputError(
-            f"grid linear-quadratic: threshold = {threshold}, linear = {linear} is out of range; they must satisfy "
-            f"0 < threshold < 1 and 0 <= linear < {steps}."
-        )
+    _between("linear-quadratic: threshold", threshold, 1e-6, 1 - 1e-6)
+    _between("linear-quadratic: linear", linear, 0, POINTS)
+    inner = min(linear or steps // 2, steps - 1)
     i = np.arange(steps)
     slope, rest = threshold / max(inner, 1), steps - inner
     bend = (1 - threshold - slope * rest) * (np.maximum(i - inner, 0) / rest) ** 2

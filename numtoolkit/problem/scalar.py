@@ -123,7 +123,8 @@ class RectifiedFlow(ScalarProcess):
     delta x_0 + n. This changes a run by less than 1e-7: for data of mean m and deviation d the exact flow keeps
     (z / alpha - m) / sqrt(d^2 + s^2) at high noise, up to s^-3 of the shape of the law. At s = 1 / delta that is
     (n - delta m) / sqrt(1 + (delta d)^2), at infinity n: an error of delta |m| <= 6e-8 |m|. A step of first order
-    takes n - delta D in place of n. The rates at t = 1 are those of the straight path, dz/dt = n - x_0.
+    takes n - delta D in place of n. The rates at t = 1 are those of the straight path, dz/dt = n - x_0. Schemes whose
+    first step has stages in the noise level (heun-edm, rk4, pndm) err by 1 / alpha, and cannot start there.
     """
 
     T: float = 0.999
