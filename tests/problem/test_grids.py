@@ -7,8 +7,10 @@ import pytest
 
 import numtoolkit as nt
 from numtoolkit.errors import InputError
+from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure.curves import error_curve
+from numtoolkit.measure.flows import exact_flow
 from numtoolkit.problem.grids import ALIASES, GRIDS, grid
 from numtoolkit.problem.processes import PSLD, VP, process
 from numtoolkit.program.program import lower
@@ -230,6 +232,17 @@ def test_every_scheme_runs_on_flow_from_pure_noise(own):
     for predicts in ("data", "noise", "flow", "velocity"):
         program = lower(own, flow, grid("uniform", flow, 8), predicts)
         assert program.times[0] == 1
+
+
+def test_pure_noise_read_as_a_little_data_moves_the_exact_flow_by_less_than_1e_7():
+    """On N(m, d^2) the flow from t = 1 is alpha m + sqrt(alpha^2 d^2 + sigma^2) n; ours starts at n - 2^-24 m."""
+    noise = np.array([[1.3], [-0.4], [0.02]])
+    for mean, deviation in ((0.3, 0.5), (-1.0, 1.5)):
+        law = Gaussian(np.array([mean]), deviation**2)
+        for t in (0.9, 0.5, 0.01):
+            limit = (1 - t) * mean + np.hypot((1 - t) * deviation, t) * noise
+            (end,) = exact_flow(process("flow(T=1)"), law, [noise], 1.0, t)
+            assert 0 < np.abs(end - limit).max() < 1e-7 * max(1, abs(mean))
 
 
 @pytest.mark.parametrize("name", ["ddim", "euler", "heun", "dpmpp-2m", "unipc", "gframe-abm(2)"])
