@@ -84,6 +84,7 @@ def test_a_table_given_as_list_array_or_tensor_is_the_same_process():
     changed = process(betas=np.append(betas[:-1], 0.0121))
     assert changed != first
     assert changed.spec != first.spec
+    assert process(betas=[0.5, 0.4]) != process(alphas_cumprod=[0.5, 0.4])  # the same bytes, another form
     assert pickle.loads(pickle.dumps(first)) == first  # noqa: S301
 
 
