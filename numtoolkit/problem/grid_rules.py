@@ -136,6 +136,7 @@ def _times(process: Process, k: Floats) -> Floats:
 
 def _rounded(process: Process, k: Floats, wanted: int) -> Floats:
     """Whole points, where there is a table and they are wanted."""
+    _between("of points: round", wanted, 0, 1)
     return np.round(k) if wanted and isinstance(process, Tabulated) else k
 
 
@@ -149,6 +150,7 @@ def linspace(process: Process, steps: int, shift: float = 1.0, round: int = 1, d
              interpolates sigma instead of its logarithm there)
     drop     1 to leave out the last of steps + 1 points (DPM-Solver and UniPC of diffusers, ComfyUI's sgm_uniform)
     """
+    _between("linspace: drop", drop, 0, 1)
     count = _points(process)
     first = 0.0 if shift == 1 else count * float(shifted(np.array(1 / count), shift, 1.0)) - 1
     k = np.linspace(first, count - 1, steps + drop)[::-1][:steps] if steps + drop > 1 else np.array([count - 1.0])
@@ -163,9 +165,9 @@ def leading(process: Process, steps: int, offset: int = 0, drop: int = 0) -> Flo
     offset   steps_offset of diffusers, 1 for Stable Diffusion
     drop     1 to leave out the lowest of steps + 1 points (DPM-Solver and UniPC of diffusers)
     """
+    _between("leading: offset", offset, 0, POINTS)
+    _between("leading: drop", drop, 0, 1)
     stride = _points(process) // (steps + drop)
-    if not stride:
-        raise InputError(f"grid leading with {steps} steps is longer than its table; ask for fewer steps.")
     return _times(process, np.arange(steps + drop, dtype=np.float64)[::-1][:steps] * stride + offset)
 
 

@@ -110,6 +110,8 @@ def _span(rule: Callable[..., Floats], process: Process, steps: int, zero: int, 
 
 def _starts(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
     starts = rule(process, steps, **own)
+    if (np.diff(starts) >= 0).any():
+        raise InputError(f"a grid of {steps} steps meets a point of its table twice; ask for fewer steps.")
     if not zero and starts[-1] <= process.t_min:  # there is no step from t_min to t_min
         return rule(process, steps + 1, **own)
     return np.append(starts, 0.0 if zero else process.t_min)
@@ -179,10 +181,14 @@ def _named(given: Spec, process: Process, steps: int | None) -> Floats:
     for key, parameter in own.items():
         if parameter.default is parameter.empty and key not in values:
             raise InputError(f"grid {given.name} needs its {key}; write {given.name}((10, 2, 0.5)).")
-    length = len(values["values"]) - 1 if steps is None and rule.lay is _given else steps  # type: ignore[arg-type]
-    if length is None or length == 0:
-        raise InputError(f"grid {given.name} with {length} steps is too short; ask for at least 1 step.")
-    count = whole(f"the number of steps of grid {given.name}", length, 1, MOST_STEPS)
+    if rule.lay is _given:
+        points = len(values["values"])  # type: ignore[arg-type]
+        if points < 2:
+            raise InputError(f"grid {given.name} has {points} values; give at least 2.")
+        steps = points - 1 if steps is None else steps
+    if steps is None or steps == 0:
+        raise InputError(f"grid {given.name} with {steps} steps is too short; ask for at least 1 step.")
+    count = whole(f"the number of steps of grid {given.name}", steps, 1, MOST_STEPS)
     zero, rising = _flag(given, values, "zero", rule.zero), _flag(given, values, "rising", 0)
     if rule.lay is _span and count <= zero:
         raise InputError(f"grid {given.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")
