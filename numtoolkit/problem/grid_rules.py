@@ -161,7 +161,7 @@ def leading(process: Process, steps: int, offset: int = 0, drop: int = 0) -> Flo
     """Every (N // steps)-th point from the first (diffusers' leading; ComfyUI's ddim_uniform with offset = 1).
 
     process  the times are those of
-    steps    how many points
+    steps    how many points; ComfyUI takes further ones where N does not divide by them
     offset   steps_offset of diffusers, 1 for Stable Diffusion
     drop     1 to leave out the lowest of steps + 1 points (DPM-Solver and UniPC of diffusers)
     """

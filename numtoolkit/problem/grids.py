@@ -135,6 +135,8 @@ GRIDS: dict[str, Rule] = {
 ALIASES = {
     "logsnr": "log-snr",
     "exponential": "log-snr",
+    "lu": "log-snr",
+    "beta-sigmas": "beta-levels",
     "karras": "rho",
     "equal-angle": "angle",
     "linear": "uniform",

@@ -85,6 +85,8 @@ def of_config(config: Any) -> Process:
     if _is_flow(config):
         return RectifiedFlow(T=1.0)
     if config.get("trained_betas") is not None:
+        if config.get("rescale_betas_zero_snr"):
+            raise InputError("rescale_betas_zero_snr of trained_betas is not served; give alphas_cumprod as a table.")
         return Table.of("betas", config["trained_betas"])
     if "beta_schedule" in config:
         return _of_betas(config)

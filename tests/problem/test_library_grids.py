@@ -124,6 +124,16 @@ def test_svd_levels_of_align_your_steps_lie_on_edm():
     np.testing.assert_allclose(nt.grid("ays(svd)", "edm(T=700)", 4), numbers, rtol=TIGHT)
 
 
+def test_every_published_grid_of_gits_is_one_of_points_of_its_teacher():
+    """101 timesteps 999 - 9.99 k, read log-linearly, to the 8 digits printed; each falls from the first to the last."""
+    sd = process("sd")
+    for coeff in np.arange(80, 155, 5) / 100:
+        for steps in range(2, 21):
+            k = (1000 - nt.grid(f"gits({coeff})", sd, steps)) / 9.99
+            np.testing.assert_allclose(k, np.round(k), atol=2e-4)
+            assert (round(k[0]), round(k[-1])) == (0, 100)
+
+
 def test_gits_of_many_steps_is_log_linear_in_that_of_20():
     """Every second of 40 steps is one of 20, and those between are geometric means."""
     sd = process("sd")

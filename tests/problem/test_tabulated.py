@@ -263,6 +263,7 @@ def test_other_schedulers_of_diffusers_are_processes():
         ({"snr_shift_scale": 3.0}, "snr_shift_scale = 3.0 is not served"),
         ({"timestep_type": "continuous"}, "timestep_type = 'continuous' is not served"),
         ({"trained_betas": [0.1, 2.0]}, r"betas\[1\] = 2 is not between 0 and 1"),
+        ({"trained_betas": [0.1, 0.2], "rescale_betas_zero_snr": True}, "rescale_betas_zero_snr of trained_betas"),
     ],
 )
 def test_what_a_scheduler_config_asks_and_cannot_have_is_named(tmp_path, changes, sentence):
