@@ -228,27 +228,27 @@ class Table(Tabulated):
 
 
 @dataclass(frozen=True)
-class _OfBetas(Tabulated):
-    """What schedules of betas share, and its rescaling to zero terminal SNR (Lin et al. 2305.08891, algorithm 1)."""
+class Schedule(Tabulated):
+    """N betas by a formula.
 
-    beta_start: float = 1e-4
-    beta_end: float = 0.02
-    N: int = 1000
-    rescale: int = 0
+    N        how many timesteps
+    rescale  1 for zero terminal SNR (Lin et al. 2305.08891, algorithm 1)
+    """
+
+    N: int = field(default=1000, kw_only=True)
+    rescale: int = field(default=0, kw_only=True)
 
     def _check_parameters(self) -> None:
         whole("N", self.N, 2, MOST)
         in_range(self.name, "rescale", self.rescale, self.rescale in (0, 1), "0, or 1 for zero terminal SNR")
-        in_range(self.name, "beta_start", self.beta_start, 0 < self.beta_start < 1, "0 < beta_start < 1")
-        in_range(self.name, "beta_end", self.beta_end, 0 < self.beta_end < 1, "0 < beta_end < 1")
 
     @abstractmethod
-    def _log_kept(self) -> Floats:
+    def log_kept(self) -> Floats:
         """log(1 - beta), (N,)."""
 
     @cached_property
     def log_levels(self) -> Floats:
-        log_a = np.cumsum(self._log_kept())
+        log_a = np.cumsum(self.log_kept())
         return _zero_terminal(log_a) if self.rescale else _of_log_alphas(log_a)
 
 
@@ -266,65 +266,72 @@ def _zero_terminal(log_a: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Linear(_OfBetas):
-    """N betas linear from beta_start to beta_end (Ho et al. 2020); rescale = 1 for zero terminal SNR."""
+class _BetweenBetas(Schedule):
+    """A schedule from beta_start to beta_end."""
+
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        in_range(self.name, "beta_start", self.beta_start, 0 < self.beta_start < 1, "0 < beta_start < 1")
+        in_range(self.name, "beta_end", self.beta_end, 0 < self.beta_end < 1, "0 < beta_end < 1")
+
+
+@dataclass(frozen=True)
+class Linear(_BetweenBetas):
+    """N betas linear from beta_start to beta_end (Ho et al. 2020)."""
 
     name = "linear"
 
-    def _log_kept(self) -> Floats:
+    def log_kept(self) -> Floats:
         return np.log1p(-np.linspace(self.beta_start, self.beta_end, self.N))
 
 
 @dataclass(frozen=True)
-class ScaledLinear(_OfBetas):
-    """N betas whose roots are linear (Rombach et al. 2022), with the numbers of Stable Diffusion; else as `Linear`."""
+class ScaledLinear(_BetweenBetas):
+    """N betas whose roots are linear (Rombach et al. 2022), with the numbers of Stable Diffusion."""
 
     beta_start: float = 0.00085
     beta_end: float = 0.012
     name = "scaled-linear"
 
-    def _log_kept(self) -> Floats:
+    def log_kept(self) -> Floats:
         return np.log1p(-(np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.N) ** 2))
 
 
 @dataclass(frozen=True)
-class Sigmoid(_OfBetas):
-    """N betas along the logistic function on [-6, 6] (GeoDiff, Xu et al. 2022); rescale = 1 for zero terminal SNR."""
+class Sigmoid(_BetweenBetas):
+    """N betas along the logistic function on [-6, 6] (GeoDiff, Xu et al. 2022)."""
 
     name = "sigmoid"
 
-    def _log_kept(self) -> Floats:
+    def log_kept(self) -> Floats:
         rise = 1 / (1 + np.exp(-np.linspace(-6, 6, self.N)))
         return np.log1p(-(self.beta_start + (self.beta_end - self.beta_start) * rise))
 
 
 @dataclass(frozen=True)
-class SquaredCosine(Tabulated):
+class SquaredCosine(Schedule):
     """alphas_cumprod = cos(f)^2 / cos(f_0)^2, f = (pi/2)(t/N + offset)/(1 + offset) (Nichol & Dhariwal 2021, eq. 17).
 
-    No beta is above `cap`; rescale = 1 for zero terminal SNR. The digits of small betas are kept: beta, 1 - cos(f')^2 /
-    cos(f)^2, is sin(f' - f) sin(f' + f) / cos(f)^2.
+    No beta is above `cap`. Digits of small ones are kept: 1 - cos(g)^2 / cos(f)^2 = sin(g - f) sin(g + f) / cos(f)^2.
     """
 
-    N: int = 1000
     offset: float = 0.008
     cap: float = 0.999
-    rescale: int = 0
     name = "squared-cosine"
 
     def _check_parameters(self) -> None:
-        whole("N", self.N, 2, MOST)
+        super()._check_parameters()
         in_range(self.name, "offset", self.offset, self.offset > 0, "offset > 0")
         in_range(self.name, "cap", self.cap, 0 < self.cap < 1, "0 < cap < 1")
-        in_range(self.name, "rescale", self.rescale, self.rescale in (0, 1), "0, or 1 for zero terminal SNR")
 
-    @cached_property
-    def log_levels(self) -> Floats:
+    def log_kept(self) -> Floats:
         f = (np.arange(self.N + 1) / self.N + self.offset) / (1 + self.offset) * (np.pi / 2)
         width = np.pi / 2 / (1 + self.offset) / self.N
         betas = np.sin(width) * np.sin(f[1:] + f[:-1]) / np.cos(f[:-1]) ** 2
-        log_a = np.cumsum(np.log1p(-np.minimum(betas, self.cap)))
-        return _zero_terminal(log_a) if self.rescale else _of_log_alphas(log_a)
+        return np.log1p(-np.minimum(betas, self.cap))
 
 
-SCHEDULES: dict[str, type[Tabulated]] = {each.name: each for each in (Linear, ScaledLinear, Sigmoid, SquaredCosine)}
+SCHEDULES: dict[str, type[Schedule]] = {each.name: each for each in (Linear, ScaledLinear, Sigmoid, SquaredCosine)}
