@@ -51,7 +51,8 @@ def error_curve(
 ) -> list[Record]:
     """The error of a scheme at each budget of network evaluations.
 
-    grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0
+    grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0. On one that rises, from the data to noise,
+             runs start from the exact marginal at its first time
     seeds    one a sample; None is 0..63 against the exact flow, 0..1023 for sliced-wasserstein
     returns  a record {scheme, nfe, steps, plan, metric, error, median} a budget: `plan` says how the steps spend what
              whole steps do not, else null; median is null but for relative-rms; the fields of the interval beside it. A

@@ -208,6 +208,16 @@ def test_200_steps_up_and_down_return_to_the_data():
     assert np.sqrt(np.mean((back - data) ** 2)) < 2e-6
 
 
+@pytest.mark.parametrize("on", ["vp", "sd", "psld"])
+def test_the_error_of_a_rising_run_is_measured_against_the_exact_flow(on):
+    """Four times the steps of second-order schemes leave a tenth of it at most."""
+    name, rule = ("res-2s", "log-snr(rising=1)") if on != "psld" else ("gframe-ab", "quadratic(rising=1)")
+    own = nt.scheme(name)
+    budgets = [steps * own.nfe_per_step for steps in (40, 160)]
+    coarse, fine = (r["error"] for r in error_curve(own, process(on), mixture(dim=2), rule, budgets, range(8)))
+    assert fine < coarse / 10
+
+
 @pytest.mark.parametrize("name", ["euler-ancestral", "sde-dpmpp-2m", "heun-edm-churn"])
 def test_a_scheme_that_draws_noise_is_refused_on_a_rising_grid(name):
     """Noise that was added cannot be taken back."""
