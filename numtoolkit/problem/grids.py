@@ -175,6 +175,11 @@ def grid(
     return _named(parse(text), on, steps) if isinstance(text, (str, Spec)) else _own(text, on, steps)
 
 
+def knows_length(text: str | Spec) -> bool:
+    """Whether a named grid holds points of one's own, so that it needs no number of steps."""
+    return GRIDS[_resolved(parse(text))[0]].lay is _given
+
+
 def _named(given: Spec, process: Process, steps: int | None) -> Floats:
     name, spec = _resolved(given)
     rule = GRIDS[name]

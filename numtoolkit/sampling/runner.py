@@ -249,7 +249,7 @@ def times_of(
     if steps is not None:
         whole("steps", steps)
     if isinstance(grid, str):
-        if steps is None and nfe is None:
+        if steps is None and nfe is None and not grids.knows_length(grid):
             raise InputError("a named grid needs to know its length; give either steps or nfe.")
         if steps is not None and nfe is not None:
             raise InputError(f"steps = {steps} and nfe = {nfe} both say how long the grid is; give steps or nfe.")

@@ -102,6 +102,16 @@ def test_own_sigmas_are_levels_and_on_flow_times():
     np.testing.assert_allclose(between, [14, 28**0.5, 2, 1, 0.5, 0], rtol=1e-14)
 
 
+def test_a_run_on_own_sigmas_needs_no_number_of_steps():
+    """As many steps as they have, or those asked for."""
+    network, words = nt.Network(lambda z, t: 0.1 * z, "noise"), {"process": "edm", "seeds": range(2), "shape": 3}
+    for given, steps in (({}, 3), ({"nfe": 6}, 6), ({"steps": 5}, 5)):
+        found = nt.sample(network, "ddim", grid="sigmas((9, 3, 1, 0))", dtype=np.float64, **words, **given)
+        assert found.steps == steps
+    with pytest.raises(InputError, match="a named grid needs to know its length"):
+        nt.sample(network, "ddim", grid="karras", **words)
+
+
 def test_own_sigmas_of_a_tensor_are_taken():
     """Without a copy of torch in the toolkit."""
     torch = pytest.importorskip("torch")
