@@ -24,7 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "exact.flows": ("measure.flows",),
     "exact.moments": ("measure.gaussian_moments",),
     "experiments": ("reproduce.kinds",),
-    "grids": ("problem.grids",),
+    "grids": ("problem.grids", "problem.grid_rules"),
     "measures": ("measure.distances",),
     "phi": ("phi_functions",),
     "plans": ("program.budget",),

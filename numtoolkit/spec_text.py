@@ -1,6 +1,7 @@
 """The small grammar of names with parameters, NAME or NAME(value, key=value, ...): parsed, never evaluated.
 
-Values are integers, rationals (1/3), decimals (0.25, 1e-3, kept exact), words (bh2) and tuples of them ((0.5, 1)).
+Values are integers, rationals (1/3), decimals (0.25, 1e-3, kept exact), words (bh2), tuples of them ((0.5, 1)) and
+paths of .npz files (runs/table.npz), without commas, parentheses and equals signs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _NUMBER = re.compile(
     r"[+-]?[0-9]{1,40}(/[0-9]{1,40}|(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?)|[+-]?\.[0-9]{1,40}([eE][+-]?[0-9]{1,3})?"
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+_FILE = re.compile(r"[^(),=]+\.npz", re.IGNORECASE)
 LONGEST, DEEPEST = 1000, 8  # characters of a specification, nested parentheses
 HUGE = 10**30  # numbers are below it, and above its inverse or 0: every one has a float64 to compute with
 
@@ -141,7 +143,7 @@ def _value(text: str, whole: str) -> Value:
     text = text.strip()
     if text.startswith("(") and text.endswith(")"):
         return tuple(_value(part, whole) for part in split(text[1:-1]) if part.strip())
-    if _WORD.fullmatch(text):
+    if _WORD.fullmatch(text) or _FILE.fullmatch(text):
         return text
     if _NUMBER.fullmatch(text) and not re.fullmatch(r".*/0+", text):
         value = Fraction(text)

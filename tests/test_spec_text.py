@@ -15,7 +15,7 @@ from numtoolkit import spec_text as specs
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.laws import NAMED, law_of
 from numtoolkit.problem.grids import GRIDS, grid
-from numtoolkit.problem.processes import PROCESSES, VP, process
+from numtoolkit.problem.processes import PROCESSES, SCHEDULES, VP, process
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.spec_text import Spec, parse, show, split
 
@@ -166,8 +166,9 @@ def drawn(name, parameters):
     return chosen.map(lambda given: f"{name}({', '.join(f'{key}={value}' for key, value in given.items())})")
 
 
-any_process = st.sampled_from(sorted(PROCESSES)).flatmap(
-    lambda name: drawn(name, [f.name for f in fields(PROCESSES[name])])
+PROCESS_NAMES = {**PROCESSES, **SCHEDULES}
+any_process = st.sampled_from(sorted(PROCESS_NAMES)).flatmap(
+    lambda name: drawn(name, [f.name for f in fields(PROCESS_NAMES[name]) if f.init and f.name != "N"])
 )
 any_grid = st.sampled_from(sorted(GRIDS)).flatmap(
     lambda name: drawn(name, {"rho": ["rho", "zero"], "angle": ["sigma_data", "zero"]}.get(name, ["zero"]))
@@ -231,3 +232,11 @@ def test_limits_of_the_grammar_are_as_stated():
     assert "out of range" in refusal(parse, "a(1e30)")
     assert refusal(parse, "a" * specs.LONGEST) is None
     assert "cannot read" in refusal(parse, "a" * (specs.LONGEST + 1))
+
+
+def test_a_path_of_an_npz_file_is_a_value():
+    """Folders, blanks and capitals are kept; what has no such ending is no path."""
+    spec = parse("Table(my runs/SD v2.npz, scaling=ve)")
+    assert (spec.name, spec.positional, spec.named) == ("table", ("my runs/SD v2.npz",), (("scaling", "ve"),))
+    with pytest.raises(InputError, match=r"cannot read the value .runs/table\.txt"):
+        parse("table(runs/table.txt)")

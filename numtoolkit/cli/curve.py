@@ -24,19 +24,22 @@ from numtoolkit.cli.output import (
 )
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure
+from numtoolkit.problem.grids import ALIASES as OTHER_GRIDS
 from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.processes import PROCESSES
+from numtoolkit.problem.processes import ALIASES, PROCESSES, SCHEDULES
 from numtoolkit.problem.processes import process as process_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--process", required=True, metavar="P", help=", ".join(PROCESSES))
+    processes = f"{', '.join([*PROCESSES, *SCHEDULES, *ALIASES])}; or a table, FILE.npz, or a scheduler_config.json"
+    parser.add_argument("--process", required=True, metavar="P", help=processes)
     parser.add_argument(
         "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
     )
     parser.add_argument("--schemes", required=True, metavar="A,B", help="schemes separated by commas")
-    parser.add_argument("--grid", required=True, metavar="G", help=f"{', '.join(GRIDS)}; with parameters, rho(7)")
+    grids = f"{', '.join([*GRIDS, *OTHER_GRIDS])}; with parameters, 'rho(7)', 'trailing(shift=3)'"
+    parser.add_argument("--grid", required=True, metavar="G", help=grids)
     parser.add_argument("--nfe", required=True, metavar="5,10,20", help="budgets of network evaluations")
     parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
     drawn = parser.add_mutually_exclusive_group()

@@ -53,7 +53,8 @@ def error_curve(
 
     Of a stochastic scheme it is that of the law at the end, from a law at the start that is exact or nearly so: slopes
     are those of the order of the marginal (`sde_marginal`), not of the transition.
-    grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0
+    grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0. On one that rises, from the data to noise,
+             runs start from the exact marginal at its first time
     seeds    one a sample; None is 0..63 against the exact flow, 0..1023 for sliced-wasserstein
     returns  a record {scheme, nfe, steps, plan, metric, error, median} a budget: `plan` says how the steps spend what
              whole steps do not, else null; median is null but for relative-rms; the fields of the interval beside it. A

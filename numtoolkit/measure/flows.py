@@ -30,7 +30,7 @@ def exact_flow(
 
     law      Gaussian: the linear map of `gaussian_flow`; any other: Dormand-Prince 8(5,3) on the whole batch
     start    k arrays (batch, *law.shape) of float64, kept unchanged
-    t1       below t0, may be 0
+    t1       below t0, may be 0; or above it, from the data to noise
     rtol, atol  of the integrator (RMS over the batch), in the frame below; unused for a Gaussian law
     returns  k arrays like `start`
     raises   InputError for times out of order or a start that is not finite; NonFiniteError for a denoiser that is not
@@ -42,8 +42,10 @@ def exact_flow(
     integrated in log t; at time 0 the position is good to some 1e-9 / v where the law is smooth with variance v, and to
     rounding where it is points.
     """
-    if not t0 > t1 >= 0:
-        raise InputError(f"the flow runs from t0 = {t0:g} down to t1 = {t1:g}; give t0 > t1 >= 0.")
+    if not (t0 > t1 >= 0 or t1 > t0 > 0):
+        raise InputError(
+            f"the flow runs from t0 = {t0:g} to t1 = {t1:g}; give t0 > t1 >= 0, or t1 > t0 > 0 for the way to noise."
+        )
     if not all(np.isfinite(z).all() for z in start):
         raise InputError("the start of the flow holds NaN or infinity; give finite states.")
     if isinstance(law, Gaussian):

@@ -1,131 +1,262 @@
-"""Time grids: float64 process times, strictly falling from where sampling starts to where it ends.
+"""Time grids: float64 process times from where sampling starts to where it ends, falling, or rising for inversion.
 
-A grid is a name with parameters (`uniform`, `quadratic`, `rho(7)`, `log-snr`, `angle(0.5)`) or the caller's own points.
-Every named grid takes `zero=1`: its last step then goes to t = 0, the steps before it end at t_min; on a scalar process
-`angle` reaches 0 by its own rule, no step set apart.
+A grid is a name with parameters (`uniform`, `rho(7)`, `log-snr`, `trailing(shift=3)`, `ays(sdxl)`) or own points, as
+process times or as `sigmas((14.6, 2.1, 0))`. Its rule is in `grid_rules`. Besides its own parameters every named grid
+takes
+
+    zero      1: the last step goes to t = 0; 0: it ends at t_min. By default 1 for grids of the points of a table
+              (linspace, leading, trailing, simple, beta, linear-quadratic), as in their libraries, and 0 for others.
+              A grid from T to t_min has its last step apart then, the N - 1 before it going to t_min, as k-diffusion's
+    rising    1: the same times turned round, from the data to noise
+
+and what `Warp` does to its times: shift, mu, tokens, kind and terminal. In phase space `angle` has its last step apart
+too; on a scalar process it reaches 0 by its own rule.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from numtoolkit.errors import InputError, unknown
-from numtoolkit.problem.processes import Floats, Process, ScalarProcess
+from numtoolkit.arrays import host
+from numtoolkit.errors import InputError, unknown, whole
+from numtoolkit.problem.grid_rules import GIVEN, SPANS, STARTS, WHOLE, shifted
+from numtoolkit.problem.processes import Floats, Process
+from numtoolkit.problem.processes import process as process_of
 from numtoolkit.spec_text import Spec, parse
 
-Fractions = Floats  # i / N for i = 0..N
+MOST_STEPS = 1_000_000
+KINDS = ("exponential", "linear")  # of a shift that follows the resolution, time_shift_type of diffusers
 
 
-def _ends(process: Process) -> tuple[float, float]:
-    level = process.level(np.array([process.T, process.t_min]))
-    return float(level[0]), float(level[1])
+@dataclass(frozen=True)
+class Warp:
+    """What may be done to the times of any grid: x = t / T goes to k x / (k x + 1 - x).
 
-
-def uniform(process: Process, fraction: Fractions) -> Floats:
-    """Equal steps in process time."""
-    return process.T + (process.t_min - process.T) * fraction
-
-
-def quadratic(process: Process, fraction: Fractions) -> Floats:
-    """t = t_min + (T - t_min)(1 - i/N)^2, dense near the data (PSLD code)."""
-    return process.t_min + (process.T - process.t_min) * (1 - fraction) ** 2
-
-
-def rho(process: Process, fraction: Fractions, rho: float = 7.0) -> Floats:
-    """Equal steps in s^(1/rho) (Karras et al. 2022, eq. 5); in t^(1/rho) for a phase space.
-
-    process   the times are those of
-    fraction  0 to 1, how far along the grid each point lies
+    shift     k itself (Esser et al. 2024, SD3)
+    mu        k = exp(mu) (FLUX), or mu where `kind` is linear
+    tokens    of an image, whose mu is linear in their number: base_shift 0.5 at 256 and max_shift 1.15 at 4096; others
+              as (tokens, base_shift, max_shift) or (tokens, base_shift, max_shift, base_tokens, max_tokens)
+    kind      exponential or linear, time_shift_type of diffusers
+    terminal  the last time above 0 is stretched to it, in T, at the same T (LTX's shift_terminal)
     """
-    if not 0.05 <= rho <= 1000:
-        raise InputError(f"grid rho: rho = {rho} is out of range; it must satisfy 0.05 <= rho <= 1000.")
-    if not isinstance(process, ScalarProcess):
-        first, last = process.T ** (1 / rho), process.t_min ** (1 / rho)
-        return (first + fraction * (last - first)) ** rho
-    high, low = _ends(process)
-    first, last = high ** (1 / rho), low ** (1 / rho)
-    return process.time_of_level((first + fraction * (last - first)) ** rho)
+
+    shift: float = 1.0
+    mu: float | None = None
+    tokens: tuple[float, ...] = ()
+    kind: str = "exponential"
+    terminal: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.shift != 1) + (self.mu is not None) + bool(self.tokens) > 1:
+            raise InputError("shift, mu and tokens each say how the times of a grid are shifted; give one of them.")
+        if self.kind not in KINDS:
+            raise unknown("kind of shift", self.kind, KINDS)
+        if not 0 <= self.terminal < 1:
+            raise InputError(f"terminal = {self.terminal:g} is out of range; it must satisfy 0 <= terminal < 1.")
+        if not 1e-3 <= self.factor <= 1e3:
+            raise InputError(f"the times of a grid are shifted by {self.factor:g}; give a shift from 0.001 to 1000.")
+
+    @property
+    def factor(self) -> float:
+        """k."""
+        mu = self.mu if not self.tokens else _mu(*self.tokens)
+        if mu is None:
+            return self.shift
+        return float(np.exp(np.clip(mu, -99, 99))) if self.kind == "exponential" else mu
+
+    def __call__(self, times: Floats, T: float) -> Floats:
+        """The times of a grid of a process that ends at T, warped."""
+        moved = times if self.factor == 1 else shifted(times, self.factor, T)
+        if not self.terminal:
+            return moved
+        left = 1 - moved / T
+        stretched = T * (1 - left * (1 - self.terminal) / left[moved > 0][-1])
+        return np.where(moved > 0, stretched, 0.0)
 
 
-def log_snr(process: Process, fraction: Fractions) -> Floats:
-    """Equal steps in log s."""
-    high, low = np.log(_ends(process))
-    return process.time_of_level(np.exp(high + fraction * (low - high)))
+def _mu(*given: float) -> float:
+    """mu of an image by its number of tokens."""
+    standard = (4096.0, 0.5, 1.15, 256.0, 4096.0)
+    if len(given) not in (1, 3, 5):
+        raise InputError(f"tokens has {len(given)} values; give tokens, (tokens, base_shift, max_shift) or 5.")
+    count, low, high, first, last = (*given, *standard[len(given) :])
+    if not (first < last and count > 0):
+        raise InputError(f"tokens = {count:g} of {first:g} to {last:g} is out of range; give a positive number.")
+    return low + (high - low) * (count - first) / (last - first)
 
 
-def angle(process: Process, fraction: Fractions, sigma_data: float = 0.5, power: float = 1.0, zero: int = 0) -> Floats:
-    """Equal steps in theta^(1/power), theta = arctan(s / sigma_data); to 0: theta_n = theta_0 (1 - n/N)^power.
-
-    process     the times are those of
-    fraction    0 to 1, how far along the grid each point lies
-    sigma_data  of the angle
-    power       above 1 puts more of the points near the data
-    zero        1 for a grid that ends at t = 0, 0 for t_min
-    """
-    if not sigma_data > 0:
-        raise InputError(f"grid angle: sigma_data = {sigma_data} is out of range; it must be positive.")
-    if not 0.05 <= power <= 1000:
-        raise InputError(f"grid angle: power = {power} is out of range; it must satisfy 0.05 <= power <= 1000.")
-    high, low = np.arctan(np.array(_ends(process)) / sigma_data) ** (1 / power)
-    root = high * (1 - fraction) + (0.0 if zero else low) * fraction
-    return process.time_of_level(sigma_data * np.tan(root**power))
+# --- named grids
 
 
-GRIDS: dict[str, Callable[..., Floats]] = {
-    "uniform": uniform,
-    "quadratic": quadratic,
-    "rho": rho,
-    "log-snr": log_snr,
-    "angle": angle,
+class Rule(NamedTuple):
+    """A named grid: its rule, how its times are laid out, and the default of zero."""
+
+    times: Callable[..., Floats]
+    lay: Callable[..., Floats]
+    zero: int
+
+
+def _span(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
+    inner = steps - zero
+    t = rule(process, np.arange(inner + 1) / inner, **own)
+    t[0], t[-1] = process.T, process.t_min
+    return np.append(t, 0.0) if zero else t
+
+
+def _starts(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
+    starts = rule(process, steps, **own)
+    if (np.diff(starts) >= 0).any():
+        raise InputError(f"a grid of {steps} steps meets a point of its table twice; ask for fewer steps.")
+    if not zero and starts[-1] <= process.t_min:  # there is no step from t_min to t_min
+        return rule(process, steps + 1, **own)
+    return np.append(starts, 0.0 if zero else process.t_min)
+
+
+def _whole(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
+    return rule(process, steps, **own, zero=zero)
+
+
+def _given(rule: Callable[..., Floats], process: Process, steps: int, zero: int, **own: Any) -> Floats:
+    return rule(process, steps, **own)
+
+
+GRIDS: dict[str, Rule] = {
+    **{name: Rule(rule, _span, 0) for name, rule in SPANS.items()},
+    **{name: Rule(rule, _starts, 1) for name, rule in STARTS.items()},
+    **{name: Rule(rule, _whole, 0) for name, rule in WHOLE.items()},
+    **{name: Rule(rule, _given, 0) for name, rule in GIVEN.items()},
 }
-ALIASES = {"logsnr": "log-snr", "karras": "rho", "equal-angle": "angle", "linear": "uniform"}
+# Names in use for a grid with some of its parameters fixed.
+ALIASES = {
+    "logsnr": "log-snr",
+    "exponential": "log-snr",
+    "lu": "log-snr",
+    "beta-sigmas": "beta-levels",
+    "karras": "rho",
+    "equal-angle": "angle",
+    "linear": "uniform",
+    "shift": "linspace(round=0)",
+    "flow-match": "linspace(round=0)",
+    "normal": "linspace(round=0)",
+    "sgm-uniform": "linspace(round=0, drop=1)",
+    "ddim-uniform": "leading(offset=1)",
+    "align-your-steps": "ays",
+}
 
 
-def grid(text: str | Spec | Sequence[float] | Floats, process: Process, steps: int | None = None) -> Floats:
-    """The N + 1 process times of a grid, float64, strictly falling.
+def grid(
+    text: str | Spec | Sequence[float] | Floats | None = None,
+    process: str | Process | None = None,
+    steps: int | None = None,
+    *,
+    sigmas: Any = None,
+) -> Floats:
+    """The N + 1 process times of a grid, float64, strictly falling, or strictly rising for inversion.
 
-    text     a specification such as "rho(7)" or "rho(7, zero=1)", or own points, checked and returned as float64
+    text     a specification such as "rho(7)" or "trailing(shift=3)", or own points, checked and returned as float64
+    process  the times are those of, by name or as an object
     steps    N >= 1; only for named grids
-    raises   InputError for unknown names, values out of range, too few points, points that do not fall strictly
+    sigmas   levels of one's own in place of text, as libraries call them: sigma / alpha, on flow t; the last may be 0
+    raises   InputError for unknown names, values out of range, too few points, points that turn or repeat
     """
-    if not isinstance(text, (str, Spec)):
-        return _own(text, process, steps)
-    spec = parse(text)
-    name = ALIASES.get(spec.name, spec.name)
-    if name not in GRIDS:
-        raise unknown("grid", spec.name, [*GRIDS, *ALIASES])
-    if steps is None or steps < 1:
-        raise InputError(f"grid {spec.name} with {steps} steps is too short; ask for at least 1 step.")
+    if process is None:
+        raise InputError("the times of a grid are those of a process; give one, such as 'edm'.")
+    on = process_of(process)
+    if (text is None) == (sigmas is None):
+        raise InputError("a grid is given by a name, by its times or by sigmas; give one of them.")
+    if text is None:
+        levels = _numbers("sigmas", sigmas)
+        return _own(GIVEN["sigmas"](on, len(levels) - 1, tuple(levels.tolist())), on, steps)
+    return _named(parse(text), on, steps) if isinstance(text, (str, Spec)) else _own(text, on, steps)
+
+
+def knows_length(text: str | Spec) -> bool:
+    """Whether a named grid holds points of one's own, so that it needs no number of steps."""
+    return GRIDS[_resolved(parse(text))[0]].lay is _given
+
+
+def _named(given: Spec, process: Process, steps: int | None) -> Floats:
+    name, spec = _resolved(given)
     rule = GRIDS[name]
-    signature = inspect.signature(rule)
-    parameters = list(signature.parameters.values())[2:]
-    takes_zero = "zero" in signature.parameters
-    own = signature.replace(parameters=parameters if takes_zero else [*parameters, _ZERO])
-    values = spec.arguments(own, f"grid {spec.name}")
-    zero = int(str(values.get("zero", 0)))
-    if zero not in (0, 1):
-        raise InputError(f"grid {spec.name}: zero = {zero} is out of range; give 1 to end at t = 0, or 0.")
-    # the times of a level are those from t_min on in phase space
-    reaches_zero = takes_zero and isinstance(process, ScalarProcess)
-    apart = bool(zero) and not reaches_zero
-    inner = steps - 1 if apart else steps
-    if inner < 1:
-        raise InputError(f"grid {spec.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")
-    if apart or not takes_zero:
-        values.pop("zero", None)
-    t = rule(process, np.arange(inner + 1) / inner, **values)
-    t[0], t[-1] = process.T, 0.0 if zero and not apart else process.t_min
-    return _own(np.append(t, 0.0) if apart else t, process, None)
+    own = _parameters(rule)
+    values = spec.arguments(_signature(rule), f"grid {given.name}")
+    for key, parameter in own.items():
+        if parameter.default is parameter.empty and key not in values:
+            raise InputError(f"grid {given.name} needs its {key}; write {given.name}((10, 2, 0.5)).")
+    if rule.lay is _given:
+        points = len(values["values"])  # type: ignore[arg-type]
+        if points < 2:
+            raise InputError(f"grid {given.name} has {points} values; give at least 2.")
+        steps = points - 1 if steps is None else steps
+    if steps is None or steps == 0:
+        raise InputError(f"grid {given.name} with {steps} steps is too short; ask for at least 1 step.")
+    count = whole(f"the number of steps of grid {given.name}", steps, 1, MOST_STEPS)
+    zero, rising = _flag(given, values, "zero", rule.zero), _flag(given, values, "rising", 0)
+    if rule.lay is _span and count <= zero:
+        raise InputError(f"grid {given.name} with zero=1 and 1 step has no inner step; ask for at least 2 steps.")
+    warp = Warp(**{key: value for key, value in values.items() if key in _WARP})  # type: ignore[arg-type]
+    laid = rule.lay(rule.times, process, count, zero, **{key: value for key, value in values.items() if key in own})
+    times = warp(laid, process.T)
+    return _own(times[::-1] if rising else times, process, None)
 
 
-_ZERO = inspect.Parameter("zero", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=0, annotation="int")
+def _resolved(spec: Spec) -> tuple[str, Spec]:
+    """The name of a grid in GRIDS, and the specification with what an alias fixes unless it is given."""
+    name = spec.name.replace("_", "-")
+    alias = parse(ALIASES.get(name, name))
+    if alias.name not in GRIDS:
+        raise unknown("grid", spec.name, [*GRIDS, *ALIASES])
+    given = dict(spec.named)
+    fixed = tuple((key, value) for key, value in alias.named if key not in given)
+    return alias.name, Spec(alias.name, spec.positional, (*fixed, *spec.named))
+
+
+def _parameters(rule: Rule) -> dict[str, inspect.Parameter]:
+    """The parameters that a rule has of its own."""
+    own = list(inspect.signature(rule.times).parameters.items())[2:]
+    return {name: parameter for name, parameter in own if name != "zero"}
+
+
+_WARP = dict(inspect.signature(Warp).parameters)
+_ZERO = inspect.Parameter("zero", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="int")
+_RISING = inspect.Parameter("rising", inspect.Parameter.KEYWORD_ONLY, annotation="int")
+
+
+def _signature(rule: Rule) -> inspect.Signature:
+    """Of a named grid: its own parameters, then what every grid takes; own points say themselves where they end."""
+    own = _parameters(rule)
+    warp = [each.replace(kind=each.KEYWORD_ONLY) for name, each in _WARP.items() if name not in own]
+    free = [each.replace(default=None) for each in (*own.values(), *([] if rule.lay is _given else [_ZERO]))]
+    return inspect.Signature([*free, _RISING, *warp])
+
+
+def _flag(given: Spec, values: dict[str, object], key: str, default: int) -> int:
+    value = values.get(key, default)
+    if value not in (0, 1):
+        meaning = "1 to end at t = 0, or 0" if key == "zero" else "1 for times from the data to noise, or 0"
+        raise InputError(f"grid {given.name}: {key} = {value} is out of range; give {meaning}.")
+    return int(str(value))
+
+
+# --- own points
+
+
+def _numbers(name: str, points: Any) -> Floats:
+    values = host(name, points)
+    if values.ndim != 1 or len(values) < 2 or values.dtype.kind not in "fiu":
+        raise InputError(
+            f"{name} is a list of at least 2 numbers, got shape {values.shape} of {values.dtype}; give one."
+        )
+    return values.astype(np.float64)
 
 
 def _own(points: Sequence[float] | Floats, process: Process, steps: int | None) -> Floats:
-    t = np.asarray(points)
+    t = host("a grid", points)
     if t.ndim != 1 or len(t) < 2 or t.dtype.kind not in "fiu":
         raise InputError(f"a grid is a list of at least 2 times, got shape {t.shape} of {t.dtype}; give T, ..., t_min.")
     t = t.astype(np.float64)
@@ -133,18 +264,20 @@ def _own(points: Sequence[float] | Floats, process: Process, steps: int | None) 
         raise InputError(f"the grid has {len(t) - 1} steps but {steps} were asked for; drop one of the two.")
     if not np.all(np.isfinite(t)):
         raise InputError(f"grid point {int(np.argmin(np.isfinite(t)))} is {t[~np.isfinite(t)][0]}; give finite times.")
-    rises = np.flatnonzero(np.diff(t) >= 0)
-    if len(rises):
-        i = int(rises[0])
+    falls = t[0] >= t[-1]
+    wrong = np.flatnonzero(np.diff(t) >= 0 if falls else np.diff(t) <= 0)
+    if len(wrong):
+        i = int(wrong[0])
+        way = "fall strictly" if falls else "rise strictly from the data to noise"
+        raise InputError(f"grid times must {way}, but point {i + 1} is {t[i + 1]:g} after {t[i]:g}; sort or drop it.")
+    lowest, highest = (t[-1], t[0]) if falls else (t[0], t[-1])
+    if lowest < 0:
         raise InputError(
-            f"grid times must fall strictly, but point {i + 1} is {t[i + 1]:g} after {t[i]:g}; sort or drop it."
+            f"the grid {'ends' if falls else 'starts'} at time {lowest:g}, but no time is below that of the data; "
+            f"{'end' if falls else 'start'} it at 0 or above."
         )
-    if t[-1] < 0:
-        raise InputError(
-            f"the grid ends at time {t[-1]:g}, but no time is below that of the data; end it at 0 or above."
-        )
-    if t[0] > process.T * (1 + 1e-12):
-        raise InputError(
-            f"the grid starts at {t[0]:g}, beyond T = {process.T:g} of process {process.name}; start at or below T."
-        )
+    if highest > process.T * (1 + 1e-12):
+        verb = "start" if falls else "end"
+        limit = f"beyond T = {process.T:g} of process {process.name}"
+        raise InputError(f"the grid {verb}s at {highest:g}, {limit}; {verb} at or below T.")
     return t

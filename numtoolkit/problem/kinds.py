@@ -105,8 +105,8 @@ class Process(ABC):
     @property
     def spec(self) -> str:
         """The name with the parameters that are not at their defaults, as `process` reads it."""
-        own = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
-        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in own)})" if own else self.name
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.init and getattr(self, f.name) != f.default}  # type: ignore[arg-type]
+        return f"{self.name}({', '.join(f'{name}={value}' for name, value in given.items())})" if given else self.name
 
     def level(self, t: Floats) -> Floats:
         """The effective noise level s: z_t is as informative about x_0 as x_0 + s n is, s = (e' Sigma^-1 e)^(-1/2)."""

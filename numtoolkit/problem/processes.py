@@ -8,28 +8,83 @@ The kernel is z_t | x_0 ~ N(e_t x_0, Sigma_t); a network that is exact for a law
 from __future__ import annotations
 
 import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
 
-from numtoolkit.errors import unknown
+from numtoolkit.errors import InputError, brief, unknown
 from numtoolkit.problem.kinds import Floats, PhaseSpaceProcess, Process, ScalarProcess
 from numtoolkit.problem.phase_space import CLD, PSLD
 from numtoolkit.problem.scalar import EDM, VP, CosineVP, RectifiedFlow
+from numtoolkit.problem.schedule_files import is_file, of_config, of_file, table_of
+from numtoolkit.problem.tabulated import SCHEDULES, Table, Tabulated
 from numtoolkit.spec_text import Spec, parse
 
 PROCESSES: dict[str, type[Process]] = {p.name: p for p in (VP, CosineVP, EDM, RectifiedFlow, PSLD, CLD)}
+ALIASES = {"sd": "scaled-linear", "ddpm": "linear", "squaredcos-cap-v2": "squared-cosine"}
 
 
-def process(text: str | Spec | Process) -> Process:
-    """A process from its name with optional parameters: "psld", "vp(beta_max=12)"; a Process comes back as it is.
+def process(
+    text: str | os.PathLike[str] | Spec | Process | Mapping[str, Any] | None = None,
+    *,
+    alphas_cumprod: Any = None,
+    betas: Any = None,
+    sigmas: Any = None,
+    scaling: str = "vp",
+) -> Process:
+    """A process from its name with optional parameters, or from the table a network was trained with.
 
-    raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range
+    text      "psld", "vp(beta_max=12)", "sd", "table(FILE.npz)"; the path of an .npz file with one of the arrays
+              below, or of a scheduler_config.json of diffusers, or that as a dictionary; a Process comes back as it is
+    alphas_cumprod, betas, sigmas   one of them in place of text: (N,), array-like or a tensor, point i being time
+              i + 1; sigmas are sigma / alpha, k-diffusion's
+    scaling   of such a table: "vp", alpha^2 + sigma^2 = 1, or "ve", alpha = 1
+    raises    InputError for unknown names (nearest matches named), unknown parameters, values out of range and what is
+              no table; StorageError for a file that cannot be read
     """
+    tables = {"alphas_cumprod": alphas_cumprod, "betas": betas, "sigmas": sigmas}
+    given = {form: table for form, table in tables.items() if table is not None}
+    if len(given) + (text is not None) != 1:
+        raise InputError(
+            f"a process is a name or one table, but {_listed(text, given)} given; give one of {', '.join(tables)}."
+        )
+    for form, table in given.items():
+        return Table.of(form, table, scaling)
+    if scaling != "vp":
+        raise InputError(f"scaling = {scaling!r} is of a table given beside it; write it into {text!r}.")
+    return _of_text(text)
+
+
+def _listed(text: Any, given: Mapping[str, Any]) -> str:
+    names = [*([brief(repr(text))] if text is not None else []), *given]
+    return f"{' and '.join(names)} are" if names else "nothing is"
+
+
+def _of_text(text: Any) -> Process:
     if isinstance(text, Process):
         return text
+    if isinstance(text, Mapping):
+        return of_config(text)
+    if is_file(text):
+        return of_file(text)
     spec = parse(text)
-    if spec.name not in PROCESSES:
-        raise unknown("process", spec.name, PROCESSES)
-    kind = PROCESSES[spec.name]
-    return kind(**spec.arguments(inspect.signature(kind), f"process {spec.name}"))
+    known: dict[str, Any] = {**PROCESSES, **SCHEDULES, "table": _table}
+    name = spec.name.replace("_", "-")
+    name = ALIASES.get(name, name)
+    if name not in known:
+        raise unknown("process", spec.name, [*known, *ALIASES])
+    made: Process = known[name](**spec.arguments(inspect.signature(known[name]), f"process {spec.name}"))
+    return made
+
+
+def _table(file: str = "", digest: str = "", *, scaling: str = "vp") -> Table:
+    """A table by its file; one that was given as an array has only a digest to be known by."""
+    if not is_file(file):
+        raise InputError(
+            f"process table{f'({file})' if file else ''} is known by its digest alone; give the table itself, "
+            "process(betas=...), or its file, table(FILE.npz)."
+        )
+    return table_of(file, scaling, digest)
 
 
 __all__ = [
@@ -37,6 +92,7 @@ __all__ = [
     "EDM",
     "PROCESSES",
     "PSLD",
+    "SCHEDULES",
     "VP",
     "CosineVP",
     "Floats",
@@ -44,5 +100,7 @@ __all__ = [
     "Process",
     "RectifiedFlow",
     "ScalarProcess",
+    "Table",
+    "Tabulated",
     "process",
 ]

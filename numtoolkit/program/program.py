@@ -163,13 +163,14 @@ def lower(
 ) -> Program:
     """Lower a scheme on a grid to a run program.
 
-    times    N + 1 process times as `numtoolkit.problem.grids.grid` returns them
+    times    N + 1 process times as `numtoolkit.problem.grids.grid` returns them; rising ones take data back to noise
     network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
     nfe      None for whole steps; else the run is that of `numtoolkit.program.budget.planned`, which must have N steps
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
     cost     no evaluations; milliseconds for a thousand steps
     """
     problem, predicts = problem_of(scheme, process), prediction(network)
+    _check_rising(scheme, times)
     run = plan(scheme, times, nfe)
     steps: list[ProgramStep] = []
     alike = [*zip(run, taus(scheme, problem, times), strict=True)]
@@ -194,6 +195,19 @@ def lower(
             f"nfe = {fitted} or fit anew."
         )
     return program
+
+
+def _check_rising(scheme: Scheme, times: Floats) -> None:
+    """raises InputError on a rising grid for a scheme that draws noise, and for one that starts at the data itself"""
+    if times[-1] < times[0]:
+        return
+    if scheme.kind == "sde":
+        raise InputError(
+            f"scheme {scheme.spec} draws noise, which a rising grid cannot take back; invert with a scheme of the "
+            "probability flow, such as res-2s."
+        )
+    if times[0] == 0:
+        raise InputError("a rising grid that starts at t = 0 has no noise to scale up; start it above, as at t_min.")
 
 
 def taus(scheme: Scheme, problem: Problem, times: Floats) -> list[float]:

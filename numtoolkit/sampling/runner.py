@@ -217,6 +217,8 @@ def _prepared(
         raise unknown("update", update, UPDATES)
     declared, diffusion = schemes.scheme(scheme), processes.process(process)
     times = times_of(declared, diffusion, grid, steps, nfe, denoise)
+    if start is None and times[0] < times[-1]:
+        raise InputError("a rising grid takes samples of the data back to noise; give them as start.")
     begin = origin(diffusion, times[0], seeds, start, shape, dtype, device, network.shape)
     if begin.seeds is None and declared.kind == "sde":
         raise InputError(
@@ -253,7 +255,7 @@ def times_of(
     if steps is not None:
         whole("steps", steps)
     if isinstance(grid, str):
-        if steps is None and nfe is None:
+        if steps is None and nfe is None and not grids.knows_length(grid):
             raise InputError("a named grid needs to know its length; give either steps or nfe.")
         if steps is not None and nfe is not None:
             raise InputError(f"steps = {steps} and nfe = {nfe} both say how long the grid is; give steps or nfe.")

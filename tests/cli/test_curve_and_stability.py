@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
-from numtoolkit.files.storage import read_json
+from numtoolkit.files.storage import read_json, write_json, write_npz
 from tests.support.command_line import CURVE
 
 # --- curve
@@ -48,6 +49,24 @@ def test_curve_says_why_nothing_was_measured_and_goes_on(run, result):
     code, out, err = run(*phase, "--schemes", "gframe-ab")
     assert (code, out) == (2, "")
     assert err == f"numtoolkit: nothing was measured: {records[1]['why']}\n"
+
+
+def test_curve_takes_schedules_files_and_grids_of_other_libraries(run, result, tmp_path):
+    """The same errors by the name of a schedule, its table in a file and its config; a bad file is one line."""
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    table = write_npz(tmp_path / "sd.npz", {"betas": betas})
+    config = write_json(
+        tmp_path / "scheduler_config.json",
+        {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000},
+    )
+    words = ["curve", "--law", "gaussian", "--schemes", "dpmpp-2m", "--nfe", "6"]
+    for grid in ("karras", "sgm_uniform", "ays(sdxl, zero=1)", "sigmas((14, 3, 0.5, 0))"):
+        named = result(*words, "--grid", grid, "--process", "sd")
+        assert named[0]["error"] > 0
+        for process in (table, f"table({table})", config):
+            assert result(*words, "--grid", grid, "--process", process) == named
+    code, _, err = run(*words, "--grid", "karras", "--process", tmp_path / "none.npz")
+    assert (code, err.count("\n")) == (2, 1)
 
 
 def test_curve_draws_the_seeds_it_is_told(result):

@@ -99,12 +99,12 @@ def test_a_denoiser_that_is_not_finite_stops_the_flow():
 
 
 def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
-    """The caller's blocks stay as they are; times that do not fall, NaN and states too large are refused."""
+    """The caller's blocks stay; equal times, times below 0, a rise from 0, NaN and too large states are refused."""
     z = starts(PSLD(), (2,), 3)
     copies = [block.copy() for block in z]
     exact_flow(PSLD(), mixture(dim=2, components=2), z, 1.0, 0.5)
     assert all(np.array_equal(a, b) for a, b in zip(z, copies, strict=True))
-    for t0, t1 in [(0.1, 0.2), (0.1, 0.1), (0.1, -0.1), (0.1, np.nan)]:
+    for t0, t1 in [(0.0, 0.2), (0.1, 0.1), (0.1, -0.1), (0.1, np.nan)]:
         with pytest.raises(InputError, match="t0"):
             exact_flow(VP(), ROTATED, z[:1], t0, t1)
     with pytest.raises(InputError, match="NaN"):
@@ -112,3 +112,15 @@ def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
     for process in (VP(), PSLD()):
         with pytest.raises(NonFiniteError, match="smaller states"):
             exact_flow(process, mixture(dim=2), [np.full((1, 2), 1e200)] * process.blocks, 1.0, 0.5)
+
+
+@pytest.mark.parametrize("process", PROCESSES[:4], ids=IDS[:4])
+@pytest.mark.parametrize("law", [ROTATED, mixture(dim=2)], ids=["gaussian", "mixture"])
+def test_the_flow_rises_to_where_it_falls_from(process, law):
+    """From t_min to a third of T and back, to the integrator's 1e-10 times what the way back magnifies."""
+    data = law.sample(3, 0)
+    z = [data, np.full_like(data, 0.1)][: process.blocks]
+    up = exact_flow(process, law, z, process.t_min, process.T / 3)
+    down = exact_flow(process, law, up, process.T / 3, process.t_min)
+    for a, b in zip(down, z, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)

@@ -229,6 +229,15 @@ def test_the_shipped_experiments_run(tmp_path: Path) -> None:
     assert all(row["ok"] for row in orders)
 
 
+def test_an_experiment_may_name_any_schedule_and_grid() -> None:
+    """The specifications of the command line; a slip is found when it is read."""
+    question = Curve("t", "sd", "gaussian", ("ddim",), "trailing(shift=3, zero=0)", (5, 10), samples=32)
+    first, second = (row["error"] for row in question.run(quick=True).data)
+    assert second < first
+    with pytest.raises(InputError, match="did you mean trailing"):
+        Curve("t", "sd", "gaussian", ("ddim",), "trailling", (5,))
+
+
 def test_rounding_keeps_structure_and_six_digits() -> None:
     """Numbers are rounded wherever they stand, so that files repeat across machines; nothing else changes."""
     value = {"a": [1 / 3, 2, None, True, "x"], "b": {"c": 123456.789}}
