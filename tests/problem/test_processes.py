@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from numtoolkit import process
+from numtoolkit.errors import InputError
 from numtoolkit.problem.processes import CLD, EDM, PSLD, VP, CosineVP, RectifiedFlow
 
 ALL = (VP(), CosineVP(), EDM(), RectifiedFlow(), PSLD(), PSLD(beta_min=4, beta_max=12), CLD())
@@ -34,6 +37,28 @@ def test_a_process_is_read_from_its_specification(text):
     assert process(text).spec == text
     assert process(process(text)) is not None
     assert process(process(text).spec) == process(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("vp(beta_min=0)", "it must satisfy 0 < beta_min <= beta_max"),
+        ("vp(beta_min=21)", "it must satisfy 0 < beta_min <= beta_max"),
+        ("vp(t_min=0)", "it must satisfy 0 < t_min < T"),
+        ("vp(beta_max=2000)", "no data is left beside the noise"),
+        ("vp-cosine(offset=0)", "it must satisfy offset > 0"),
+        ("vp-cosine(T=1)", "it must satisfy 0 < T < 1"),
+        ("flow(T=1)", "it must satisfy 0 < T < 1"),
+        ("psld(gamma=0)", "it must satisfy gamma > 0"),
+        ("psld(Gamma=4.01)", "it must satisfy 0 <= Gamma < nu"),
+        ("psld(nu=4, Gamma=3.9999999)", "its noise covariance cannot be inverted"),
+        ("cld(Gamma=0.1)", "with Gamma > 0 it is psld"),
+    ],
+)
+def test_a_process_of_no_meaning_is_refused_by_its_rule(text, rule):
+    """At the ends of each range, and where float64 has no digits for it."""
+    with pytest.raises(InputError, match=re.escape(rule)):
+        process(text)
 
 
 @pytest.mark.parametrize("process", ALL, ids=lambda p: p.spec)
