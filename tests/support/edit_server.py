@@ -49,13 +49,23 @@ class _Edited(MetaPathFinder, SourceFileLoader):
         return compile(self.source, self.path, "exec")
 
 
+class _Collection:
+    """Ends a run whose tests could not even be imported: so coarse an edit proves nothing of a test."""
+
+    def pytest_collectreport(self, report: Any) -> None:
+        import pytest
+
+        if report.failed:
+            pytest.exit(f"nothing was tested: {report.longrepr}", returncode=2)
+
+
 def tried(order: dict[str, Any]) -> int:
     """The exit status of pytest on the tests of an order, in this process."""
     import pytest
 
     signal.alarm(SECONDS)
     sys.meta_path.insert(0, _Edited(order["module"], order["path"], order["source"]))
-    return int(pytest.main([*QUICK, "-m", TIER, *order["tests"]]))
+    return int(pytest.main([*QUICK, "-m", TIER, *order["tests"]], [_Collection()]))
 
 
 def served(order: dict[str, Any]) -> dict[str, Any]:
