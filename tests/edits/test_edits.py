@@ -44,10 +44,6 @@ def faults(edit: Edit) -> Iterator[str]:
         yield f"what it replaces stands {edit.source.count(edit.old)} times"
     if edit.new == edit.old:
         yield "it changes nothing"
-    try:
-        compile(edit.edited, edit.file, "exec")
-    except SyntaxError as error:
-        yield f"it is no Python: {error}"
     if not edit.tests:
         yield "it names no test"
     for test in edit.tests:

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ class Edit:
     new: str
     tests: tuple[str, ...]
 
-    @cached_property
+    @property
     def source(self) -> str:
         """What the module holds now."""
-        return (PACKAGE / self.file).read_text(encoding="utf-8")
+        return _text(PACKAGE / self.file)
 
     @property
     def edited(self) -> str:
@@ -51,6 +51,11 @@ class Edit:
         """What the server is asked to try."""
         tests = [f"tests/{test}" for test in self.tests]
         return {"module": self.module, "path": str(PACKAGE / self.file), "source": self.edited, "tests": tests}
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def edits() -> Iterator[Edit]:
