@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -92,7 +93,8 @@ def main() -> None:
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in LOADED:
-        importlib.import_module(name)
+        with suppress(ModuleNotFoundError):  # some are optional
+            importlib.import_module(name)
     gc.freeze()  # the children share what is loaded
     for line in sys.stdin:
         print(json.dumps(served(json.loads(line))), flush=True)

@@ -70,10 +70,11 @@ class Server:
     """A running `tests.support.edit_server`."""
 
     def __init__(self) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.edit_server"],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env=own | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
