@@ -35,14 +35,14 @@ def test_each_edit_of_the_machinery_is_seen_by_the_tests_it_names(edit: Edit, se
 @pytest.mark.parametrize(
     ("new", "test", "status"),
     [
-        ("TILE_BYTES = 64 * 2**20", "test_nan_stays_in_its_row", 0),
-        ("TILE_BYTES = 1 / 0", "test_nan_stays_in_its_row", 2),
-        ("TILE_BYTES = 64", "test_that_is_not_there", 4),
+        ("_BLOCK = 4 * 2**20", "test_moments_of_half_precision_are_gathered_in_double", 0),
+        ("_BLOCK = 1 / 0", "test_moments_of_half_precision_are_gathered_in_double", 2),
+        ("_BLOCK = 1", "test_that_is_not_there", 4),
     ],
 )
 def test_what_is_not_seen_or_cannot_be_run_is_told_from_a_failure(new: str, test: str, status: int, server: Server):
     """The same number in other words, a module that cannot be imported, a test that there is not."""
-    edit = Edit("laws/law.py", "TILE_BYTES = 64 << 20", new, (f"laws/test_arrays.py::{test}",))
+    edit = Edit("measure/distances.py", "_BLOCK = 1 << 22", new, (f"measure/test_distances.py::{test}",))
     assert server.ask(edit.order())[0] == status
 
 
