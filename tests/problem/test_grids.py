@@ -34,6 +34,8 @@ def test_a_grid_has_equal_steps_of_what_its_name_says(rule, on, even):
 def test_own_points_may_start_at_the_end_of_the_process_and_not_beyond():
     """A start 1 % beyond T is a slip, rounding is not."""
     np.testing.assert_array_equal(grid([1 + 1e-13, 0.5], VP()), [1 + 1e-13, 0.5])
+    with pytest.raises(InputError, match="the grid has 1 steps but 3 were asked for"):
+        grid([1, 0.5], VP(), 3)
     with pytest.raises(InputError, match=r"starts at 1\.01, beyond T = 1 of process vp"):
         grid([1.01, 0.5], VP())
 
