@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from numtoolkit.problem.axes import problem
+from numtoolkit.problem.kinds import SCALAR
 from numtoolkit.problem.operators import F, G, L, N, Q, forward_noise
+from numtoolkit.problem.predictions import PREDICTIONS, to_score
 from numtoolkit.problem.problem import Window
 from numtoolkit.problem.processes import EDM, VP, RectifiedFlow
 
@@ -64,3 +66,23 @@ def test_a_closed_covariance_is_the_integral_it_stands_for(frozen, clock, proces
     np.testing.assert_allclose(closed, integral(window, lambda flow, block, c: flow(L) ** 2 * block(G)), rtol=1e-11)
     forward = integral(window, lambda flow, block, c: flow(F) ** 2 * block(Q))
     np.testing.assert_allclose(forward_noise(window), forward, rtol=1e-11)
+
+
+@pytest.mark.parametrize("process", [VP(), EDM(), RectifiedFlow()], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "network", [each for each in PREDICTIONS.values() if SCALAR in each.kinds], ids=lambda p: p.name
+)
+@pytest.mark.parametrize("frozen", ["data", "noise", "velocity", "residual", "drift"])
+def test_what_a_scheme_freezes_of_a_network_is_what_the_network_says(frozen, network, process):
+    """Its score is the network's; the whole drift is F z + (q/2) G G' S, at half strength and any sigma_data."""
+    own = problem(process, frozen, "log-snr", tau=0.5, sigma_data=0.3)
+    P, Q = own.freeze(network, FROM)
+    wanted = to_score(network, process, FROM)
+    if frozen == "drift":
+        kick = own.rate(FROM)[:, None, None] * (1 + 0.25) / 2 * process.diffusion(FROM)
+        wanted = kick @ wanted[0] - own.rate(FROM)[:, None, None] * process.drift(FROM), kick @ wanted[1]
+    else:
+        of_state, of_frozen = own.frozen.to_score(own, FROM)
+        P, Q = of_state + of_frozen @ P, of_frozen @ Q
+    np.testing.assert_allclose(P, wanted[0], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(Q, wanted[1], rtol=1e-10, atol=1e-10)
