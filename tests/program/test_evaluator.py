@@ -30,11 +30,13 @@ def test_the_exponential_of_two_blocks_is_that_of_matrices(matrix):
 
 
 @pytest.mark.parametrize("process", [PSLD(), PSLD(beta_min=4, beta_max=12)], ids=lambda p: p.spec)
-@pytest.mark.parametrize("frozen", ["score", "data"])
-def test_forward_noise_and_flow_are_those_of_the_kernel(process, frozen):
-    """Back against the clock the forward process runs: Sigma_t = E Sigma_s E' + noise, which is never negative."""
+@pytest.mark.parametrize("clock", ["natural", "time", "angle"])
+def test_forward_noise_and_flow_are_those_of_the_kernel(process, clock):
+    """By exponentials where a clock fixes the blocks, by quadrature where none does.
+
+    Back against the clock the forward process runs: Sigma_t = E Sigma_s E' + noise, which is never negative."""
     times = np.array([0.8, 0.5, 0.2])
-    evaluator = Evaluator(problem(process, frozen), times, np.array([0, 1]), {})
+    evaluator = Evaluator(problem(process, "score", clock), times, np.array([0, 1]), {})
     E = evaluator.block(flow(1, 0, op("F")))
     noise = evaluator.block(covariance(1, 0, op("F"), op("Q")))
     propagator, sigma = process.propagator(times), process.kernel(times)[1]
