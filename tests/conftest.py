@@ -1,4 +1,4 @@
-"""How the suite runs: hypothesis profiles, the width of the terminal, and GPU tests where there is no GPU."""
+"""How the suite runs: hypothesis profiles, the width of the terminal, GPU tests where there is no GPU, counts."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test marked gpu, and say why, where there is no CUDA device."""
     if item.get_closest_marker("gpu") and not has_cuda():
         pytest.skip("no CUDA device here")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many edits of the machinery were tried (`tests/edits`), and how many of them no test saw."""
+    passed, failed = (
+        sum("::test_each_edit_of_the_machinery" in report.nodeid for report in terminalreporter.stats.get(outcome, ()))
+        for outcome in ("passed", "failed")
+    )
+    if passed or failed:
+        terminalreporter.write_line(f"{passed + failed} edits of the machinery, {failed} of them alive")

@@ -18,6 +18,13 @@ def test_a_factor_times_its_transpose_is_the_covariance_even_where_that_is_singu
     np.testing.assert_allclose(A @ np.swapaxes(A, 1, 2), covariance, rtol=0, atol=1e-15)
 
 
+@pytest.mark.parametrize("factor", [lower_factor, principal_factor])
+def test_a_variance_that_rounding_left_below_zero_counts_as_zero(factor):
+    """Neither a NaN nor a deviation of its size, 1e-9."""
+    A = factor(np.array([[[4.0, 0.0], [0.0, -1e-18]]]))
+    np.testing.assert_array_equal(A @ np.swapaxes(A, 1, 2), [[[4.0, 0.0], [0.0, 0.0]]])
+
+
 def test_the_lower_factor_is_that_of_cholesky_where_there_is_one():
     """Lower triangular, with a diagonal >= 0."""
     rng = np.random.default_rng(0)

@@ -223,6 +223,22 @@ def test_every_named_law_is_read_with_defaults_and_read_back_from_its_name():
         assert refusal(law_of, f"{name}(nonsense=1)") == f"law {name} has no parameter 'nonsense'; it has {has}."
 
 
+@pytest.mark.parametrize("text", [")(", "1)(2", "1, (2", "1, 2)"])
+def test_parentheses_that_do_not_match_are_refused(text):
+    """As many of either kind are not enough: each is closed after it is opened."""
+    assert "do not match" in refusal(split, text)
+
+
+def test_exact_values_are_numbers_and_no_more_than_there_are_names():
+    """A value too many would be lost without a word."""
+    assert parse("own(1/3)").exact(["c2"], "own") == {"c2": Fraction(1, 3)}
+    with pytest.raises(InputError, match="own takes 1 parameter, got 2"):
+        parse("own(1/3, 1/2)").exact(["c2"], "own")
+    with pytest.raises(InputError, match="own: c2 = fast is not a number"):
+        parse("own(fast)").exact(["c2"], "own")
+    assert show(parse("own((1/2, (1, fast)))").positional[0]) == "(1/2, (1, fast))"
+
+
 def test_limits_of_the_grammar_are_as_stated():
     """Depth, length and size: the largest allowed passes, the next does not."""
     nested = ["a(" + "(" * depth + "1" + ")" * depth + ")" for depth in (specs.DEEPEST, specs.DEEPEST + 1)]

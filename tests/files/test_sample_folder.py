@@ -30,6 +30,14 @@ def fill(path, seeds, warn=lambda line: None):
     return missing
 
 
+def test_a_specification_is_the_same_in_any_order_of_its_keys(tmp_path):
+    """What is there is complete for it, and not damaged."""
+    fill(tmp_path, [0, 1])
+    turned, warned = dict(reversed(SPECIFICATION.items())), []
+    assert SampleFolder.open(tmp_path, turned, {}, warned.append).missing([0, 1, 2]) == [2]
+    assert warned == []
+
+
 def test_missing_samples_alone_are_added_and_all_are_read_back_in_order(tmp_path):
     """Seeds drawn before are not drawn again; the manifest lists each file with its seeds as spans."""
     assert fill(tmp_path, [3, 1, 2]) == [3, 1, 2]

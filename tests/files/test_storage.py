@@ -249,6 +249,7 @@ def test_a_picture_is_the_same_bytes_when_drawn_again(tmp_path, ending):
         return storage.write_figure(tmp_path / f"{name}{ending}", figure).read_bytes()
 
     assert draw("a") == draw("b")
+    assert not any(word in draw("a") for word in (b"dc:date", b"CreationDate", b"Software"))
 
 
 def test_a_picture_of_unknown_ending_is_refused(tmp_path):

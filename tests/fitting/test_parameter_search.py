@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from numtoolkit.errors import InputError
@@ -70,6 +72,14 @@ def test_a_search_stays_within_its_bounds():
     (record,) = search("res-2s", "c2", law_of("gaussian(dim=1, mean=0)"), "edm", "rho(7)", [16], bounds=bounds)
     assert bounds[0] <= record["value"] <= bounds[1]
     assert record["error"] > record["default_error"]
+
+
+def test_a_search_that_finds_nothing_better_keeps_the_value_there_is(monkeypatch):
+    """Where the method ends in a worse place, the result is the default and its error."""
+    monkeypatch.setattr("scipy.optimize.minimize_scalar", lambda *_, **__: SimpleNamespace(x=0.95))
+    (record,) = search("res-2s", "c2", law_of("gaussian(dim=1, mean=0)"), "edm", "rho(7)", [16])
+    assert (record["value"], record["scheme"]) == (0.5, "res-2s(c2=1/2)")
+    assert record["error"] == record["default_error"]
 
 
 def test_a_search_refuses_what_it_cannot_use():

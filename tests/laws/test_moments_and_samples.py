@@ -80,3 +80,10 @@ def test_laws_own_their_arrays_and_are_frozen():
         law.images[0] = 1
     with pytest.raises(AttributeError):
         law.name = "other"
+
+
+@pytest.mark.parametrize("tile", [0, -1])
+def test_a_data_set_is_taken_one_image_at_a_time_at_least(tile):
+    """A tile of none is refused when the law is made, not when it is called."""
+    with pytest.raises(InputError, match=f"tile = {tile} images at a time is too few"):
+        Empirical(random_images(3), tile=tile)

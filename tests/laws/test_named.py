@@ -28,6 +28,23 @@ def test_named_laws_say_what_they_are(name):
 
 
 @pytest.mark.parametrize(
+    ("text", "mean", "covariance"),
+    [
+        ("gaussian(dim=2, mean=0.5, std=0.3)", [0.5, 0.5], 0.09 * np.eye(2)),
+        ("anisotropic(dim=3, low=0.01, high=1)", np.zeros(3), np.diag([0.01, 0.1, 1])),
+        ("mixture(dim=3, components=4, low=0.2, high=0.2, spread=0)", np.zeros(3), 0.04 * np.eye(3)),
+        ("two-modes(weight=0.4, separation=1.2, std=0.15)", [0.12], [[0.15**2 + 0.4 * 0.6 * 1.2**2]]),
+        ("ring(modes=8, radius=0.7, width=0.05)", np.zeros(2), (0.7**2 / 2 + 0.05**2) * np.eye(2)),
+    ],
+)
+def test_a_named_law_has_the_moments_that_its_parameters_say(text, mean, covariance):
+    """Deviations are deviations: each enters the covariance by its square."""
+    law = named.law_of(text)
+    np.testing.assert_allclose(law.mean, mean, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(law.covariance(), covariance, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
     ("name", "parameters"),
     [
         ("gaussian", {"dim": 0}),

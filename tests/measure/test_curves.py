@@ -26,6 +26,13 @@ from numtoolkit.schemes import scheme
 from tests.support.gaussian_runs import IDS, PROCESSES, ROTATED, network, starts
 
 
+def test_a_curve_is_of_64_samples_unless_seeds_are_given():
+    """Seeds 0 to 63, against the exact flow."""
+    law = mixture(dim=1, components=1)
+    own, given = (error_curve(scheme("ddim"), EDM(), law, "rho(7)", [3], seeds) for seeds in (None, range(64)))
+    assert own == given
+
+
 def test_a_curve_of_an_ode_scheme_is_its_error_to_the_flow_from_the_same_start():
     """Relative RMS and median of ends against the exact flow, both from normals of the same seeds."""
     process, law = VP(), mixture(dim=2, components=4)

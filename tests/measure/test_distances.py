@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from numtoolkit.errors import InputError
 from numtoolkit.measure.distances import (
@@ -209,6 +210,19 @@ def test_the_interval_of_a_sliced_distance_covers_that_of_the_laws():
         covered += interval.low <= truth <= interval.high
     # 95 of 100 are meant; the finite-sample bias costs some. Fewer than 85 would be 4.6 standard errors away.
     assert covered >= 85
+
+
+def test_the_interval_of_a_sliced_distance_is_that_of_a_mean_where_it_is_one():
+    """From the point 0 of the line the squared distance is a mean square: Student's interval of 20 group means."""
+    x, point = np.random.default_rng(0).uniform(1, 2, (60, 1)), np.zeros((60, 1))
+    means = np.mean(x.reshape(3, 20) ** 2, axis=0)
+    half = student.ppf(0.975, 19) * means.std(ddof=1) / math.sqrt(20)
+    value, low, high, _ = sliced_wasserstein(x, point, 20)
+    assert [value**2, low**2, high**2] == pytest.approx(means.mean() + half * np.array([0, -1, 1]), rel=1e-12)
+    far = point.copy()
+    far[0] = 1  # group means 1/3, 0, ..., 0, of mean 1/60, which is also their standard error
+    interval = sliced_wasserstein(far, point, 20)
+    assert interval[:3] == pytest.approx(np.sqrt(np.array([1, 0, 1 + student.ppf(0.975, 19)]) / 60), rel=1e-12)
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 30), min_size=1, max_size=6))

@@ -404,3 +404,13 @@ def test_what_cannot_be_mapped_is_said_in_one_sentence(call: object, words: str)
     """Unknown names, history on a process and words on the test equation each have their reason."""
     with pytest.raises(InputError, match=words):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("spec", ["heun-edm", "euler-churn(churn=1/4)", "heun-edm-churn(churn=1/4)", "res-2s"])
+def test_the_radius_of_a_step_on_a_process_is_that_of_a_run_of_that_step(spec):
+    """Its churn is what S_churn is for one step, not for a run of another length."""
+    start, end, variance = 5.0, 2.0, 0.25
+    program = lower(scheme(spec), EDM(), np.array([start, end]))
+    expected = program_radius(program, lambda t: [[variance / (variance + t**2)]])
+    found = process_radius(spec, EDM(), variance, np.array([start]), np.array([end]))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

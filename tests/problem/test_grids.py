@@ -12,9 +12,39 @@ from numtoolkit.laws.named import mixture
 from numtoolkit.measure.curves import error_curve
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.problem.grids import ALIASES, GRIDS, grid
-from numtoolkit.problem.processes import PSLD, VP, process
+from numtoolkit.problem.processes import EDM, PSLD, VP, RectifiedFlow, process
 from numtoolkit.program.program import lower
 from tests.support.tiers import breadth
+
+
+@pytest.mark.parametrize(
+    ("rule", "on", "even"),
+    [
+        ("uniform", VP(), lambda t: t),
+        ("linear", PSLD(), lambda t: t),
+        ("quadratic", EDM(), lambda t: np.sqrt(t - 0.002)),
+        ("rho(5)", VP(), lambda t: np.expm1(0.1 * t + 9.95 * t**2) ** (1 / 10)),  # the root of s^2 = e^B - 1
+        ("karras", EDM(), lambda t: t ** (1 / 7)),
+        ("rho(3)", PSLD(), lambda t: t ** (1 / 3)),
+        ("rho", PSLD(), lambda t: t ** (1 / 7)),
+        ("logsnr", RectifiedFlow(), lambda t: np.log(t / (1 - t))),
+    ],
+)
+def test_a_grid_has_equal_steps_of_what_its_name_says(rule, on, even):
+    """N + 1 points from T to t_min: of the time, a root of the level or, in phase space, of the time, or log s."""
+    times = grid(rule, on, 8)
+    assert (len(times), times[0], times[-1]) == (9, on.T, on.t_min)
+    steps = np.diff(even(times))
+    np.testing.assert_allclose(steps, steps.mean(), rtol=0, atol=1e-12 * np.abs(even(times)).max())
+
+
+def test_own_points_may_start_at_the_end_of_the_process_and_not_beyond():
+    """A start 1 % beyond T is a slip, rounding is not."""
+    np.testing.assert_array_equal(grid([1 + 1e-13, 0.5], VP()), [1 + 1e-13, 0.5])
+    with pytest.raises(InputError, match="the grid has 1 steps but 3 were asked for"):
+        grid([1, 0.5], VP(), 3)
+    with pytest.raises(InputError, match=r"starts at 1\.01, beyond T = 1 of process vp"):
+        grid([1.01, 0.5], VP())
 
 
 def test_the_angle_grid_follows_its_power():

@@ -122,6 +122,20 @@ def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
         planned(scheme("heun-edm"), 0)
 
 
+def test_an_inner_step_stands_for_final_ones_only_where_it_spends_what_is_left():
+    """A scheme that fills nothing is refused a budget of two, though its inner step spends one."""
+    bare = with_remainder("unipc(3, ending=full)")
+    with pytest.raises(InputError, match=r"cannot spend 2 evaluations; the nearest it can are 3, 4\."):
+        planned(bare, 2)
+
+
+@pytest.mark.parametrize("points", [[80.0, 0.0], [80.0, 1.0, 0.0], [80.0, 9.0, 1.0, 0.0]])
+def test_a_multistep_run_too_short_for_its_history_may_end_at_zero(points):
+    """Its last step returns the data prediction there, as that of a long run does."""
+    last = lower(scheme("exp-adams(4)"), EDM(), np.array(points)).steps[-1]
+    assert last.instructions[-1].terms == (("E0", ((1.0,),)),)
+
+
 @pytest.mark.parametrize("nfe", [1, 2, 3, 4, 19, 20])
 def test_nothing_is_evaluated_at_time_zero(nfe):
     """The data are not noisy there: runs of gddim-pc to t = 0 spend their budget before."""

@@ -13,9 +13,12 @@ import pytest
 
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.storage import read_json
+from numtoolkit.laws import law_of
+from numtoolkit.measure import error_curve
+from numtoolkit.problem.processes import EDM
 from numtoolkit.reproduce.job import reproduce
 from numtoolkit.reproduce.kinds import Curve, Errors, Samples, Stability, read_experiments, rounded
-from numtoolkit.schemes import catalogue
+from numtoolkit.schemes import catalogue, scheme
 from tests.support.checkout import ROOT
 
 pytest.importorskip("matplotlib")
@@ -110,6 +113,13 @@ def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path)
     quick = read_json(tmp_path / "quick/a.json")
     assert quick["command"] == "numtoolkit reproduce --quick"
     assert {r["nfe"] for r in quick["data"]} == {6}
+
+
+def test_a_quick_curve_keeps_its_smallest_budget_and_a_quarter_of_its_samples() -> None:
+    """Where every budget is long one is left; of 200 samples 50 are."""
+    law = law_of("gaussian(dim=2)")
+    found = Curve("How fast?", "edm", "gaussian(dim=2)", ("ddim",), "rho(7)", (30, 40), samples=200).run(quick=True)
+    assert found.data == rounded(error_curve(scheme("ddim"), EDM(), law, "rho(7)", [30], range(50)))
 
 
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def test_marked_runs_return_the_good_samples_unchanged():
     assert marked.samples[[1, 4]].isfinite().sum() == 6
 
 
+def test_a_momentum_that_is_lost_is_found_though_its_position_is_finite():
+    """Every block of the state is looked at."""
+    start = np.ones((2, 2, 3))
+    start[1, 1, 0] = np.inf
+    network = Network(lambda z, t: z[:, 0] * 0.0, "data")
+    with pytest.raises(NonFiniteError, match=r"^sample 1 is not finite in its start; "):
+        sample(network, "nse", process="psld", grid="uniform", steps=2, start=start)
+
+
 def test_ways_to_leave_the_finite_numbers_are_told_apart():
     """An infinite start, an overflow of the dtype and a network that fails at random have sentences of their own."""
     keywords = {"process": "vp", "grid": "uniform", "steps": 4}

@@ -57,6 +57,7 @@ BARE = replace(scheme("heun-edm"), steps=replace(scheme("heun-edm").steps, remai
         (EYE, "ddim", drawn(seeds=[0.5]), ["0.5"]),
         (EYE, "ddim", drawn(shape=None), ["shape"]),
         (EYE, "ddim", drawn(shape=(3, -1)), ["(3, -1)"]),
+        (EYE, "ddim", drawn(shape=(3, 0)), ["(3, 0)"]),
         (EYE, "ddim", drawn(dtype=torch.int64), ["int64"]),
         (EYE, "ddim", drawn(dtype=torch.complex64), ["complex64"]),
         (EYE, "ddim", drawn(dtype="float32"), ["'float32'", "torch dtype"]),

@@ -60,6 +60,14 @@ def test_every_budget_is_spent_whatever_the_ending(name, ending):
             assert sum(step.evaluations for step in planned(own, nfe, to_zero=True)) == nfe
 
 
+@pytest.mark.parametrize("name", ["dpm-solver-3(ending=lower)", "dpmpp-2s(ending=lower)"])
+def test_a_singlestep_scheme_spends_every_budget_on_its_way_to_zero(name):
+    """Its last step is one of first order, and what is left before it fits."""
+    for nfe in range(1, 13):
+        own = spent(name, nfe, to_zero=True)
+        assert (sum(own), own[-1]) == (nfe, 1)
+
+
 @pytest.mark.parametrize(
     ("nfe", "orders"),
     [

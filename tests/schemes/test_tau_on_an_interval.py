@@ -11,7 +11,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
 from numtoolkit.problem.grids import grid
-from numtoolkit.problem.processes import EDM
+from numtoolkit.problem.processes import EDM, VP, RectifiedFlow
 from numtoolkit.program.program import Affine, Draw, lower
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.verdict import verify
@@ -73,3 +73,21 @@ def test_half_a_window_is_refused(given):
     """Both ends, the lower one first, and a tau to act between them."""
     with pytest.raises(InputError, match="give the noise levels s_min < s_max between which tau acts, both"):
         scheme(f"sa-solver(2, {given})")
+
+
+@pytest.mark.parametrize("tau", ["1/3", "1/2", "2"])
+@pytest.mark.parametrize("process", [VP(), EDM(), RectifiedFlow()], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        ("sa-solver(1, tau={})", Gaussian(np.full(1, 0.7), np.zeros(1))),  # all data at one point
+        ("gframe-ab(1, tau={})", Gaussian(np.zeros(1), np.full(1, 0.25))),  # the scheme's own law
+    ],
+)
+def test_noise_of_every_tau_keeps_the_marginals_of_a_law_whose_frozen_quantity_is_fixed(name, law, process, tau):
+    """The steps are exact then, whatever the strength of their noise: mean and covariance stay those of the process."""
+    times = grid("log-snr", process, 5)
+    start, end = (exact_marginal(process, law, t) for t in (times[0], times[-1]))
+    found = moments(lower(scheme(name.format(tau)), process, times), law, start)
+    np.testing.assert_allclose(found.mean, end.mean, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(found.covariance, end.covariance, rtol=1e-10, atol=0)

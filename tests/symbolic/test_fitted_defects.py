@@ -51,6 +51,7 @@ def test_defects_of_a_table_are_the_residuals_with_its_numbers():
     data = values["kappa_0"] * ((1 - fall) * (r + r**2 / 2) + fall * r)
     expected = (data + values["kappa_1"] * r - 1 / 2)[1:]
     assert [step["N e'[N e]"] for step in found][1:] == pytest.approx(expected)
+    assert [(row["step"], row["t"], row["to"]) for row in found] == [(n, times[n], times[n + 1]) for n in range(6)]
     # a grid that ends at noise level 0: its last step is the base's
     to_zero = table_of(declared, EDM(), grid("rho(7, zero=1)", EDM(), 6), values)
     assert len(verify(declared.with_table(to_zero)).steps) == 5

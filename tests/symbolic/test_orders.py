@@ -16,6 +16,7 @@ from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import Conditions, applies, stiff_order
 from numtoolkit.symbolic.trees import Exact
 from numtoolkit.symbolic.verdict import verify
+from numtoolkit.symbolic.weak import weak_order
 from tests.support.declarations import (
     HALF,
     THIRD,
@@ -152,3 +153,17 @@ def test_wrong_parameters_are_refuted_with_their_residual():
     assert verify(typo).verdict == "refuted"
     assert verify(replace(typo, claims=Claims(2, refuted=("classical",)))).ok
     assert verify(replace(typo, claims=Claims(0))).verdict == "higher"
+
+
+def test_a_step_with_twice_its_drift_has_no_order_along_paths_either():
+    """Its mean misses the first power of the step, though its noise is that of Euler and Maruyama, of order 1."""
+    own = scheme("em")
+
+    def doubled(step):
+        out = step.items[-1]
+        terms = tuple((source, 2 * entry if source == "E0" else entry) for source, entry in out.terms)
+        return replace(step, items=(*step.items[:-1], replace(out, terms=terms)))
+
+    wrong = replace(own, steps=replace(own.steps, inner=doubled(own.steps.inner)))
+    assert (weak_order(own).weak, weak_order(own).strong) == (1, 1)
+    assert (weak_order(wrong).weak, weak_order(wrong).strong) == (0, 0)
