@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import comb, prod
+from math import comb, isfinite, prod
 from typing import Any
 
 from numtoolkit.declare.entries import (
@@ -49,7 +49,8 @@ from numtoolkit.symbolic.unit_circle import Polynomial, add, characteristic, tim
 
 FEWEST, MOST = 60, 8000  # digits
 AGREED = 10**30  # a number is known to this part of it
-NOTHING = 10**45  # and is 0 if it is below this part of the largest
+NOTHING = 10**45  # and is 0 if it may be, and is below this part of the largest
+BEYOND = 10**330  # what is below its inverse is 0: float64 has no such numbers
 HALF = Fraction(1, 2)
 Coefficients = tuple[tuple[Fraction, ...], ...]
 Vector = list[Polynomial]  # over (state, carried names)
@@ -78,8 +79,8 @@ class Amplification:
             return rows
         known = [[Digits.ends(c) for c in row] for row in axis(self.within)]
         return [
-            [Fraction(0) if low <= 0 <= high else c for c, (low, high) in zip(row, ends, strict=True)]
-            for row, ends in zip(rows, known, strict=True)
+            [Fraction(0) if ends and ends[0] <= 0 <= ends[1] else c for c, ends in zip(row, within, strict=True)]
+            for row, within in zip(rows, known, strict=True)
         ]
 
 
@@ -94,6 +95,8 @@ def amplification(
                 that thousands of digits do not settle them
     cost        milliseconds; no network calls
     """
+    if not isfinite(linear):
+        raise InputError(f"h L = {linear} is no number that a step can have; give a finite one.")
     z, within = Fraction(linear), None
     given = {name: Fraction(value) for name, value in (quantities or {}).items()}
     if any(balls(entry) for _, entry in scheme.steps.inner.entries()):
@@ -109,7 +112,7 @@ def amplification(
         if settled is not None:
             return _amplification(scheme, z, settled, within, exact=False)
         digits *= 2
-    raise InputError(f"scheme {scheme.spec} at h L = {linear} cancels {MOST} digits; take other parameters.")
+    raise InputError(f"scheme {scheme.spec} at h L = {linear} cancels {MOST} digits; take a shorter step.")
 
 
 def _amplification(
@@ -143,12 +146,22 @@ def stability_function(scheme: Scheme) -> Any:
 
 
 def _settled(rows: Sequence[Polynomial]) -> list[list[Fraction]] | None:
-    """The middles of intervals, 0 for those that are nothing beside the largest; None if one is too wide to tell."""
-    ends = [[Digits.ends(c) for c in row] for row in rows]
-    least = max(abs(high) for row in ends for _, high in row) / NOTHING
-    if any((high - low) * AGREED > abs(low + high) and max(-low, high) > least for row in ends for low, high in row):
+    """The middles of intervals; 0 of those about 0 that are nothing beside the largest; None if one is too wide."""
+    ends = [Digits.ends(c) for row in rows for c in row]
+    bounded = [interval for interval in ends if interval is not None]
+    if len(bounded) < len(ends):
         return None
-    return [[(low + high) / 2 if max(-low, high) > least else Fraction(0) for low, high in row] for row in ends]
+    least = max(max(-low, high) for low, high in bounded) / NOTHING
+
+    def middle(low: Fraction, high: Fraction) -> Fraction | None:
+        size = max(-low, high)
+        if size * BEYOND < 1 or (low <= 0 <= high and size <= least):
+            return Fraction(0)
+        return (low + high) / 2 if (high - low) * AGREED <= abs(low + high) else None
+
+    middles = [middle(*interval) for interval in bounded]
+    told = iter(c for c in middles if c is not None)
+    return None if None in middles else [[next(told) for _ in row] for row in rows]
 
 
 def _characteristic(scheme: Scheme, numbers: Numbers, given: Mapping[str, Fraction]) -> list[Polynomial]:

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from numtoolkit.errors import InputError
 
+LARGE = 20  # |x| from which e^x - 1 is divided by x
+
 
 class Irrational(Exception):
     """What was asked for is no rational number."""
@@ -41,6 +43,15 @@ class Numbers(Protocol):
 
     def moment(self, i: int, x: Any) -> Any:
         """int_0^1 e^(x r) r^i dr."""
+
+
+def _by_parts(numbers: Numbers, i: int, x: Any) -> Any:
+    """int_0^1 e^(x r) r^i dr for x other than 0."""
+    last = numbers.exp(x)
+    total = (last - 1) / x
+    for j in range(1, i + 1):
+        total = (last - j * total) / x
+    return total
 
 
 class Rational:
@@ -118,24 +129,30 @@ class Digits:
         return self.context.log(x)
 
     def moment(self, i: int, x: Any) -> Any:
-        """sum_k x^k / (k! (k + i + 1)): parts would divide by x, which may be small."""
+        """By parts where x is large, else by the series, since parts divide by x."""
         if (i, x) not in self._moments:
-            total, term, k = self.number(0), self.number(1), 0
-            while k < 2 * abs(x).b or abs(term).b > self.context.eps:
-                total = total + term / (k + i + 1)
-                k += 1
-                term = term * x / k
-            rest = 2 * abs(term).b  # each further term is at most half the one before
-            self._moments[i, x] = total + self.context.mpf([-rest, rest])
+            self._moments[i, x] = _by_parts(self, i, x) if abs(x).a > LARGE else self._series(i, x)
         return self._moments[i, x]
 
-    @staticmethod
-    def ends(x: Any) -> tuple[Fraction, Fraction]:
-        """The ends of an interval."""
-        from mpmath.libmp import to_rational  # type: ignore[import-untyped]
+    def _series(self, i: int, x: Any) -> Any:
+        """sum_k x^k / (k! (k + i + 1))."""
+        total, term, k = self.number(0), self.number(1), 0
+        while k < 2 * abs(x).b or abs(term).b > self.context.eps:
+            total = total + term / (k + i + 1)
+            k += 1
+            term = term * x / k
+        rest = 2 * abs(term).b  # each further term is at most half the one before
+        return total + self.context.mpf([-rest, rest])
 
-        low, high = x._mpi_
-        return Fraction(*map(int, to_rational(low))), Fraction(*map(int, to_rational(high)))
+    @staticmethod
+    def ends(x: Any) -> tuple[Fraction, Fraction] | None:
+        """The ends of an interval, None of one without bound: what divides by a number that may be 0."""
+        from mpmath.libmp import finf, fnan, fninf, to_rational  # type: ignore[import-untyped]
+
+        if any(end in (finf, fnan, fninf) for end in x._mpi_):
+            return None
+        low, high = (Fraction(*map(int, to_rational(end))) for end in x._mpi_)
+        return low, high
 
 
 class Formula:
@@ -180,13 +197,7 @@ class Formula:
 
     def moment(self, i: int, x: Any) -> Any:
         """By parts."""
-        if not x:
-            return self.number(Fraction(1, i + 1))
-        last = self.exp(x)
-        total = (last - 1) / x
-        for j in range(1, i + 1):
-            total = (last - j * total) / x
-        return total
+        return _by_parts(self, i, x) if x else self.number(Fraction(1, i + 1))
 
     def expression(self, value: Any) -> Any:
         """A function of the sympy symbol z."""

@@ -396,6 +396,7 @@ def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
         (lambda: regions("dpmpp-2m", process=EDM()), "carries evaluations"),
         (lambda: regions("nse", process=EDM()), "it runs on phase space processes"),
         (lambda: linear_radius("roba", 0.0, GRID), "no meaning on the test equation"),
+        (lambda: linear_radius("heun-edm", -1000.0, GRID), "grows beyond float64"),
         (lambda: real_interval("gauss-fit-2m"), "a coefficient that a grid alone gives, bend"),
         (lambda: stable_interval("rk4", axis="diagonal"), "real or imaginary"),
     ],

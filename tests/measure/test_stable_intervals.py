@@ -39,6 +39,9 @@ def classical(step: Step) -> Scheme:
         ("res-2s(c2=1e-14)", 0, 2),
         ("res-2s(c2=1e-29)", 0, 2),
         ("res-2s(c2=1e-29)", -1, np.expm1(1.0)),  # c2 -> 0: R = 1/e + w phi_1 + w (w - 1) phi_2 is 1 at w = 1 - e
+        # Long steps: R = w phi_1 but for exp(h L), and exp(-h L) w (1 + w/1000)/2000 where the noise is frozen.
+        ("ddim", -1000, 1000),
+        ("heun-edm", -1000, 0),
         ("res-2m", 0, 1),
         ("unipc(2)", 0, 6 / 11),
         ("res-3m", 0, 6 / 11),

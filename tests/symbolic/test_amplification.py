@@ -81,6 +81,27 @@ def test_digits_that_cancel_are_made_up_for(c2: Fraction) -> None:
         assert abs(difference) <= max(float(c2), 1e-30)
 
 
+@pytest.mark.parametrize(
+    "linear", [Fraction(-1, 10**40), Fraction(-1), Fraction(-19), Fraction(-21), Fraction(-(10**6))]
+)
+def test_numbers_are_right_however_long_the_step(linear: Fraction) -> None:
+    """exp-adams(2) has the weights phi_1 + phi_2 and -phi_2: against sympy's digits, small and large h L alike."""
+    found = amplification(scheme("exp-adams(2)"), linear).coefficients
+    x = sympy.Rational(linear.numerator, linear.denominator)
+    first = (sympy.exp(x) - 1) / x
+    second = (first - 1) / x
+    for value, expected in ((found[0][1], second), (found[1][1], -first - second)):
+        difference = sympy.N(sympy.Rational(value.numerator, value.denominator) / expected - 1, 30, maxn=1000)
+        assert abs(difference) < 10**-30
+
+
+@pytest.mark.parametrize("linear", [float("nan"), float("-inf")])
+def test_a_step_of_no_length_is_refused_in_one_sentence(linear: float) -> None:
+    """What is no finite number is no h L."""
+    with pytest.raises(InputError, match="give a finite one"):
+        amplification(scheme("ddim"), linear)
+
+
 def test_square_roots_are_taken_to_digits() -> None:
     """The midpoint rule with a weight sqrt(2)/2 in its stage has R = 1 + w + sqrt(2)/2 w^2, to thirty digits."""
     half = sqrt(2) / 2
