@@ -16,9 +16,10 @@ from typing import Any
 
 from tests.oracles.common import Formula, Run
 from tests.oracles.image_space import IMAGE_SPACE
+from tests.oracles.phase_space import PHASE_SPACE
 
 # By kind of process and name of scheme: (Run, parameters) -> the states after each step
-ORACLES: dict[str, dict[str, Formula]] = {"scalar": IMAGE_SPACE, "phase space": {}}
+ORACLES: dict[str, dict[str, Formula]] = {"scalar": IMAGE_SPACE, "phase space": PHASE_SPACE}
 
 
 def arguments(scheme: Any) -> tuple[list[Any], dict[str, Any]]:
