@@ -98,10 +98,9 @@ def first_defects(frame: StepInClock, highest: int = HIGHEST) -> tuple[int, Defe
 def _leading(
     series: dict[Any, Any], field: Field, order: int, weigh: Callable[[Any], int]
 ) -> Iterator[tuple[Any, int, Any]]:
-    """(key, power of h, coefficient) of what a series has of that order, its keys weighing less by so much."""
+    """(key, power of h, coefficient) of what a series has to that order; `weigh` gives the power of h of a key."""
     for key, value in series.items():
-        more = order - weigh(key)
-        yield from ((key, k, c) for k, c in powers_of_h(field, value, more) if k == more)
+        yield from ((key, k, c) for k, c in powers_of_h(field, value, order - weigh(key)))
 
 
 def _show_word(word: Word) -> str:
