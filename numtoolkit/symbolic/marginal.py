@@ -161,31 +161,35 @@ class Drawn:
         field   of the coefficients; mean, covariance   as `weak.defects` gives them, up to `order`
         first   the lowest power of h there: the exact flow is needed to the order beyond it
         """
-        k, highest = self.blocks, self.order
-        D, d, E = self._zeros(k), self._zeros(1), self._zeros(k)
-        for word, value in mean.items():
-            part = d if word and word[-1][0] == "j" else D
-            self._add(part, field, value, word_weight(word), self.word(word))
-        for triple, value in covariance.items():
-            left, rate, right = triple
-            self._add(E, field, value, triple_weight(triple), self.word((*left, rate)) @ self.word(right).T)
-        flow, P, m = self.flow(highest - first), self.letters["P"][0], self.letters["m"][0]
-        for n in range(highest + 1):
+        D, d, E = self.moments(field, mean, covariance)
+        flow, P, m = self.flow(self.order - first), self.letters["P"][0], self.letters["m"][0]
+        for n in range(self.order + 1):
             yield D[n] @ m + d[n]
             turned, squared = _times(D, [P @ own.T for own in flow], n), _times(D, [P @ own.T for own in D], n)
             yield turned + turned.T + squared + E[n]
 
     def flow(self, order: int) -> Graded:
-        """The exact flow of the reference SDE, by power of h."""
+        """The exact flow of the reference SDE, by power of h, to that order."""
         reading = replace(self.reading, order=order)
         drift, _, _ = exact_jets(self.frame, reading)
-        graded = self._zeros(self.blocks)
-        for word, value in reading.flow(drift, reading.field.number(0), reading.field.number(1)).items():
-            self._add(graded, reading.field, value, word_weight(word), self.word(word))
-        return graded
+        zero, one = reading.field.number(0), reading.field.number(1)
+        return self.moments(reading.field, reading.flow(drift, zero, one))[0]
 
-    def _zeros(self, columns: int) -> Graded:
-        return [np.full((self.blocks, columns), Fraction(0)) for _ in range(self.order + 1)]
+    def moments(
+        self, field: Field, mean: Series, covariance: CovarianceSeries | None = None
+    ) -> tuple[Graded, Graded, Graded]:
+        """(R, r, Q) by power of h of series in words: what acts on the state, what is added to it, the covariance.
+
+        field   of the coefficients; mean, covariance   as `weak.defects` has them
+        """
+        R, r, Q = ([np.full((self.blocks, columns), Fraction(0)) for _ in range(self.order + 1)]
+                   for columns in (self.blocks, 1, self.blocks))  # fmt: skip
+        for word, value in mean.items():
+            self._add(r if word and word[-1][0] == "j" else R, field, value, word_weight(word), self.word(word))
+        for triple, value in (covariance or {}).items():
+            left, rate, right = triple
+            self._add(Q, field, value, triple_weight(triple), self.word((*left, rate)) @ self.word(right).T)
+        return R, r, Q
 
     def _add(self, total: Graded, field: Field, value: Any, weight: int, block: Matrix) -> None:
         for more, c in powers_of_h(field, value, self.order - weight):

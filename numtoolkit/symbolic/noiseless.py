@@ -26,7 +26,7 @@ from numtoolkit.declare.entries import (
     symbols,
 )
 from numtoolkit.declare.scheme import LENGTH, Claims, Scheme
-from numtoolkit.declare.steps import Item, Noise, Row, Step
+from numtoolkit.declare.steps import Eval, Item, Row, Step
 from numtoolkit.symbolic.expansions import expansion
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
@@ -93,12 +93,17 @@ def _of_flow(scheme: Scheme, known: Mapping[str, Scalarlike]) -> Scheme:
 
 
 def _without(step: Step) -> Step:
-    """A step without its noises."""
-    drawn = {noise.name for noise in step.noises}
-
-    def kept(item: Item) -> Item:
-        if not isinstance(item, Row):
-            return item
-        return replace(item, terms=tuple(term for term in item.terms if term[0] not in drawn))
-
-    return replace(step, items=tuple(kept(item) for item in step.items if not isinstance(item, Noise)))
+    """A step without its noises, and without rows that only repeat an earlier one."""
+    same = {noise.name: "" for noise in step.noises}
+    items: list[Item] = []
+    for item in step.items:
+        if isinstance(item, Eval):
+            items.append(replace(item, of=same.get(item.of, item.of)))
+        elif isinstance(item, Row):
+            terms = tuple((same.get(source, source), entry) for source, entry in item.terms if same.get(source) != "")
+            if len(terms) == 1 and terms[0][1] == ONE:
+                same[item.name] = terms[0][0]
+            else:
+                items.append(replace(item, terms=terms))
+    carry = tuple((new, same.get(old, old)) for new, old in step.carry)
+    return Step(tuple(items), same.get(step.out, step.out), carry)

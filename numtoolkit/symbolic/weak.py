@@ -80,14 +80,15 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
         raise InputError(f"scheme {scheme.name} is deterministic; it has a classical order, not one in law.")
     p, (field, mean, noise, path) = first_defects(StepInClock(scheme, place=place), highest)
     words, triples = _graded(mean, field, p, weight), _graded(noise, field, p, triple_weight)
-    wrong = [(show_power(k) + _show_word(w), c) for w, k, total, c in words if total == p and field.surely(c)]
-    spread = [(show_power(k) + _show_triple(t), c) for t, k, total, c in triples if total == p and field.surely(c)]
+    wrong = [(show_power(k) + _show_word(w), c) for w, k, _, c in words if field.surely(c)]
+    spread = [(show_power(k) + _show_triple(t), c) for t, k, _, c in triples if field.surely(c)]
     rows = wrong + spread
     weak = p - 1 if rows else p
     matched = p - 1 if wrong else p
     off = [word for (word, _), poly in (path or {}).items() if any(map(field.surely, poly))]
     strong = None if path is None else min(matched, min(map(weight, off), default=p))
-    doubt = max((field.size(c) for _, _, total, c in words + triples if total <= weak), default=Fraction(0))
+    left = [c for _, _, total, c in words + triples if total <= weak and not field.surely(c)]
+    doubt = max(map(field.size, left), default=Fraction(0))
     residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
     residuals.sort(key=lambda r: (len(str(r["tree"])), str(r["tree"])))
     return WeakOrder(weak, strong, weak <= 1, residuals, doubt)
@@ -99,7 +100,7 @@ def first_defects(frame: StepInClock, highest: int = HIGHEST) -> tuple[int, Defe
     for p in range(1, highest + 1):
         found = field, mean, covariance, _ = defects(frame, p)
         graded = _graded(mean, field, p, weight) + _graded(covariance, field, p, triple_weight)
-        if any(total == p and field.surely(value) for _, _, total, value in graded):
+        if any(field.surely(value) for *_, value in graded):
             break
     return p, found
 

@@ -184,7 +184,7 @@ def test_quantities_of_different_steps_are_different_numbers():
     assert step_symbols(StepInClock(own).previous.step) == {"q'", "h", "r0"}
     found = verify(own)
     assert found.derived["classical"] == 2
-    assert any("q'*r0" in row["value"] for row in found.residuals)
+    assert {"order": 3, "tree": "h N e'[N e]", "value": "(q + q'*r0**2)/2"} in found.residuals
 
 
 def test_a_fitted_coefficient_proves_no_claim():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,9 +16,8 @@ from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import PROCESSES
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.marginal import Drawn, marginal_order
-from numtoolkit.symbolic.series import weight
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.weak import exact_jets, triple_weight, weak_order
+from numtoolkit.symbolic.weak import defects, exact_jets, first_defects, weak_order
 from tests.support.tiers import breadth
 
 VARIANCE, MEAN = 0.3, 0.7
@@ -82,23 +82,45 @@ def test_the_marginal_moves_as_the_drawn_one_does(process):
 )
 def test_every_sde_of_the_family_keeps_the_drawn_marginals(text):
     """The words of its exact transition take P(0) and m(0) to P and m, power by power to h^4, whatever tau is."""
-    highest = 4
-    drawn = Drawn(StepInClock(scheme(text)), highest, seed=1)
+    drawn = Drawn(StepInClock(scheme(text)), 4, seed=1)
+    R, r, Q = exact_moments(drawn)
+    P, m = drawn.letters["P"], drawn.letters["m"]
+    for n in range(5):
+        assert (after(R, P[0], Q, n) == P[n]).all()
+        assert (R[n] @ m[0] + r[n] == m[n]).all()
+
+
+def exact_moments(drawn):
+    """(R, r, Q) of the exact transition of the reference SDE over the step, by power of h."""
     reading = drawn.reading
     zero, one = (reading.field.number(x) for x in (0, 1))
     drift, forcing, rate = exact_jets(drawn.frame, reading)
-    flow, mean, noise = drawn.flow(highest), drawn._zeros(1), drawn._zeros(drawn.blocks)
-    for word, value in reading.integral(drift, forcing, [one], zero, one).items():
-        drawn._add(mean, reading.field, value, weight(word), drawn.word(word))
-    for triple, value in reading.spread(drift, rate, zero, one).items():
-        left, letter, right = triple
-        block = drawn.word((*left, letter)) @ drawn.word(right).T
-        drawn._add(noise, reading.field, value, triple_weight(triple), block)
-    P, m = drawn.letters["P"], drawn.letters["m"]
-    for n in range(highest + 1):
-        moved = sum(flow[i] @ P[0] @ flow[n - i].T for i in range(n + 1)) + noise[n]
-        assert (moved == P[n]).all()
-        assert (flow[n] @ m[0] + mean[n] == m[n]).all()
+    mean = reading.flow(drift, zero, one) | reading.integral(drift, forcing, [one], zero, one)
+    return drawn.moments(reading.field, mean, reading.spread(drift, rate, zero, one))
+
+
+def after(R, P, Q, n):
+    """The power n of h of R P R' + Q."""
+    return sum(R[i] @ P @ R[n - i].T for i in range(n + 1)) + Q[n]
+
+
+@pytest.mark.parametrize(
+    "text", ["heun-edm-churn", "dpm2-ancestral", "res-2m-ancestral", "sscs", "sa-solver(1, tau=1/3)"]
+)
+def test_what_is_missed_of_the_marginal_is_the_difference_of_the_moments(text):
+    """R P R' + Q and R m + r of the step itself less those of the exact transition, to one order beyond the first."""
+    frame = StepInClock(scheme(text))
+    first, _ = first_defects(frame)
+    drawn = Drawn(frame, first + 1, seed=2)
+    field, mean, covariance, _ = defects(frame, first + 1, drawn.numbers)
+    missed = list(drawn.missed(field, mean, covariance, first))
+    exact, own = exact_moments(drawn), drawn.moments(field, mean, covariance)
+    step = [[x + y for x, y in zip(*pair, strict=True)] for pair in zip(exact, own, strict=True)]
+    P, m = drawn.letters["P"][0], drawn.letters["m"][0]
+    for n in range(first + 2):
+        assert (missed[2 * n] == own[0][n] @ m + own[1][n]).all()
+        assert (missed[2 * n + 1] == after(step[0], P, step[2], n) - after(exact[0], P, exact[2], n)).all()
+    assert any(part.any() for part in missed)
 
 
 def test_noise_added_by_the_forward_law_costs_the_marginal_nothing():
@@ -120,6 +142,16 @@ def test_noise_scaled_by_a_thousandth_too_much_costs_both_orders():
     """s_noise = 1.001 keeps no marginal: order 0 of either kind."""
     own = scheme("heun-edm-churn").bind(s_noise=Fraction(1001, 1000))
     assert (weak_order(own).weak, marginal_order(own)) == (0, 0)
+
+
+def test_a_step_that_does_not_keep_the_state_is_of_order_0():
+    """Twice the state is no order at all, of either kind."""
+    own = scheme("em")
+    step = own.steps.inner
+    doubled = replace(step.items[-1], terms=tuple((s, 2 * e if s == "y" else e) for s, e in step.items[-1].terms))
+    own = replace(own, steps=replace(step, items=(*step.items[:-1], doubled)))
+    assert (weak_order(own).weak, marginal_order(own)) == (0, 0)
+    assert {"tree": " y", "order": 1, "value": "1"} in weak_order(own).residuals
 
 
 def test_a_step_with_history_is_given_one_order_beyond_its_transition_at_most():

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
+from numtoolkit.declare.entries import covariance, flow, op, phi, symbol
+from numtoolkit.declare.forms import combine, evaluate, written
+from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Noise
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
 from numtoolkit.problem.grids import grid
@@ -29,12 +35,16 @@ from numtoolkit.symbolic.verdict import verify
     ],
 )
 def test_without_noise_the_orders_are_those_of_the_flow(text, flow, p):
-    """Classical order, which is that in law and along paths too, and the same law at the end of a run."""
-    found = verify(scheme(text))
+    """Every order and residual, in law and along paths of that order too, and the same law at the end of a run."""
+    found, known = verify(scheme(text)), verify(scheme(flow))
     assert found.ok
     assert [found.derived[name] for name in ("classical", "sde_weak", "sde_marginal", "sde_strong")] == [p] * 4
     assert found.verdict == ("higher" if p > 1 else "proved")
-    assert order(scheme(flow)).p == p
+    if (scheme(text).frozen, scheme(text).clock) == (scheme(flow).frozen, scheme(flow).clock):
+        assert found.residuals == known.residuals
+        assert {key: q for key, q in found.derived.items() if "stiff" in key} == {
+            key: q for key, q in known.derived.items() if "stiff" in key
+        }
     on = EDM()
     times = grid("rho(7)", on, 8)
     law = Gaussian([0.3], [[0.3]])
@@ -69,6 +79,19 @@ def test_a_scheme_with_noise_is_none_of_the_flow():
     """Neither where only part of it is gone."""
     for text in ("heun-edm-churn", "em", "roba(lambda_s=0)", "euler-ancestral(eta=1/2)", "sa-solver(2)"):
         assert without_noise(scheme(text)) is None
+
+
+def test_noise_that_stays_beside_noise_that_vanishes_is_seen():
+    """c = 0 takes out one of two noises and the reference: what is left follows no flow, and is of order 0."""
+    c = symbol("c")
+    noises = (Noise("xi", c * covariance(0, 1, op("F"), op("Q"))), Noise("zeta", covariance(0, 1, op("F"), op("Q"))))
+    row = combine("out", 1, y=flow(), E0=phi(1), xi=1, zeta=1)
+    step, claims = written([evaluate("E0"), *noises, row], "out"), Claims(sde_weak=1)
+    params = (Param("c", Fraction(1), Fraction(0)),)
+    own = Scheme("mine", "t", "t", step, "noise", "noise-level", reference=c, params=params, claims=claims)
+    own = own.bind(c=Fraction(0))
+    assert without_noise(own) is None
+    assert (verify(own).verdict, verify(own).derived["sde_weak"]) == ("refuted", 0)
 
 
 def test_tau_on_an_interval_is_proved_for_both_of_its_steps():
