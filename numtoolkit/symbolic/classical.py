@@ -146,7 +146,7 @@ def residuals(
 def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau | None:
     """A step as the tableau that it is, if it is a plain Runge-Kutta step."""
     scheme = frame.scheme
-    if frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
+    if frame.declared.needs or not scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None
     field = field_of(frame, 0, ratios)
     if LENGTH in field.names:
