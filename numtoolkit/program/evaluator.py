@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import sqrt
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,19 @@ FORWARD, FORWARD_RATE = op("F"), op("Q")
 
 Indices = NDArray[np.signedinteger]
 
-PANELS, NODES = 4, 20  # 1e-15 on every integrand of the catalogue over steps of up to 4 in log-SNR
+# Panels and Gauss points of a window. LONG: 1e-15 on every integrand of the catalogue over steps of up to 4 in log-SNR.
+# SHORT where the integral of L is at most GENTLE in every step, so that its flow is near 1, and the last two Legendre
+# coefficients of every operator are below RESOLVED of its largest value in the step.
+LONG, SHORT, GENTLE, RESOLVED = (4, 20), (1, 8), 0.25, 1e-11
+
+
+class Mesh(NamedTuple):
+    """Where a window is integrated: panels and points, times and abscissae (n, m), the clock weights du (n, m)."""
+
+    rule: tuple[int, int]
+    t: Floats
+    c: Floats
+    du: Floats
 
 
 class Parts(Protocol):
@@ -106,7 +118,8 @@ class Evaluator:
         self.u0 = equation.u(self.start)
         self.h = equation.u(self.end) - self.u0
         self.n, self.k = len(index), equation.process.blocks
-        self._ordered: dict[tuple[Op, Entry, Entry], tuple[Floats, Floats]] = {}
+        self._meshes: dict[tuple[Entry | Op, ...], Mesh] = {}
+        self._ordered: dict[tuple[Op, Entry, Entry, tuple[int, int]], tuple[Floats, Floats]] = {}
         self._weighed: dict[tuple[Op, Op, Entry, Entry], tuple[Floats, Floats]] = {}
 
     def scalar(self, entry: Entry) -> Floats:
@@ -233,7 +246,7 @@ class Evaluator:
         elif self._constant(entry.L):
             width = (self.scalar(entry.b) - self.scalar(entry.a)) * self.h
             return _exponential(width[:, None, None] * self._matrix(entry.L, self.start))
-        return self._ordered_flow(entry.L, entry.a, entry.b)[1]
+        return self._ordered_flow(entry.L, entry.a, entry.b, self._mesh(entry.a, entry.b, entry.L))[1]
 
     # integrals
 
@@ -254,66 +267,86 @@ class Evaluator:
                 return closed[:, None, None]
         return self._quadrature(entry, weight)
 
-    def _nodes(self, a: Entry, b: Entry) -> tuple[Floats, Floats, Floats]:
-        """Times (n, m), their abscissae and the clock weights du of a quadrature over [a, b].
+    def _mesh(self, a: Entry, b: Entry, L: Op, *others: Op) -> Mesh:
+        """The mesh of a window [a, b]: the short one if it resolves L, its flow and the other operators in every step.
 
-        Gauss points are placed in a clock in which the operators are smooth from the data to the prior.
+        One step that it does not resolve makes that of all steps the long one.
         """
+        if (a, b, L, *others) not in self._meshes:
+            mesh = self._nodes(a, b, SHORT)
+            values = [self._on(X, mesh) for X in (L, *others)]
+            gentle = (np.abs(values[0]).sum(axis=(1, 2)) <= GENTLE * SHORT[1]).all()
+            if not (gentle and all(map(_resolved, values))):
+                mesh = self._nodes(a, b, LONG)
+            self._meshes[a, b, L, *others] = mesh
+        return self._meshes[a, b, L, *others]
+
+    def _on(self, X: Op, mesh: Mesh) -> Floats:
+        """An operator at the points of a short mesh, per unit of the window, (n, points, k width)."""
+        points = mesh.rule[1]
+        weights = _collocation(points)[1]
+        return self._matrix(X, mesh.t.ravel(), points).reshape(self.n, points, -1) * (mesh.du / weights)[..., None]
+
+    def _nodes(self, a: Entry, b: Entry, rule: tuple[int, int]) -> Mesh:
+        """Gauss points are placed in a clock in which the operators are smooth from the data to the prior."""
+        panels, points = rule
         problem, kind = self.problem, self.problem.process.kind
         smooth = problem.frozen.smooth
         if smooth is None or kind not in smooth.kinds:
             smooth = SMOOTH_OF[kind]
-        fraction = (np.add.outer(np.arange(PANELS), _collocation()[0]) / PANELS).ravel()
+        fraction = (np.add.outer(np.arange(panels), _collocation(points)[0]) / panels).ravel()
         x0, x1 = smooth.u(problem, self.time(a)), smooth.u(problem, self.time(b))
         t = smooth.t(problem, x0[:, None] + np.outer(x1 - x0, fraction))
         c = (problem.u(t.ravel()).reshape(t.shape) - self.u0[:, None]) / self.h[:, None]
-        du = np.outer(x1 - x0, np.tile(_collocation()[1], PANELS) / PANELS) * smooth.rate(problem, t)
-        return t, c, du / problem.rate(t.ravel()).reshape(t.shape)
+        du = np.outer(x1 - x0, np.tile(_collocation(points)[1], panels) / panels) * smooth.rate(problem, t)
+        return Mesh(rule, t, c, du / problem.rate(t.ravel()).reshape(t.shape))
 
-    def _flow_to_end(self, L: Op, a: Entry, b: Entry, t: Floats) -> Floats:
-        """Flow from the nodes t (n, m) of the window [a, b] to its end, (n, m, k, k)."""
+    def _flow_to_end(self, L: Op, a: Entry, b: Entry, mesh: Mesh) -> Floats:
+        """Flow from the nodes of the window [a, b] to its end, (n, m, k, k)."""
+        t = mesh.t
         m, end = t.shape[1], self.time(b)
         if self.equation.scalar is not None:
             closed = self._closed_flow(L, t.ravel(), np.repeat(end, m), m)
-            return self._ordered_flow(L, a, b)[0] if closed is None else closed.reshape(self.n, m, 1, 1)
+            return self._ordered_flow(L, a, b, mesh)[0] if closed is None else closed.reshape(self.n, m, 1, 1)
         if not self._constant(L):
-            return self._ordered_flow(L, a, b)[0]
+            return self._ordered_flow(L, a, b, mesh)[0]
         width = self.equation.u(np.repeat(end, m)) - self.equation.u(t.ravel())
         fixed = np.repeat(self._matrix(L, self.start), m, axis=0)
         return _exponential(width[:, None, None] * fixed).reshape(self.n, m, self.k, self.k)
 
-    def _ordered_flow(self, L: Op, a: Entry, b: Entry) -> tuple[Floats, Floats]:
+    def _ordered_flow(self, L: Op, a: Entry, b: Entry, mesh: Mesh) -> tuple[Floats, Floats]:
         """Time-ordered flow to the end of the window from each of its nodes (n, m, k, k) and from its start (n, k, k).
 
         It solves dX/du = -X L backwards from X = 1. In each panel X is the polynomial that does so at the nodes: linear
         equations for the values X_i = X_end + sum_j B_ij X_j M_j, B_ij the integral from node i of the Lagrange basis.
         """
-        if (L, a, b) not in self._ordered:
-            t, _, du = self._nodes(a, b)
-            _, weights, B = _collocation()
-            shape = (self.n, PANELS, NODES, self.k, self.k)
+        if (L, a, b, mesh.rule) not in self._ordered:
+            panels, points = mesh.rule
+            _, weights, B = _collocation(points)
+            shape = (self.n, panels, points, self.k, self.k)
             M = (
-                self._matrix(L, t.ravel(), t.shape[1]).reshape(shape)
-                * (du.reshape(shape[:3]) / weights)[..., None, None]
+                self._matrix(L, mesh.t.ravel(), mesh.t.shape[1]).reshape(shape)
+                * (mesh.du.reshape(shape[:3]) / weights)[..., None, None]
             )
             nodes, whole = np.empty(shape), np.broadcast_to(np.eye(self.k), (self.n, self.k, self.k))
-            for panel in reversed(range(PANELS)):
+            for panel in reversed(range(panels)):
                 own = M[:, panel]
-                coupling = np.einsum("ij,njab->nibja", B, own).reshape(self.n, NODES * self.k, NODES * self.k)
-                known = np.tile(np.swapaxes(whole, 1, 2), (1, NODES, 1))  # transposed: equations act from the left
-                solved = np.linalg.solve(np.eye(NODES * self.k) - coupling, known).reshape(shape[:1] + shape[2:])
+                coupling = np.einsum("ij,njab->nibja", B, own).reshape(self.n, points * self.k, points * self.k)
+                known = np.tile(np.swapaxes(whole, 1, 2), (1, points, 1))  # transposed: equations act from the left
+                solved = np.linalg.solve(np.eye(points * self.k) - coupling, known).reshape(shape[:1] + shape[2:])
                 nodes[:, panel] = np.swapaxes(solved, 2, 3)
                 whole = whole + np.einsum("j,njab,njbc->nac", weights, nodes[:, panel], own)
-            self._ordered[L, a, b] = nodes.reshape(self.n, -1, self.k, self.k), whole
-        return self._ordered[L, a, b]
+            self._ordered[L, a, b, mesh.rule] = nodes.reshape(self.n, -1, self.k, self.k), whole
+        return self._ordered[L, a, b, mesh.rule]
 
     def _quadrature(self, entry: Int, weight: list[Floats]) -> Floats:
         key = entry.L, entry.N, entry.a, entry.b
         if key not in self._weighed:
-            t, c, du = self._nodes(entry.a, entry.b)
+            mesh = self._mesh(entry.a, entry.b, entry.L, entry.N)
+            t = mesh.t
             forcing = self._matrix(entry.N, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, -1)
-            flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
-            self._weighed[key] = c, du[:, :, None, None] * (flow @ forcing)
+            flow = self._flow_to_end(entry.L, entry.a, entry.b, mesh)
+            self._weighed[key] = mesh.c, mesh.du[:, :, None, None] * (flow @ forcing)
         c, moved = self._weighed[key]
         return np.einsum("nm,nmiq->niq", sum(w[:, None] * c**j for j, w in enumerate(weight)), moved)
 
@@ -327,10 +360,10 @@ class Evaluator:
             closed = self._closed_covariance(entry)
             if closed is not None:
                 return closed[:, None, None]
-        t, _, du = self._nodes(entry.a, entry.b)
-        flow = self._flow_to_end(entry.L, entry.a, entry.b, t)
-        rate = self._matrix(entry.G, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, self.k)
-        return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(du), flow, rate, flow, optimize=True)
+        mesh = self._mesh(entry.a, entry.b, entry.L, entry.G)
+        flow = self._flow_to_end(entry.L, entry.a, entry.b, mesh)
+        rate = self._matrix(entry.G, mesh.t.ravel(), mesh.t.shape[1]).reshape(*mesh.t.shape, self.k, self.k)
+        return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(mesh.du), flow, rate, flow, optimize=True)
 
     def _closed_covariance(self, entry: Cov) -> Floats | None:
         window = self._window(entry.a, entry.b)
@@ -339,14 +372,27 @@ class Evaluator:
         return self.problem.frozen.covariance(window) if (entry.L, entry.G) == (LINEAR, RATE) else None
 
 
+def _resolved(values: Floats) -> bool:
+    """Whether the last two Legendre coefficients of what has these values (n, points, .) are below RESOLVED of them."""
+    last, size = np.abs(_last_legendre(values.shape[1]) @ values), np.abs(values).max(axis=(1, 2), keepdims=True)
+    return bool((last <= RESOLVED * size).all())
+
+
 @cache
-def _collocation() -> tuple[Floats, Floats, Floats]:
+def _last_legendre(count: int) -> Floats:
+    """(2, count), the last two Legendre coefficients of the polynomial through values at the Gauss points."""
+    points = np.polynomial.legendre.leggauss(count)[0]
+    return np.asarray(np.linalg.inv(np.polynomial.legendre.legvander(points, count - 1))[-2:], dtype=np.float64)
+
+
+@cache
+def _collocation(count: int) -> tuple[Floats, Floats, Floats]:
     """Gauss-Legendre points and weights on [0, 1], and B_ij = int from point i to 1 of the Lagrange polynomial of j."""
     legendre = np.polynomial.legendre
-    points, weights = legendre.leggauss(NODES)
-    primitives = [legendre.legint(row, lbnd=-1) for row in np.eye(NODES)]
+    points, weights = legendre.leggauss(count)
+    primitives = [legendre.legint(row, lbnd=-1) for row in np.eye(count)]
     tails = np.stack([legendre.legval(1.0, p) - legendre.legval(points, p) for p in primitives], axis=1)
-    return (points + 1) / 2, weights / 2, tails @ np.linalg.inv(legendre.legvander(points, NODES - 1)) / 2
+    return (points + 1) / 2, weights / 2, tails @ np.linalg.inv(legendre.legvander(points, count - 1)) / 2
 
 
 def _exponential(A: Floats) -> Floats:

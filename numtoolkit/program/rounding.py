@@ -22,7 +22,7 @@ from numtoolkit.program.walk import Walk, handed
 
 MOST_LOST = 100.0  # roundings: two digits of a dtype
 WORTH_SAYING = 1e-5  # of the size of the samples
-FAR = 100.0  # sizes of the law: a run that ends beyond has left it, and a network that is not Gaussian brings it back
+FAR = 10.0  # sizes of the law: a run that ends beyond has left it, and a network that is not Gaussian brings it back
 
 
 class Loss(NamedTuple):

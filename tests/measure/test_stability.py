@@ -149,7 +149,9 @@ def test_the_process_radius_is_that_of_the_run_program(declared: Scheme, process
         columns = [moments(program, law, Normal(unit[None], np.zeros((1, k, k)))).mean[0] for unit in np.eye(k)]
         expected.append(np.abs(np.linalg.eigvals(np.transpose(columns))).max())
     # Both read the same float64 entries; only the order of a few small products differs.
-    np.testing.assert_allclose(process_radius(declared, process, VARIANCE, start, end), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        process_radius(declared, process, VARIANCE, start, end), expected, rtol=1e-12, atol=1e-15
+    )
 
 
 UNIT_STEPS = np.exp(3.0 - np.arange(13))  # noise levels of EDM, log-SNR steps of 1
