@@ -230,3 +230,13 @@ def test_leading_stiff_residuals():
         r = conditions.field.symbols["r0"]
         assert conditions.psi_taylor(3) == [(2 + 3 * r) / 12]
     assert Conditions(scheme("res-2s")).psi(2) == {}
+
+
+@pytest.mark.parametrize(("order", "count"), [(3, 2), (4, 4), (5, 9)])
+def test_stiff_conditions_are_as_many_as_their_trees(order, count):
+    """Counted by hand.
+
+    Of order 5: psi_5 itself; below a weight psi_4, the three trees of order 4 and psi_2 twice; with a factor c the two
+    of order 3; with c^2 psi_2.
+    """
+    assert len(list(Conditions(scheme("krogstad-4")).values(order))) == count
