@@ -7,6 +7,7 @@ from math import factorial
 import pytest
 import sympy
 
+from numtoolkit.declare.entries import ZERO, flow, phi
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.data_form import data_form
 from numtoolkit.symbolic.stiff import Conditions, stiff_order
@@ -16,6 +17,7 @@ from tests.support.declarations import (
     TWO_THIRDS,
     WRONG_GAMMA,
     dpmpp_3s_taylor,
+    exponential,
     predictor,
     res4lyf_3m,
     res_3s,
@@ -230,3 +232,33 @@ def test_leading_stiff_residuals():
         r = conditions.field.symbols["r0"]
         assert conditions.psi_taylor(3) == [(2 + 3 * r) / 12]
     assert Conditions(scheme("res-2s")).psi(2) == {}
+
+
+@pytest.mark.parametrize(("order", "count"), [(3, 2), (4, 4), (5, 9)])
+def test_stiff_conditions_are_as_many_as_their_trees(order, count):
+    """Counted by hand.
+
+    Of order 5: psi_5 itself; below a weight psi_4, the three trees of order 4 and psi_2 twice; with a factor c the two
+    of order 3; with c^2 psi_2.
+    """
+    assert len(list(Conditions(scheme("krogstad-4")).values(order))) == count
+
+
+def test_conditions_that_hold_where_operators_commute_may_fail_elsewhere():
+    """b_2 = 0, b_3 and b_4 are orders 2 and 3, and the defects of the stages are b_4 and -b_3.
+
+    So b_3(z1) b_4(z2) - b_4(z1) b_3(z2), the tree of order 3, vanishes for z1 = z2 alone.
+    """
+    half = F(1, 2)
+    b3, b4 = 4 * phi(2) - 8 * phi(3), 4 * phi(3) - phi(2)
+    rows = [[], [2 * (phi(2, half) / 4 - b4)], [2 * (phi(2) + b3), ZERO]]
+    found = stiff_order(exponential("crossed", [0, half, half, 1], rows, [ZERO, b3, b4]))
+    assert (found.strong, found.commuting, found.weak) == (2, 3, 2)
+
+
+def test_an_entry_is_another_function_on_each_edge():
+    """exp(z1) is not exp(z2)."""
+    conditions = Conditions(scheme("ddim"))
+    one, two = (conditions.read(flow(), z) for z in ("z1", "z2"))
+    number = conditions.field.number(1)
+    assert (one, two) == ({(("z1", number),): number}, {(("z2", number),): number})
