@@ -65,6 +65,7 @@ def loss(program: Program, sigma_data: float = 0.5) -> Loss:
 def warning(program: Program, dtype: str, unit: float) -> str | None:
     """The sentence about a run that loses more than two digits of a dtype of unit roundoff `unit`, None for others.
 
+    program, dtype, unit   the run, what the sentence calls the dtype of its state, and the unit roundoff of that
     A dtype of 12 digits and more is not looked at: what is left is enough wherever the run itself is of use.
     """
     if unit < 1e-12:
