@@ -112,3 +112,12 @@ def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
     for process in (VP(), PSLD()):
         with pytest.raises(NonFiniteError, match="smaller states"):
             exact_flow(process, mixture(dim=2), [np.full((1, 2), 1e200)] * process.blocks, 1.0, 0.5)
+
+
+def test_the_flow_to_time_zero_takes_the_momentum_along():
+    """In phase space the last stretch is Euler's for the momentum: one Gaussian as a mixture of one ends as its map."""
+    start = starts(PSLD(), (1,), 4)
+    one = Gaussian([0.3], [0.25])
+    mixed = GaussianMixture([1.0], [[0.3]], [[0.25]])
+    exact, found = (exact_flow(PSLD(), law, start, 0.2, 0.0)[1] for law in (one, mixed))
+    np.testing.assert_allclose(found, exact, rtol=0, atol=2e-9)
