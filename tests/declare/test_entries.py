@@ -5,7 +5,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from numtoolkit.declare.entries import Const, integral, lagrange, number, rescale, substitute, symbol, symbols, walk
+from numtoolkit.declare.entries import (
+    At,
+    Const,
+    L,
+    integral,
+    lagrange,
+    number,
+    rescale,
+    substitute,
+    symbol,
+    symbols,
+    walk,
+)
 from numtoolkit.problem.clocks import ANGLE
 from numtoolkit.problem.operators import OPERATORS
 from numtoolkit.problem.processes import PROCESSES
@@ -139,3 +151,9 @@ def test_a_reframed_integral_is_the_integral_over_the_moved_window():
 def test_an_entry_knows_the_names_of_its_scalars():
     """`symbols` gives every name an entry depends on, and numbers have none."""
     assert symbols(symbol("c2") / 2 + symbol("r0") * 0.1) == {"c2", "r0"}
+
+
+def test_a_kick_of_a_part_of_a_step_is_of_its_length():
+    """h X(c) of the step that lies from 1/2 to 3/4 of another is a quarter of that one's h X(1/2 + c/4)."""
+    own = At(L, number("1/3"))
+    assert rescale(own, Fraction(1, 2), Fraction(1, 4)) == Fraction(1, 4) * At(L, number("7/12"))

@@ -369,3 +369,10 @@ def test_verify_prints_why_a_scheme_is_not_analysed():
     report = " ".join(_verdicts([asdict(verify(ralston(1 / (number("0.5000") - number("1/2")))))]).split())
     assert "may divide by zero within its digits; give more of them." in report
     assert "no residual" not in report
+
+
+@pytest.mark.parametrize(("centre", "radius"), [(0, 1), (1, 1), (-1, 2)])
+def test_a_ball_that_may_be_zero_divides_nothing(centre, radius):
+    """Zero on its rim is zero in it."""
+    with pytest.raises(InputError, match="divide by a number that is surely not 0"):
+        number(1) / ball(centre, radius)

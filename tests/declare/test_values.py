@@ -105,3 +105,12 @@ def test_history_at_predicted_states_is_in_the_error_constant():
     found = order(scheme("unipc(2)"), ratios={f"r{j}": Fraction(1) for j in range(6)})
     residuals = {show_term(term): found.field.text(value) for term, value in found.residuals.items()}
     assert error == [0, 0, 0, 0, Fraction(residuals["N e'[N e'[N e'[N e]]]"])]
+
+
+@pytest.mark.parametrize("spec", ["heun-edm", "krogstad-4", "unipc(4)", "exp-adams(3, ending=lower)", "gddim-pc(3)"])
+def test_a_run_whose_steps_are_kept_is_the_same_run(spec):
+    """Every step stands again where it stood, those of short runs too, and is asked for under its place."""
+    steps, seen = scheme(spec).steps, []
+    assert steps.map(lambda place, step: (seen.append((place, step)), step)[1]) == steps
+    assert seen == list(steps.places())
+    assert all(steps.at(place) == step for place, step in seen)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError, StorageError
+from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import write_json
 from numtoolkit.fitting import read_fitted_coefficients, write_fitted_coefficients
 from numtoolkit.laws.named import ring
@@ -15,7 +17,7 @@ from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme
-from tests.support.fitted_schemes import fitted
+from tests.support.fitted_schemes import fitted, table_of
 from tests.support.same_run import gap
 
 
@@ -116,3 +118,44 @@ def test_a_table_is_refused_on_another_process_grid_or_scheme():
     for other in ("iia-ddim(one)", "iia-spndm", "ddim"):
         with pytest.raises(InputError, match=r"of iia-ddim\(two\) on ddim, which .* cannot take"):
             scheme(other).with_table(table)
+
+
+TIMES = grid("rho(7)", EDM(), 3)
+
+
+def small_table():
+    values = {"kappa_0": np.array([0.1, 0.2, 0.3]), "kappa_1": np.array([1.0, 2.0, 3.0])}
+    return table_of(scheme("iia-ddim(two)"), EDM(), TIMES, values)
+
+
+def test_a_column_is_that_of_its_name_on_the_grid_of_the_table():
+    """Not on another process, a shorter grid, or one that is a part in a million off, or that much at its end."""
+    table = small_table()
+    np.testing.assert_array_equal(table.times, TIMES)
+    assert table.column("kappa_1", "edm", TIMES * (1 + 1e-12)).tolist() == [1, 2, 3]
+    for process, times in [("vp", TIMES), ("edm", TIMES * (1 + 1e-6)), ("edm", TIMES + 1e-6), ("edm", TIMES[:-1])]:
+        with pytest.raises(InputError, match="fit anew"):
+            table.column("kappa_0", process, times)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": "numtoolkit fitted coefficients 9"}, "it does not say 'numtoolkit fitted coefficients 1'"),
+        ({"names": []}, "names is no list of names"),
+        ({"steps": [{"end": 90.0}, {"start": 90.0}]}, "its times do not fall from step to step"),
+        ({"steps": [{}, {"start": 1.0}]}, "its times do not fall from step to step"),
+        ({"steps": [{"residual": float("inf")}]}, "residual = inf is no number"),
+        ({"steps": [{"rank": True}]}, "rank = True is no number"),
+        ({"scheme": "iia-ddim(one)"}, "its sha256 does not match"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_record_that_is_no_table_is_refused_by_its_fault(change, reason):
+    """Format, names, times that rise or jump, numbers, and what was changed since."""
+    record = fitted_coefficients.record_of(small_table())
+    for step, own in zip(record["steps"], change.get("steps", ()), strict=False):
+        step.update(own)
+    record |= {key: value for key, value in change.items() if key != "steps"}
+    with pytest.raises(StorageError, match=re.escape(reason)):
+        fitted_coefficients.table_of(record, "it")

@@ -118,3 +118,10 @@ def test_an_opened_folder_stays_empty_until_samples_come(tmp_path):
 def test_spans_are_read_back(seeds):
     """What `spans` writes the command line reads: "3,1-2" is the seeds 3, 1, 2, in this order."""
     assert numbers(spans(seeds), "--seeds") == seeds
+
+
+def test_a_specification_that_says_less_is_another_one(tmp_path):
+    """What the folder knows of its samples and the run does not is named."""
+    fill(tmp_path, [0])
+    with pytest.raises(StorageError, match="holds samples with nfe 10, not None"):
+        SampleFolder.open(tmp_path, {"scheme": "ddim"}, {})

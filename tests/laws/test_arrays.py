@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError
+from numtoolkit.laws.law import denoised
 from tests.support.laws import EPS, noisy, random_mixture
 
 
@@ -121,3 +122,16 @@ def test_inputs_that_cannot_be_denoised_are_refused(y, sigma, message):
     """Shape, dtype and level are checked before anything is computed, and named."""
     with pytest.raises(InputError, match=message):
         random_mixture(0).denoise(y, sigma)
+
+
+@pytest.mark.parametrize("sigma", [0.5, np.array([0.1, 0.2, 0.3, 0.4, 0.5])], ids=["one", "each"])
+def test_a_batch_in_tiles_is_the_batch(sigma):
+    """Rows and levels go to the kernel together, two at a time and one at the end."""
+    y, sizes = np.arange(10.0).reshape(5, 2), []
+
+    def kernel(rows, level):
+        sizes.append(len(rows))
+        return rows * level
+
+    np.testing.assert_array_equal(denoised(kernel, y, sigma, (2,), tile=2), denoised(kernel, y, sigma, (2,)))
+    assert sizes == [2, 2, 1, 5]

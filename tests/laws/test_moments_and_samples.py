@@ -87,3 +87,10 @@ def test_a_data_set_is_taken_one_image_at_a_time_at_least(tile):
     """A tile of none is refused when the law is made, not when it is called."""
     with pytest.raises(InputError, match=f"tile = {tile} images at a time is too few"):
         Empirical(random_images(3), tile=tile)
+
+
+def test_an_image_without_weight_is_not_there():
+    """Its logarithm is asked of nobody."""
+    y = np.array([[0.3], [0.9]])
+    got = Empirical([[0.0], [1.0], [5.0]], [0.5, 0.5, 0.0]).denoise(y, 0.4)
+    np.testing.assert_allclose(got, Empirical([[0.0], [1.0]]).denoise(y, 0.4), rtol=1e-14)

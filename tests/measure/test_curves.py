@@ -148,3 +148,9 @@ def test_a_curve_refuses_an_undeclared_process_and_an_unknown_grid():
         error_curve(scheme("res-2s"), PSLD(), ROTATED, "uniform", [10])
     with pytest.raises(InputError, match="quadratik"):
         error_curve(scheme("ddim"), VP(), ROTATED, "quadratik", [10])
+
+
+def test_a_curve_ends_where_its_grid_does():
+    """The exact flow is followed to the last of one's own points: 40 steps of Heun's method are near it."""
+    (record,) = error_curve(scheme("heun-edm"), EDM(), mixture(dim=1, components=1), np.geomspace(80, 1, 41), [80])
+    assert record["error"] < 1e-2

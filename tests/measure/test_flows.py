@@ -124,3 +124,12 @@ def test_the_flow_rises_to_where_it_falls_from(process, law):
     down = exact_flow(process, law, up, process.T / 3, process.t_min)
     for a, b in zip(down, z, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_the_flow_to_time_zero_takes_the_momentum_along():
+    """In phase space the last stretch is Euler's for the momentum: one Gaussian as a mixture of one ends as its map."""
+    start = starts(PSLD(), (1,), 4)
+    one = Gaussian([0.3], [0.25])
+    mixed = GaussianMixture([1.0], [[0.3]], [[0.25]])
+    exact, found = (exact_flow(PSLD(), law, start, 0.2, 0.0)[1] for law in (one, mixed))
+    np.testing.assert_allclose(found, exact, rtol=0, atol=2e-9)

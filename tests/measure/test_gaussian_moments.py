@@ -155,3 +155,18 @@ def test_distances_are_those_of_the_block_diagonal_law(seed, d, k):
     assert kl(p, q) == pytest.approx(measures.kl_gaussian(*whole(p), *whole(q)), rel=1e-9 + 1e-13 * worst)
     assert wasserstein2(p, p) < 1e-13 * (1 + np.abs(p.covariance).max() * d * k)
     assert kl(p, Normal(q.mean, 0 * q.covariance)) == math.inf
+
+
+@pytest.mark.parametrize("process", [VP(), PSLD()], ids=lambda p: p.name)
+def test_a_reference_law_off_centre_moves_a_rotated_law_as_the_loop_does(process):
+    """The constant of a program has another coordinate in each direction of the eigenbasis."""
+    program = lower(scheme("gframe-ab(2, mean=1/10)"), process, grid("uniform", process, 5))
+    _, shift = affine_map(program, ROTATED)
+    end = run(program, network(program, ROTATED), [np.zeros((1, 3))] * process.blocks)
+    np.testing.assert_allclose(shift, in_basis(ROTATED, end)[0], rtol=0, atol=1e-11)
+
+
+def test_the_marginal_of_a_block_is_its_own():
+    """Mean and variance of the momentum, one pair a direction."""
+    joint = Normal(np.array([[1.0, 2.0]]), np.array([[[4.0, 1.0], [1.0, 9.0]]]))
+    assert (joint.block(1).mean.item(), joint.block(1).covariance.item()) == (2.0, 9.0)
