@@ -157,7 +157,7 @@ class Root(Entry):
 class Ball(Entry):
     """One number of which only a ball about `centre` is known; equal balls are the same number. Runs take the centre.
 
-    No proof holds for it unless it holds for every number of the ball, so the engines refuse to prove.
+    What is proved of it holds for every number of the ball, or as far as the ball lets one tell.
     """
 
     centre: Fraction
@@ -515,15 +515,18 @@ def rebuild(entry: Any, change: Any) -> Any:
 
 def walk(entry: Any) -> Iterator[Any]:
     """Every node of an entry, depth first, operators included."""
-    yield entry
-    if isinstance(entry, Op):
-        for c, _, _ in entry.terms:
-            yield from walk(c)
-    elif isinstance(entry, Entry):
-        for value in vars(entry).values():
-            for child in value if isinstance(value, tuple) else (value,):
-                if isinstance(child, (Entry, Op)):
-                    yield from walk(child)
+    left = [entry]
+    while left:
+        node = left.pop()
+        yield node
+        if isinstance(node, Op):
+            left += [c for c, _, _ in reversed(node.terms)]
+        elif isinstance(node, Entry):
+            for value in reversed(vars(node).values()):
+                if isinstance(value, tuple):
+                    left += reversed(value)
+                elif isinstance(value, (Entry, Op)):
+                    left.append(value)
 
 
 def operators(entry: Any) -> set[Operator]:

@@ -1,9 +1,21 @@
-"""How long a proof takes: every order and residual of one scheme, parameters and step ratios symbolic."""
+"""How long a proof takes: whole verdicts of the catalogue, plain Runge-Kutta tableaus next to NodePy's exact check."""
+
+from __future__ import annotations
+
+import warnings
+from fractions import Fraction
+from time import perf_counter
 
 import pytest
 
 from numtoolkit.schemes import scheme
+from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.verdict import verify
+from tests.support import tableaus
+from tests.support.tableaus import book
+
+ROUNDING = Fraction(1, 10**14)  # NodePy takes smaller residuals for 0: many of its tables are rounded
+TIMES = 3  # each table of ours is read anew and timed so often, the best counts; NodePy, slower, once
 
 
 @pytest.mark.parametrize("name", ["ddim", "heun-edm", "res-2s", "dpmpp-2m", "unipc", "rvv", "robab", "krogstad-4"])
@@ -12,3 +24,70 @@ def test_proof(benchmark, name):
     member = scheme(name)
     verify(member)  # sympy, which prints residuals, is loaded once
     benchmark.pedantic(verify, (member,), rounds=5)
+
+
+@pytest.mark.parametrize("name", ["RK4", "DP5", "RKF78", "COOPER_VERNER", "TSIT5"])
+def test_proof_of_a_tableau(benchmark, name):
+    """Order and every residual of a tableau: in rationals, in Q(sqrt 21), in published decimals."""
+    tableau = getattr(tableaus, name)
+    order(book("warm", tableau))
+    benchmark.pedantic(order, setup=lambda: ((book(name.lower(), tableau),), {}), rounds=5)
+
+
+def nodepy():
+    """NodePy's module of Runge-Kutta methods; the test that asks for it is skipped without it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its docstrings
+        try:
+            from nodepy import runge_kutta_method
+        except ImportError:
+            pytest.skip('NodePy is not installed; pip install ".[bench]" compares with it.')
+    return runge_kutta_method
+
+
+def rational(value):
+    """Whether NodePy holds a number exactly."""
+    return getattr(value, "is_Rational", False)
+
+
+def exact(value):
+    """A number of NodePy as it stands: a rational, or the float that was rounded."""
+    return Fraction(int(value.p), int(value.q)) if rational(value) else Fraction(float(value))
+
+
+def test_orders_of_every_explicit_method_of_nodepy(benchmark, capsys):
+    """The orders that NodePy's exact check finds, and how many times faster; of floats it finds no more than there is.
+
+    Its check rounds where its numbers are floats, and so do a tableau's printed digits: orders hold to `ROUNDING`.
+    """
+    tables, lines = [], []
+    for name, method in nodepy().loadRKM().items():
+        if not method.is_explicit():
+            continue
+        A = [[exact(x) for x in row[:i]] for i, row in enumerate(method.A)]
+        tables.append((list(map(exact, method.c)), A, list(map(exact, method.b))))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            start = perf_counter()
+            theirs = method.order(mode="exact")
+            slow = perf_counter() - start
+        found, fast = timed(tables[-1], theirs or None)
+        ours = sum(max(found.sizes[: p + 1]) <= ROUNDING for p in range(1, len(found.sizes)))
+        own, other = (f"order {p} in {1e3 * spent:8.2f} ms" for p, spent in ((ours, fast), (theirs, slow)))
+        line = f"{name:12} {own}   NodePy {other} {slow / fast:7.1f} times"
+        lines.append(line)
+        assert ours == theirs or (ours > theirs and not all(map(rational, method.A.flat))), line
+    with capsys.disabled():
+        print("", *lines, sep="\n")
+    benchmark.pedantic(lambda: [order(book("own", table)) for table in tables], rounds=1)
+
+
+def timed(table, claim):
+    """The order of a tableau, read anew each time, and the shortest time that it took."""
+    times = []
+    for _ in range(TIMES):
+        own = book("own", table, claim)
+        start = perf_counter()
+        found = order(own)
+        times.append(perf_counter() - start)
+    return found, min(times)
