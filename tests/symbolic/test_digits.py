@@ -214,6 +214,8 @@ def test_intervals_hold_every_sum_product_and_quotient_of_their_numbers():
             pairs = [(a + b, x + y), (a - b, x - y), (a * b, x * y), (b * a, x * y), (a / b, x / y), (1 / b, 1 / y)]
             pairs += [(a**3, x**3), (2 - a, 2 - x), (-3 * a, -3 * x), (a / 3, x / 3), (a * Fraction(-2, 7), -2 * x / 7)]
             assert all(own.low <= exact * 2**256 <= own.high for own, exact in pairs)
+    assert Interval.of(1, 1).holds_zero  # 0 is one of its ends
+    assert not Interval.of(1, Fraction(2**256 - 1, 2**256)).holds_zero
     assert Interval.root(2) ** 2 - 2 != 0
     assert (Interval.root(2) ** 2 - 2).holds_zero
     assert Interval.root(9) == 3
