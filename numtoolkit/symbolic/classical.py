@@ -42,7 +42,7 @@ HIGHEST, HIGHEST_PLAIN = 8, 10  # orders that are looked for, the second of plai
 class Order:
     """Order p (-1 if not even the state is kept) and the residuals of weight p + 1, numerical minus exact, by term.
 
-    zeros   residuals to weight p + 1 that are taken for 0: the digits of the scheme's numbers leave it open
+    zeros   residuals to weight p + 1 that may be 0: the digits of the scheme's numbers leave it open
     sizes   the largest absolute residual by weight, as far as weights were looked at; none of a scheme with symbols
     """
 
@@ -57,8 +57,9 @@ class Order:
 
     @property
     def doubt(self) -> Fraction:
-        """How large the residuals may be that are taken for 0."""
-        return max(map(self.field.size, self.zeros.values()), default=Fraction(0))
+        """How large the residuals to weight p may be, which are taken for 0."""
+        taken = (value for term, value in self.zeros.items() if term_weight(term) <= self.p)
+        return max(map(self.field.size, taken), default=Fraction(0))
 
     def table(self, terms: Mapping[Term, Any] | None = None) -> list[dict[str, object]]:
         """Residuals (by default those that are surely not 0) as order, tree, value, simplest trees first."""
@@ -133,7 +134,7 @@ def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau
     scheme = frame.scheme
     if frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None
-    return tableau_of(scheme.name, frame.step, expansion_of(scheme, field_of(frame, 0, ratios), 1))
+    return tableau_of(scheme.name, frame.step, expansion_of(scheme, field_of(frame, 0, ratios), HIGHEST_PLAIN))
 
 
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:

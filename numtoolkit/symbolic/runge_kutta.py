@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numtoolkit.declare.entries import Entry, N
+from numtoolkit.declare.entries import Entry, L, N
 from numtoolkit.declare.steps import Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
 from numtoolkit.symbolic.numbers import Field, divided, over_one_denominator
@@ -97,7 +97,7 @@ def tableau_of(name: str, step: Step, reading: SeriesExpansion) -> Tableau | Non
     reading     of its entries
     raises      InputError for an evaluation at a row that does not tend to the state
     """
-    if step.needs or step.noises or [jet.letters for jet in reading.jets(N)] != [DRIFT]:
+    if step.needs or step.noises or reading.jets(L) or [jet.letters for jet in reading.jets(N)] != [DRIFT]:
         return None
     stages = _Stages(name, reading)
     try:

@@ -45,7 +45,7 @@ class Verdict:
     why        one sentence on a claim that nothing is derived for, else ""
     within     k: what is taken for 0, because the digits of the scheme's numbers leave it open, is below 2^-k in size;
                None where everything is decided exactly
-    zeros      the residuals that are so taken, to the order of `residuals`, like these
+    zeros      the residuals that may be 0 within the digits, to the order of `residuals`, like these
     tolerances how large the residuals are that order 1, 2, ... asks to be 0, one bound for each order that was looked
                at; none of a scheme with free parameters or step ratios
     """

@@ -83,7 +83,8 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
     matched = min(map(weight, wrong), default=p + 1) - 1
     off = [word for (word, _), poly in (path or {}).items() if any(map(field.surely, poly))]
     strong = None if path is None else min(matched, min(map(weight, off), default=p))
-    left = [value for value in (*mean.values(), *noise.values()) if not field.surely(value)]
+    left = [value for word, value in mean.items() if weight(word) <= weak]
+    left += [value for key, value in noise.items() if _triple_weight(key) <= weak]
     doubt = max(map(field.size, left), default=Fraction(0))
     residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
     residuals.sort(key=lambda r: (len(str(r["tree"])), str(r["tree"])))

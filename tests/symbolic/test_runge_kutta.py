@@ -8,15 +8,16 @@ from math import factorial
 
 import pytest
 
-from numtoolkit.declare.entries import sqrt, symbol
-from numtoolkit.declare.forms import runge_kutta
-from numtoolkit.declare.scheme import Param
+from numtoolkit.declare.entries import N, at, sqrt, symbol
+from numtoolkit.declare.forms import combine, evaluate, runge_kutta, written
+from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.declare.steps import Eval
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic import classical
 from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.rooted_trees import Forest
 from numtoolkit.symbolic.steps_back import StepInClock
+from numtoolkit.symbolic.trees import show_term
 from numtoolkit.symbolic.verdict import verify
 from tests.support import tableaus
 from tests.support.tableaus import book, plain
@@ -180,3 +181,16 @@ def test_plain_steps_are_looked_at_beyond_the_order_of_the_general_engine():
     found = verify(book("rkf78", tableaus.RKF78, 8))
     assert (found.verdict, found.derived["classical"], found.residuals[0]["order"]) == ("proved", 8, 9)
     assert found.tolerances[8] == 0 < found.tolerances[9] < 1e-4
+
+
+def test_a_step_is_plain_only_where_nothing_but_a_fixed_drift_acts():
+    """A linear part that the rows leave out, or a product of kicks, is seen: such a step goes the general way."""
+    step = written([evaluate("E0"), combine("out", 1, y=1, E0=at(N))], "out")
+    without_linear = Scheme("own", "test", "test", step, frozen="score", clock="natural", kinds="phase space")
+    assert "N" in without_linear.frozen.letters(without_linear.clock, without_linear.kinds).steady
+    kicked = written([evaluate("E0"), combine("out", 1, y=1, E0=at(N) + at(N) * at(N) * at(N))], "out")
+    for own, trees in ((without_linear, ["L y"]), (plain("kicked", kicked), ["N N N e"])):
+        assert classical._plain(StepInClock(own), None) is None
+        highest = 3 if own.name == "kicked" else 1
+        found = residuals(StepInClock(own), highest)[1][highest]
+        assert {show_term(term) for term in found} >= set(trees)
