@@ -132,7 +132,7 @@ def residuals(
 def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau | None:
     """A step as the tableau that it is, if it is a plain Runge-Kutta step."""
     scheme = frame.scheme
-    if frame.declared.needs or "N" not in scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
+    if frame.declared.needs or not scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None
     return tableau_of(scheme.name, frame.step, expansion_of(scheme, field_of(frame, 0, ratios), HIGHEST_PLAIN))
 
