@@ -259,7 +259,7 @@ def test_a_scheme_of_decimals_is_judged_by_what_its_digits_allow(two_thirds, ver
 
 def test_balls_are_seen_wherever_they_stand():
     """A ball in an abscissa, in a network time, in the reference or in the last step alone leaves its mark."""
-    own, near, one = scheme("res-2s").bind(c2=Fraction(1, 2)), ball(0, Fraction(1, 10**9)), number("1.00000000")
+    own, near, one = scheme("res-2s").bind(c2=Fraction(2, 3)), ball(0, Fraction(1, 10**9)), number("1.00000000")
     inner = own.steps.inner
     first = replace(inner.items[0], network_time=near)
     cases = [
@@ -271,6 +271,11 @@ def test_balls_are_seen_wherever_they_stand():
         found = verify(case)
         assert found.verdict == "within"
         assert 25 <= found.within <= 32
+    even = own.bind(c2=Fraction(1, 2))  # whose first weight is of higher order: of order 2 for every number of the ball
+    assert (
+        verify(replace(even, steps=replace(even.steps, inner=replace(inner, items=(first, *inner.items[1:]))))).verdict
+        == "proved"
+    )
 
 
 def test_a_division_by_zero_in_a_proof_is_refused():
