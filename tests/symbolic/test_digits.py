@@ -13,6 +13,7 @@ import pytest
 from numtoolkit.declare.entries import ball, number, phi, symbol
 from numtoolkit.declare.forms import linear_multistep, runge_kutta, tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
+from numtoolkit.declare.steps import Row
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.error_norm import error_constant
@@ -140,6 +141,8 @@ def test_parameters_stay_symbols_beside_decimals():
 
     near, wrong = verify(own(number("0.50000"))), verify(own(number("0.51000")))
     assert (near.verdict, near.derived["classical"], near.tolerances) == ("within", 2, {})
+    stiff = stiff_order(own(number("0.50000"))).doubt
+    assert near.within == bits(stiff) < bits(order(own(number("0.50000"))).doubt)
     assert near.zeros[0] == {"order": 1, "tree": "N e", "value": "-(2*0.50000 - 1)/(2*c2)"}
     assert near.residuals[0]["value"] == "(3*c2 - 2)/12"
     assert (wrong.verdict, wrong.derived["classical"]) == ("refuted", 0)
@@ -167,6 +170,11 @@ def test_stochastic_schemes_in_decimals_have_their_orders_within_their_digits():
     near, wrong = verify(scaled("1.0000")), verify(scaled("1.1000"))
     assert (near.verdict, near.derived["sde_weak"]) == ("within", own.claims.sde_weak)
     assert (wrong.verdict, wrong.derived["sde_weak"]) == ("refuted", 0)
+    rows = tuple(replace(i, terms=tuple((name, number("1.00000") * entry if name != "y" else entry)
+                                        for name, entry in i.terms)) if isinstance(i, Row) else i
+                 for i in own.steps.inner.items)  # fmt: skip
+    drift = verify(replace(own, steps=replace(own.steps, inner=replace(own.steps.inner, items=rows))))
+    assert (drift.verdict, drift.derived) == ("within", verify(own).derived)  # of the same strong order too
 
 
 def test_the_ends_of_a_run_in_decimals_have_their_orders():
