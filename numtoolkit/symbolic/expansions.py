@@ -34,10 +34,15 @@ def expansions(scheme: Scheme, names: Iterable[str], back: int = 0) -> dict[str,
     raises   NotAnalysedError for a quantity without an expansion, or with one that does not stay bounded
     """
     wanted = set(names)
-    own = {LEVEL.name, *(quantity.name for quantity in scheme.quantities)}
-    bounded = {name: primed(name, back) for name in own}
-    found = {q.name: substitute(expansion(scheme, q), bounded) for q in scheme.quantities if q.name in wanted}
+    found = {q.name: _in_step(scheme, q, back) for q in scheme.quantities if q.name in wanted}
     return found | {name: primed(name, back) for name in scheme.fitted}
+
+
+def _in_step(scheme: Scheme, quantity: StepQuantity, back: int) -> Entry:
+    """An expansion whose bounded numbers, and the noise level of a derived one, are those of one step."""
+    own = {quantity.name} if quantity.expansion is not None else {quantity.name, LEVEL.name}
+    entry: Entry = substitute(expansion(scheme, quantity), {name: primed(name, back) for name in own})
+    return entry
 
 
 def primed(name: str, back: int) -> Entry:

@@ -122,9 +122,10 @@ def test_without_the_accelerator_the_proofs_are_the_same(monkeypatch):
     """flint makes the exact arithmetic faster and changes no verdict."""
     import numtoolkit.symbolic.numbers as fields
 
-    fast = [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")]
+    names = ("res-2s", "dpmpp-2m", "gauss-fit-2m", "dpm2-ancestral")
+    fast = [verify(scheme(name)) for name in names]
     monkeypatch.setattr(fields, "flint", None)
-    assert [verify(scheme(name)) for name in ("res-2s", "dpmpp-2m")] == fast
+    assert [verify(scheme(name)) for name in names] == fast
 
 
 def test_absorbing_the_linear_flow_loses_no_residual():
