@@ -264,8 +264,8 @@ def _ends(scheme: Scheme) -> list[Place]:
 
     def judged(place: Place, step: Step) -> bool:
         kind, index = place
-        if kind == "final_to_zero":  # one that takes over an evaluation ends without the noise it lacks
-            return not step.needs
+        if kind == "final_to_zero":  # without the noise of its dynamics it is no step of them, nor with history
+            return not step.needs and (scheme.tau == 0 or bool(step.noises))
         return index in single if kind == "remainder" else kind != "inner"
 
     return [place for place, step in steps.places() if judged(place, step)]

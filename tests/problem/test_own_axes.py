@@ -37,7 +37,6 @@ from numtoolkit.problem.processes import EDM, PROCESSES, PSLD, VP
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.verdict import verify
-from tests.support.mutants import mutants, of_step
 
 LAW = Gaussian([0.3, -0.5], [0.25, 0.02])
 
@@ -212,19 +211,6 @@ def test_a_scheme_on_an_axis_of_ones_own_samples(axis, process):
     )
     points = found.samples if process.blocks == 1 else found.samples[:, 0]
     assert np.abs(points.mean(0) - LAW.mean).max() < 0.5
-
-
-@pytest.mark.parametrize("axis", MEMBERS)
-def test_slips_in_a_scheme_on_an_axis_of_ones_own_are_seen(axis):
-    """Each mutant of the inner step has another derived order or other residuals."""
-    member = MEMBERS[axis]
-    original = of_step(member, ("inner", 0))
-    alive = [
-        name
-        for at, name, mutant in mutants(member)
-        if at == ("inner", 0) and mutant is not None and of_step(mutant, at) == original
-    ]
-    assert alive == []
 
 
 def test_quadrature_of_edm_f_equals_the_closed_forms_of_the_residual():

@@ -47,12 +47,10 @@ def test_ancestral_steps_draw_their_share_of_the_noise(name, eta):
     np.testing.assert_allclose(drawn, (1 if eta == "1" else 0.5) * end * np.sqrt(1 - (end / s) ** 2), rtol=1e-10)
 
 
-def test_the_plain_rules_are_their_formulas():
-    """The middle of a step over its length, and the fall of the noise level s = sigma / alpha."""
+def test_the_mean_time_over_a_step_is_its_formula():
+    """The middle of a step over its length, in process time."""
     t, index = grid("quadratic", VP(), 5), np.array([0, 3])
     own = problem(VP(), "data")
     start, end = t[index], t[index + 1]
     middle = RULES["mean_time_over_step"](own, t, index, {})
     np.testing.assert_allclose(middle, (start + end) / 2 / (start - end), rtol=1e-14)
-    level = np.sqrt(np.expm1(0.1 * t + 9.95 * t**2))
-    np.testing.assert_allclose(RULES["fall_of_noise"](own, t, index, {}), level[index + 1] / level[index], rtol=1e-12)

@@ -171,7 +171,7 @@ def test_filling_steps_are_proved():
         "remainder 3": 3,
     }
     assert (verify(own).run, verify(own).filled) == (4, 2)
-    assert verify(scheme("nobab")).ends == {"to zero": 1, "remainder 1": 1, "remainder 2": 1}
+    assert verify(scheme("nobab")).ends == {"remainder 1": 1, "remainder 2": 1}
     assert verify(scheme("res-2m")).filled is None
     (layout,) = scheme("heun-edm").steps.remainder[0]
     out = layout.items[-1]

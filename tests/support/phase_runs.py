@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from numtoolkit.problem.processes import PSLD
 from numtoolkit.program.program import lower
 from numtoolkit.sampling.loop import run
-from tests.oracles.phase_space import PHASE_SPACE
+from tests.oracles import states
 
 RISING = PSLD(beta_min=4, beta_max=12, Gamma=0.1, nu=3.6, gamma=0.06)  # every number another than the default
 
@@ -65,19 +64,7 @@ def states_of_program(case):
 
 def states_of_formula(case):
     """The same by the formula of the scheme's paper."""
-
-    def plain(value):
-        try:
-            number = Fraction(value)
-        except ValueError:
-            return value
-        return number.numerator if number.denominator == 1 else float(number)
-
-    own = case.scheme
-    positional = [plain(value) for key, value in own.structure if not key]
-    named = {key: plain(value) for key, value in own.structure if key}
-    named |= {name: float(value) for name, value in own.parameters().items()}
-    return np.stack(list(PHASE_SPACE[own.name](case, *positional, **named)))
+    return np.stack(states(case.scheme, case))
 
 
 def gap(case):

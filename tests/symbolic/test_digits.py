@@ -174,7 +174,8 @@ def test_stochastic_schemes_in_decimals_have_their_orders_within_their_digits():
                                         for name, entry in i.terms)) if isinstance(i, Row) else i
                  for i in own.steps.inner.items)  # fmt: skip
     drift = verify(replace(own, steps=replace(own.steps, inner=replace(own.steps.inner, items=rows))))
-    assert (drift.verdict, drift.derived) == ("within", verify(own).derived)  # of the same strong order too
+    exact = verify(own).derived | {"sde_marginal": None}  # which is decided at a point
+    assert (drift.verdict, drift.derived) == ("within", exact)
 
 
 def test_the_ends_of_a_run_in_decimals_have_their_orders():
