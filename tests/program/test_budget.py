@@ -122,11 +122,12 @@ def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
         planned(scheme("heun-edm"), 0)
 
 
-def test_an_inner_step_stands_for_final_ones_only_where_it_spends_what_is_left():
-    """A scheme that fills nothing is refused a budget of two, though its inner step spends one."""
+@pytest.mark.parametrize("nfe", [1, 2])
+def test_an_inner_step_stands_for_final_ones_only_where_it_spends_what_is_left(nfe):
+    """Its history must be there, and so a scheme that fills nothing is refused a budget below its shortest run."""
     bare = with_remainder("unipc(3, ending=full)")
-    with pytest.raises(InputError, match=r"cannot spend 2 evaluations; the nearest it can are 3, 4\."):
-        planned(bare, 2)
+    with pytest.raises(InputError, match=rf"cannot spend {nfe} evaluations; the nearest it can are 3, 4\."):
+        planned(bare, nfe)
 
 
 @pytest.mark.parametrize("points", [[80.0, 0.0], [80.0, 1.0, 0.0], [80.0, 9.0, 1.0, 0.0]])
