@@ -73,7 +73,7 @@ def planned(scheme: Scheme, nfe: int, to_zero: bool = False) -> list[Step]:
     if steps.final and not to_zero:
         if len(whole) < len(steps.start) + len(steps.final) and 0 < nfe <= len(steps.remainder):
             return list(steps.remainder[nfe - 1])
-        if nfe - spent == scheme.nfe_per_step - sum(step.evaluations for step in steps.final):
+        if whole and nfe - spent == scheme.nfe_per_step - sum(step.evaluations for step in steps.final):
             return [*whole[: -len(steps.final)], steps.inner]
     elif 0 < nfe - spent <= len(steps.remainder):
         end = 0 if steps.final else len(whole) - (to_zero and bool(whole))

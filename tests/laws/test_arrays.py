@@ -135,3 +135,11 @@ def test_a_batch_in_tiles_is_the_batch(sigma):
 
     np.testing.assert_array_equal(denoised(kernel, y, sigma, (2,), tile=2), denoised(kernel, y, sigma, (2,)))
     assert sizes == [2, 2, 1, 5]
+
+
+def test_a_law_answers_in_double_whatever_it_was_asked_before(law):
+    """What it keeps for one dtype is not taken for another, nor that of another law."""
+    y = noisy(law, 3, 0.5)
+    asked, fresh = copy.deepcopy(law), copy.deepcopy(law)
+    asked.denoise(y.astype(np.float32), 0.5)
+    np.testing.assert_array_equal(asked.denoise(y, 0.5), fresh.denoise(y, 0.5))

@@ -122,11 +122,18 @@ def test_a_scheme_that_fills_nothing_names_the_nearest_budgets():
         planned(scheme("heun-edm"), 0)
 
 
-def test_an_inner_step_stands_for_final_ones_only_where_it_spends_what_is_left():
-    """A scheme that fills nothing is refused a budget of two, though its inner step spends one."""
-    bare = with_remainder("unipc(3, ending=full)")
-    with pytest.raises(InputError, match=r"cannot spend 2 evaluations; the nearest it can are 3, 4\."):
-        planned(bare, 2)
+@pytest.mark.parametrize(
+    ("name", "nfe", "near"),
+    [
+        ("unipc(3, ending=full)", 1, "3, 4"),  # below its shortest run there is no history for an inner step
+        ("unipc(3, ending=full)", 2, "3, 4"),
+        ("dpm-solver-3(ending=lower)", 7, "6, 9"),  # an inner step spends three like the final ones, not one more
+    ],
+)
+def test_an_inner_step_stands_for_final_ones_only_where_it_spends_what_is_left(name, nfe, near):
+    """A scheme that fills nothing is refused what it cannot spend."""
+    with pytest.raises(InputError, match=rf"cannot spend {nfe} evaluations; the nearest it can are {near}\."):
+        planned(with_remainder(name), nfe)
 
 
 @pytest.mark.parametrize("points", [[80.0, 0.0], [80.0, 1.0, 0.0], [80.0, 9.0, 1.0, 0.0]])

@@ -60,25 +60,25 @@ class _Collection:
             pytest.exit(f"nothing was tested: {report.longrepr}", returncode=2)
 
 
-def tried(order: dict[str, Any]) -> int:
-    """The exit status of pytest on the tests of an order, in this process."""
+def tried(order: dict[str, Any], scratch: str) -> int:
+    """The exit status of pytest on the tests of an order, in this process; their files lie in the folder `scratch`."""
     import pytest
 
     signal.alarm(SECONDS)
     sys.meta_path.insert(0, _Edited(order["module"], order["path"], order["source"]))
-    return int(pytest.main([*QUICK, "-m", TIER, *order["tests"]], [_Collection()]))
+    return int(pytest.main([*QUICK, f"--basetemp={scratch}/files", "-m", TIER, *order["tests"]], [_Collection()]))
 
 
 def served(order: dict[str, Any]) -> dict[str, Any]:
     """The answer to an order, worked out in a child."""
-    with tempfile.TemporaryFile("w+", errors="replace") as printed:
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile("w+", errors="replace") as printed:
         child = os.fork()
         if not child:
             os.dup2(printed.fileno(), 1)
             os.dup2(printed.fileno(), 2)
             code = 3  # what pytest returns for an error of its own
             try:
-                code = tried(order)
+                code = tried(order, scratch)
             except BaseException:
                 traceback.print_exc()
             sys.stdout.flush()
