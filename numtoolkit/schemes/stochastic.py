@@ -86,16 +86,23 @@ RES_2M_ANCESTRAL = ancestral_scheme(
 )
 
 
-def reverse_sde(name: str, flow: Steps, frozen: str, order: int, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
+def reverse_sde(
+    name: str,
+    flow: Steps,
+    frozen: str,
+    order: int,
+    source: str,
+    aliases: tuple[str, ...] = (),
+    to_zero: Step = EXPONENTIAL_EULER,
+) -> Scheme:
     """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 is DDIM's and ends without it.
 
     name, source, aliases   of the scheme
     flow, frozen            steps of the probability flow, and what they hold fixed
     order                   the weak order that is claimed
+    to_zero                 that step to t = 0, where the flow has one
     """
     steps = noisy(flow)
-    # Frozen noise counts twice in the reverse SDE: without what is drawn such a step would end at 2 D - x, not at D.
-    to_zero = EXPONENTIAL_EULER if frozen == "data" else tableau([0], [[]], [phi(1) / 2])
     return Scheme(
         name,
         family="exponential SDE",
@@ -119,7 +126,15 @@ SDE_DPMPP_1 = reverse_sde(
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1",
     aliases=("sde-dpm-solver++1",),
 )
-SEEDS_1 = reverse_sde("seeds-1", one_step(EXPONENTIAL_EULER), "noise", 1, "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1")
+# Frozen noise counts twice in the reverse SDE: without what is drawn the step itself would end at 2 D - x, not at D.
+SEEDS_1 = reverse_sde(
+    "seeds-1",
+    one_step(EXPONENTIAL_EULER),
+    "noise",
+    1,
+    "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1",
+    to_zero=tableau([0], [[]], [phi(1) / 2]),
+)
 
 
 @lru_cache
