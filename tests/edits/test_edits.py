@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -25,9 +26,10 @@ def server() -> Iterator[Server]:
 
 @pytest.mark.check
 @pytest.mark.parametrize("edit", EDITS, ids=[f"{n}-{edit.file}" for n, edit in enumerate(EDITS)])
-def test_each_edit_of_the_machinery_is_seen_by_the_tests_it_names(edit: Edit, server: Server):
+def test_each_edit_of_the_machinery_is_seen_by_the_tests_it_names(edit: Edit, server: Server, record_property: Any):
     """With the edit in place one of the named tests fails: none of them looks away."""
     code, said = server.ask(edit.order())
+    record_property("slips", {f"edits of the machinery: {'seen' if code == FAILED else 'alive'}": 1})
     assert code == FAILED, f"{edit.text} was not seen by {', '.join(edit.tests)}:\n{said}"
 
 

@@ -12,29 +12,8 @@ from numtoolkit.declare.entries import number
 from numtoolkit.schemes import catalogue, scheme
 from tests.oracles import ORACLES
 from tests.support.checkout import ROOT, imported_names
-from tests.support.oracle_runs import cases, formula_of, gap, places, program_of, states_of
+from tests.support.oracle_runs import FURTHER, cases, formula_of, gap, places, program_of, states_of
 
-# Members of families, openings and endings, and parameters at which a term vanishes.
-FURTHER = """
-heun(ending=lower) heun-edm(ending=lower) res-2s(ending=lower) dpmpp-2s(ending=lower) dpm-solver-2(ending=none)
-res-3s(ending=lower) dpm-solver-3(ending=lower) etd3rk(ending=lower) etd4rk(ending=lower) krogstad-4(ending=none)
-hochbruck-ostermann-4(ending=lower) lawson-4(ending=lower)
-dpmpp-2m(ending=ddim) dpmpp-2m(opening=runge-kutta,ending=lower) res-2m(ending=lower) res-3m(opening=first)
-dpmpp-3m(opening=first,ending=lower) dpmpp-3m-corrected(opening=runge-kutta,ending=ddim)
-exp-adams(1) exp-adams(2) exp-adams(3) exp-adams(5,ending=none) exp-adams(6) exp-adams(4,opening=runge-kutta)
-unipc(1) unipc(1,variant=bh1) unipc(2,variant=bh1) unipc(2,ending=ddim) unipc(3) unipc(3,ending=full) unipc(4)
-deis-tab(0) deis-tab(1) deis-tab(2,opening=runge-kutta,ending=lower) deis-tab(4) deis-tab(5)
-deis-rhoab(0) deis-rhoab(1) deis-rhoab(2,opening=first) deis-rhoab(4) deis-rhoab(5,ending=ddim) lms(2) lms
-ipndm(1) ipndm(2,ending=lower) ipndm(3,ending=zero) ipndm(4,opening=runge-kutta)
-heun-edm-churn(s_noise=0) euler-churn(churn=0) dpm2-ancestral(eta=0) res-2m-ancestral(eta=0)
-sde-dpmpp-2m(ending=lower) sa-solver(2) sa-solver(3,1) sa-solver(1,3) sa-solver(4,ending=lower) sa-solver(2,ending=full)
-sa-solver(2,tau=0) sa-solver(2,s_min=1/5,s_max=10)
-lambda-ddim-1(B=beta) lambda-ddim-2(B=time) lambda-ddim-1(B=optimal) lambda-ddim-2(B=optimal)
-gframe-ab(1) gframe-ab(3) gframe-ab(4) gframe-ab(5) gframe-ab(3,tau=1) gframe-ab(2,tau=1/2,opening=first,ending=lower)
-gframe-ab(3,opening=runge-kutta,ending=full) gframe-abm(1) gframe-abm(3) gframe-abm(5) gframe-abm(2,tau=1/2)
-gframe-abm(4,ending=lower) gframe-abm(2,ending=full) gframe-abm(2,ending=ddim)
-iia-ddim(one) iia-ddim(guided) biia-edm(0) biia-edm(2) biia-edm(3) iia-edm(0) iia-edm(2) iia-edm(3)
-""".split()
 IMAGE_SPACE = [own for own in catalogue() if "edm" in own.processes]
 
 # Eight steps of some ten terms on either side, with weights of up to 340 (Adams of order 5 at these ratios): 1e4

@@ -11,30 +11,8 @@ from numtoolkit.program.budget import planned
 from numtoolkit.schemes import catalogue, scheme
 from tests.oracles.langevin import Langevin, flow_into
 from tests.oracles.phase_space import PHASE_SPACE
-from tests.support.phase_runs import RISING, budgets, case_of, gap, uneven
+from tests.support.phase_runs import HISTORY, NOT_TO_ZERO, ONE_STEP, RISING, budgets, case_of, gap, uneven
 
-ONE_STEP = """
-    euler heun heun(ending=lower) nse rse nvv rvv rvv-unshifted ddim cse cse(shift=2) cvv cvv(shift=-3/2)
-    em sscs sscs-midpoint noba nbao rbao nobab robab coba coba(shift=1)
-    roba roba(lambda_s=2) roba(amp,lambda_s=2) roba(tbar,lambda_s=1/2) roba(rate,part=m,lambda_s=2)
-    roba(amp,part=m,lambda_s=2) roba(tbar,part=m,lambda_s=1/2) coba(amp,shift=1,lambda_s=2)
-    coba(tbar,part=m,shift=1,lambda_s=1/2)
-    lambda-ddim-1(2) lambda-ddim-1(1,B=beta) lambda-ddim-1(2,B=time) lambda-ddim-1(B=optimal,mean=1/3)
-    lambda-ddim-2(2) lambda-ddim-2(1/4,B=beta) lambda-ddim-2(2,B=time) lambda-ddim-2(B=optimal)
-    conjugate-optimal conjugate-optimal(mean=1/3,sigma_data=1)
-""".split()
-HISTORY = """
-    gddim(1) gddim(2) gddim(3) gddim(4) gddim(3,opening=first,ending=lower) gddim(3,opening=runge-kutta,ending=ddim)
-    gddim-pc(1) gddim-pc(2) gddim-pc(3) gddim-pc(4)
-""".split()
-NOT_TO_ZERO = """
-    lambda-ddim-1(2,skip=mm) lambda-ddim-2(2,B=beta,skip=mm) lambda-ddim-2(B=optimal,skip=mm,mean=1/3)
-    heun(ending=none) gddim(3,ending=none)
-    gframe-ab(1) gframe-ab(2) gframe-ab(3,mean=1/3) gframe-ab(5) gframe-ab(3,opening=first,ending=lower)
-    gframe-ab(3,opening=runge-kutta,ending=ddim) gframe-ab(2,tau=1/2,mean=-1/3)
-    gframe-abm(1) gframe-abm(2) gframe-abm(4,sigma_data=1,mean=1/3) gframe-abm(3,ending=lower)
-    gframe-abm(3,ending=ddim,tau=1) gframe-abm(5)
-""".split()
 SHORT = """
     nvv nobab gddim(4) gddim(4,ending=lower) gddim(3,opening=first,ending=lower) gddim-pc(3) gddim-pc(4)
     gframe-ab(4) gframe-abm(4) gframe-abm(4,ending=lower) gframe-abm(4,ending=ddim)

@@ -6,27 +6,37 @@ from collections import Counter
 
 import pytest
 
-from numtoolkit.schemes import catalogue
+from numtoolkit.schemes import catalogue, scheme
 from tests.support.facts import facts, same_on_every_process
 from tests.support.mutants import mutants
+from tests.support.oracle_runs import FURTHER
+from tests.support.phase_runs import HISTORY, NOT_TO_ZERO, ONE_STEP
 from tests.support.tiers import breadth
 
 FEW = {"heun-edm-churn", "dpmpp-2m", "iia-ddim", "rvv", "roba"}
+MEMBERS = {member.spec: member for member in map(scheme, (*FURTHER, *ONE_STEP, *HISTORY, *NOT_TO_ZERO))}
+DECLARED = {own.spec: own for own in catalogue()}
 
 
-@pytest.mark.parametrize("scheme", breadth(catalogue(), lambda scheme: scheme.name in FEW), ids=lambda s: s.name)
-def test_every_slip_in_a_declaration_is_seen(scheme, record_property):
+@pytest.mark.parametrize(
+    "own",
+    breadth((MEMBERS | DECLARED).values(), lambda own: own.name in FEW and own.spec in DECLARED),
+    ids=lambda own: own.spec,
+)
+def test_every_slip_in_a_declaration_is_seen(own, record_property):
     """A mutant is refused, or its run is not that of the formula; if it is, it is the same scheme on every process."""
-    held, count, alive = facts(scheme), Counter(), []
-    assert not any(fact.denies(scheme) for fact in held)
-    for mutant in mutants(scheme):
+    held, slips, alive = facts(own), Counter(), []
+    assert held
+    assert not any(fact.denies(own) for fact in held)
+    for mutant in mutants(own):
         if mutant.scheme is None:
-            count["refused"] += 1
+            slips["refused"] += 1
         elif any(fact.denies(mutant.scheme) for fact in sorted(held, key=lambda f: mutant.place not in f.places)):
-            count["denied by a formula"] += 1
-        elif same_on_every_process(scheme, mutant.scheme, mutant.place):
-            count["the same scheme"] += 1
+            slips["denied by a formula"] += 1
+        elif same_on_every_process(own, mutant.scheme, mutant.place):
+            slips["the same scheme"] += 1
         else:
             alive.append(str(mutant))
-    record_property("mutants", dict(count))
+    slips["alive"] = len(alive)
+    record_property("slips", {f"slips in declarations: {what}": count for what, count in slips.items()})
     assert alive == []
