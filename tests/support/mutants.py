@@ -10,8 +10,8 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Place, Row, Step
 from numtoolkit.errors import InputError
 
-NUDGE = number(Fraction(100_001, 100_000))
-SMALL = Fraction(1, 100_000)
+NUDGE = number(Fraction(1_001, 1_000))
+SMALL = Fraction(1, 1_000)
 NUMBERS = 4  # of an entry that are moved, the first and the last among them
 LATE = number("1/2")
 
