@@ -303,11 +303,6 @@ def _sandwich(left_series: Series, covariance: CovarianceSeries, right_series: S
     return found
 
 
-def _triple_weight(key: tuple[Word, Letter, Word]) -> int:
-    left, rate, right = key
-    return weight(left) + weight((rate,)) + weight(right)
-
-
 # the noise along a path
 
 

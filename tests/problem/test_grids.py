@@ -190,6 +190,7 @@ def test_own_times_in_text_are_linear_between():
         ("linear-quadratic(linear=-1)", "flow", 5, "linear = -1 is out of range"),
         ("ays(flux)", "sd", 5, "unknown model of grid ays 'flux'"),
         ("gits(1.23)", "sd", 5, "coeff = 1.23 is not published"),
+        ("gits(1.201)", "sd", 5, "coeff = 1.201 is not published"),
         ("gits", "sd", 1, "grid gits with 1 step is not published"),
         ("ays(svd)", "sd", 5, "beyond T = 1000"),
         ("sigmas", "sd", None, "grid sigmas needs its values"),
