@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except Unheard as error:
         _drop_stdout()
-        note(f"numtoolkit: {error}; what was to be written to files is written.")
+        note(f"numtoolkit: {error}; what goes to files is written.")
         return 74
     except Exception:
         note(f"{traceback.format_exc()}numtoolkit: this is a fault of numtoolkit; please report it.")

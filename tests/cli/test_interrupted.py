@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from numtoolkit.cli import main
 from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
 from tests.support.checkout import ROOT
@@ -125,12 +128,38 @@ def test_no_stream_loses_what_goes_to_files(tmp_path, command, streams, code):
         assert sorted(drawn(out)) == [0, 1, 2, 3]
 
 
+class Full(io.StringIO):
+    """A stream on a disk that is full, or of a reader that has gone."""
+
+    def __init__(self, number=errno.ENOSPC):
+        super().__init__()
+        self.number = number
+
+    def write(self, text):
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("line", ["list", "list --json", "--help", "show --help", "--version", "verify em"])
+def test_a_stream_that_takes_nothing_ends_the_command_with_74(capsys, monkeypatch, line):
+    """One sentence, where a failed claim has 1; a reader that has gone is 141 in silence; remarks may get lost."""
+    for stream, code, words in (
+        (Full(), 74, "numtoolkit: cannot write to stdout: No space left on device; what goes to files is written.\n"),
+        (None, 74, "numtoolkit: stdout is closed; what goes to files is written.\n"),
+        (Full(errno.EPIPE), 141, ""),
+    ):  # fmt: skip
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(line.split()) == code
+        assert capsys.readouterr().err == words
+        with monkeypatch.context() as closed:
+            closed.setattr(sys, "stderr", stream)
+            assert main(line.split()) == code
+
+
 @needs_full
 @pytest.mark.parametrize("streams", [">&-", ">/dev/full"])
-@pytest.mark.parametrize("line", ["list", "list --json", "--help", "show --help", "--version", "verify em"])
-def test_a_result_that_cannot_be_printed_has_a_status_of_its_own(line, streams):
-    """74 and one sentence, where a failed claim has 1."""
-    done = redirected(line.split(), streams)
+def test_a_process_whose_result_cannot_be_printed_ends_with_74(streams):
+    """Python's own flush at its end adds neither words nor a status."""
+    done = redirected(["list"], streams)
     assert done.returncode == 74
     assert done.stderr.startswith("numtoolkit: ")
     assert done.stderr.count("\n") == 1

@@ -20,7 +20,7 @@ HALF = Network(lambda z, t: z * 0.5, "data")
 
 
 def peak(work, *arguments, **keywords):
-    """The most memory in bytes that Python and numpy held at once beyond what they held before, and what `work` gave."""
+    """The most bytes that Python and numpy held at once beyond what they held before, and what `work` gave."""
     tracemalloc.start()
     try:
         given = work(*arguments, **keywords)
@@ -87,11 +87,8 @@ def test_the_command_needs_one_tile(tmp_path, capsys):
 def test_samples_are_put_where_they_are_wanted(like, batch):
     """An array of numpy or torch holds what a run without it returns, on whatever process, denoised or not."""
     dtype = {np.zeros: np.float32, torch.zeros: torch.float32}[like]
-    for keywords, shape in (
-        ({}, (10, 3)),
-        ({"process": "psld"}, (10, 2, 3)),
-        ({"process": "psld", "denoise": True}, (10, 3)),
-    ):
+    phase = {"process": "psld"}
+    for keywords, shape in (({}, (10, 3)), (phase, (10, 2, 3)), (phase | {"denoise": True}, (10, 3))):
         network = Network(lambda z, t: z[:, 0] * 0.5, "data") if "process" in keywords else HALF
         how = SHORT | {"dtype": dtype, "batch": batch} | keywords
         into = like(shape, dtype=dtype)
