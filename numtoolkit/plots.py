@@ -6,7 +6,8 @@ Figures are made without pyplot (no window, no global state) in the style of `nu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
@@ -21,7 +22,8 @@ from numtoolkit.measure.stability import Region, StepLimit
 Record = Mapping[str, Any]
 
 STYLE = Path(__file__).with_name("numtoolkit.mplstyle")
-MOST_CURVES = 8  # in one panel; more cannot be told apart
+MOST_CURVES = 8  # in one panel, and panels; more cannot be told apart
+CURVES, PANELS = "curves of one panel", "panels side by side"
 MARKERS = "os^Dv*PX"  # with the line styles, what tells curves apart in grey
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 ORDERS = {  # columns of the order table
@@ -52,7 +54,7 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
     regions  as `numtoolkit.measure.stability.regions` returns them, at most 8 schemes a panel
     """
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
-    _check_count("stability figure", max(map(len, panels.values()), default=0))
+    _check_count(max(map(len, panels.values()), default=0), CURVES)
     shared = len({tuple(r.scheme for r in members) for members in panels.values()}) == 1
     with _style():
         height = 4.0 if shared else 3.7 + 0.2 * max(map(len, panels.values()))
@@ -60,7 +62,7 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
         explained: list[tuple[str, ...]] = []
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
-            ax.set_title("\n".join(name.rsplit(", ", 1)))
+            ax.set_title("\n".join(name.rsplit(", ", 1)), parse_math=False)
             for i, member in enumerate(members):
                 if isinstance(member, Region):
                     _contour(ax, member, _look(i))
@@ -68,10 +70,10 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
                     _limit(ax, member, _look(i))
             schemes = tuple(member.scheme for member in members)
             if not shared and schemes not in explained:
-                ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17))
+                _literal(ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17)))
             explained.append(schemes)
         if shared:
-            figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=4)
+            _literal(figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=4))
     return figure
 
 
@@ -110,12 +112,12 @@ def curve_figure(
     """
     panels = [(metric, quantity) for metric in dict.fromkeys(r["metric"] for r in records) for quantity in quantities
               if any(r["metric"] == metric and r.get(quantity) is not None for r in records)]  # fmt: skip
-    _check_count("set of error curves", len(panels))
+    _check_count(len(panels), PANELS)
     with _style():
         figure = _figure(title, width=1.2 + 5.0 * len(panels), height=4.0)
         for ax, (metric, quantity) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             members = [r for r in records if r["metric"] == metric and r.get(quantity) is not None]
-            _check_count("error curve", len({r["scheme"] for r in members}))
+            _check_count(len({r["scheme"] for r in members}), CURVES)
             _curves(ax, members, quantity)
             _log_axes(ax, sorted({r["nfe"] for r in records}))
             label = LABELS.get((metric, quantity), f"{quantity} ({metric})")
@@ -138,7 +140,7 @@ def _curves(ax: Any, records: Sequence[Record], quantity: str) -> None:
     floors = [r["floor"] for r in records if "floor" in r]
     if floors:
         handles.append(ax.axhline(floors[0], color="0.35", linewidth=0.9, linestyle=":", label="two exact sets"))
-    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    _literal(ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0)))
 
 
 def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
@@ -183,7 +185,7 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
             for i in np.flatnonzero(framed):
                 corner = i % columns * (width + GAP) - 1, i // columns * (height + GAP) - 1
                 ax.add_patch(Rectangle(corner, width + 1, height + 1, clip_on=False, **FRAME))
-            ax.set_title(caption, fontsize=9)
+            ax.set_title(caption, fontsize=9, parse_math=False)
             ax.set_axis_off()
     return figure
 
@@ -232,13 +234,29 @@ def error_table(records: Sequence[Record]) -> str:
     return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
-@contextmanager
-def _style() -> Iterator[None]:
+def check_figure(panels: Iterable[str] = ("",)) -> None:
+    """Refuse a figure that could not be drawn, before anything is computed for it.
+
+    panels   the panel of each of its curves
+    raises   InputError without matplotlib, and for panels or curves of one that are more than can be told apart
+    """
+    _matplotlib()
+    curves = Counter(panels)
+    _check_count(len(curves), PANELS)
+    _check_count(max(curves.values(), default=0), CURVES)
+
+
+def _matplotlib() -> Any:
     try:
         import matplotlib
     except ModuleNotFoundError:
         raise InputError("figures need matplotlib, which is not installed; pip install 'numtoolkit[plots]'.") from None
-    with matplotlib.rc_context(fname=STYLE):
+    return matplotlib
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with _matplotlib().rc_context(fname=STYLE):
         yield
 
 
@@ -246,8 +264,14 @@ def _figure(title: str, width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(fill(title, int(10.5 * width)), x=0.01, ha="left")
+    figure.suptitle(fill(title, int(10.5 * width)), x=0.01, ha="left", parse_math=False)
     return figure
+
+
+def _literal(legend: Any) -> None:
+    """Names as they are: a dollar sign in one opens no formula."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _look(i: int) -> dict[str, Any]:
@@ -258,6 +282,6 @@ def _look(i: int) -> dict[str, Any]:
     return {"color": color, "linestyle": LINES[i % len(LINES)], "linewidth": 2.8 - 0.22 * i}
 
 
-def _check_count(what: str, curves: int) -> None:
-    if not 1 <= curves <= MOST_CURVES:
-        raise InputError(f"a {what} of {curves} curves cannot be read; give 1 to {MOST_CURVES}.")
+def _check_count(count: int, what: str) -> None:
+    if not 1 <= count <= MOST_CURVES:
+        raise InputError(f"{count} {what} cannot be read; give 1 to {MOST_CURVES}.")

@@ -145,9 +145,9 @@ def test_the_error_table_leaves_unspent_budgets_empty() -> None:
 
 def test_too_many_curves_are_refused() -> None:
     """Nine curves cannot be told apart and none is no figure: both are refused."""
-    with pytest.raises(InputError, match="9 curves cannot be read; give 1 to 8"):
+    with pytest.raises(InputError, match="9 curves of one panel cannot be read; give 1 to 8"):
         curve_figure([record(str(i), 5, 1.0) for i in range(9)], "t")
-    with pytest.raises(InputError, match="0 curves"):
+    with pytest.raises(InputError, match="0 panels"):
         curve_figure([record("a", 5, None)], "t")
     flat = np.zeros((2, 2))
     with pytest.raises(InputError, match="9 curves"):

@@ -1,7 +1,9 @@
 """The command line: results on stdout, progress and errors on stderr.
 
-Exit codes are 0, 1 (a claim failed), 2 (usage or input), 130 (interrupted) and 141 (nobody reads stdout any more).
-Nothing heavy is imported before a command needs it.
+Exit codes are 0, 1 (a claim failed, and nothing else), 2 (usage or input), 70 (a fault of numtoolkit, with its
+traceback), 74 (stdout is closed or full), 130 (interrupted) and 141 (nobody reads stdout any more). What goes to
+files is written before anything is printed, so that no stream can lose it. Nothing heavy is imported before a
+command needs it.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ import argparse
 import os
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from numtoolkit.cli.curve import CURVE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
-from numtoolkit.cli.output import Command, emit, note
+from numtoolkit.cli.output import Command, Unheard, emit, note
 from numtoolkit.cli.reproduce import REPRODUCE
 from numtoolkit.cli.sample import SAMPLE
 from numtoolkit.cli.show import SHOW
@@ -33,6 +37,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see `{self.prog} --help`.")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        emit(message)  # argparse itself lets a full or closed stream pass
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
@@ -42,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="A scheme, process, law or grid is a name with optional parameters: 'res-2s(c2=1/3)', 'rho(7)'. "
         "A law is also the path of an .npz file, a scheme that of a .json file that show or fit wrote. "
         "Names are read in either case. Results go to stdout. Exit code: 0, 1 where a claim failed, 2 for what cannot "
-        "be used as given.",
+        "be used as given, 74 where stdout is closed or full.",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="store_true", help="versions of numtoolkit and of the packages it uses")
@@ -61,23 +68,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of overflow: results are checked to be finite
             warnings.formatwarning = lambda message, *where: f"numtoolkit: {message}\n"
-            code = _run(words)
-        sys.stdout.flush()
-        return code
+            return _run(words)
     except SystemExit as stop:  # argparse, after --help
         return int(stop.code or 0)
-    except (NumtoolkitError, MemoryError) as error:
-        sentence = (
-            str(error) if isinstance(error, NumtoolkitError) else f"out of memory ({error}); ask for less at once."
-        )
-        sys.stderr.write(f"numtoolkit: {sentence}\n")
+    except NumtoolkitError as error:
+        note(f"numtoolkit: {error}")
+        return 2
+    except MemoryError as error:
+        note(f"numtoolkit: out of memory ({error}); ask for less at once.")
         return 2
     except KeyboardInterrupt:
         note("numtoolkit: interrupted; what was written before is complete.")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit complains
+        _drop_stdout()
         return 141
+    except Unheard as error:
+        _drop_stdout()
+        note(f"numtoolkit: {error}; what goes to files is written.")
+        return 74
+    except Exception:
+        note(f"{traceback.format_exc()}numtoolkit: this is a fault of numtoolkit; please report it.")
+        return 70
+
+
+def _drop_stdout() -> None:
+    """Let nothing more be written there, or Python's own flush at exit complains."""
+    with suppress(OSError, AttributeError):  # of a stream that is closed, or none of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 
 from numtoolkit.cli.output import (
-    MOST,
-    MOST_NFE,
     Command,
     Record,
     add_json,
@@ -24,6 +22,7 @@ from numtoolkit.cli.output import (
 )
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure
+from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.grids import ALIASES as OTHER_GRIDS
 from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
@@ -51,24 +50,29 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
     from numtoolkit.measure import error_curve
+    from numtoolkit.measure.curves import metric_of
 
     process, law = process_of(arguments.process), law_of(arguments.law)
     chosen = schemes(listed(arguments.schemes, "--schemes"))
     budgets, seeds = numbers(arguments.nfe, "--nfe", 1, MOST_NFE), _seeds(arguments)
     grid_of(arguments.grid, process, 2)
-    path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out else None
+    path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out is not None else None
+    if path is not None and path.suffix.lower() in PICTURES:
+        from numtoolkit.plots import check_figure
+
+        check_figure(metric_of(scheme, law) for scheme in chosen)
     records: list[Record] = []
     for scheme in progress(chosen, "measuring"):
         records += error_curve(scheme, process, law, arguments.grid, budgets, seeds)
     if all(record["error"] is None for record in records):
         raise InputError(f"nothing was measured: {records[0]['why']}")
+    if path is not None:
+        _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
+    shown = [{key: value for key, value in record.items() if key != "why"} for record in _planned(records)]
+    report(arguments, records, lambda: grid(_without_empty(shown), optional=("floor", "high", "low")))
     for record in records:
         if "why" in record:
             note(f"{record['scheme']} at {record['nfe']}: {record['why']}")
-    shown = [{key: value for key, value in record.items() if key != "why"} for record in _planned(records)]
-    report(arguments, records, lambda: grid(_without_empty(shown), optional=("floor", "high", "low")))
-    if path is not None:
-        _keep(path, records, f"{law.name} on {process.spec}, grid {arguments.grid}", arguments.command)
     return 0
 
 
@@ -97,11 +101,11 @@ def _keep(path: Path, records: list[Record], title: str, command: str) -> None:
     if ending == ".csv":
         write(path, csv_text(_without_empty(records)))
     else:
+        write_sidecar(path, records, title, command)
         if ending in PICTURES:
             from numtoolkit.plots import curve_figure
 
             write_figure(path, curve_figure(records, title))
-        write_sidecar(path, records, title, command)
     note(f"wrote {path}")
 
 

@@ -7,8 +7,6 @@ import math
 from typing import Any
 
 from numtoolkit.cli.output import (
-    MOST,
-    MOST_NFE,
     Command,
     add_json,
     destination,
@@ -25,6 +23,7 @@ from numtoolkit.files.fitted_coefficients import FORMAT as FITTED
 from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
 from numtoolkit.files.storage import write_json
 from numtoolkit.files.versions import versions
+from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of

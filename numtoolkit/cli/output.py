@@ -8,6 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,11 @@ from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.fitted_coefficients import FORMAT as FITTED
 from numtoolkit.files.storage import folder, json_format, json_text, write_json
 from numtoolkit.files.versions import versions
+from numtoolkit.limits import MOST
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import split
 
 KEPT = {FITTED: "fitted coefficients", SCHEME: "a scheme"}  # formats of .json files that no other result may replace
-MOST = 10_000_000  # numbers of one list
-MOST_NFE = 100_000  # evaluations of one run
 
 
 Record = dict[str, Any]
@@ -42,14 +42,31 @@ class Command:
 # --- printing
 
 
+class Unheard(Exception):
+    """A result could not be printed: stdout is closed or full. What was to be written to files was written before."""
+
+
 def emit(text: str) -> None:
-    """A result, on stdout."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """A result, on stdout.
+
+    raises   BrokenPipeError where nobody reads it any more, Unheard where stdout is closed or full
+    """
+    if sys.stdout is None:
+        raise Unheard("stdout is closed")
+    try:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unheard(f"cannot write to stdout: {error.strerror}") from error
 
 
 def note(text: str) -> None:
-    """A remark, on stderr."""
-    sys.stderr.write(text + "\n")
+    """A remark, on stderr; it is lost where that is closed or full, and nothing else is."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
 
 
 def report(arguments: argparse.Namespace, value: Any, text: Callable[[], str]) -> None:
@@ -89,14 +106,7 @@ def progress(items: Sequence[Any], what: str) -> Iterable[Any]:
     """The items, with a bar on stderr where that is a terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, desc=what, disable=None, leave=False)
-
-
-def bar(total: int, what: str) -> Any:
-    """A bar of so many steps on stderr where that is a terminal; a context whose value has `update()`."""
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=what, unit="step", disable=None, leave=False)
+    return tqdm(items, desc=what, disable=True if sys.stderr is None else None, leave=False)
 
 
 # --- reading
@@ -156,6 +166,8 @@ def destination(text: str, endings: Sequence[str], formats: Sequence[str] = ()) 
     formats  of `KEPT` that the command writes
     raises   StorageError for a file of another of these formats, which the command would replace
     """
+    if not text:
+        raise InputError(f"--out '' names no file; give one that ends in {', '.join(endings)}.")
     path = Path(text)
     if path.suffix.lower() not in endings:
         raise InputError(f"--out {text!r} ends in {path.suffix or 'nothing'}; end it in {', '.join(endings)}.")
@@ -167,6 +179,16 @@ def destination(text: str, endings: Sequence[str], formats: Sequence[str] = ()) 
     if held in KEPT and held not in formats:
         raise StorageError(f"{str(beside)!r} holds {KEPT[held]}, which --out {text!r} would replace; name another.")
     return path
+
+
+def directory(text: str, option: str) -> Path:
+    """The folder that an option names.
+
+    raises   InputError for an empty text, which would be the folder one is in
+    """
+    if not text:
+        raise InputError(f"{option} '' names no folder; give one, '.' for the one you are in.")
+    return Path(text)
 
 
 def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from numtoolkit.cli.output import Command, add_json, note, report
+from numtoolkit.cli.output import Command, add_json, directory, note, report
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +17,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.reproduce.job import reproduce
 
-    written = reproduce(Path(arguments.experiments), Path(arguments.out), arguments.quick, note)
+    experiments = directory(arguments.experiments, "--experiments")
+    written = reproduce(experiments, directory(arguments.out, "--out"), arguments.quick, note)
     report(arguments, {"files": written}, lambda: "\n".join(map(str, written)))
     return 0
 

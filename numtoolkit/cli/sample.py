@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from numtoolkit.arrays import host
-from numtoolkit.cli.output import MOST_NFE, Command, add_json, bar, grid, note, number, numbers, report
+from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
 from numtoolkit.errors import InputError
 from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.files.storage import checksum, write_figure
 from numtoolkit.files.versions import versions
+from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
 
-BATCH = 64  # samples of a tile: samples are the same whatever else is drawn with them only if the tile is
-SHARD = 4 * BATCH  # samples of a file
+BATCH = 64  # samples of a tile, which is a file: samples are the same whatever else is drawn only if the tile is
 SHOWN, COLUMNS = 64, 8  # samples of a picture
 
 
@@ -36,6 +36,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="by default float64")
     parser.add_argument("--device", metavar="D", help="run in torch on this device; by default in numpy")
+    parser.add_argument(
+        "--batch", metavar="N", default=str(BATCH), help=f"samples at a time, and of a file; by default {BATCH}"
+    )
     parser.add_argument("--denoise", action="store_true", help="the last evaluation gives the data prediction")
     parser.add_argument("--image", action="store_true", help=f"draw the first {SHOWN} samples, samples.png")
     add_json(parser)
@@ -49,11 +52,15 @@ def _run(arguments: argparse.Namespace) -> int:
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
     nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
-    denoise = arguments.denoise
+    denoise, batch = arguments.denoise, number(arguments.batch, "--batch", 1, MOST)
     times = times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
     plan = lower(scheme, process, times, nfe=nfe - denoise).plan + (", 1 to denoise" if denoise else "")
     if arguments.image and len(law.shape) != 2:
         raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
+    if arguments.image:
+        from numtoolkit.plots import check_figure
+
+        check_figure()
     specification = {
         "law": law.name,
         "law_sha256": checksum(arguments.law) if law.name.startswith("file ") else None,
@@ -65,24 +72,33 @@ def _run(arguments: argparse.Namespace) -> int:
         "denoise": denoise,
         "dtype": arguments.dtype,
         "device": arguments.device or "numpy",
-        "batch": BATCH,
+        "batch": batch,
     }
     where = _library(arguments.dtype, arguments.device)
-    kept = SampleFolder.open(Path(arguments.out), specification, {"versions": versions()}, note)
-    missing = kept.missing(seeds)
-    run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": BATCH, **where}
-    with bar(-(-len(missing) // BATCH) * (len(times) - 1 + denoise), scheme.spec) as shown:
-        for first in range(0, len(missing), SHARD):
-            part = missing[first : first + SHARD]
-            drawn = sample(
-                Network.of(law), scheme, seeds=part, progress=False, callback=lambda *_: shown.update(), **run
-            )
-            kept.add(part, host("samples", drawn.samples))
-    if arguments.image:
-        _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
+    shape = law.shape if denoise or process.blocks == 1 else (process.blocks, *law.shape)
+    run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
+    about = {"versions": versions()}
+    out = directory(arguments.out, "--out")
+    with SampleFolder.open(out, specification, about, shape, arguments.dtype, note) as kept:
+        missing = kept.missing(seeds)
+        if missing:
+            sample(Network.of(law), scheme, seeds=missing, into=_Files(kept, missing), **run)
+        if arguments.image:
+            _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The folder as what a run puts its samples into: a file each tile."""
+
+    kept: SampleFolder
+    seeds: list[int]
+
+    def __setitem__(self, own: slice, samples: NDArray[Any]) -> None:
+        self.kept.add(self.seeds[own], samples)
 
 
 def _library(dtype: str, device: str | None) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from numtoolkit import printing
 from numtoolkit.cli.cells import derived_facts, entry
-from numtoolkit.cli.output import MOST_NFE, Command, add_json, destination, note, number, report, width
+from numtoolkit.cli.output import Command, add_json, destination, note, number, report, width
 from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
 from numtoolkit.declare.scheme_file import write_scheme
 from numtoolkit.errors import InputError
+from numtoolkit.limits import MOST_NFE
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program, lower
 from numtoolkit.schemes import facts

@@ -46,17 +46,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from numtoolkit.measure.stability import regions
-    from numtoolkit.plots import stability_figure
+    from numtoolkit.measure.stability import panels_of, regions
+    from numtoolkit.plots import check_figure, stability_figure
 
     chosen = schemes(arguments.schemes)
     process = process_of(arguments.process) if arguments.process else None
     path = destination(arguments.out, tuple(PICTURES))
+    check_figure(panels_of(chosen, LINEAR, process, VARIANCE))
     maps: list[Sequence[Region | StepLimit]] = [
         regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")
     ]
     title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
-    write_figure(path, stability_figure([member for members in maps for member in members], title))
     records = [
         record
         for scheme, members in zip(chosen, maps, strict=True)
@@ -64,6 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
         for record in _extents(scheme, member, x)
     ]
     write_sidecar(path, records, title, arguments.command)
+    write_figure(path, stability_figure([member for members in maps for member in members], title))
     note(f"wrote {path}")
     report(arguments, records, lambda: _listing(records))
     return 0

@@ -1,111 +1,174 @@
 """A folder of samples that can be filled in any number of runs: one specification, files of samples, a manifest.
 
-Every file says which seeds it holds and which specification made it, so what is complete is read from the files
-themselves; `manifest.json` repeats it for people, with a checksum of each file. A damaged file is moved aside and its
-seeds are drawn again.
+Every file says which seeds it holds, which specification and versions made it, and the checksum of all that; so what is
+complete is read from the files themselves, and a run that was killed anywhere goes on where it stopped.
+`manifest.json` repeats it for people and says which files there should be, with the checksum of each. It is written
+before the first samples are, when the folder is opened and when it is closed.
+
+A file that is damaged, changed, of another run, or holds what cannot be is set aside under another name, with a
+sentence, and what is missing then is drawn again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import StorageError, brief, counted
-from numtoolkit.files.storage import checksum, folder, read_json, read_npz, write_json, write_npz
+from numtoolkit.errors import InputError, StorageError, brief, counted
+from numtoolkit.files.storage import checksum, json_text, locked, read_json, read_npz, write, write_npz
 
 MANIFEST = "manifest.json"
 PATTERN = "samples-*.npz"
+KEYS = {"samples", "seeds", "specification", "about", "sha256"}  # of the arrays of a file
+
+Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class File:
-    """A complete file: the seeds of its samples, in order, and its checksum."""
+    """A complete file: the seeds of its samples, in order, its checksum, and facts of the run that wrote it."""
 
     seeds: tuple[int, ...] = field(repr=False)
     sha256: str
+    about: Facts = field(repr=False)
 
 
 @dataclass(frozen=True)
 class SampleFolder:
-    """The complete samples in a folder.
+    """The complete samples in a folder that is open, to this run alone.
 
     specification  what decides the samples, plain data; another one never enters the folder
-    about          further facts for the manifest, such as versions of packages
+    about          further facts of this run for the manifest, such as versions of packages
+    shape, dtype   of one sample, the dtype by its name
+    seeds          those whose samples are there
     """
 
     path: Path
-    specification: Mapping[str, Any]
-    about: Mapping[str, Any]
+    specification: Facts
+    about: Facts
+    shape: tuple[int, ...]
+    dtype: str
     files: dict[str, File] = field(default_factory=dict)
+    seeds: set[int] = field(default_factory=set)
 
     def __repr__(self) -> str:
         held = f"{counted(len(self.seeds), 'sample')} in {counted(len(self.files), 'file')}"
         return f"<SampleFolder {brief(str(self.path), 200)}: {held}>"
 
     @classmethod
+    @contextmanager
     def open(
         cls,
         path: Path,
-        specification: Mapping[str, Any],
-        about: Mapping[str, Any],
+        specification: Facts,
+        about: Facts,
+        shape: tuple[int, ...],
+        dtype: str,
         warn: Callable[[str], None] = lambda line: None,
-    ) -> SampleFolder:
-        """The folder, made if absent, with every file in it checked to its last byte.
+    ) -> Iterator[SampleFolder]:
+        """The folder, made if absent, with every file in it checked to its last byte; a context, which locks it.
 
         path           of the folder
-        specification  what decides the samples; `about` are further facts for the manifest
-        warn           told of a damaged file, which is moved aside
-        raises   StorageError if it cannot be written to, or holds anything of another specification
+        specification  what decides the samples; `about` are further facts of this run for the manifest
+        shape, dtype   of one sample, the dtype by its name, "float64"
+        warn           told of a file that is set aside, and of one that is gone
+        raises   StorageError if it cannot be written to, is open elsewhere, or holds anything of another specification
         """
-        folder(path)
-        held = cls(path, specification, about)
-        if (path / MANIFEST).exists():
-            held._compare(read_json(path / MANIFEST))
-        elif any(path.glob(PATTERN)):
-            raise StorageError(f"{str(path)!r} holds samples without a {MANIFEST}; name another folder.")
-        for file in sorted(path.glob(PATTERN)):
-            held._admit(file, warn)
-        if held.files:
-            held._write_manifest()
-        return held
-
-    @property
-    def seeds(self) -> set[int]:
-        """The seeds whose samples are there."""
-        return {seed for file in self.files.values() for seed in file.seeds}
+        with locked(path):
+            held = cls(path, specification, about, shape, dtype)
+            held._take_up(warn)
+            try:
+                yield held
+            finally:
+                if held.files:
+                    held._write_manifest()
 
     def missing(self, wanted: Iterable[int]) -> list[int]:
         """The wanted seeds whose samples are not there, in order."""
-        there = self.seeds
-        return [seed for seed in wanted if seed not in there]
+        return [seed for seed in wanted if seed not in self.seeds]
 
     def add(self, seeds: Sequence[int], samples: NDArray[Any]) -> None:
-        """Write the samples (len(seeds), *event) of seeds that were missing, as one file."""
-        name = f"samples-{seeds[0]:08d}.npz"
-        arrays = {"samples": samples, "seeds": np.array(seeds, np.int64), "specification": np.array(self._digest)}
-        write_npz(self.path / name, arrays)
-        self.files[name] = File(tuple(seeds), checksum(self.path / name))
-        self._write_manifest()
+        """Write the samples (len(seeds), *shape) of seeds that were missing, as one file.
+
+        raises   InputError for what no later run would take up, StorageError where it cannot be written
+        """
+        path, own = self.path / _name(seeds), np.array(seeds, np.int64)
+        about = json.dumps(self.about)
+        fault = "is there already" if path.exists() else self._fault(path.name, samples, own)
+        if fault:
+            raise InputError(f"a file of samples {fault}; add samples of this folder that it lacks.")
+        if not self.files:
+            self._write_manifest()
+        sealed = _seal(samples, own, self._digest, about)
+        write_npz(path, {"samples": samples, "seeds": own, "specification": np.array(self._digest),
+                         "about": np.array(about), "sha256": np.array(sealed)})  # fmt: skip
+        self._enter(path.name, File(tuple(seeds), checksum(path), self.about))
 
     def read(self, seeds: Sequence[int]) -> NDArray[Any]:
-        """The samples of these seeds, in their order."""
+        """The samples of these seeds, in their order.
+
+        raises   StorageError for a file that has changed since it was checked
+        """
         wanted = set(seeds)
         rows: dict[int, NDArray[Any]] = {}
         for name, file in self.files.items():
             if wanted & set(file.seeds):
-                rows |= dict(zip(file.seeds, read_npz(self.path / name)["samples"], strict=True))
+                samples = read_npz(self.path / name)["samples"]
+                if checksum(self.path / name) != file.sha256:
+                    raise StorageError(f"{str(self.path / name)!r} has changed while it was open; run again.")
+                rows |= dict(zip(file.seeds, samples, strict=True))
         return np.stack([rows[seed] for seed in seeds])
+
+    def _enter(self, name: str, file: File) -> None:
+        self.files[name] = file
+        self.seeds.update(file.seeds)
 
     @property
     def _digest(self) -> str:
         return hashlib.sha256(json.dumps(self.specification, sort_keys=True).encode()).hexdigest()
+
+    def _take_up(self, warn: Callable[[str], None]) -> None:
+        """Every file that can be trusted, those of the manifest first; the others set aside."""
+        listed = self._listed()
+        for name in sorted(listed.keys() - {path.name for path in self.path.glob(PATTERN)}):
+            warn(f"{self.path / name} is gone; what is missing is drawn again")
+        for path in sorted(self.path.glob(PATTERN), key=lambda path: (path.name not in listed, path.name)):
+            found = self._judged(path, listed.get(path.name))
+            if isinstance(found, File):
+                self._enter(path.name, found)
+            else:
+                aside = _aside(path)
+                warn(f"{path} {found}; it is now {aside.name}, and what is missing is drawn again")
+        if self.files or listed:
+            self._write_manifest()
+
+    def _listed(self) -> dict[str, File]:
+        """The files that the manifest names; those without one, if all are of this specification, name themselves."""
+        if (self.path / MANIFEST).exists():
+            manifest = read_json(self.path / MANIFEST)
+            self._compare(manifest)
+            return _files(manifest)
+        for path in self.path.glob(PATTERN):
+            if self._stranger(path):
+                raise StorageError(
+                    f"{str(self.path)!r} holds samples of another run without its {MANIFEST}; name another folder."
+                )
+        return {}
+
+    def _stranger(self, path: Path) -> bool:
+        try:
+            return str(read_npz(path)["specification"]) != self._digest
+        except (StorageError, KeyError):
+            return False  # of nobody: it will be set aside
 
     def _compare(self, manifest: Any) -> None:
         there = manifest.get("specification") if isinstance(manifest, dict) else None
@@ -118,22 +181,89 @@ class SampleFolder:
                     f"{str(self.path)!r} holds samples with {key} {theirs!r}, not {ours!r}; name another folder."
                 )
 
-    def _admit(self, file: Path, warn: Callable[[str], None]) -> None:
+    def _judged(self, path: Path, listed: File | None) -> File | str:
+        """What a file holds, or why it is not taken up: `listed` is what the manifest says of it."""
         try:
-            arrays = read_npz(file)
-            seeds = tuple(int(seed) for seed in arrays["seeds"])
-            whole = len(arrays["samples"]) == len(seeds) and str(arrays["specification"]) == self._digest
-        except (StorageError, KeyError, TypeError):
-            whole = False
-        if whole:
-            self.files[file.name] = File(seeds, checksum(file))
-        else:
-            file.rename(file.with_suffix(".damaged"))
-            warn(f"{file} is damaged; it is now {file.with_suffix('.damaged').name}, and its samples are drawn again")
+            arrays, sha256 = read_npz(path), checksum(path)
+            own, samples, seeds = str(arrays["specification"]), arrays["samples"], arrays["seeds"]
+            about = listed.about if listed is not None else {}
+            if own != self._digest:
+                return "is of another run"
+            if listed is not None and listed.sha256 != sha256:
+                return f"is not the file that {MANIFEST} names"
+            if arrays.keys() == KEYS:
+                if str(arrays["sha256"]) != _seal(samples, seeds, own, str(arrays["about"])):
+                    return "does not hold what was written"
+                about = json.loads(str(arrays["about"]))
+            elif listed is None:
+                return "says neither what wrote it nor its checksum"
+        except (OSError, KeyError, ValueError):
+            return "is damaged"
+        return self._fault(path.name, samples, seeds) or File(tuple(seeds.tolist()), sha256, about)
+
+    def _fault(self, name: str, samples: NDArray[Any], seeds: NDArray[Any]) -> str:
+        """Why samples and seeds cannot be a file of this folder under a name; nothing if they can."""
+        own = set(seeds.tolist()) if seeds.ndim == 1 and seeds.dtype == np.int64 else set()
+        if not own or len(own) < len(seeds) or min(own) < 0:
+            return "holds no list of different seeds"
+        if samples.shape != (len(seeds), *self.shape) or samples.dtype != self.dtype:
+            return f"holds {samples.dtype} of shape {samples.shape}, not {self.dtype} of ({len(seeds)}, *{self.shape})"
+        if not np.isfinite(samples).all():
+            return "holds numbers that are not finite"
+        if name != _name(seeds.tolist()):
+            return f"has not the name of its first seed, {_name(seeds.tolist())}"
+        twice = self.seeds & own
+        return f"holds seed {min(twice)}, which another file holds" if twice else ""
 
     def _write_manifest(self) -> None:
-        files = {name: {"seeds": spans(f.seeds), "sha256": f.sha256} for name, f in sorted(self.files.items())}
-        write_json(self.path / MANIFEST, {"specification": self.specification, **self.about, "files": files})
+        """Keep it as it is where nothing has changed."""
+        runs: list[Facts] = []
+        files = {}
+        for name, file in sorted(self.files.items()):
+            if file.about not in runs:
+                runs.append(file.about)
+            files[name] = {"seeds": spans(file.seeds), "sha256": file.sha256, "run": runs.index(file.about)}
+        text = json_text({"specification": self.specification, "runs": runs or [self.about], "files": files})
+        path = self.path / MANIFEST
+        if not path.exists() or path.read_bytes() != text.encode():
+            write(path, text)
+
+
+def _files(manifest: dict[str, Any]) -> dict[str, File]:
+    """The files of a manifest; in an old one facts of the last run stand for those of all."""
+    old = {key: value for key, value in manifest.items() if key not in ("specification", "files")}
+    found = {}
+    try:
+        for name, file in manifest["files"].items():
+            about = manifest["runs"][file["run"]] if "run" in file else old
+            found[name] = File((), str(file["sha256"]), dict(about))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise StorageError(f"{MANIFEST} does not name its files; remove it, and what is complete is found.") from None
+    return found
+
+
+def _name(seeds: Sequence[int]) -> str:
+    """The name of the file of these seeds."""
+    return f"samples-{seeds[0]:08d}.npz"
+
+
+def _aside(path: Path) -> Path:
+    """The file under another name, which none has had before."""
+    names = (path.with_suffix(f".aside{n or ''}") for n in count())
+    aside = next(name for name in names if not name.exists())
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise StorageError(f"cannot move {str(path)!r} aside: {error.strerror}; remove it.") from error
+
+
+def _seal(samples: NDArray[Any], seeds: NDArray[Any], *texts: str) -> str:
+    """SHA-256 of arrays, with their dtypes and shapes, and texts."""
+    parts = [f"{array.dtype.str}{array.shape}" for array in (samples, seeds)]
+    digest = hashlib.sha256(json.dumps([*parts, *texts]).encode())
+    for array in (samples, seeds):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def spans(seeds: Iterable[int]) -> str:

@@ -10,19 +10,26 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
+import re
 import secrets
 import stat
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # not a system of the Unix kind
+    fcntl = None  # type: ignore[assignment]
 
 from numtoolkit.errors import InputError, StorageError
 
@@ -33,27 +40,68 @@ PICTURES = {  # matplotlib metadata that would change from day to day, by file n
     ".svg": {"Date": None, "Creator": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial")  # names of the temporary files
 STALE_SECONDS = 3600  # a temporary file this old was left by a killed writer
 JSON_LIMIT = 256 << 20  # bytes; larger files are refused before they are parsed
 NPZ_LIMIT = 2 << 30  # bytes, of the file and of what it unpacks to
 
 
 def folder(path: Where) -> Path:
-    """The folder, made with its parents if absent, cleared of temporary files that killed writers left.
+    """The folder, made with its parents if absent, cleared of old temporary files that killed writers left.
 
-    errors   StorageError if it cannot be made or written to
+    errors   StorageError if it has no name, cannot be made or cannot be written to
     """
+    if not str(path):
+        raise StorageError("'' names no folder; name one, '.' for the one you are in.")
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for litter in path.glob(".*.partial"):
-            if time.time() - litter.stat().st_mtime > STALE_SECONDS:
-                litter.unlink(missing_ok=True)
+        _sweep(path, STALE_SECONDS)
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot use the folder {str(path)!r}: {_reason(error)}; name another.") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise StorageError(f"cannot write to the folder {str(path)!r}: permission denied; name another.")
     return path
+
+
+@contextmanager
+def locked(path: Where) -> Iterator[Path]:
+    """The folder, as `folder` makes it, with this writer alone in it until the context ends.
+
+    The lock is the system's and lies on the folder itself: it ends with the process, however that ends, and leaves no
+    file. What temporary files there are then were left by killed writers. A file system without locks gives none.
+    errors   StorageError while another run holds it, and as `folder`
+    """
+    path = folder(path)
+    if fcntl is None or not hasattr(os, "O_DIRECTORY"):
+        yield path
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _alone(handle, path):
+            _sweep(path, -math.inf)
+        yield path
+    finally:
+        os.close(handle)
+
+
+def _alone(handle: int, path: Path) -> bool:
+    """Whether the system gives this run the folder; it may know no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StorageError(f"another run writes to {str(path)!r}; wait until it ends, or name another.") from None
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(path: Path, age: float) -> None:
+    """Remove temporary files that are more than `age` seconds old."""
+    for litter in path.glob(".*.partial"):
+        with suppress(FileNotFoundError):  # its writer has just put it in its place
+            if PARTIAL.fullmatch(litter.name) and time.time() - litter.stat().st_mtime > age:
+                litter.unlink()
 
 
 def write(path: Where, content: bytes | str) -> Path:

@@ -7,8 +7,10 @@ read when it is, so that a slip is found before anything runs.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from itertools import product
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -17,27 +19,34 @@ import numpy as np
 from numtoolkit import plots
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, StorageError, brief, unknown
+from numtoolkit.errors import InputError, StorageError, brief, unknown, whole
 from numtoolkit.laws import Law, law_of
+from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.measure import stability
+from numtoolkit.measure.curves import metric_of
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.program import problem_of
+from numtoolkit.program.program import lower, problem_of
+from numtoolkit.sampling.runner import times_of
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
+FARTHEST, LEAST_VARIANCE = 100.0, 1e-6  # of h L, beyond which float64 ends; of the variance of data, and its inverse
+STEEPEST = 20  # order drawn as a guide
+MOST_IMAGES = 1024  # of a panel
 DIGITS = 6  # of measured numbers: machines and thread counts differ in the last bits, not in these
+LONGEST_TITLE = 200  # characters
 COLUMNS = 8  # of a panel of images
 QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down to
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an experiment found: plain data, rounded, and a figure or a table in Markdown."""
+    """What an experiment found: plain data, rounded, and what draws a figure, or a table in Markdown."""
 
     data: list[dict[str, Any]] = field(repr=False)
-    figure: Any = None
+    figure: Callable[[], Any] | None = field(default=None, repr=False)
     table: str = field(default="", repr=False)
 
 
@@ -87,8 +96,12 @@ class Stability(_Question):
 
     def __post_init__(self) -> None:
         _check(self.schemes, self.process)
-        if not self.variance > 0:
-            raise InputError(f"variance = {self.variance} is out of range; give a positive number.")
+        for x in _several("linear", self.linear):
+            _within("linear", x, -FARTHEST, FARTHEST)
+        _within("variance", self.variance, LEAST_VARIANCE, 1 / LEAST_VARIANCE)
+        process = process_of(self.process) if self.process else None
+        panels = stability.panels_of(self.schemes, self.linear, process, self.variance)
+        plots.check_figure(panels)
 
     def run(self, quick: bool) -> Result:
         process = process_of(self.process) if self.process else None
@@ -105,7 +118,8 @@ class Stability(_Question):
                 rows.append(row | {"t": member.t.tolist(), "longest_stable_step": [_finite(h) for h in member.h]})
             else:
                 rows.append(row | {"real_interval": _finite(stability.real_interval(name, member.linear))})
-        return Result(rounded(rows), plots.stability_figure([member for _, member in maps], self.title))
+        members = [member for _, member in maps]
+        return Result(rounded(rows), lambda: plots.stability_figure(members, self.title))
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,14 +142,20 @@ class Curve(_Question):
     def __post_init__(self) -> None:
         _check(self.schemes, self.process, self.law, self.grid)
         _check_budgets(self.nfe)
-        for quantity in self.show:
+        whole("samples", self.samples, 0, MOST)
+        for quantity in _several("show", self.show):
             if quantity not in ("error", "median"):
                 raise unknown("quantity", quantity, ("error", "median"))
+        for slope in self.slopes:
+            whole("slopes", slope, 0, STEEPEST)
+        chosen, law = [scheme_of(text) for text in self.schemes], law_of(self.law)
+        plots.check_figure([f"{metric_of(s, law)} {x}" for s in chosen for x in self.show])
+        _check_any_runs(chosen, process_of(self.process), self.grid, self.nfe)
 
     def run(self, quick: bool) -> Result:
         count = max(self.samples // 4, QUICK_SEEDS) if quick else self.samples
         records = _errors([scheme_of(name) for name in self.schemes], self, quick, range(count) if count else None)
-        return Result(records, plots.curve_figure(records, self.title, self.show, self.slopes))
+        return Result(records, lambda: plots.curve_figure(records, self.title, self.show, self.slopes))
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,6 +172,8 @@ class Errors(_Question):
     def __post_init__(self) -> None:
         _check(("euler",), self.process, self.law, self.grid)
         _check_budgets(self.nfe)
+        process = process_of(self.process)
+        _check_any_runs([s for s in catalogue() if process.kind in s.kinds], process, self.grid, self.nfe)
 
     def run(self, quick: bool) -> Result:
         kind = process_of(self.process).kind
@@ -181,13 +203,18 @@ class Samples(_Question):
     exact: bool = False
 
     def __post_init__(self) -> None:
-        from numtoolkit.sampling.runner import times_of
-
-        _check(tuple(panel.scheme for panel in self.panels), self.process, self.law)
+        process = process_of(self.process)
+        _check([panel.scheme for panel in _several("panels", self.panels)], self.process, self.law, repeated=True)
+        plots.check_figure(map(str, range(len(self.panels) + self.exact)))
+        whole("nfe", self.nfe, 1, MOST_NFE)
         for panel in self.panels:
-            times_of(scheme_of(panel.scheme), process_of(self.process), panel.grid, nfe=self.nfe)
-        if len(law_of(self.law).shape) != 2 or self.count < 1 or self.count % COLUMNS:
-            raise InputError(f"law {self.law}, count {self.count}: give a law of images and a multiple of {COLUMNS}.")
+            scheme = scheme_of(panel.scheme)
+            lower(scheme, process, times_of(scheme, process, panel.grid, nfe=self.nfe), nfe=self.nfe)
+        if len(law_of(self.law).shape) != 2 or not 1 <= self.count <= MOST_IMAGES or self.count % COLUMNS:
+            raise InputError(
+                f"law {self.law}, count {self.count}: give a law of images and a multiple of {COLUMNS} up to "
+                f"{MOST_IMAGES}."
+            )
 
     def run(self, quick: bool) -> Result:
         from numtoolkit.measure import exact_flow
@@ -217,7 +244,7 @@ class Samples(_Question):
                 text = f"{text}; {astray.sum()} of {self.count} astray"
             pictures[text] = blocks[0], astray
             rows.append(row)
-        return Result(rounded(rows), plots.image_grid(pictures, self.title, COLUMNS))
+        return Result(rounded(rows), lambda: plots.image_grid(pictures, self.title, COLUMNS))
 
 
 Experiment = Orders | Stability | Errors | Curve | Samples
@@ -251,9 +278,20 @@ def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
         kind = str(raw.get("kind", ""))
         if kind not in KINDS:
             raise unknown("kind", kind, KINDS)
-        return raw, _build(KINDS[kind], {key: value for key, value in raw.items() if key != "kind"}, f"kind {kind}")
+        if path.stem.lower() == "readme":
+            raise InputError("its results would take the name of the index; name it after its question.")
+        found = _build(KINDS[kind], {key: value for key, value in raw.items() if key != "kind"}, f"kind {kind}")
+        _check_title(found.title)
+        return raw, found
     except InputError as error:
         raise InputError(f"experiment {str(path)!r}: {error}") from None
+
+
+def _check_title(title: str) -> None:
+    if not title.strip() or not title.isprintable() or len(title) > LONGEST_TITLE:
+        raise InputError(
+            f"title = {brief(repr(title))} is no line of 1 to {LONGEST_TITLE} printable characters; give one."
+        )
 
 
 def _build(kind: type[Any], table: Any, what: str) -> Any:
@@ -276,19 +314,23 @@ def _value(value: Any, kind: Any, what: str) -> Any:
         return tuple(_value(item, get_args(kind)[0], what) for item in value)
     if is_dataclass(kind):
         return _build(kind, value, what)  # type: ignore[arg-type]
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
     if type(value) is not kind:
         names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise InputError(f"{what} = {value!r} is not {names[kind]}; give one.")
+        raise InputError(f"{what} = {brief(repr(value))} is not {names[kind]}; give one.")
+    if kind is float and not isfinite(value):
+        raise InputError(f"{what} = {value} is no finite number; give one.")
     return value
 
 
-def _check(schemes: tuple[str, ...], process: str, law: str = "", grid: str = "") -> None:
-    """Read every specification once."""
+def _check(schemes: Sequence[str], process: str, law: str = "", grid: str = "", repeated: bool = False) -> None:
+    """Read every specification once; schemes may be `repeated`."""
     if not schemes:
         raise InputError("there are no schemes; name at least one.")
     chosen = [scheme_of(text) for text in schemes]
+    if not repeated:
+        _several("schemes", [scheme.spec for scheme in chosen])
     if process:
         for scheme in chosen:
             problem_of(scheme, process_of(process))
@@ -301,6 +343,35 @@ def _check(schemes: tuple[str, ...], process: str, law: str = "", grid: str = ""
 def _check_budgets(nfe: tuple[int, ...]) -> None:
     if not nfe or min(nfe) < 1:
         raise InputError(f"nfe = {list(nfe)} holds no budgets; give whole numbers from 1.")
+    for budget in _several("nfe", nfe):
+        whole("nfe", budget, 1, MOST_NFE)
+
+
+def _check_any_runs(schemes: Sequence[Scheme], process: Process, grid: str, nfe: Sequence[int]) -> None:
+    """One scheme at least can spend one of the budgets; what others cannot, the results say."""
+    why = ""
+    for scheme, budget in product(schemes, sorted(nfe)):
+        try:
+            lower(scheme, process, times_of(scheme, process, grid, nfe=budget), nfe=budget)
+            return
+        except InputError as refusal:
+            why = why or str(refusal)
+    raise InputError(f"no scheme can spend any of nfe = {list(nfe)}: {why}")
+
+
+def _several(what: str, values: Sequence[Any]) -> Sequence[Any]:
+    """The values, of which there is one at least and none twice."""
+    if not values:
+        raise InputError(f"{what} is an empty list; give at least one.")
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise InputError(f"{what} holds {twice[0]} twice; give it once.")
+    return values
+
+
+def _within(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{what} = {value} is out of range; give a number from {low:g} to {high:g}.")
 
 
 def _errors(schemes: list[Scheme], of: Curve | Errors, quick: bool, seeds: range | None = None) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from numtoolkit import schemes
-from numtoolkit.arrays import Array, Floats, library, quiet
+from numtoolkit.arrays import Array, Floats, host, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, InputWarning, brief, counted, unknown, whole
@@ -97,6 +98,7 @@ def sample(
     progress: bool | None = None,
     callback: Callback | None = None,
     on_nonfinite: str = "raise",
+    into: Any = None,
 ) -> Samples:
     """Run a scheme on a network, from noise or from a given start to the end of the grid.
 
@@ -115,9 +117,14 @@ def sample(
     progress      a bar on stderr: None where stderr is a terminal, True always, False never
     callback      called after every step of every tile with (step, time, copy of the state)
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
+    into          where samples go, tile by tile, as into[first:last] = samples of the tile: an array of the result's
+                  shape and dtype, such as a memory map or a tensor, or whatever stores host arrays that it is given so.
+                  It is what the result holds as `samples`. Tiles that were done stay in it if a later one fails; with
+                  "raise" none that is not finite gets there, for which each tile waits for the device
     raises        InputError for what cannot be used as given; NonFiniteError naming step, stage, time and sample;
                   warns, by an InputWarning, of a run that loses more than two digits of a dtype below float64
-    cost          nfe evaluations of each tile; nothing is read back from the device before the end
+    cost          nfe evaluations of each tile; nothing is read back from the device before the end, unless `into` is
+                  given. Memory of the samples and of one tile; of one tile alone where `into` keeps none
     """
     if on_nonfinite not in NONFINITE:
         raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
@@ -126,15 +133,17 @@ def sample(
     )
     call = network.on(diffusion)
     size = len(begin) if batch is None else whole("batch", batch)
-    parts = []
+    samples, xp = _fitting(into, begin, denoise), library(begin.like)
+    finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
         for rows, count in _tiles(len(begin), size):
-            state = run(
-                program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], _watch(bar, callback, count)
-            )
-            parts.append(join(state)[:count])
-        samples = parts[0] if len(parts) == 1 else library(begin.like).concatenate(parts)
-        finite = finite_rows(samples)
+            watch = _watch(bar, callback, count)
+            tile = join(run(program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], watch))[:count]
+            own = slice(rows[0], rows[0] + count)
+            finite[own] = finite_rows(tile)
+            if into is not None and on_nonfinite == "raise" and not bool(finite[own].all()):
+                break
+            samples = _kept(samples, own, tile, len(begin))
         if on_nonfinite == "raise" and not bool(finite.all()):
             raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
     provenance = {
@@ -300,6 +309,32 @@ def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
         yield rows + [rows[-1]] * (size - len(rows)), len(rows)
 
 
+def _fitting(into: Any, begin: Origin, denoise: bool) -> Any:
+    """What samples are to be put into, or None; refused where its shape, dtype or library cannot be theirs."""
+    blocks = () if denoise or len(begin.factor) == 1 else (len(begin.factor),)
+    shape, dtype = (len(begin), *blocks, *begin.event), str(begin.like.dtype).removeprefix("torch.")
+    if into is None:
+        return None
+    if not callable(getattr(into, "__setitem__", None)):
+        raise InputError(f"into is a {type(into).__name__}, which stores no samples; give an array of shape {shape}.")
+    its = tuple(getattr(into, "shape", shape)), str(getattr(into, "dtype", dtype)).removeprefix("torch.")
+    if its != (shape, dtype):
+        raise InputError(f"into has shape {its[0]} and dtype {its[1]}; give {shape} of {dtype}.")
+    if library(into) not in (None, np, library(begin.like)):
+        raise InputError("into is a torch tensor, but the run is in numpy; give a numpy array or start a run in torch.")
+    return into
+
+
+def _kept(samples: Any, own: slice, tile: Array, n: int) -> Any:
+    """What holds the n samples, made with the first tile where there is nothing yet, with this tile in its place."""
+    if samples is None and len(tile) == n:
+        return tile
+    if samples is None:
+        samples = library(tile).empty((n, *tile.shape[1:]), dtype=tile.dtype, device=tile.device)
+    samples[own] = tile if library(samples) is library(tile) else host("samples", tile)
+    return samples
+
+
 def _watch(bar: Any, callback: Callback | None, count: int) -> Watch:
     """What follows a tile of which `count` samples count: the bar, and the callback with a copy it may keep."""
 
@@ -333,5 +368,6 @@ def _lost(
 def _bar(program: Program, tiles: int, progress: bool | None) -> Any:
     from tqdm import tqdm
 
-    hidden = None if progress is None else not progress  # None: tqdm hides itself where stderr is no terminal
+    # None: tqdm hides itself where stderr is no terminal; it is no stream at all where it was closed.
+    hidden = sys.stderr is None or (None if progress is None else not progress)
     return tqdm(total=tiles * len(program.steps), desc=program.scheme, unit="step", disable=hidden)

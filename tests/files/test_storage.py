@@ -93,13 +93,42 @@ def test_a_killed_writer_leaves_a_whole_file_and_its_litter_is_swept(tmp_path):
         content = path.read_bytes()
         assert len(content) == 2_000_000
         assert len(set(content)) == 1
-    (tmp_path / ".file.0.partial").touch()
+    names = {"file", ".file.01234567.partial", ".theirs.partial"}
+    for name in names:
+        (tmp_path / name).touch()
     storage.folder(tmp_path)
-    assert (tmp_path / ".file.0.partial").exists()  # young: another writer may be at it
+    assert set(os.listdir(tmp_path)) >= names  # young: another writer may be at it
     for litter in tmp_path.glob(".*.partial"):
         os.utime(litter, (0, 0))
     storage.folder(tmp_path)
-    assert os.listdir(tmp_path) == ["file"]
+    assert set(os.listdir(tmp_path)) == {"file", ".theirs.partial"}  # which is no name of ours
+
+
+def test_a_locked_folder_has_one_writer_and_no_litter(tmp_path):
+    """Another is refused until the first is done; a temporary file in it, however young, has no writer any more."""
+    (tmp_path / ".file.01234567.partial").touch()
+    with storage.locked(tmp_path) as path:
+        assert (path, os.listdir(tmp_path)) == (tmp_path, [])
+        refuses("another run writes to .*; wait until it ends", storage.locked(tmp_path).__enter__)
+    with storage.locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.ENOLCK, "No locks available"), None])
+def test_a_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch, failure):
+    """There a young temporary file may have a writer, and stays."""
+    (tmp_path / ".file.01234567.partial").touch()
+
+    class Fcntl:
+        LOCK_EX = LOCK_NB = 0
+
+        @staticmethod
+        def flock(*arguments):
+            raise failure
+
+    monkeypatch.setattr(storage, "fcntl", Fcntl if failure else None)
+    with storage.locked(tmp_path):
+        assert os.listdir(tmp_path) == [".file.01234567.partial"]
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path):
@@ -112,6 +141,7 @@ def test_places_that_cannot_be_written_are_named(tmp_path):
     refuses("null", storage.write, "a\0b", "")
     refuses("cannot use the folder '.*file'", storage.folder, tmp_path / "file")
     refuses("cannot use the folder '.*file/x'", storage.folder, tmp_path / "file" / "x")
+    refuses("'' names no folder; name one", storage.folder, "")
     assert (tmp_path / "file").read_text() == "kept"
 
 

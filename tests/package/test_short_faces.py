@@ -98,7 +98,7 @@ def made() -> dict[str, tuple[object, str]]:
         "Node": (Conditions(long).nodes[-1], "Node"),
         "FittedCoefficients": (table, "iia-edm"),
         "FittedStep": (steps[0], "rank"),
-        "SampleFolder": (SampleFolder(Path("out"), {"scheme": "ddim"}, {}), "out"),
+        "SampleFolder": (SampleFolder(Path("out"), {"scheme": "ddim"}, {}, (2,), "float64"), "out"),
         "Tableau": (tableau(long, long.steps.inner), "E0"),
         "Spec": (parse("unipc(2, variant=bh1)"), "unipc"),
         "Command": (COMMANDS["list"], "list"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.files.storage import read_json
+from numtoolkit.files.storage import locked, read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
 from numtoolkit.problem.processes import EDM
@@ -59,6 +59,12 @@ panels = [{ scheme = "unipc(2)", grid = "log-snr" }, { scheme = "heun-edm", grid
 """
 
 
+NINE = '["euler", "ddim", "res-2s", "res-2m", "dpmpp-2m", "dpmpp-2s", "heun-edm", "unipc", "etd3rk"]'
+NOWHERE = (
+    CURVE.replace("edm", "psld").replace("rho(7)", "quadratic(zero=1)").replace('"euler", "res-2s"', '"gframe-ab"')
+)
+
+
 def folder_of(path: Path, **texts: str) -> Path:
     path.mkdir()
     for name, text in texts.items():
@@ -90,7 +96,7 @@ def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> No
     lines: list[str] = []
     written = reproduce(small, tmp_path / "out", progress=lines.append)
     assert lines == ["1/3 b", "2/3 a", "3/3 c"]  # by kind, then by name
-    assert [path.name for path in written][-4:] == ["c.png", "c.svg", "c.json", "README.md"]
+    assert [path.name for path in written][-4:] == ["c.json", "c.png", "c.svg", "README.md"]
     curve = read_json(tmp_path / "out/a.json")
     assert curve["command"] == "numtoolkit reproduce"
     assert curve["experiment"]["schemes"] == ["euler", "res-2s"]
@@ -185,7 +191,33 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (CURVE.replace("gaussian", "gausian"), "unknown law 'gausian'; did you mean gaussian"),
         (CURVE.replace("rho(7)", "rho(-1)"), "rho = -1"),
         (CURVE.replace("[6, 10]", "[0, 5]"), "nfe = .0, 5. holds no budgets"),
+        (CURVE.replace("[6, 10]", "[1000000000]"), "nfe = 1000000000 is no whole number from 1 to 100000"),
+        (CURVE.replace("[6, 10]", f"[{10**18}]"), f"nfe = {10**18} is no whole number"),
+        (CURVE.replace("[6, 10]", f"[{10**30}]"), "cannot read .*x.toml|nfe = 1000"),
+        (CURVE.replace("[6, 10]", "[6, 6]"), "nfe holds 6 twice"),
+        (NOWHERE, "no scheme can spend any of nfe = .6, 10.: scheme gframe-ab.2. has no step to t = 0 on process psld"),
+        (CURVE.replace('["euler", "res-2s"]', NINE), "9 curves of one panel cannot be read; give 1 to 8"),
+        (CURVE.replace('["euler", "res-2s"]', '["euler", "euler"]'), "schemes holds euler twice"),
+        (CURVE + "samples = -5", "samples = -5 is no whole number from 0 to"),
+        (CURVE + "samples = 100000000", "samples = 100000000 is no whole number"),
+        (CURVE + "show = []", "show is an empty list"),
+        (CURVE + "slopes = [1, -1]", "slopes = -1 is no whole number from 0 to 20"),
+        (CURVE.replace("Which falls faster?", ""), "title = '' is no line of 1 to 200 printable"),
+        (CURVE.replace("Which falls faster?", "a\\u0000b"), "is no line of 1 to 200 printable"),
+        (CURVE.replace("Which falls faster?", "a" * 201), "is no line of 1 to 200 printable"),
+        (STABILITY.replace("[0]", "[1e308, nan]"), "linear = nan is no finite number"),
+        (STABILITY.replace("[0]", "[1e308]"), "linear = 1e.308 is out of range; give a number from -100 to 100"),
+        (STABILITY.replace("[0]", f"[{10**18}]"), "linear = 1000000000000000000 is not a number"),
+        (STABILITY.replace("[0]", "[]"), "linear is an empty list"),
+        (STABILITY.replace("[0]", str(list(range(9)))), "9 panels side by side cannot be read"),
+        (STABILITY.replace('["euler"]', NINE), "9 curves of one panel cannot be read"),
+        (STABILITY.replace("euler", "res-2m") + "process = 'vp'", "carries evaluations between steps"),
+        (STABILITY + "variance = inf", "variance = inf is no finite number"),
         (STABILITY + "variance = 0", "variance = 0.0 is out of range"),
+        (SAMPLES.replace("nfe = 6", "nfe = 1000000"), "nfe = 1000000 is no whole number from 1 to 100000"),
+        (SAMPLES.replace("count = 16", "count = 8000"), "multiple of 8 up to 1024"),
+        (SAMPLES.replace('"heun-edm", grid = "uniform"', '"unipc(2)", grid = "log-snr"'), "panels holds .* twice"),
+        (SAMPLES[: SAMPLES.index("panels")] + "panels = []", "panels is an empty list"),
         (SAMPLES.replace("count = 16", "count = 15"), "multiple of 8"),
         (SAMPLES.replace("digits(count=20)", "gaussian"), "give a law of images"),
         (ERRORS.replace('"quadratic"', '"quadratik"'), "unknown grid 'quadratik'; did you mean quadratic"),
@@ -207,6 +239,53 @@ def test_bad_experiments_are_refused_in_one_sentence_that_names_the_file(tmp_pat
         reproduce(folder, tmp_path / "out")
     assert "x.toml" in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_titles_and_captions_are_words_and_open_neither_tag_nor_formula(tmp_path: Path) -> None:
+    """A tag of HTML in either stays text in the index, a formula that is none stays text in the picture."""
+    words = r"<script>alert(1)</script> [x] $\\frac{1$ <b?"
+    texts = CURVE.replace("Which falls faster?", words) + f'caption = "{words}, h < 1"'
+    reproduce(folder_of(tmp_path / "experiments", a=texts), tmp_path / "out", quick=True)
+    page = (tmp_path / "out/README.md").read_text()
+    assert "<" not in page.replace("h < 1", "")
+    assert r"## &lt;script>alert(1)&lt;/script> [x] $\frac{1$ &lt;b?" in page
+    assert r"![&lt;script>alert(1)&lt;/script> \[x\] $\frac{1$ &lt;b?](a.png)" in page
+    assert "frac{1$" in (tmp_path / "out/a.svg").read_text()
+
+
+def test_an_experiment_with_the_name_of_the_index_is_refused(tmp_path: Path) -> None:
+    """Its table would be README.md, which the index replaces."""
+    with pytest.raises(InputError, match="the name of the index"):
+        read_experiments(folder_of(tmp_path / "bad", ReadMe=ERRORS))
+
+
+def test_names_of_files_are_quoted_where_they_are_linked(tmp_path: Path) -> None:
+    """A space or a bracket in one ends no link."""
+    reproduce(folder_of(tmp_path / "experiments", **{"a b)": STABILITY}), tmp_path / "out", quick=True)
+    assert "(a%20b%29.png)" in (tmp_path / "out/README.md").read_text()
+
+
+def test_data_are_written_before_they_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that fails loses no number."""
+
+    def failing(path: Path, figure: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("numtoolkit.reproduce.job.write_figure", failing)
+    with pytest.raises(MemoryError):
+        reproduce(folder_of(tmp_path / "experiments", a=CURVE), tmp_path / "out", quick=True)
+    assert [row["nfe"] for row in read_json(tmp_path / "out/a.json")["data"]] == [6, 10, 6, 10]
+
+
+def test_one_run_at_a_time_writes_to_a_folder_of_results(small: Path, tmp_path: Path) -> None:
+    """A second one is refused before it computes anything; what a killed one left unfinished is swept."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.a.json.01234567.partial").touch()
+    lines: list[str] = []
+    with locked(tmp_path / "out"), pytest.raises(StorageError, match="another run writes to"):
+        reproduce(small, tmp_path / "out", progress=lines.append)
+    assert not lines
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,4 @@
+"""The most that one command or experiment may ask for: more is a slip of the pen, which would run for ever."""
+
+MOST = 10_000_000  # numbers of one list: seeds, samples
+MOST_NFE = 100_000  # evaluations of one run
