@@ -262,7 +262,7 @@ def _seal(samples: NDArray[Any], seeds: NDArray[Any], *texts: str) -> str:
     parts = [f"{array.dtype.str}{array.shape}" for array in (samples, seeds)]
     digest = hashlib.sha256(json.dumps([*parts, *texts]).encode())
     for array in (samples, seeds):
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -229,6 +230,17 @@ def test_archives_are_read_back_and_hold_no_date(tmp_path):
         np.testing.assert_array_equal(theirs["x"], arrays["x"])
     with zipfile.ZipFile(path) as archive:
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_an_archive_is_written_piece_by_piece(tmp_path):
+    """No second copy of the arrays is made: 64 MB take numpy's buffer of 16 MiB and what it is made to bytes in."""
+    array = np.zeros(8_000_000)
+    tracemalloc.start()
+    storage.write_npz(tmp_path / "x.npz", {"x": array})
+    storage.checksum(tmp_path / "x.npz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.2 * (16 << 20)
 
 
 @given(st.integers(0), st.integers(1, 255))
