@@ -333,50 +333,18 @@ def _conversion(item: Eval, step: Step, problem: Problem, network: Prediction, t
 def _affine(scheme: Scheme, name: str, terms: Terms, times: Floats, index: Indices) -> list[Instruction]:
     for source, blocks in terms.items():
         _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
-    columns = [
-        [(source, block) if kept else None for block, kept in zip(_floats(blocks), nonzero.tolist(), strict=True)]
-        for source, blocks in terms.items()
-        for nonzero in [blocks.any(axis=(1, 2))]
-    ]
-    rows = zip(*columns, strict=True)
-    return [
-        ProgramStep(float(times[n]), float(times[n + 1]), tuple(row), step.out, step.carry)
-        for n, row in zip(index, rows, strict=True)
-    ]
-
-
-def _row(row: Row, step: Step, problem: Problem, evaluator: Evaluator) -> list[tuple[str, Floats]]:
-    """The terms of a row. A reference law with a mean moves the states: the row is one of z - e_t mean throughout."""
-    terms = [(source, evaluator.block(entry)) for source, entry in row.terms]
-    if problem.mean:
-        place = {START: ZERO} | {item.name: item.at for item in step.items if isinstance(item, Row)}
-        moved = [blocks @ problem.moved_mean(evaluator.time(place[s])) for s, blocks in terms if s in place]
-        terms.append((CONSTANT, problem.moved_mean(evaluator.time(row.at)) - sum(moved)))
-    return terms
-
-
-def _conversion(item: Eval, step: Step, problem: Problem, network: Prediction, told: Floats) -> Conversion | None:
-    """What the frozen quantity is of the output of a network told the times `told`; None for the output itself."""
-    P, Q = problem.freeze(network, told)
-    offset = {CONSTANT: problem.offset(told)} if problem.mean else {}
-    moved = P.any() or any(blocks.any() for blocks in offset.values())
-    if not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
-        return None
-    read = {START, step.out, *(old for _, old in step.carry)}
-    read |= {source for row in step.items if isinstance(row, Row) for source, _ in row.terms}
-    write_out = problem.scalar is not None and problem.frozen.of_score and item.of not in read
-    return Conversion(item.of, f"{item.name}.{network.name}", P, Q, offset, write_out)
-
-
-def _affine(scheme: Scheme, name: str, terms: Terms, times: Floats, index: Indices) -> list[Instruction]:
-    for source, blocks in terms.items():
-        _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
-    columns = [
-        [(source, block) if any(map(any, block)) else None for block in _floats(blocks)]
-        for source, blocks in terms.items()
-    ]
+    columns = [_pairs(source, blocks) for source, blocks in terms.items()]
     rows = zip(*columns, strict=True) if columns else [()] * len(index)
     return [Affine(name, tuple(filter(None, row))) for row in rows]
+
+
+def _pairs(source: str, blocks: Floats) -> list[tuple[str, Block] | None]:
+    """The terms of a source, one a step: None where the block is 0, one object where all are the same."""
+    once = bool((blocks == blocks[0]).all())
+    own = blocks[:1] if once else blocks
+    kept = np.any(own, axis=(1, 2))
+    pairs = [(source, block) if nonzero else None for block, nonzero in zip(_floats(own), kept.tolist(), strict=True)]
+    return pairs * len(blocks) if once else pairs
 
 
 def _floats(blocks: Floats) -> list[Block]:
