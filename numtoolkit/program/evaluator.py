@@ -61,6 +61,11 @@ class Mesh(NamedTuple):
     du: Floats
     seen: dict[Op, Floats]
 
+    def of(self, own: NDArray[np.bool_]) -> Mesh:
+        """That of some of the steps."""
+        seen = {X: values[own] for X, values in self.seen.items()}
+        return Mesh(self.rule, self.t[own], self.c[own], self.du[own], seen)
+
 
 class Parts(Protocol):
     """The state of an equation: its name, its number of blocks, and how they are called."""
@@ -278,17 +283,20 @@ class Evaluator:
         short = self._resolved(entry.a, entry.b, L, *others)
         if short.all() or not short.any():
             return on(self._mesh(entry.a, entry.b, SHORT if short.all() else LONG))
-        first, second = (self._part(own)._value(entry) for own in (short, ~short))
+        first, second = (self._part(own, entry.a, entry.b)._value(entry) for own in (short, ~short))
         value = np.empty((self.n, *first.shape[1:]))
         value[short], value[~short] = first, second
         return value
 
-    def _part(self, own: NDArray[np.bool_]) -> Evaluator:
-        """The same for some of the steps."""
+    def _part(self, own: NDArray[np.bool_], a: Entry, b: Entry) -> Evaluator:
+        """The same for some of the steps, with what is known on the short mesh of the window [a, b]."""
         if own.tobytes() not in self._parts:
             symbols = {name: value[own] if np.ndim(value) else value for name, value in self.symbols.items()}
             self._parts[own.tobytes()] = Evaluator(self.equation, self.grid, self.index[own], symbols)
-        return self._parts[own.tobytes()]
+        part, key = self._parts[own.tobytes()], (a, b, SHORT)
+        if key not in part._meshes:
+            part._meshes[key] = self._meshes[key].of(own)
+        return part
 
     def _resolved(self, a: Entry, b: Entry, L: Op, *others: Op) -> NDArray[np.bool_]:
         """Whether the short mesh of a window is enough for a flow and for other operators, (n,)."""
