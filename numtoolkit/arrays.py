@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from numtoolkit.errors import InputError
 
 Array = Any  # a numpy array or a torch tensor
 Floats = NDArray[np.float64]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+KEPT, KEPT_TIMES = 8, 1 << 14  # answers that `remembered` keeps of a function, and the most times of one
 
 
 # --- which library
@@ -51,7 +56,74 @@ def host(name: str, value: Any) -> NDArray[Any]:
         raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
 
 
+class _Asked:
+    """An object and an array of times, the same as another if the object is that one and the values are equal."""
+
+    def __init__(self, own: Any, t: Floats) -> None:
+        self.own, self.t = own, t
+        self._values = id(own), t.dtype.str, t.shape, t.tobytes()
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and self._values == other._values
+
+
+def remembered(function: Function) -> Function:
+    """A pure function of an object and an array of times that keeps its last few answers, as read-only arrays.
+
+    What belongs to one mesh is asked for by every operator on it.
+    """
+
+    @lru_cache(KEPT)
+    def kept(asked: _Asked) -> Any:
+        answer = function(asked.own, asked.t)
+        for array in answer if isinstance(answer, tuple) else (answer,):
+            array.flags.writeable = False
+        return answer
+
+    @wraps(function)
+    def answered(own: Any, t: Floats) -> Any:
+        return kept(_Asked(own, t)) if t.size <= KEPT_TIMES else function(own, t)
+
+    return answered  # type: ignore[return-value]
+
+
+# --- small blocks
+
+
+def inverse(blocks: Floats) -> Floats:
+    """The inverses of stacked blocks (n, k, k), in closed form for k up to 2.
+
+    raises   LinAlgError for a block that is singular in float64, as numpy does
+    """
+    k = blocks.shape[-1]
+    if k > 2:
+        return np.asarray(np.linalg.inv(blocks), dtype=np.float64)
+    if k == 1:
+        determinant, adjugate = blocks, np.ones_like(blocks)
+    else:
+        (a, b), (c, d) = np.moveaxis(blocks, 0, 2)
+        determinant = (a * d - b * c)[:, None, None]
+        adjugate = np.moveaxis(np.array([[d, -b], [-c, a]]), 2, 0)
+    if (determinant == 0).any():
+        raise np.linalg.LinAlgError("Singular matrix")
+    return np.asarray(adjugate / determinant)
+
+
 # --- factors of covariances
+
+
+def cholesky(covariance: Floats) -> Floats:
+    """`lower_factor` of blocks (n, k, k) that have to be positive definite.
+
+    raises   LinAlgError for a block that is not, in float64, as numpy does
+    """
+    factor = lower_factor(covariance)
+    if not (np.diagonal(factor, axis1=1, axis2=2) > 0).all():
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+    return factor
 
 
 def lower_factor(covariance: Floats) -> Floats:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numtoolkit.arrays import cholesky, inverse, remembered
 from numtoolkit.problem.frozen import FROZEN_NOISE_SKIP
 from numtoolkit.problem.operators import L as L_PART
 from numtoolkit.problem.operators import N as N_PART
@@ -41,10 +42,11 @@ def terms(problem: Problem, t: Floats) -> tuple[Floats, Floats, Floats]:
     F, Q = process.drift(t), process.diffusion(t)
     V = sigma + problem.sigma_data**2 * e[:, :, None] * e[:, None, :]
     sigma_rate, V_rate = (F @ X + _turned(F @ X) + Q for X in (sigma, V))
-    root, inverse = np.linalg.cholesky(sigma), np.linalg.inv(V)
-    change = np.linalg.solve(root, _turned(np.linalg.solve(root, sigma_rate)))
+    root, C = cholesky(sigma), inverse(V)
+    back = inverse(root)
+    change = back @ sigma_rate @ _turned(back)
     root_rate = root @ (np.tril(change) - eye * change / 2)
-    C, C_rate = inverse, -inverse @ V_rate @ inverse
+    C_rate = -C @ V_rate @ C
     if problem.frozen is FROZEN_NOISE_SKIP:
         C = C + skip(sigma) * eye
         C_rate = C_rate + skip(sigma) ** 2 * sigma_rate[:, -1:, -1:] * eye
@@ -100,6 +102,11 @@ def riccati(K: Floats, L: Floats, M: Floats) -> Floats:
     return best
 
 
+@remembered
+def _best(problem: Problem, t: Floats) -> Floats:
+    return riccati(*terms(problem, t))
+
+
 @cache
 def best_place(name: str) -> Rule:
     """The step quantity that is one place of the best full matrix: xx, xm, mx or mm."""
@@ -108,7 +115,7 @@ def best_place(name: str) -> Rule:
         rows = problem.process.rows
         if not set(name) <= set(rows):
             return np.zeros(len(index))
-        return riccati(*terms(problem, t[index]))[:, rows.index(name[0]), rows.index(name[1])]
+        return _best(problem, t[index])[:, rows.index(name[0]), rows.index(name[1])]
 
     return rule
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from numtoolkit.arrays import Floats as Floats
+from numtoolkit.arrays import inverse, remembered
 from numtoolkit.errors import InputError
 
 
@@ -108,15 +109,16 @@ class Process(ABC):
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.init and getattr(self, f.name) != f.default}  # type: ignore[arg-type]
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in given.items())})" if given else self.name
 
+    @remembered
     def level(self, t: Floats) -> Floats:
         """The effective noise level s: z_t is as informative about x_0 as x_0 + s n is, s = (e' Sigma^-1 e)^(-1/2)."""
         e, sigma = self.kernel(t)
-        return np.einsum("ni,nij,nj->n", e, np.linalg.inv(sigma), e) ** -0.5
+        return np.einsum("ni,nij,nj->n", e, inverse(sigma), e) ** -0.5
 
     def level_rate(self, t: Floats) -> Floats:
         """ds/dt of the effective noise level, s^3 (Sigma^-1 e)' G G' (Sigma^-1 e) / 2, never negative."""
         e, sigma = self.kernel(t)
-        a = np.linalg.solve(sigma, e[:, :, None])[:, :, 0]
+        a = (inverse(sigma) @ e[:, :, None])[:, :, 0]
         return self.level(t) ** 3 / 2 * np.einsum("ni,nij,nj->n", a, self.diffusion(t), a)
 
     @abstractmethod

@@ -112,7 +112,7 @@ N = Operator(
 
 
 def _damping(problem: Problem, t: Floats) -> Floats:
-    return _rate(problem, t) * np.stack([np.diag(np.diag(block)) for block in problem.process.drift(t)])
+    return _rate(problem, t) * (problem.process.drift(t) * np.eye(problem.process.blocks))
 
 
 def _damping_log_flow(problem: Problem, start: Floats, end: Floats) -> Floats | None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit.arrays import cholesky, remembered
 from numtoolkit.errors import InputError
 from numtoolkit.phi_functions import phi
 from numtoolkit.problem.kinds import Floats, LinearBeta, PhaseSpaceProcess, in_range
 
 TERMS = 400  # of the series of theta: enough for every process that is not refused, 250 radians and t_min = 1e-6
+NOISE = 3e-16  # of the largest of these terms: those at the end that are below hold no digit, and most are
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class PSLD(LinearBeta, PhaseSpaceProcess):
         nilpotent = self.unit_drift + half * np.eye(2)
         return np.exp(-half * tau)[:, None, None] * (np.eye(2) + tau[:, None, None] * nilpotent)
 
+    @remembered
     def kernel(self, t: Floats) -> tuple[Floats, Floats]:
         """Sigma_t = S - E (S - diag(0, gamma M)) E', S = diag(1, M), summed so that no digit is lost at small t.
 
@@ -82,6 +85,7 @@ class PSLD(LinearBeta, PhaseSpaceProcess):
         start = self.gamma * mass * E[:, :, 1, None] * E[:, None, :, 1]
         return E[:, :, 0], noise + start
 
+    @remembered
     def moving_root(self, t: Floats) -> Floats:
         """R_t, (n, 2, 2), with R R' = Sigma_t, which the flow of a point mass carries along (arXiv:2206.05564).
 
@@ -92,7 +96,7 @@ class PSLD(LinearBeta, PhaseSpaceProcess):
         low = 1e-4 * self.t_min
         theta = np.sqrt(np.minimum(t / low, 1)) * _turning(self, low)(np.log(np.maximum(t, low)))
         turn = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
-        root: Floats = np.linalg.cholesky(self.kernel(t)[1]) @ np.moveaxis(turn, 2, 0)
+        root: Floats = cholesky(self.kernel(t)[1]) @ np.moveaxis(turn, 2, 0)
         return root
 
     def time_of_level(self, s: Floats) -> Floats:
@@ -136,14 +140,15 @@ def _turning(process: PSLD, low: float) -> np.polynomial.Chebyshev:
 
     def per_log_time(log_t: Floats) -> Floats:
         t = np.exp(log_t)
-        L = np.linalg.cholesky(process.kernel(t)[1])
+        L = cholesky(process.kernel(t)[1])
         a, b, c = L[:, 0, 0], L[:, 1, 0], L[:, 1, 1]
         rate: Floats = t / a * (process.diffusion(t)[:, 0, 0] * b / (2 * a * c) - process.drift(t)[:, 0, 1] * c)
         return rate
 
     ends = np.log([low, process.T])
     rate = np.polynomial.Chebyshev.interpolate(per_log_time, TERMS, ends)
-    return rate.integ(k=2 * rate(ends[0]), lbnd=ends[0])
+    theta = rate.integ(k=2 * rate(ends[0]), lbnd=ends[0])
+    return theta.trim(NOISE * np.abs(theta.coef).max())
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numtoolkit.arrays import cholesky, inverse
 from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem.kinds import (
     EVERY_KIND,
@@ -136,7 +137,7 @@ def _by_root(root: Callable[[Process, Floats], Floats]) -> tuple[Maps, Maps]:
     """Both maps of S = -root^-T out."""
 
     def to(process: Process, t: Floats) -> tuple[Floats, Floats]:
-        return _no_shift(process, t)[0], -_inverse(_turned(root(process, t)))
+        return _no_shift(process, t)[0], -inverse(_turned(root(process, t)))
 
     def back(process: Process, t: Floats) -> tuple[Floats, Floats]:
         return _no_shift(process, t)[0], -_turned(root(process, t))
@@ -145,7 +146,7 @@ def _by_root(root: Callable[[Process, Floats], Floats]) -> tuple[Maps, Maps]:
 
 
 def _cholesky(process: Process, t: Floats) -> Floats:
-    return np.asarray(np.linalg.cholesky(process.kernel(t)[1]), dtype=np.float64)
+    return cholesky(process.kernel(t)[1])
 
 
 def _moving_root(process: Process, t: Floats) -> Floats:
@@ -155,7 +156,7 @@ def _moving_root(process: Process, t: Floats) -> Floats:
 
 def _skip_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
     sigma, (_, eye) = process.kernel(t)[1], _no_shift(process, t)
-    return skip(sigma) * eye, -_inverse(_turned(_cholesky(process, t)))
+    return skip(sigma) * eye, -inverse(_turned(_cholesky(process, t)))
 
 
 def _skip_from_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
@@ -165,12 +166,12 @@ def _skip_from_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
 
 def _data_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
-    return -_inverse(sigma), _inverse(sigma) @ e[:, :, None]
+    return -inverse(sigma), inverse(sigma) @ e[:, :, None]
 
 
 def _data_from_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
-    gain = np.linalg.solve(sigma, e[:, :, None])
+    gain = inverse(sigma) @ e[:, :, None]
     row = np.swapaxes(gain, 1, 2) / (e[:, None, :] @ gain)
     return row, row @ sigma
 
@@ -194,7 +195,7 @@ def _flow_to_score(process: Process, t: Floats) -> tuple[Floats, Floats]:
             f"prediction 'flow' does not determine the score on process {process.name}, whose position has no noise; "
             "use data, noise or score."
         )
-    half = _inverse(process.diffusion(t) / 2)
+    half = inverse(process.diffusion(t) / 2)
     return half @ process.drift(t), -half
 
 
@@ -251,7 +252,7 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[F
     """
     e, sigma = process.kernel(t)
     a, c = _posterior(process, t, sigma_data)
-    return -_inverse(sigma + sigma_data**2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[:, :, None]
+    return -inverse(sigma + sigma_data**2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[:, :, None]
 
 
 def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
@@ -265,7 +266,7 @@ def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
 
 def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
-    return (_inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
+    return (inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
 
 
 def skip(sigma: Floats) -> Floats:
@@ -275,7 +276,3 @@ def skip(sigma: Floats) -> Floats:
 
 def _turned(blocks: Floats) -> Floats:
     return np.swapaxes(blocks, 1, 2)
-
-
-def _inverse(blocks: Floats) -> Floats:
-    return np.asarray(np.linalg.inv(blocks), dtype=np.float64)
