@@ -30,6 +30,7 @@ BUDGETS = range(1, 40)  # among which one is looked for that reaches a place whi
 OTHER = {
     "c2": "1/3", "c3": "3/4", "r_1": "1/4", "r_2": "1/2", "shift": "1/30", "tau": "1/2", "eta": "1/2",
     "sigma_data": "3/4", "mean": "1/3", "churn": "1", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
+    "gamma": "5/4",
 }  # fmt: skip
 process = cache(processes.process)
 
