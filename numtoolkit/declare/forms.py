@@ -22,6 +22,7 @@ from numtoolkit.declare.checks import check_weight
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
+    Const,
     Entry,
     G,
     L,
@@ -270,7 +271,7 @@ def _noisy(layout: Step) -> Step:
             items.append(item)
             continue
         place = ends.index(item.at)
-        if place < reached - 1:
+        if place < reached - 1 or (place == reached and _turns(starts[item.at], item.at)):
             raise InputError(
                 f"row {item.name} of a step turns back to abscissa {item.at}, past which its noise has been drawn; "
                 "give a step whose rows end one after the other."
@@ -281,6 +282,11 @@ def _noisy(layout: Step) -> Step:
         so_far = [(name, flow(end, item.at)) for name, end in zip(names[:reached], ends, strict=False)]
         items.append(replace(item, terms=(*item.terms, *so_far[:-1], (names[place], ONE))))
     return replace(layout, items=tuple(items))
+
+
+def _turns(start: Entry, end: Entry) -> bool:
+    """Whether an abscissa lies before the one before it, as far as numbers say."""
+    return isinstance(start, Const) and isinstance(end, Const) and end.value < start.value
 
 
 ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law

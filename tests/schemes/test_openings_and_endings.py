@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from numtoolkit.declare.entries import phi
+from numtoolkit.declare.forms import noisy, tableau
+from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure.gaussian_moments import moments
@@ -178,12 +181,11 @@ def test_a_run_that_has_no_step_to_zero_refuses_such_grids(name):
         lower(scheme(name), EDM(), grid("rho(7, zero=1)", EDM(), 6))
 
 
-def test_a_step_whose_rows_turn_back_takes_no_noise():
-    """Its second row at abscissa 1/3 would need noise that has been drawn up to 1/2."""
-    step = tableau([0, "1/2", "1/3"], [[], [phi(1, "1/2")], [phi(1, "1/3"), 0]], [phi(1), 0, 0])
-    assert len(noisy(Steps(step)).inner.noises) == 3
-    items = list(step.items)
-    items[3] = replace(items[3], at=number("1/2"))
-    back = replace(step, items=(*items[:4], *step.items[1:3], *items[4:]))
-    with pytest.raises(InputError, match="turns back to abscissa"):
-        noisy(Steps(back))
+@pytest.mark.parametrize("last", ["1/3", "1/2"], ids=["between", "to an abscissa of others"])
+def test_a_step_whose_rows_turn_back_takes_no_noise(last):
+    """After a row at 2/3: what is drawn up to there is no noise of a row that ends before."""
+    nodes = [0, "1/2", "2/3", last]
+    step = tableau(nodes, [[], [0], [0, 0], [0, 0, 0]], [phi(1), 0, 0, 0])
+    with pytest.raises(InputError, match=f"row Y3 of a step turns back to abscissa {last}, past which its noise"):
+        noisy(Steps(step))
+    assert len(noisy(Steps(tableau(nodes[:3], [[], [0], [0, 0]], [phi(1), 0, 0]))).inner.noises) == 3
