@@ -50,11 +50,14 @@ def whole(name: str, value: object, low: int = 1, high: int | None = None) -> in
     raise InputError(f"{name} = {value!r} is no whole number {bounds}; give one.")
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
-    """An InputError for a name that is not in `known`, quoting the nearest matches; `kind` is what it names."""
+def unknown(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> InputError:
+    """An InputError for a name that is not in `known`, quoting the nearest matches; `kind` is what it names.
+
+    aliases   other names that may match, not listed where none does
+    """
     names = sorted(known)
     if not isinstance(name, str):
         return InputError(f"{name!r} is no {kind}; known: {', '.join(names)}.")
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, sorted({*names, *aliases}), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
     return InputError(f"unknown {kind} {brief(name)!r}; {hint}")

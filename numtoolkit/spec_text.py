@@ -92,8 +92,15 @@ def _convert(value: Value, annotation: str, what: str) -> object:
     raise InputError(f"{what} = {show(value)} is not {wanted}; give one.")
 
 
+def hyphened(name: str) -> str:
+    """A name as the tables have it: in lower case, with - where other libraries write _."""
+    return name.lower().replace("_", "-")
+
+
 def parse(text: str | Spec) -> Spec:
-    """A Spec from text such as "mixture(dim=8, components=16, seed=0)", the name in either case; a Spec as it is.
+    """A Spec from text such as "mixture(dim=8, components=16, seed=0)"; a Spec as it is.
+
+    The name is read in either case, and with _ for -.
 
     raises   InputError, quoting the text, for anything outside the grammar
     """
@@ -116,7 +123,7 @@ def parse(text: str | Spec) -> Spec:
             raise InputError(f"in {_quoted(text)} the unnamed value {_quoted(part)} follows a named one; name it too.")
         else:
             positional.append(_value(part, text))
-    return Spec(match.group(1).lower(), tuple(positional), tuple(named))
+    return Spec(hyphened(match.group(1)), tuple(positional), tuple(named))
 
 
 def split(text: str) -> list[str]:

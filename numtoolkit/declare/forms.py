@@ -22,6 +22,7 @@ from numtoolkit.declare.checks import check_weight
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
+    Const,
     Entry,
     G,
     L,
@@ -250,23 +251,42 @@ def predict_correct(predictor: Sequence[Scalarlike], corrector: Sequence[Scalarl
 
 
 def noisy(run: Steps) -> Steps:
-    """A run of the reverse SDE: each step draws the exact noise of the linear part once, for all its rows.
+    """A run of the reverse SDE: each step draws the exact noise of the linear part, each row that until its own end.
 
-    raises   InputError for a step with a row that ends inside it, such as a stage or a Runge-Kutta opening has
+    Rows that end at one abscissa share their noise, and later ones flow it on: one path of the SDE passes through all.
+    raises   InputError for a step whose rows turn back to an abscissa that others have passed
     """
     return run.map(lambda _, step: _noisy(step))
 
 
 def _noisy(layout: Step) -> Step:
-    """Every row of a step gets the noise; all of them end where the step does."""
+    """The step with noise in every row, drawn in parts between the abscissae where rows end."""
+    ends = list(dict.fromkeys(item.at for item in layout.items if isinstance(item, Row)))
+    names = ["xi"] if len(ends) == 1 else [f"xi{i}" for i in range(1, len(ends) + 1)]
+    starts = dict(zip(ends, [ZERO, *ends[:-1]], strict=True))
+    items: list[Item] = []
+    reached = 0  # how many of the ends rows have come to
     for item in layout.items:
-        if isinstance(item, Row) and item.at != ONE:
+        if not isinstance(item, Row):
+            items.append(item)
+            continue
+        place = ends.index(item.at)
+        if place < reached - 1 or (place == reached and _turns(starts[item.at], item.at)):
             raise InputError(
-                f"row {item.name} of a step ends at abscissa {item.at}, where the noise of the whole step is not its "
-                "own; give a run whose rows end where its steps do."
+                f"row {item.name} of a step turns back to abscissa {item.at}, past which its noise has been drawn; "
+                "give a step whose rows end one after the other."
             )
-    items = [replace(i, terms=(*i.terms, ("xi", ONE))) if isinstance(i, Row) else i for i in layout.items]
-    return replace(layout, items=(Noise("xi", covariance()), *items))
+        if place == reached:
+            items.append(Noise(names[place], covariance(starts[item.at], item.at)))
+            reached += 1
+        so_far = [(name, flow(end, item.at)) for name, end in zip(names[:reached], ends, strict=False)]
+        items.append(replace(item, terms=(*item.terms, *so_far[:-1], (names[place], ONE))))
+    return replace(layout, items=tuple(items))
+
+
+def _turns(start: Entry, end: Entry) -> bool:
+    """Whether an abscissa lies before the one before it, as far as numbers say."""
+    return isinstance(start, Const) and isinstance(end, Const) and end.value < start.value
 
 
 ANALYTIC = {"O": op("O"), "L": op("R")}  # letters whose sub-flow is exact in law

@@ -73,8 +73,14 @@ def _data_log_flow(problem: Problem, start: Floats, end: Floats) -> Floats | Non
 
 def _data_window(window: Window) -> Floats | None:
     problem, process = window.problem, window.problem.scalar
-    if process is None or problem.clock is not LOG_SNR:
+    if process is None:
         return None
+    if problem.clock is not LOG_SNR:
+        if len(window.weights) > 1:
+            return None
+        with np.errstate(divide="ignore"):  # down to noise level 0
+            fall = np.log(process.noise_level(window.end) / process.noise_level(window.start))
+        return -process.alpha(window.end) * np.expm1(problem.q * fall) * window.weights[0]
     integral = scaled_window_integral(-problem.q * window.h, window.a, window.b, list(window.weights))
     return process.alpha(window.end) * integral
 

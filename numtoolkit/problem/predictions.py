@@ -41,6 +41,7 @@ from numtoolkit.problem.kinds import (
     PhaseSpaceProcess,
     Process,
 )
+from numtoolkit.spec_text import hyphened
 
 Maps = Callable[[Process, Floats], tuple[Floats, Floats]]
 
@@ -77,15 +78,17 @@ class Prediction(AxisValue):
 
 
 def prediction(text: str | Prediction) -> Prediction:
-    """A prediction by its name; a Prediction comes back as it is.
+    """A prediction by its name or that of diffusers (`ALIASES`), with _ for -; a Prediction comes back as it is.
 
     raises   InputError for an unknown name
     """
     if isinstance(text, Prediction):
         return text
-    if text not in PREDICTIONS:
-        raise unknown("prediction", text, PREDICTIONS)
-    return PREDICTIONS[text]
+    known = PREDICTIONS | {name: PREDICTIONS[own] for name, own in ALIASES.items()}
+    name = hyphened(text) if isinstance(text, str) else text
+    if name not in known:
+        raise unknown("prediction", text, known)
+    return known[name]
 
 
 def outputs(predicts: str | Prediction, process: Process) -> int:
@@ -230,6 +233,8 @@ FLOW = Prediction(
     lambda process, t: (process.drift(t), -process.diffusion(t) / 2),
 )
 
+# Their names in diffusers (prediction_type)
+ALIASES = {"epsilon": "noise", "sample": "data", "v-prediction": "velocity", "flow-prediction": "flow"}
 PREDICTIONS = {each.name: each for each in (DATA, NOISE, NOISE_R, NOISE_SKIP, SCORE, VELOCITY, FLOW)}
 
 

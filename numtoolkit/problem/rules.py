@@ -76,8 +76,74 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -
     return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
 
 
+def _falling(problem: Problem, t: Floats, index: Indices) -> tuple[Floats, Floats]:
+    """Noise levels at start and end of steps, (n,) each; a step to level 0 takes no quantity, and some finite one."""
+    level = problem.process.level(t)
+    s, end = level[index], level[index + 1]
+    return s, np.where(end > 0, end, s / 2)
+
+
+def brownian_share(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """w: how much of a stage's noise is in that of the step, where both come from one Brownian path in the noise level.
+
+    From level s over r at abscissa c2 to s', noise of deviation s' sqrt(s^2 - s'^2)/s times W(s, s')/sqrt(s - s'), and
+    the same with r for s': s'/r sqrt((s + s')/(s + r)) of one is in the other, w times what the reverse SDE leaves of
+    it, s'^2/r^2. It is 1 at h = 0.
+
+    problem, t, index, values   as every rule takes them
+    """
+    s, end = _falling(problem, t, index)
+    stage = s ** (1 - float(values["c2"])) * end ** float(values["c2"])
+    return np.asarray(stage / end * np.sqrt((s + end) / (s + stage)), dtype=np.float64)
+
+
+def _log_scale(s: Floats) -> Floats:
+    """log of x (exp(x^0.3) + 10), the noise scale of ER-SDE-Solver (arXiv:2309.06169, SDE_5), without overflow."""
+    return np.asarray(np.log(s) + np.logaddexp(s**0.3, np.log(10)), dtype=np.float64)
+
+
+def extended_abscissa(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """d >= 1 where the noise level has fallen by the ratio of the noise scales of ER-SDE-Solver (arXiv:2309.06169).
+
+    problem, t, index, values   as every rule takes them
+    """
+    s, end = _falling(problem, t, index)
+    down, u = problem.process.time_of_level(s * np.exp(_log_scale(end) - _log_scale(s))), problem.u(t)
+    return np.asarray((problem.u(down) - u[index]) / (u[index + 1] - u[index]), dtype=np.float64)
+
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
+
+
+def _extended_mean(power: int) -> Rule:
+    """(power + 1) int_0^1 c^power g(c) dc of ER-SDE-Solver, c the abscissa in the noise level, f its noise scale.
+
+    g = (1 - f(s')/f(s_c)) / (1 - f(s')/f(s)) is 1 - c as steps fall in length. The integral is over log s_c, smooth in
+    steps of any ratio; published code takes rectangles.
+    """
+
+    def rule(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+        s, end = (level[:, None] for level in _falling(problem, t, index))
+        width = np.log(s / end) / 2
+        at = end * np.exp(width * (1 + _NODES))
+        g = np.expm1(_log_scale(end) - _log_scale(at)) / np.expm1(_log_scale(end) - _log_scale(s))
+        c = (s - at) / (s - end)
+        weights = _WEIGHTS * width * at / (s - end)
+        return np.asarray((power + 1) * np.sum(weights * c**power * g, axis=1), dtype=np.float64)
+
+    rule.__name__ = f"extended_mean({power})"
+    rule.__doc__ = _extended_mean.__doc__
+    return rule
+
+
+extended_slope, extended_bend = _extended_mean(0), _extended_mean(1)
+
 RULES: dict[str, Rule] = {
-    rule.__name__: rule for rule in (churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend)
+    rule.__name__: rule
+    for rule in (
+        *(churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend, brownian_share),
+        *(extended_abscissa, extended_slope, extended_bend),
+    )
 }
 RULES |= {f"best_place({place.name})": best_place(place.name) for place in PLACES}
 RULES |= {f"best_shift({matrix.name})": best_shift(matrix) for matrix in (UNIT, ONES)}
@@ -87,4 +153,5 @@ NEEDS = {
     "churn_abscissa": ("churn", "cap", "s_min", "s_max"),
     "ancestral_abscissa": ("eta",),
     "gaussian_bend": ("sigma_data",),
+    "brownian_share": ("c2",),
 }

@@ -48,7 +48,38 @@ SPECIAL = {
     "etd2rk": "res-2s(c2=1)",
     "dpm2-karras": "dpm-solver-2(c2=1/2)",
     "exp-adams-2": "exp-adams(2)",
+    "dpm-solver-2m": "dpmpp-2m(frozen=noise)",
+    "dpm-solver-3m": "dpmpp-3m(frozen=noise)",
+    # of k-diffusion and ComfyUI, where they are not those of schemes here but for _ and `SAMPLER`
+    "sample-euler": "ddim",
+    "sample-heun": "heun-edm",
+    "dpm-2": "dpm-solver-2(c2=1/2)",
+    "dpm-2-ancestral": "dpm2-ancestral",
+    "dpmpp-2m-sde-heun": "sde-dpmpp-2m(solver=heun)",
+    "res-multistep": "res-2m",
+    "sample-seeds-2": "seeds-2(frozen=data)",
+    "sample-seeds-3": "seeds-3(frozen=data)",
+    "uni-pc": "unipc(3, variant=bh1)",
+    "uni-pc-bh2": "unipc(3)",
+    # classes of diffusers, at their defaults
+    "ddimscheduler": "ddim",
+    "ddpmscheduler": "euler-ancestral",
+    "eulerdiscretescheduler": "ddim",
+    "eulerancestraldiscretescheduler": "euler-ancestral",
+    "heundiscretescheduler": "heun-edm",
+    "kdpm2discretescheduler": "dpm-solver-2(c2=1/2)",
+    "kdpm2ancestraldiscretescheduler": "dpm2-ancestral",
+    "lmsdiscretescheduler": "deis-rhoab(3, ending=zero)",
+    "dpmsolvermultistepscheduler": "dpmpp-2m",
+    "edmdpmsolvermultistepscheduler": "dpmpp-2m",
+    "edmeulerscheduler": "ddim",
+    "dpmsolversdescheduler": "dpmpp-sde",
+    "deismultistepscheduler": "exp-adams(2, frozen=noise)",
+    "unipcmultistepscheduler": "unipc(2)",
+    "flowmatcheulerdiscretescheduler": "ddim",
+    "flowmatchheundiscretescheduler": "heun",
 }
+SAMPLER = "sample-"  # begins the names of k-diffusion's functions
 # Names in use for a family, with its order k (4 unless given) where the family has the degree k - 1, and what they fix:
 # k-diffusion's LMS goes to noise level 0 at full order.
 BY_ORDER = {"lms": ("deis-rhoab", {"ending": "zero"}), "ipndm-v": ("deis-rhoab", {})}
@@ -79,7 +110,7 @@ def names_in_use() -> dict[str, str]:
 def scheme(text: str | Spec | Scheme) -> Scheme:
     """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
 
-    Names are read in either case, and those of `names_in_use` too.
+    Names are read in either case, with _ for -, and so are those of `names_in_use`, with k-diffusion's sample_ or not.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients.
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
@@ -90,7 +121,10 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if isinstance(text, str) and text.endswith(".json"):
         return _of_file(text)
     spec = parse(text)
-    names, name = _by_name(), spec.name
+    names = _by_name()
+    if spec.name.startswith(SAMPLER) and spec.name not in SPECIAL:
+        spec = replace(spec, name=spec.name.removeprefix(SAMPLER))
+    name = spec.name
     if name in SPECIAL:
         if spec.positional or spec.named:
             raise InputError(f"{name} is {SPECIAL[name]} and takes no parameters; write that with your own.")
@@ -98,7 +132,7 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if name in BY_ORDER:
         return _of_order(spec)
     if name not in names:
-        raise unknown("scheme", spec.name, {**names, **SPECIAL, **BY_ORDER})
+        raise unknown("scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER})
     entry = CATALOGUE[names[name]]
     if isinstance(entry, Scheme):
         free = [p.name for p in entry.params if p.name not in dict(entry.values)]

@@ -9,18 +9,28 @@ from numtoolkit.declare.runs import ends, multistep, predictor_corrector, struct
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError
+from numtoolkit.schemes.commons import check_choice
 
 r0, r1 = symbol("r0"), symbol("r1")
 
 
-def in_log_snr(name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = ()) -> Scheme:
-    """A multistep scheme that freezes the data in log-SNR: its name, steps, claims, source and aliases."""
+FORMS = ("data", "noise")  # which prediction a multistep scheme holds fixed
+
+
+def in_log_snr(
+    name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = (), frozen: str = "data"
+) -> Scheme:
+    """A multistep scheme in log-SNR: its name, steps, claims, source and aliases.
+
+    frozen   what it holds fixed over a step, one of `FORMS`
+    """
+    check_choice(name, "frozen", frozen, FORMS)
     return Scheme(
         name,
         family="exponential multistep",
         source=source,
         steps=steps,
-        frozen="data",
+        frozen=frozen,
         clock="log-snr",
         kinds="scalar",
         claims=claims,
@@ -54,20 +64,28 @@ FIRST = history([phi(1)], keep=1)  # the first step of a scheme with one value o
 
 
 @lru_cache
-def dpmpp_2m(*, opening: str = "raised", ending: str = "full") -> Scheme:
-    """DPM-Solver++(2M); `opening` and `ending` as in `numtoolkit.declare.runs`."""
+def dpmpp_2m(*, frozen: str = "data", opening: str = "raised", ending: str = "full") -> Scheme:
+    """DPM-Solver++(2M); with frozen = noise DPM-Solver(2M).
+
+    opening, ending   as in `numtoolkit.declare.runs`
+    """
     steps = multistep(solver_weights(1), 2, opening, ending)
-    scheme = in_log_snr("dpmpp-2m", steps, Claims(classical=2), "arXiv:2211.01095 Algorithm 2", ("unip-2",))
-    return scheme.with_structure(**ends(opening, ending))
+    source = "arXiv:2211.01095 Algorithm 2"
+    scheme = in_log_snr("dpmpp-2m", steps, Claims(classical=2), source, ("unip-2",), frozen)
+    return scheme.with_structure(**structure(frozen=(frozen, "data")), **ends(opening, ending))
 
 
 @lru_cache
-def dpmpp_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
-    """DPM-Solver++(3M) as its code and every port ship it, of order 2."""
+def dpmpp_3m(*, frozen: str = "data", opening: str = "raised", ending: str = "full") -> Scheme:
+    """DPM-Solver++(3M) as its code and every port ship it, of order 2; with frozen = noise DPM-Solver(3M).
+
+    opening, ending   as in `numtoolkit.declare.runs`
+    """
     steps = multistep(solver_weights(1), 3, opening, ending)
     source = "arXiv:2211.01095, multistep order 3 as its code and every port ship it"
     claims = Claims(classical=3, refuted=("classical",))
-    return in_log_snr("dpmpp-3m", steps, claims, source).with_structure(**ends(opening, ending))
+    scheme = in_log_snr("dpmpp-3m", steps, claims, source, frozen=frozen)
+    return scheme.with_structure(**structure(frozen=(frozen, "data")), **ends(opening, ending))
 
 
 @lru_cache
@@ -96,15 +114,19 @@ def res_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
 
 
 @lru_cache
-def exp_adams(k: int = 4, *, opening: str = "raised", ending: str = "full") -> Scheme:
+def exp_adams(k: int = 4, *, frozen: str = "data", opening: str = "raised", ending: str = "full") -> Scheme:
     """Exponential Adams-Bashforth of order k (Hochbruck & Ostermann 2011 eq. 2.4).
 
+    frozen            data; noise: DEIS with polynomials in log rho, rho the noise level (the logrho of ports)
     opening, ending   as in `numtoolkit.declare.runs`
     """
     check_declared("exp-adams", k, 6)
     source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
-    scheme = in_log_snr("exp-adams", multistep(adams_weights, k, opening, ending), Claims(k, k, k, k), source)
-    return scheme.with_structure(str(k), **ends(opening, ending))
+    steps, claims = multistep(adams_weights, k, opening, ending), Claims(k, k, k, k)
+    if frozen == "noise":
+        source, claims = "arXiv:2204.13902 eqs. 14-15 with polynomials in log rho", Claims(classical=k)
+    scheme = in_log_snr("exp-adams", steps, claims, source, frozen=frozen)
+    return scheme.with_structure(str(k), **structure(frozen=(frozen, "data")), **ends(opening, ending))
 
 
 @lru_cache

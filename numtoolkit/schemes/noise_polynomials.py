@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import ZERO, Entry, adams, flow, integral, phi
+from numtoolkit.declare.entries import ZERO, Entry, adams, flow, integral, phi, symbol
 from numtoolkit.declare.forms import check_declared, combine, evaluate, history, past, tableau, written
 from numtoolkit.declare.runs import BEFORE_ZERO, ENDINGS, EXPONENTIAL_EULER, REMAINDER, SINGLE, ends, multistep
-from numtoolkit.declare.scheme import Claims, Scheme
+from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Item, Step, Steps
 
 HIGHEST_DEGREE = 5  # of DEIS
@@ -16,8 +16,10 @@ HIGHEST_DEGREE = 5  # of DEIS
 EQUAL_STEPS = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
 
 
-def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock: str = "noise-level") -> Scheme:
-    """A multistep scheme that freezes the noise: its name, steps, claims, source and clock."""
+def noise_multistep(
+    name: str, steps: Steps, claims: Claims, source: str, clock: str = "noise-level", params: tuple[Param, ...] = ()
+) -> Scheme:
+    """A multistep scheme that freezes the noise: its name, steps, claims, source, clock and params."""
     return Scheme(
         name,
         family="noise polynomial",
@@ -26,6 +28,7 @@ def noise_multistep(name: str, steps: Steps, claims: Claims, source: str, clock:
         frozen="noise",
         clock=clock,
         kinds="scalar",
+        params=params,
         claims=claims,
     )
 
@@ -78,6 +81,26 @@ def ipndm(k: int = 4, *, opening: str = "raised", ending: str = "full") -> Schem
     steps = multistep(equal_step_weights, k, opening, ending, ENDINGS)
     scheme = noise_multistep("ipndm", steps, claims, "arXiv:2204.13902 appendix H.2")
     return scheme.with_structure(str(k), **ends(opening, ending))
+
+
+@lru_cache
+def gradient_estimation(*, opening: str = "raised", ending: str = "full") -> Scheme:
+    """Gradient estimation: the noise extrapolated by gamma, whatever the step ratio (arXiv:2306.04848 Algorithm 2).
+
+    gamma = 1 is DDIM, gamma = 1 + 1/(2 r0) would be of order 2; the paper's code goes to level 0 at full order, ending
+    = zero, ports by DDIM.
+    opening, ending   as in `numtoolkit.declare.runs`
+    """
+    gamma = symbol("gamma")
+
+    def weights(q: int) -> list[Entry]:
+        return [phi(1)] if q == 1 else [gamma * phi(1), (1 - gamma) * phi(1)]
+
+    steps = multistep(weights, 2, opening, ending, ENDINGS)
+    own = Param("gamma", Fraction(2), meaning="weight of the newest noise; the one before it has 1 - gamma")
+    source, claims = "arXiv:2306.04848 Algorithm 2", Claims(classical=1)
+    scheme = noise_multistep("gradient-estimation", steps, claims, source, params=(own,))
+    return scheme.with_structure(**ends(opening, ending))
 
 
 def pseudo_runge_kutta(kept: int) -> Step:
@@ -151,4 +174,4 @@ RK4 = Scheme(
     claims=Claims(classical=4),
 )
 
-NOISE_POLYNOMIALS = (deis_tab, deis_rhoab, ipndm, PNDM, SPNDM, RK4)
+NOISE_POLYNOMIALS = (deis_tab, deis_rhoab, ipndm, gradient_estimation, PNDM, SPNDM, RK4)

@@ -4,17 +4,34 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import ZERO, adams, number, phi, symbol
-from numtoolkit.declare.forms import ancestral, check_declared, history, noisy, tableau
-from numtoolkit.declare.runs import BEFORE_ZERO, EXPONENTIAL_EULER, adams_moulton, ends, multistep, one_step, structure
+from numtoolkit.declare.entries import ZERO, Entry, adams, covariance, flow, number, phi, symbol
+from numtoolkit.declare.forms import ancestral, check_declared, combine, evaluate, history, noisy, tableau, written
+from numtoolkit.declare.runs import (
+    BEFORE_ZERO,
+    EXPONENTIAL_EULER,
+    HALF,
+    adams_moulton,
+    ends,
+    multistep,
+    one_step,
+    structure,
+)
 from numtoolkit.declare.scheme import LENGTH, Claims, Param, Scheme, StepQuantity
-from numtoolkit.declare.steps import Step, Steps
+from numtoolkit.declare.steps import Noise, Step, Steps
 from numtoolkit.errors import InputError
-from numtoolkit.problem.rules import ancestral_abscissa
-from numtoolkit.schemes.multistep import FIRST, solver_weights
+from numtoolkit.problem.rules import (
+    ancestral_abscissa,
+    brownian_share,
+    extended_abscissa,
+    extended_bend,
+    extended_slope,
+)
+from numtoolkit.schemes.commons import check_choice
+from numtoolkit.schemes.exponential import NODES, THREE_STAGE
+from numtoolkit.schemes.multistep import FIRST, FORMS, adams_weights, solver_weights
 from numtoolkit.schemes.one_step import DPMPP_2S
 
-d = symbol("d")
+d, r0, r1 = symbol("d"), symbol("r0"), symbol("r1")
 TAU = Param("tau", Fraction(1), Fraction(0), open=True, meaning="noise of the SDE, 1 the reverse SDE")
 WINDOW = (
     Param("s_min", Fraction(1, 20), Fraction(0), meaning="lowest noise level at which tau acts"),
@@ -76,6 +93,9 @@ EULER_ANCESTRAL = ancestral_scheme(
 DPM2_ANCESTRAL = ancestral_scheme(
     "dpm2-ancestral", DPMPP_2S.steps.inner, "noise", "log-snr", "k-diffusion, of arXiv:2206.00927"
 )
+DPMPP_2S_ANCESTRAL = ancestral_scheme(
+    "dpmpp-2s-ancestral", DPMPP_2S.steps.inner, "data", "log-snr", "k-diffusion, of arXiv:2211.01095 Algorithm 1"
+)
 RES_2M_ANCESTRAL = ancestral_scheme(
     "res-2m-ancestral",
     history(adams((0, -symbol("r0") / d)), keep=1),
@@ -85,24 +105,77 @@ RES_2M_ANCESTRAL = ancestral_scheme(
     start=(FIRST,),
 )
 
+kappa, mu = symbol("kappa"), symbol("mu")
+EXTENDED = (
+    StepQuantity("d", extended_abscissa, DOWN.sentence, expansion=d),
+    StepQuantity(
+        "kappa",
+        extended_slope,
+        "the weight of data that change linearly, over that of data that do not",
+        r"\kappa",
+        HALF + LENGTH * kappa,
+    ),
+    StepQuantity(
+        "mu",
+        extended_bend,
+        "the weight of data that change quadratically, over that of data that do not",
+        r"\mu",
+        Fraction(1, 3) + LENGTH * mu,
+    ),
+)
+
+
+@lru_cache
+def er_sde(k: int = 3) -> Scheme:
+    """ER-SDE-Solver-k: ancestral steps whose noise its noise scale x (exp(x^0.3) + 10) says (arXiv:2309.06169).
+
+    The data prediction is a polynomial of degree k - 1 in the noise level. ER-SDE-Solver-3 takes a difference quotient
+    of neighbours for the first derivative beside the second one, where its slope at the step start is asked for.
+    """
+    check_declared("er-sde", k, 3)
+
+    def weights(q: int) -> list[Entry]:
+        slope, bend = kappa / r0 if q > 1 else ZERO, mu / (r0 + r1) if q > 2 else ZERO
+        newest, oldest = bend / r0, bend / r1
+        return [w * phi(1) for w in (1 + slope + newest, -slope - newest - oldest, oldest)[:q]]
+
+    flow = multistep(weights, k)
+    scheme = Scheme(
+        "er-sde",
+        family="ancestral",
+        source="arXiv:2309.06169, VP and VE ER-SDE-Solver-1 to 3 with noise scale 5",
+        steps=replace(flow.map(lambda _, step: ancestral(step, d)), final_to_zero=EXPONENTIAL_EULER),
+        frozen="data",
+        clock="noise-level",
+        kinds="scalar",
+        reference=d - 1,
+        quantities=EXTENDED[:k],
+        claims=Claims(sde_weak=1),
+    )
+    return scheme.with_structure(str(k))
+
+
+# Frozen noise counts twice in the reverse SDE: without what is drawn its own step would end at 2 D - x, not at D.
+TO_ZERO = {"data": EXPONENTIAL_EULER, "noise": tableau([0], [[]], [phi(1) / 2])}
+
 
 def reverse_sde(
     name: str,
     flow: Steps,
     frozen: str,
-    order: int,
+    claims: Claims,
     source: str,
     aliases: tuple[str, ...] = (),
-    to_zero: Step = EXPONENTIAL_EULER,
+    params: tuple[Param, ...] = (),
 ) -> Scheme:
     """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 is DDIM's and ends without it.
 
-    name, source, aliases   of the scheme
-    flow, frozen            steps of the probability flow, and what they hold fixed
-    order                   the weak order that is claimed
-    to_zero                 that step to t = 0, where the flow has one
+    name, claims, source, aliases   of the scheme
+    flow, frozen, params            steps of the probability flow, what they hold fixed, and their parameters
     """
+    check_choice(name, "frozen", frozen, FORMS)
     steps = noisy(flow)
+    to_zero = TO_ZERO[frozen]
     return Scheme(
         name,
         family="exponential SDE",
@@ -113,7 +186,8 @@ def reverse_sde(
         kinds="scalar",
         tau=1,
         reference=number(1),
-        claims=Claims(sde_weak=order),
+        params=params,
+        claims=claims,
         aliases=aliases,
     )
 
@@ -122,32 +196,113 @@ SDE_DPMPP_1 = reverse_sde(
     "sde-dpmpp-1",
     one_step(EXPONENTIAL_EULER),
     "data",
-    1,
+    Claims(sde_weak=1),
     "arXiv:2211.01095 appendix B, SDE-DPM-Solver++1",
     aliases=("sde-dpm-solver++1",),
 )
-# Frozen noise counts twice in the reverse SDE: without what is drawn the step itself would end at 2 D - x, not at D.
 SEEDS_1 = reverse_sde(
     "seeds-1",
     one_step(EXPONENTIAL_EULER),
     "noise",
-    1,
+    Claims(sde_weak=1),
     "arXiv:2305.14267 eq. 16; SDE-DPM-Solver-1",
-    to_zero=tableau([0], [[]], [phi(1) / 2]),
 )
 
 
 @lru_cache
-def sde_dpmpp_2m(*, ending: str = "full") -> Scheme:
-    """SDE-DPM-Solver++(2M); ending as in `numtoolkit.declare.runs`."""
+def seeds_2(*, frozen: str = "noise", ending: str = "full") -> Scheme:
+    """SEEDS-2: DPM-Solver-2 of the reverse SDE, its noises parts of one path; with frozen = data as ports write it.
+
+    ending   as in `numtoolkit.declare.runs`, full, lower or none
+    """
+    flow = one_step(DPMPP_2S.steps.inner, ending=ending)
+    source = "arXiv:2305.14267, SEEDS-2"
+    scheme = reverse_sde("seeds-2", flow, frozen, Claims(sde_weak=1), source, params=DPMPP_2S.params)
+    return scheme.with_structure(**structure(frozen=(frozen, "noise"), ending=(ending, "full")))
+
+
+NODES_IN_ORDER = tuple(
+    replace(node, low=low, high=high, open=not low)
+    for node, low, high in zip(NODES, (Fraction(0), HALF), (HALF, Fraction(1)), strict=True)
+)
+
+
+@lru_cache
+def seeds_3(*, frozen: str = "noise", ending: str = "full") -> Scheme:
+    """SEEDS-3: DPM-Solver-3 of the reverse SDE, its noises parts of one path; with frozen = data as ports write it.
+
+    ending   as in `numtoolkit.declare.runs`, full, lower or none
+    """
+    flow = one_step(THREE_STAGE, ending=ending)
+    source = "arXiv:2305.14267, SEEDS-3"
+    scheme = reverse_sde("seeds-3", flow, frozen, Claims(sde_weak=1), source, params=NODES_IN_ORDER)
+    return scheme.with_structure(**structure(frozen=(frozen, "noise"), ending=(ending, "full")))
+
+
+w, c2 = symbol("w"), symbol("c2")
+SHARE = StepQuantity(
+    "w",
+    brownian_share,
+    "how much of the stage's noise is in that of the step, both from one Brownian path in the noise level",
+    expansion=1 + LENGTH * w,
+)
+TWO_DRAWS = written(
+    [
+        evaluate("E0"),
+        Noise("xi1", covariance(0, c2)),
+        combine("Y1", c2, y=flow(0, c2), E0=c2 * phi(1, c2), xi1=1),
+        evaluate("E1", "Y1", c2),
+        Noise("xi2", (1 - w**2) * covariance() + w**2 * covariance(c2, 1)),
+        combine("out", 1, y=flow(), E0=(1 - 1 / (2 * c2)) * phi(1), E1=phi(1) / (2 * c2), xi1=w * flow(c2, 1), xi2=1),
+    ],
+    "out",
+)
+DPMPP_SDE = Scheme(
+    "dpmpp-sde",
+    family="exponential SDE",
+    source="k-diffusion, of arXiv:2211.01095 Algorithm 1, with its Brownian tree and eta = 1",
+    steps=Steps(TWO_DRAWS, final_to_zero=EXPONENTIAL_EULER, remainder=noisy(one_step(DPMPP_2S.steps.inner)).remainder),
+    frozen="data",
+    clock="log-snr",
+    kinds="scalar",
+    tau=1,
+    reference=number(1),
+    params=DPMPP_2S.params,
+    quantities=(SHARE,),
+    claims=Claims(sde_weak=1),
+    aliases=("dpmpp-2s-sde",),
+)
+
+
+@lru_cache
+def sde_dpmpp_2m(*, solver: str = "midpoint", ending: str = "full") -> Scheme:
+    """SDE-DPM-Solver++(2M).
+
+    solver   midpoint: half a difference quotient; heun: its integral, as in variation of constants (k-diffusion's)
+    ending   as in `numtoolkit.declare.runs`
+    """
+    check_choice("sde-dpmpp-2m", "solver", solver, ("midpoint", "heun"))
     scheme = reverse_sde(
         "sde-dpmpp-2m",
-        multistep(solver_weights(1), 2, ending=ending),
+        multistep(solver_weights(1) if solver == "midpoint" else adams_weights, 2, ending=ending),
         "data",
-        2,
+        Claims(sde_weak=2),
         "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
-        aliases=("sde-dpm-solver++2m",),
+        aliases=("sde-dpm-solver++2m", "dpmpp-2m-sde"),
     )
+    return scheme.with_structure(**structure(solver=(solver, "midpoint")), **ends("raised", ending))
+
+
+@lru_cache
+def sde_dpmpp_3m(*, ending: str = "full") -> Scheme:
+    """SDE-DPM-Solver++(3M) of k-diffusion: its second step is that of solver = heun, its others those of dpmpp-3m.
+
+    ending   as in `numtoolkit.declare.runs`
+    """
+    steps = multistep(lambda q: adams_weights(q) if q < 3 else solver_weights(1)(q), 3, ending=ending)
+    source = "k-diffusion, of arXiv:2211.01095 in multistep order 3"
+    claims = Claims(sde_weak=3, refuted=("sde_weak",))
+    scheme = reverse_sde("sde-dpmpp-3m", steps, "data", claims, source, aliases=("dpmpp-3m-sde",))
     return scheme.with_structure(**ends("raised", ending))
 
 
@@ -202,4 +357,7 @@ def sa_solver(
     return made.bind(**{name: value for name, value in given.items() if value is not None})
 
 
-STOCHASTIC = (EULER_ANCESTRAL, DPM2_ANCESTRAL, RES_2M_ANCESTRAL, SDE_DPMPP_1, SEEDS_1, sde_dpmpp_2m, sa_solver)
+STOCHASTIC = (
+    *(EULER_ANCESTRAL, DPM2_ANCESTRAL, DPMPP_2S_ANCESTRAL, RES_2M_ANCESTRAL, er_sde),
+    *(SDE_DPMPP_1, SEEDS_1, seeds_2, seeds_3, DPMPP_SDE, sde_dpmpp_2m, sde_dpmpp_3m, sa_solver),
+)

@@ -15,7 +15,7 @@ log s, where every kernel of image space is smooth.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any
 
@@ -64,9 +64,9 @@ class Line:
         """(n, s, t) of every step from noise level s to t."""
         yield from zip(range(self.run.N), self.s, self.s[1:], strict=False)
 
-    def xi(self, n: int) -> Any:
-        """The normals of step n."""
-        return self.run.normals(n, 0)
+    def xi(self, n: int, slot: int = 0) -> Any:
+        """The normals of step n, of its first noise unless `slot` says which."""
+        return self.run.normals(n, slot)
 
 
 def in_levels(formula: Callable[..., Iterator[Any]]) -> Formula:
@@ -152,6 +152,15 @@ def noise_in(line: Line, clock: str) -> Frame:
     return Frame(line.noise, forth, back, flow=lambda s, t: 1.0, kernel=lambda r, t: np.ones_like(r))
 
 
+def reverse_noise(line: Line) -> Frame:
+    """dx = 2 eps ds + sqrt(2 s) dW, polynomials in log-snr (arXiv:2305.14267)."""
+    return replace(
+        noise_in(line, "log-snr"),
+        kernel=lambda r, t: 2 * np.ones_like(r),
+        deviation=lambda s, t: np.sqrt((s - t) * (s + t)),
+    )
+
+
 def gaussian_frame(line: Line, sigma_data: float, mean: float, tau: float = 0.0) -> Frame:
     """The frame of the law N(m, v): u = (D - D_g)/c, polynomials in theta = arctan(s / sqrt(v)) (gaussian-frame.md).
 
@@ -177,16 +186,37 @@ def gaussian_frame(line: Line, sigma_data: float, mean: float, tau: float = 0.0)
     )
 
 
+@dataclass(frozen=True)
+class Path:
+    """The noise of a frame over step n from level s, drawn up to one level after the other."""
+
+    line: Line
+    frame: Frame
+    n: int
+    s: float
+    drawn: list[tuple[float, Any]] = field(default_factory=list)
+
+    def noise(self, t: float) -> Any:
+        """What is at level t: what the flow leaves of that at the level before, and new noise."""
+        if not self.drawn or self.drawn[-1][0] != t:
+            before, there = self.drawn[-1] if self.drawn else (self.s, 0.0)
+            deviation = self.frame.deviation(before, t)
+            new = deviation * self.line.xi(self.n, len(self.drawn)) if deviation else 0.0
+            self.drawn.append((t, self.frame.flow(before, t) * there + new))
+        return self.drawn[-1][1]
+
+
 # --- steps that fill a budget or open a run ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Abscissae:
-    """A step from s to t of a frame by abscissae 0 to 1 in its clock."""
+    """A step from s to t of a frame by abscissae 0 to 1 in its clock; `noise` is what it leaves at a level."""
 
     frame: Frame
     s: float
     t: float
+    noise: Callable[[float], Any] = lambda level: 0.0
 
     def level(self, c: float) -> float:
         """The noise level at abscissa c."""
@@ -194,8 +224,9 @@ class Abscissae:
         return self.s if c == 0 else self.t if c == 1 else self.frame.level(first + c * (last - first))
 
     def moved(self, x: Any, c: float) -> Any:
-        """x flowed to abscissa c by the linear part alone."""
-        return self.frame.origin + self.frame.flow(self.s, self.level(c)) * (x - self.frame.origin)
+        """x flowed to abscissa c by the linear part alone, and its noise."""
+        level, origin = self.level(c), self.frame.origin
+        return origin + self.frame.flow(self.s, level) * (x - origin) + self.noise(level)
 
     def weight(self, p: Callable[[Floats], Floats], a: float, b: float) -> float:
         """int_a^b of the kernel to abscissa b times p(c)."""

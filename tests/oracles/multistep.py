@@ -12,6 +12,7 @@ from tests.oracles.levels import (
     Abscissae,
     Frame,
     Line,
+    Path,
     data_in_log_snr,
     filling,
     gaussian_frame,
@@ -40,12 +41,11 @@ def multistep(
     for n, s, t in line.steps():
         levels, values = [s, *levels], [frame.quantity(x, s), *values]
         if opening == "runge-kutta" and n < k - 1 and t > 0:
-            x = krogstad(Abscissae(frame, s, t), x)
+            x = krogstad(Abscissae(frame, s, t, Path(line, frame, n, s).noise), x)
         else:
             rises = "raised" if opening == "raised" else "first"
             q = 1 if t == 0 and ending != "zero" else order(n, N, k, rises, ending)
-            x = rule(x, t, levels[:q], values[:q])
-        x = with_noise(line, frame, x, n, s, t)
+            x = with_noise(line, frame, rule(x, t, levels[:q], values[:q]), n, s, t)
         yield x
 
 
@@ -130,11 +130,37 @@ def res(x: Any, t: float, levels: Sequence[float], D: Sequence[Any]) -> Any:
     return np.exp(-h) * x + h * sum(w * value for w, value in zip(weights, D, strict=False))
 
 
-def in_log_snr(rule: Rule, k: int) -> Formula:
-    """A multistep run of order k on the data, in log-SNR."""
+def dpm_solver(x: Any, t: float, levels: Sequence[float], m: Sequence[Any]) -> Any:
+    """LuChengTHU/dpm-solver, multistep_dpm_solver_{second,third}_update, algorithm_type dpmsolver: on the noise."""
+    if t == 0:
+        return x - levels[0] * m[0]
+    h = np.log(levels[0] / t)
+    phi_1 = np.expm1(h)
+    ddim = x - t * phi_1 * m[0]
+    if len(m) == 1:
+        return ddim
+    r0 = np.log(levels[1] / levels[0]) / h
+    D1_0 = (m[0] - m[1]) / r0
+    if len(m) == 2:
+        return ddim - 0.5 * t * phi_1 * D1_0
+    r1 = np.log(levels[2] / levels[1]) / h
+    D1_1 = (m[1] - m[2]) / r1
+    D1 = D1_0 + r0 / (r0 + r1) * (D1_0 - D1_1)
+    D2 = (D1_0 - D1_1) / (r0 + r1)
+    phi_2 = phi_1 / h - 1
+    phi_3 = phi_2 / h - 0.5
+    return ddim - t * phi_2 * D1 - t * phi_3 * D2
 
-    def formula(line: Line, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
-        yield from multistep(line, data_in_log_snr(line), rule, k, opening, ending)
+
+def in_log_snr(rule: Rule, k: int, of_noise: Rule | None = None) -> Formula:
+    """A multistep run of order k on the data, in log-SNR; `of_noise` is the rule on the noise, where there is one."""
+
+    def formula(line: Line, frozen: str = "data", opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+        if frozen == "noise":
+            assert of_noise is not None
+            yield from multistep(line, noise_in(line, "log-snr"), of_noise, k, opening, ending)
+        else:
+            yield from multistep(line, data_in_log_snr(line), rule, k, opening, ending)
 
     formula.__doc__ = rule.__doc__
     return in_levels(formula)
@@ -150,9 +176,12 @@ def moulton_in(frame: Frame) -> Callable[[Any, float, Sequence[float], Sequence[
     return lambda x, t, levels, values, new: frame.adams(x, levels[0], t, [t, *levels], [new, *values])
 
 
-def exp_adams(line: Line, k: int, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
-    """Hochbruck & Ostermann 2011 eq. 2.4: the data interpolated in lambda."""
-    frame = data_in_log_snr(line)
+def exp_adams(line: Line, k: int, frozen: str = "data", opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+    """Hochbruck & Ostermann 2011 eq. 2.4: the data interpolated in lambda.
+
+    On the noise it is arXiv:2204.13902 eqs. 14-15 in log rho: C_j = int l_j(log rho) drho, DEIS's logrho in diffusers.
+    """
+    frame = data_in_log_snr(line) if frozen == "data" else noise_in(line, "log-snr")
     yield from multistep(line, frame, adams_in(frame), k, opening, ending)
 
 
@@ -215,6 +244,16 @@ def deis_rhoab(line: Line, k: int, opening: str = "raised", ending: str = "full"
         return x + sum(gauss(lagrange(levels, j), levels[0], t, whole) * e for j, e in enumerate(eps))
 
     yield from multistep(line, noise_in(line, "noise-level"), rule, k + 1, opening, ending)
+
+
+def gradient_estimation(line: Line, gamma: float, opening: str = "raised", ending: str = "full") -> Iterator[Any]:
+    """arXiv:2306.04848 Algorithm 2: x + (t - s) (gamma eps + (1 - gamma) eps'), the first step with eps alone."""
+
+    def rule(x: Any, t: float, levels: Sequence[float], eps: Sequence[Any]) -> Any:
+        mean = eps[0] if len(eps) == 1 else gamma * eps[0] + (1 - gamma) * eps[1]
+        return x + (t - levels[0]) * mean
+
+    yield from multistep(line, noise_in(line, "noise-level"), rule, 2, opening, ending)
 
 
 def transfer(x: Any, t: float, levels: Sequence[float], eps: Sequence[Any]) -> Any:
@@ -301,8 +340,8 @@ def gframe_abm(
 
 
 MULTISTEP: dict[str, Formula] = {
-    "dpmpp-2m": in_log_snr(dpm_solver_pp(1), 2),
-    "dpmpp-3m": in_log_snr(dpm_solver_pp(1), 3),
+    "dpmpp-2m": in_log_snr(dpm_solver_pp(1), 2, dpm_solver),
+    "dpmpp-3m": in_log_snr(dpm_solver_pp(1), 3, dpm_solver),
     "dpmpp-3m-corrected": in_log_snr(dpm_solver_pp(2), 3),
     "res-2m": in_log_snr(res, 2),
     "res-3m": in_log_snr(res, 3),
@@ -311,6 +350,7 @@ MULTISTEP: dict[str, Formula] = {
     "deis-tab": in_levels(deis_tab),
     "deis-rhoab": in_levels(deis_rhoab),
     "ipndm": in_levels(ipndm),
+    "gradient-estimation": in_levels(gradient_estimation),
     "pndm": in_levels(pndm),
     "spndm": in_levels(spndm),
     "gframe-ab": in_levels(gframe_ab),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numtoolkit.problem.predictions import PREDICTIONS, convert, from_score, to_score
+from numtoolkit.errors import InputError
+from numtoolkit.problem.predictions import PREDICTIONS, convert, from_score, prediction, to_score
 from numtoolkit.problem.processes import EDM, PSLD, VP, CosineVP, RectifiedFlow
 
 TIMES = np.array([0.05, 0.4, 0.9])
@@ -54,3 +55,19 @@ def test_each_prediction_of_one_point_is_what_it_is_called(process):
         np.testing.assert_allclose(affine(to_score(name, process, TIMES), z, value), score, rtol=1e-9, atol=1e-9)
         for other, asked in known.items():
             np.testing.assert_allclose(affine(convert(name, other, process, TIMES), z, value), asked, 1e-8, 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("epsilon", "noise"), ("v_prediction", "velocity"), ("v-prediction", "velocity"), ("sample", "data"),
+     ("flow_prediction", "flow"), ("Noise", "noise"), ("noise_r", "noise-r")],
+)  # fmt: skip
+def test_predictions_are_found_by_their_names_in_diffusers(theirs, ours):
+    """prediction_type of its schedulers, read in either case and with _ for -."""
+    assert prediction(theirs) is PREDICTIONS[ours]
+
+
+def test_a_misspelt_prediction_of_diffusers_is_answered_with_the_nearest():
+    """Its names count among those that match."""
+    with pytest.raises(InputError, match="unknown prediction 'v_predicton'; did you mean v-prediction"):
+        prediction("v_predicton")

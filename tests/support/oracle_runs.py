@@ -30,6 +30,7 @@ BUDGETS = range(1, 40)  # among which one is looked for that reaches a place whi
 OTHER = {
     "c2": "1/3", "c3": "3/4", "r_1": "1/4", "r_2": "1/2", "shift": "1/30", "tau": "1/2", "eta": "1/2",
     "sigma_data": "3/4", "mean": "1/3", "churn": "1", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
+    "gamma": "5/4",
 }  # fmt: skip
 # Members of families, openings and endings, and parameters at which a term vanishes.
 FURTHER = """
@@ -49,7 +50,10 @@ sa-solver(2,tau=0) sa-solver(2,s_min=1/5,s_max=10)
 lambda-ddim-1(B=beta) lambda-ddim-2(B=time) lambda-ddim-1(B=optimal) lambda-ddim-2(B=optimal)
 gframe-ab(1) gframe-ab(3) gframe-ab(4) gframe-ab(5) gframe-ab(3,tau=1) gframe-ab(2,tau=1/2,opening=first,ending=lower)
 gframe-ab(3,opening=runge-kutta,ending=full) gframe-abm(1) gframe-abm(3) gframe-abm(5) gframe-abm(2,tau=1/2)
-gframe-abm(4,ending=lower) gframe-abm(2,ending=full) gframe-abm(2,ending=ddim)
+gframe-ab(3,tau=1,opening=runge-kutta) gframe-abm(4,ending=lower) gframe-abm(2,ending=full) gframe-abm(2,ending=ddim)
+dpmpp-2m(frozen=noise) dpmpp-3m(frozen=noise,ending=lower) exp-adams(2,frozen=noise) exp-adams(4,frozen=noise)
+gradient-estimation(gamma=1) gradient-estimation(ending=zero) dpmpp-2s-ancestral(eta=0) er-sde(1) er-sde(2)
+seeds-2(frozen=data) seeds-3(frozen=data) seeds-3(ending=lower) sde-dpmpp-2m(solver=heun) sde-dpmpp-3m(ending=ddim)
 iia-ddim(one) iia-ddim(guided) biia-edm(0) biia-edm(2) biia-edm(3) iia-edm(0) iia-edm(2) iia-edm(3)
 """.split()
 
