@@ -324,8 +324,10 @@ def _value(value: Any, kind: Any, what: str) -> Any:
     return value
 
 
-def _check(schemes: Sequence[str], process: str, law: str = "", grid: str = "", repeated: bool = False) -> None:
-    """Read every specification once; schemes may be `repeated`."""
+def _check(
+    schemes: Sequence[str], process: str, law: str | None = None, grid: str | None = None, repeated: bool = False
+) -> None:
+    """Read every specification once, where there is one; schemes may be `repeated`."""
     if not schemes:
         raise InputError("there are no schemes; name at least one.")
     chosen = [scheme_of(text) for text in schemes]
@@ -334,9 +336,9 @@ def _check(schemes: Sequence[str], process: str, law: str = "", grid: str = "", 
     if process:
         for scheme in chosen:
             problem_of(scheme, process_of(process))
-    if grid:
+    if grid is not None:
         grid_of(grid, process_of(process), 8)
-    if law:
+    if law is not None:
         law_of(law)
 
 
