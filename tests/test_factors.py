@@ -1,9 +1,9 @@
-"""Factors of covariances, and which library an array is of."""
+"""Small blocks and factors of covariances, what is remembered, and which library an array is of."""
 
 import numpy as np
 import pytest
 
-from numtoolkit.arrays import host, library, lower_factor, principal_factor
+from numtoolkit.arrays import cholesky, host, inverse, library, lower_factor, principal_factor, remembered
 from numtoolkit.errors import InputError, whole
 
 SINGULAR = np.array([[[4.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 9.0]], [[0.0, 0.0], [0.0, 0.0]]])
@@ -54,3 +54,39 @@ def test_what_is_no_whole_number_in_its_bounds_is_refused_by_name_and_value(valu
     assert whole("batch", np.int64(10), 1, 10) == 10
     with pytest.raises(InputError, match=f"^batch = {value!r} is no whole number from 1 to 10; give one.$"):
         whole("batch", value, 1, 10)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_small_blocks_are_inverted_as_numpy_inverts_them(k):
+    """To a hundred roundings of well-conditioned blocks; what is singular is refused in the same way."""
+    blocks = np.eye(k) + 0.2 * np.random.default_rng(0).standard_normal((50, k, k))
+    np.testing.assert_allclose(inverse(blocks), np.linalg.inv(blocks), rtol=0, atol=1e-14)
+    blocks[7] = 0
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse(blocks)
+
+
+def test_cholesky_refuses_what_is_not_positive_definite():
+    """A singular block, one with a negative variance, one that is not a number: any of them, as numpy does."""
+    for block in (SINGULAR[0], -np.eye(2), np.full((2, 2), np.nan)):
+        with pytest.raises(np.linalg.LinAlgError):
+            cholesky(np.stack([np.eye(2), block]))
+
+
+def test_what_is_remembered_is_found_by_the_object_and_the_values_of_the_times():
+    """A changed array and an equal object are asked anew, the same values are not; answers cannot be changed."""
+    asked = []
+
+    @remembered
+    def double(own, t):
+        asked.append(own)
+        return 2 * t
+
+    one, other, t = [1], [1], np.array([1.0, 2.0])
+    assert double(one, t) is double(one, t.copy())
+    t[0] = 3.0
+    assert double(one, t)[0] == 6.0
+    assert double(other, t)[0] == 6.0
+    assert [own is one for own in asked] == [True, True, False]
+    with pytest.raises(ValueError, match="read-only"):
+        double(one, t)[0] = 0.0

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from numtoolkit.arrays import Floats as Floats
-from numtoolkit.arrays import inverse
+from numtoolkit.arrays import inverse, remembered
 from numtoolkit.errors import InputError
 
 
@@ -109,6 +109,7 @@ class Process(ABC):
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.init and getattr(self, f.name) != f.default}  # type: ignore[arg-type]
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in given.items())})" if given else self.name
 
+    @remembered
     def level(self, t: Floats) -> Floats:
         """The effective noise level s: z_t is as informative about x_0 as x_0 + s n is, s = (e' Sigma^-1 e)^(-1/2)."""
         e, sigma = self.kernel(t)

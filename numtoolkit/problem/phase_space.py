@@ -14,6 +14,7 @@ from numtoolkit.phi_functions import phi
 from numtoolkit.problem.kinds import Floats, LinearBeta, PhaseSpaceProcess, in_range
 
 TERMS = 400  # of the series of theta: enough for every process that is not refused, 250 radians and t_min = 1e-6
+NOISE = 3e-16  # of the largest of these terms: those at the end that are below hold no digit, and most are
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ def _turning(process: PSLD, low: float) -> np.polynomial.Chebyshev:
 
     ends = np.log([low, process.T])
     rate = np.polynomial.Chebyshev.interpolate(per_log_time, TERMS, ends)
-    return rate.integ(k=2 * rate(ends[0]), lbnd=ends[0])
+    theta = rate.integ(k=2 * rate(ends[0]), lbnd=ends[0])
+    return theta.trim(NOISE * np.abs(theta.coef).max())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ collocated at the nodes of the quadrature.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import sqrt
 from typing import Any, NamedTuple, Protocol
@@ -44,18 +44,27 @@ FORWARD, FORWARD_RATE = op("F"), op("Q")
 Indices = NDArray[np.signedinteger]
 
 # Panels and Gauss points of a window. LONG: 1e-15 on every integrand of the catalogue over steps of up to 4 in log-SNR.
-# SHORT where the integral of L is at most GENTLE in every step, so that its flow is near 1, and the last two Legendre
-# coefficients of every operator are below RESOLVED of its largest value in the step.
+# SHORT in a step where the integral of L is at most GENTLE, so that its flow is near 1, and the last two Legendre
+# coefficients of every operator are below RESOLVED of its largest value.
 LONG, SHORT, GENTLE, RESOLVED = (4, 20), (1, 8), 0.25, 1e-11
 
 
 class Mesh(NamedTuple):
-    """Where a window is integrated: panels and points, times and abscissae (n, m), the clock weights du (n, m)."""
+    """Where a window is integrated: panels and points, times and abscissae (n, m), the clock weights du (n, m).
+
+    seen   operators that have been asked for at its nodes, (n, m, k, width)
+    """
 
     rule: tuple[int, int]
     t: Floats
     c: Floats
     du: Floats
+    seen: dict[Op, Floats]
+
+    def of(self, own: NDArray[np.bool_]) -> Mesh:
+        """That of some of the steps."""
+        seen = {X: values[own] for X, values in self.seen.items()}
+        return Mesh(self.rule, self.t[own], self.c[own], self.du[own], seen)
 
 
 class Parts(Protocol):
@@ -113,14 +122,16 @@ class Evaluator:
     """
 
     def __init__(self, equation: Equation, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
-        self.equation, self.symbols = equation, symbols
+        self.equation, self.symbols, self.grid, self.index = equation, symbols, t, index
         self.start, self.end = t[index], t[index + 1]
         self.u0 = equation.u(self.start)
         self.h = equation.u(self.end) - self.u0
         self.n, self.k = len(index), equation.process.blocks
-        self._meshes: dict[tuple[Entry | Op, ...], Mesh] = {}
+        self._meshes: dict[tuple[Entry, Entry, tuple[int, int]], Mesh] = {}
+        self._short: dict[tuple[Entry | Op, ...], NDArray[np.bool_]] = {}
+        self._parts: dict[bytes, Evaluator] = {}
         self._ordered: dict[tuple[Op, Entry, Entry, tuple[int, int]], tuple[Floats, Floats]] = {}
-        self._weighed: dict[tuple[Op, Op, Entry, Entry], tuple[Floats, Floats]] = {}
+        self._weighed: dict[tuple[Op, Op, Entry, Entry], Floats] = {}
 
     def scalar(self, entry: Entry) -> Floats:
         """A scalar entry, (n,)."""
@@ -246,7 +257,7 @@ class Evaluator:
         elif self._constant(entry.L):
             width = (self.scalar(entry.b) - self.scalar(entry.a)) * self.h
             return _exponential(width[:, None, None] * self._matrix(entry.L, self.start))
-        return self._ordered_flow(entry.L, entry.a, entry.b, self._mesh(entry.a, entry.b, entry.L))[1]
+        return self._integrated(entry, lambda mesh: self._ordered_flow(entry.L, entry.a, entry.b, mesh)[1], entry.L)
 
     # integrals
 
@@ -267,25 +278,51 @@ class Evaluator:
                 return closed[:, None, None]
         return self._quadrature(entry, weight)
 
-    def _mesh(self, a: Entry, b: Entry, L: Op, *others: Op) -> Mesh:
-        """The mesh of a window [a, b]: the short one if it resolves L, its flow and the other operators in every step.
+    def _integrated(self, entry: Flow | Int | Cov, on: Callable[[Mesh], Floats], L: Op, *others: Op) -> Floats:
+        """An entry by its value `on` a mesh: in each step the short one, if it resolves L, its flow and the others."""
+        short = self._resolved(entry.a, entry.b, L, *others)
+        if short.all() or not short.any():
+            return on(self._mesh(entry.a, entry.b, SHORT if short.all() else LONG))
+        first, second = (self._part(own, entry.a, entry.b)._value(entry) for own in (short, ~short))
+        value = np.empty((self.n, *first.shape[1:]))
+        value[short], value[~short] = first, second
+        return value
 
-        One step that it does not resolve makes that of all steps the long one.
-        """
-        if (a, b, L, *others) not in self._meshes:
-            mesh = self._nodes(a, b, SHORT)
-            values = [self._on(X, mesh) for X in (L, *others)]
-            gentle = (np.abs(values[0]).sum(axis=(1, 2)) <= GENTLE * SHORT[1]).all()
-            if not (gentle and all(map(_resolved, values))):
-                mesh = self._nodes(a, b, LONG)
-            self._meshes[a, b, L, *others] = mesh
-        return self._meshes[a, b, L, *others]
+    def _part(self, own: NDArray[np.bool_], a: Entry, b: Entry) -> Evaluator:
+        """The same for some of the steps, with what is known on the short mesh of the window [a, b]."""
+        if own.tobytes() not in self._parts:
+            symbols = {name: value[own] if np.ndim(value) else value for name, value in self.symbols.items()}
+            self._parts[own.tobytes()] = Evaluator(self.equation, self.grid, self.index[own], symbols)
+        part, key = self._parts[own.tobytes()], (a, b, SHORT)
+        if key not in part._meshes:
+            part._meshes[key] = self._meshes[key].of(own)
+        return part
+
+    def _resolved(self, a: Entry, b: Entry, L: Op, *others: Op) -> NDArray[np.bool_]:
+        """Whether the short mesh of a window is enough for a flow and for other operators, (n,)."""
+        if (a, b, L, *others) not in self._short:
+            mesh = self._mesh(a, b, SHORT)
+            values = [self._per_window(X, mesh).reshape(self.n, SHORT[1], -1) for X in (L, *others)]
+            gentle = np.abs(values[0]).sum(axis=(1, 2)) <= GENTLE * SHORT[1]
+            self._short[a, b, L, *others] = np.logical_and.reduce([gentle, *map(_resolved, values)])
+        return self._short[a, b, L, *others]
+
+    def _mesh(self, a: Entry, b: Entry, rule: tuple[int, int]) -> Mesh:
+        if (a, b, rule) not in self._meshes:
+            self._meshes[a, b, rule] = self._nodes(a, b, rule)
+        return self._meshes[a, b, rule]
 
     def _on(self, X: Op, mesh: Mesh) -> Floats:
-        """An operator at the points of a short mesh, per unit of the window, (n, points, k width)."""
-        points = mesh.rule[1]
-        weights = _collocation(points)[1]
-        return self._matrix(X, mesh.t.ravel(), points).reshape(self.n, points, -1) * (mesh.du / weights)[..., None]
+        """An operator at the nodes of a mesh, (n, m, k, width)."""
+        if X not in mesh.seen:
+            t = mesh.t
+            mesh.seen[X] = self._matrix(X, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, -1)
+        return mesh.seen[X]
+
+    def _per_window(self, X: Op, mesh: Mesh) -> Floats:
+        """The same per unit of the panel that a node lies in."""
+        panels, points = mesh.rule
+        return self._on(X, mesh) * (mesh.du / np.tile(_collocation(points)[1], panels))[..., None, None]
 
     def _nodes(self, a: Entry, b: Entry, rule: tuple[int, int]) -> Mesh:
         """Gauss points are placed in a clock in which the operators are smooth from the data to the prior."""
@@ -299,7 +336,7 @@ class Evaluator:
         t = smooth.t(problem, x0[:, None] + np.outer(x1 - x0, fraction))
         c = (problem.u(t.ravel()).reshape(t.shape) - self.u0[:, None]) / self.h[:, None]
         du = np.outer(x1 - x0, np.tile(_collocation(points)[1], panels) / panels) * smooth.rate(problem, t)
-        return Mesh(rule, t, c, du / problem.rate(t.ravel()).reshape(t.shape))
+        return Mesh(rule, t, c, du / problem.rate(t.ravel()).reshape(t.shape), {})
 
     def _flow_to_end(self, L: Op, a: Entry, b: Entry, mesh: Mesh) -> Floats:
         """Flow from the nodes of the window [a, b] to its end, (n, m, k, k)."""
@@ -324,10 +361,7 @@ class Evaluator:
             panels, points = mesh.rule
             _, weights, B = _collocation(points)
             shape = (self.n, panels, points, self.k, self.k)
-            M = (
-                self._matrix(L, mesh.t.ravel(), mesh.t.shape[1]).reshape(shape)
-                * (mesh.du.reshape(shape[:3]) / weights)[..., None, None]
-            )
+            M = self._per_window(L, mesh).reshape(shape)
             nodes, whole = np.empty(shape), np.broadcast_to(np.eye(self.k), (self.n, self.k, self.k))
             for panel in reversed(range(panels)):
                 own = M[:, panel]
@@ -341,14 +375,15 @@ class Evaluator:
 
     def _quadrature(self, entry: Int, weight: list[Floats]) -> Floats:
         key = entry.L, entry.N, entry.a, entry.b
-        if key not in self._weighed:
-            mesh = self._mesh(entry.a, entry.b, entry.L, entry.N)
-            t = mesh.t
-            forcing = self._matrix(entry.N, t.ravel(), t.shape[1]).reshape(*t.shape, self.k, -1)
-            flow = self._flow_to_end(entry.L, entry.a, entry.b, mesh)
-            self._weighed[key] = mesh.c, mesh.du[:, :, None, None] * (flow @ forcing)
-        c, moved = self._weighed[key]
-        return np.einsum("nm,nmiq->niq", sum(w[:, None] * c**j for j, w in enumerate(weight)), moved)
+
+        def on(mesh: Mesh) -> Floats:
+            if key not in self._weighed:
+                flow = self._flow_to_end(entry.L, entry.a, entry.b, mesh)
+                self._weighed[key] = mesh.du[:, :, None, None] * (flow @ self._on(entry.N, mesh))
+            weights = sum(w[:, None] * mesh.c**j for j, w in enumerate(weight))
+            return np.einsum("nm,nmiq->niq", weights, self._weighed[key])
+
+        return self._integrated(entry, on, entry.L, entry.N)
 
     def _cov(self, entry: Cov) -> Floats:
         if self.equation.scalar is None:
@@ -360,10 +395,12 @@ class Evaluator:
             closed = self._closed_covariance(entry)
             if closed is not None:
                 return closed[:, None, None]
-        mesh = self._mesh(entry.a, entry.b, entry.L, entry.G)
-        flow = self._flow_to_end(entry.L, entry.a, entry.b, mesh)
-        rate = self._matrix(entry.G, mesh.t.ravel(), mesh.t.shape[1]).reshape(*mesh.t.shape, self.k, self.k)
-        return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(mesh.du), flow, rate, flow, optimize=True)
+
+        def on(mesh: Mesh) -> Floats:
+            flow, rate = self._flow_to_end(entry.L, entry.a, entry.b, mesh), self._on(entry.G, mesh)
+            return np.einsum("nm,nmij,nmjk,nmlk->nil", np.abs(mesh.du), flow, rate, flow, optimize=True)
+
+        return self._integrated(entry, on, entry.L, entry.G)
 
     def _closed_covariance(self, entry: Cov) -> Floats | None:
         window = self._window(entry.a, entry.b)
@@ -372,10 +409,10 @@ class Evaluator:
         return self.problem.frozen.covariance(window) if (entry.L, entry.G) == (LINEAR, RATE) else None
 
 
-def _resolved(values: Floats) -> bool:
-    """Whether the last two Legendre coefficients of what has these values (n, points, .) are below RESOLVED of them."""
+def _resolved(values: Floats) -> NDArray[np.bool_]:
+    """Whether the last two Legendre coefficients of what has these values (n, points, .) are below RESOLVED, (n,)."""
     last, size = np.abs(_last_legendre(values.shape[1]) @ values), np.abs(values).max(axis=(1, 2), keepdims=True)
-    return bool((last <= RESOLVED * size).all())
+    return np.asarray((last <= RESOLVED * size).all(axis=(1, 2)))
 
 
 @cache

@@ -333,12 +333,18 @@ def _conversion(item: Eval, step: Step, problem: Problem, network: Prediction, t
 def _affine(scheme: Scheme, name: str, terms: Terms, times: Floats, index: Indices) -> list[Instruction]:
     for source, blocks in terms.items():
         _check_finite(scheme, f"{name} <- {source}", blocks, times, index)
-    columns = [
-        [(source, block) if any(map(any, block)) else None for block in _floats(blocks)]
-        for source, blocks in terms.items()
-    ]
+    columns = [_pairs(source, blocks) for source, blocks in terms.items()]
     rows = zip(*columns, strict=True) if columns else [()] * len(index)
     return [Affine(name, tuple(filter(None, row))) for row in rows]
+
+
+def _pairs(source: str, blocks: Floats) -> list[tuple[str, Block] | None]:
+    """The terms of a source, one a step: None where the block is 0, one object where all are the same."""
+    once = bool((blocks == blocks[0]).all())
+    own = blocks[:1] if once else blocks
+    kept = np.any(own, axis=(1, 2))
+    pairs = [(source, block) if nonzero else None for block, nonzero in zip(_floats(own), kept.tolist(), strict=True)]
+    return pairs * len(blocks) if once else pairs
 
 
 def _floats(blocks: Floats) -> list[Block]:

@@ -21,20 +21,21 @@ def test_blocks(benchmark):
     benchmark(lambda: (blocks @ blocks).tolist())
 
 
+@pytest.mark.parametrize("rule", ["quadratic", "uniform"])
 @pytest.mark.parametrize(
     ("text", "name"),
     [
         ("ddim", "edm"),
-        ("unipc(3)", "vp"),
-        ("deis-tab", "vp"),
-        ("gddim(3)", "psld"),
-        ("gframe-abm(2)", "psld"),
+        ("rk4", "vp"),
+        ("deis-tab", "vp-cosine"),
         ("conjugate-optimal", "psld"),
-        ("lambda-ddim-1(skip=mm)", "psld"),
+        ("gddim-pc", "psld"),
+        ("cvv", "psld"),
+        ("gframe-abm", "psld"),
     ],
 )
-def test_lowering(benchmark, text, name):
-    """Closed forms, quadratures, time-ordered flows and choices per step."""
+def test_lowering(benchmark, text, name, rule):
+    """Closed forms, many rows, quadratures, choices per step, time-ordered flows; with steps that need a long mesh."""
     own, law = scheme(text), process(name)
-    times = grid("quadratic", law, STEPS)
+    times = grid(rule, law, STEPS)
     benchmark(lower, own, law, times)

@@ -126,7 +126,7 @@ def test_coefficients_that_are_quadratures_keep_some_digits_over_the_jumps_of_a_
     times = grid("uniform", own, 20)
     for name, digits in (("deis-tab", 2e-5), ("conjugate-optimal", 1e-7)):
         found = [canonical(lower(nt.scheme(name), own, times, "noise"))]
-        monkeypatch.setattr(evaluator, "PANELS", 400)
+        monkeypatch.setattr(evaluator, "LONG", (400, 20))
         found.append(canonical(lower(nt.scheme(name), own, times, "noise")))
         monkeypatch.undo()
         assert found[0].gap(found[1]) < digits
