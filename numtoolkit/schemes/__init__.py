@@ -110,7 +110,7 @@ def names_in_use() -> dict[str, str]:
 def scheme(text: str | Spec | Scheme) -> Scheme:
     """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
 
-    Names are read in either case, with _ for -, and so are those of `names_in_use`, with k-diffusion's sample_ or not.
+    Names are read in either case, with _ for -, and those of `names_in_use` too; k-diffusion's sample_ may stand before.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients.
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
