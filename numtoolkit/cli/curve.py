@@ -50,7 +50,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
     from numtoolkit.measure import error_curve
-    from numtoolkit.measure.curves import metric_of
+    from numtoolkit.measure.curves import check_samples, metric_of
 
     process, law = process_of(arguments.process), law_of(arguments.law)
     chosen = schemes(listed(arguments.schemes, "--schemes"))
@@ -61,6 +61,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from numtoolkit.plots import check_figure
 
         check_figure(metric_of(scheme, law) for scheme in chosen)
+    if seeds is not None:
+        for scheme in chosen:
+            check_samples(scheme, law, len(seeds))
     records: list[Record] = []
     for scheme in progress(chosen, "measuring"):
         records += error_curve(scheme, process, law, arguments.grid, budgets, seeds)
