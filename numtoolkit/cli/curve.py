@@ -28,6 +28,7 @@ from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import ALIASES, PROCESSES, SCHEDULES
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import problem_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +62,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from numtoolkit.plots import check_figure
 
         check_figure(metric_of(scheme, law) for scheme in chosen)
-    if seeds is not None:
-        for scheme in chosen:
+    for scheme in chosen:
+        problem_of(scheme, process)
+        if seeds is not None:
             check_samples(scheme, law, len(seeds))
     records: list[Record] = []
     for scheme in progress(chosen, "measuring"):
