@@ -28,6 +28,7 @@ from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import ALIASES, PROCESSES, SCHEDULES
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import problem_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +51,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
     from numtoolkit.measure import error_curve
-    from numtoolkit.measure.curves import metric_of
+    from numtoolkit.measure.curves import check_samples, metric_of
 
     process, law = process_of(arguments.process), law_of(arguments.law)
     chosen = schemes(listed(arguments.schemes, "--schemes"))
@@ -61,6 +62,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from numtoolkit.plots import check_figure
 
         check_figure(metric_of(scheme, law) for scheme in chosen)
+    for scheme in chosen:
+        problem_of(scheme, process)
+        if seeds is not None:
+            check_samples(scheme, law, len(seeds))
     records: list[Record] = []
     for scheme in progress(chosen, "measuring"):
         records += error_curve(scheme, process, law, arguments.grid, budgets, seeds)

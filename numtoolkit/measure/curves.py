@@ -22,9 +22,9 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.laws import Gaussian, Law
-from numtoolkit.measure.distances import relative_rms, sliced_wasserstein
+from numtoolkit.measure.distances import GROUPS, relative_rms, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
 from numtoolkit.problem.grids import grid as grid_of
@@ -38,6 +38,7 @@ from numtoolkit.sampling.state import Origin, coloured, origin
 Record = dict[str, Any]
 Seeds = tuple[int, ...]
 SAMPLES = {"relative-rms": 64, "wasserstein2": 0, "sliced-wasserstein": 1024}  # of each metric, unless seeds are given
+FEWEST = {"relative-rms": 1, "wasserstein2": 0, "sliced-wasserstein": GROUPS}  # of each metric
 OVERFLOW = "the run left the finite numbers; give it more evaluations or a denser grid."
 
 
@@ -66,6 +67,7 @@ def error_curve(
     to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
     metric = metric_of(scheme, law)
     drawn = tuple(range(SAMPLES[metric]) if seeds is None else seeds)
+    check_samples(scheme, law, len(drawn))
     records = []
     for budget in nfe:
         record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metric}
@@ -90,6 +92,15 @@ def metric_of(scheme: Scheme, law: Law) -> str:
     if scheme.kind == "ode":
         return "relative-rms"
     return "wasserstein2" if isinstance(law, Gaussian) else "sliced-wasserstein"
+
+
+def check_samples(scheme: Scheme, law: Law, count: int) -> None:
+    """Refuse, before anything is computed, a count of samples that is too small for the metric of a scheme on a law."""
+    metric = metric_of(scheme, law)
+    if count < FEWEST[metric]:
+        raise InputError(
+            f"{counted(count, 'sample')} are too few for {metric} of {scheme.spec}; give {FEWEST[metric]}."
+        )
 
 
 def _measured(metric: str, program: Program, law: Law, seeds: Seeds) -> Record:

@@ -23,7 +23,7 @@ from numtoolkit.errors import InputError, StorageError, brief, unknown, whole
 from numtoolkit.laws import Law, law_of
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.measure import stability
-from numtoolkit.measure.curves import metric_of
+from numtoolkit.measure.curves import check_samples, metric_of
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
@@ -149,6 +149,8 @@ class Curve(_Question):
         for slope in self.slopes:
             whole("slopes", slope, 0, STEEPEST)
         chosen, law = [scheme_of(text) for text in self.schemes], law_of(self.law)
+        for scheme in chosen if self.samples else ():
+            check_samples(scheme, law, self.samples)
         plots.check_figure([f"{metric_of(s, law)} {x}" for s in chosen for x in self.show])
         _check_any_runs(chosen, process_of(self.process), self.grid, self.nfe)
 

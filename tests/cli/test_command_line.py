@@ -95,6 +95,7 @@ BAD = [
     ("curve {curve} --seeds 5-2", "--seeds 5-2 runs backwards; write 2-5"),
     ("curve {curve} --seeds 0-99999999999", "give fewer at once"),
     ("curve {curve} --samples 0", "--samples 0 is out of range"),
+    ("curve {curve} --samples 19 --schemes ddim,em", "19 samples are too few for sliced-wasserstein of em; give 20"),
     ("curve {curve} --seeds 0-9 --samples 3", "not allowed with argument"),
     ("curve {curve} --out {tmp}/x.txt", "ends in .txt; end it in .json, .csv, .png"),
     ("curve {curve} --out {tmp}/file/x.png", "cannot use the folder"),

@@ -231,6 +231,20 @@ def test_a_picture_that_could_not_be_drawn_is_refused_before_the_work(run, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "wrong", [["--schemes", "ddim,rvv"], ["--schemes", "ddim,em", "--law", "ring", "--samples", "5"]]
+)
+def test_what_one_scheme_cannot_do_is_said_before_others_are_measured(run, monkeypatch, wrong):
+    """A process it is not defined on, or too few samples for its metric, costs no work of the schemes before it."""
+
+    def measure(*arguments):
+        raise AssertionError
+
+    monkeypatch.setattr("numtoolkit.measure.error_curve", measure)
+    code, out, err = run(*CURVE, "--nfe", "6", *wrong)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
 def test_a_reader_that_leaves_is_no_failed_claim(tmp_path):
     """Files are there all the same."""
     words = [*CURVE, "--schemes", "ddim", "--nfe", "5", "--json", "--out", tmp_path / "x.json"]

@@ -60,6 +60,7 @@ panels = [{ scheme = "unipc(2)", grid = "log-snr" }, { scheme = "heun-edm", grid
 
 
 NINE = '["euler", "ddim", "res-2s", "res-2m", "dpmpp-2m", "dpmpp-2s", "heun-edm", "unipc", "etd3rk"]'
+FEW = CURVE.replace("gaussian", "ring").replace("res-2s", "em")
 NOWHERE = (
     CURVE.replace("edm", "psld").replace("rho(7)", "quadratic(zero=1)").replace('"euler", "res-2s"', '"gframe-ab"')
 )
@@ -202,6 +203,7 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (CURVE.replace('["euler", "res-2s"]', NINE), "9 curves of one panel cannot be read; give 1 to 8"),
         (CURVE.replace('["euler", "res-2s"]', '["euler", "euler"]'), "schemes holds euler twice"),
         (CURVE + "samples = -5", "samples = -5 is no whole number from 0 to"),
+        (FEW + "samples = 19", "19 samples are too few for sliced-wasserstein of em; give 20"),
         (CURVE + "samples = 100000000", "samples = 100000000 is no whole number"),
         (CURVE + "show = []", "show is an empty list"),
         (CURVE + "slopes = [1, -1]", "slopes = -1 is no whole number from 0 to 20"),
