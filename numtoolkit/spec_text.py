@@ -98,9 +98,7 @@ def hyphened(name: str) -> str:
 
 
 def parse(text: str | Spec) -> Spec:
-    """A Spec from text such as "mixture(dim=8, components=16, seed=0)"; a Spec as it is.
-
-    The name is read in either case, and with _ for -.
+    """A Spec from text such as "mixture(dim=8, components=16, seed=0)", the name in either case; a Spec as it is.
 
     raises   InputError, quoting the text, for anything outside the grammar
     """
@@ -123,7 +121,7 @@ def parse(text: str | Spec) -> Spec:
             raise InputError(f"in {_quoted(text)} the unnamed value {_quoted(part)} follows a named one; name it too.")
         else:
             positional.append(_value(part, text))
-    return Spec(hyphened(match.group(1)), tuple(positional), tuple(named))
+    return Spec(match.group(1).lower(), tuple(positional), tuple(named))
 
 
 def split(text: str) -> list[str]:

@@ -76,11 +76,10 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -
     return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
 
 
-def _falling(problem: Problem, t: Floats, index: Indices) -> tuple[Floats, Floats]:
-    """Noise levels at start and end of steps, (n,) each; a step to level 0 takes no quantity, and some finite one."""
+def _levels(problem: Problem, t: Floats, index: Indices) -> tuple[Floats, Floats]:
+    """The noise levels at the start and end of steps, (n,) each."""
     level = problem.process.level(t)
-    s, end = level[index], level[index + 1]
-    return s, np.where(end > 0, end, s / 2)
+    return level[index], level[index + 1]
 
 
 def brownian_share(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
@@ -92,7 +91,7 @@ def brownian_share(problem: Problem, t: Floats, index: Indices, values: Values) 
 
     problem, t, index, values   as every rule takes them
     """
-    s, end = _falling(problem, t, index)
+    s, end = _levels(problem, t, index)
     stage = s ** (1 - float(values["c2"])) * end ** float(values["c2"])
     return np.asarray(stage / end * np.sqrt((s + end) / (s + stage)), dtype=np.float64)
 
@@ -107,7 +106,7 @@ def extended_abscissa(problem: Problem, t: Floats, index: Indices, values: Value
 
     problem, t, index, values   as every rule takes them
     """
-    s, end = _falling(problem, t, index)
+    s, end = _levels(problem, t, index)
     down, u = problem.process.time_of_level(s * np.exp(_log_scale(end) - _log_scale(s))), problem.u(t)
     return np.asarray((problem.u(down) - u[index]) / (u[index + 1] - u[index]), dtype=np.float64)
 
@@ -123,7 +122,7 @@ def _extended_mean(power: int) -> Rule:
     """
 
     def rule(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
-        s, end = (level[:, None] for level in _falling(problem, t, index))
+        s, end = (level[:, None] for level in _levels(problem, t, index))
         width = np.log(s / end) / 2
         at = end * np.exp(width * (1 + _NODES))
         g = np.expm1(_log_scale(end) - _log_scale(at)) / np.expm1(_log_scale(end) - _log_scale(s))

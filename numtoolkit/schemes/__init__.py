@@ -27,7 +27,7 @@ from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIA
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stochastic import STOCHASTIC
-from numtoolkit.spec_text import Spec, parse
+from numtoolkit.spec_text import Spec, hyphened, parse
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
@@ -110,7 +110,8 @@ def names_in_use() -> dict[str, str]:
 def scheme(text: str | Spec | Scheme) -> Scheme:
     """A scheme from its name with optional parameters: "res-2s(c2=1/3)", "unipc(2, variant=bh1)", "roba(lambda_s=2)".
 
-    Names are read in either case, with _ for -, and those of `names_in_use` too; k-diffusion's sample_ may stand before.
+    Names, and those of `names_in_use` too, are read in either case and with _ for -; sample_ of k-diffusion may come
+    first.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients.
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
@@ -120,8 +121,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         return text
     if isinstance(text, str) and text.endswith(".json"):
         return _of_file(text)
-    spec = parse(text)
-    names = _by_name()
+    spec, names = parse(text), _by_name()
+    spec = replace(spec, name=hyphened(spec.name))
     if spec.name.startswith(SAMPLER) and spec.name not in SPECIAL:
         spec = replace(spec, name=spec.name.removeprefix(SAMPLER))
     name = spec.name

@@ -121,10 +121,12 @@ def exp_adams(k: int = 4, *, frozen: str = "data", opening: str = "raised", endi
     opening, ending   as in `numtoolkit.declare.runs`
     """
     check_declared("exp-adams", k, 6)
-    source = "Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969"
-    steps, claims = multistep(adams_weights, k, opening, ending), Claims(k, k, k, k)
-    if frozen == "noise":
-        source, claims = "arXiv:2204.13902 eqs. 14-15 with polynomials in log rho", Claims(classical=k)
+    check_choice("exp-adams", "frozen", frozen, FORMS)
+    source, claims = {
+        "data": ("Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969", Claims(k, k, k, k)),
+        "noise": ("arXiv:2204.13902 eqs. 14-15 with polynomials in log rho", Claims(classical=k)),
+    }[frozen]
+    steps = multistep(adams_weights, k, opening, ending)
     scheme = in_log_snr("exp-adams", steps, claims, source, frozen=frozen)
     return scheme.with_structure(str(k), **structure(frozen=(frozen, "data")), **ends(opening, ending))
 

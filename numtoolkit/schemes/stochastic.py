@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import ZERO, Entry, adams, covariance, flow, number, phi, symbol
+from numtoolkit.declare.entries import ONE, ZERO, Entry, adams, covariance, flow, number, phi, symbol
 from numtoolkit.declare.forms import ancestral, check_declared, combine, evaluate, history, noisy, tableau, written
 from numtoolkit.declare.runs import (
     BEFORE_ZERO,
@@ -167,11 +167,13 @@ def reverse_sde(
     source: str,
     aliases: tuple[str, ...] = (),
     params: tuple[Param, ...] = (),
+    tau: Entry = ONE,
 ) -> Scheme:
     """A run of the flow made one of the reverse SDE, with exact noise; a step to t = 0 is DDIM's and ends without it.
 
     name, claims, source, aliases   of the scheme
     flow, frozen, params            steps of the probability flow, what they hold fixed, and their parameters
+    tau                             of the SDE, 1 or a parameter
     """
     check_choice(name, "frozen", frozen, FORMS)
     steps = noisy(flow)
@@ -184,8 +186,8 @@ def reverse_sde(
         frozen=frozen,
         clock="log-snr",
         kinds="scalar",
-        tau=1,
-        reference=number(1),
+        tau=tau,
+        reference=tau**2,
         params=params,
         claims=claims,
         aliases=aliases,
@@ -278,6 +280,7 @@ DPMPP_SDE = Scheme(
 def sde_dpmpp_2m(*, solver: str = "midpoint", ending: str = "full") -> Scheme:
     """SDE-DPM-Solver++(2M).
 
+    The eta of k-diffusion is tau^2.
     solver   midpoint: half a difference quotient; heun: its integral, as in variation of constants (k-diffusion's)
     ending   as in `numtoolkit.declare.runs`
     """
@@ -288,7 +291,9 @@ def sde_dpmpp_2m(*, solver: str = "midpoint", ending: str = "full") -> Scheme:
         "data",
         Claims(sde_weak=2),
         "arXiv:2211.01095 appendix B, SDE-DPM-Solver++(2M)",
-        aliases=("sde-dpm-solver++2m", "dpmpp-2m-sde"),
+        ("sde-dpm-solver++2m", "dpmpp-2m-sde"),
+        (TAU,),
+        symbol("tau"),
     )
     return scheme.with_structure(**structure(solver=(solver, "midpoint")), **ends("raised", ending))
 
@@ -297,12 +302,14 @@ def sde_dpmpp_2m(*, solver: str = "midpoint", ending: str = "full") -> Scheme:
 def sde_dpmpp_3m(*, ending: str = "full") -> Scheme:
     """SDE-DPM-Solver++(3M) of k-diffusion: its second step is that of solver = heun, its others those of dpmpp-3m.
 
+    The eta of k-diffusion is tau^2.
     ending   as in `numtoolkit.declare.runs`
     """
     steps = multistep(lambda q: adams_weights(q) if q < 3 else solver_weights(1)(q), 3, ending=ending)
     source = "k-diffusion, of arXiv:2211.01095 in multistep order 3"
     claims = Claims(sde_weak=3, refuted=("sde_weak",))
-    scheme = reverse_sde("sde-dpmpp-3m", steps, "data", claims, source, aliases=("dpmpp-3m-sde",))
+    aliases = ("dpmpp-3m-sde",)
+    scheme = reverse_sde("sde-dpmpp-3m", steps, "data", claims, source, aliases, (TAU,), symbol("tau"))
     return scheme.with_structure(**ends("raised", ending))
 
 

@@ -312,5 +312,6 @@ def test_spans_are_read_back(seeds):
 def test_a_specification_that_says_less_is_another_one(tmp_path):
     """What the folder knows of its samples and the run does not is named."""
     fill(tmp_path, [0])
-    with pytest.raises(StorageError, match="holds samples with nfe 10, not None"):
-        SampleFolder.open(tmp_path, {"scheme": "ddim"}, {})
+    less = SampleFolder.open(tmp_path, {"scheme": "ddim"}, {}, (2,), "float64")
+    with pytest.raises(StorageError, match="holds samples with nfe 10, not None"), less:
+        pass

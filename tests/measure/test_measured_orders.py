@@ -237,8 +237,8 @@ CHURNED = {"churn": Fraction(3), "cap": Fraction(2), "s_min": Fraction(0), "s_ma
 
 
 # What is measured beyond what is derived. Proofs know tau^2 = d - 1 of er-sde's steps to first order only. What it
-# lacks of its noise scale's is of size d (d - 1) h L/2 and makes up for what they miss, as in the noise level frozen data move the
-# state on straight lines, L' + L^2 = 0. Letters say nothing of that.
+# lacks of that of its noise scale is of size d (d - 1) h L/2 and makes up for what they miss, as in the noise level
+# frozen data move the state on straight lines, L' + L^2 = 0. Letters say nothing of that.
 ABOVE = {"er-sde": 1}
 
 

@@ -18,11 +18,13 @@ ASKED = {
     "exponential, one step": "ddim res-2s res-3s dpmpp-2s dpmpp-3s dpm-solver-2 dpm-solver-3 etd3rk etd4rk krogstad-4 "
     "strehmel-weiner-4 hochbruck-ostermann-4 lawson-2 lawson-4 etd2rk",
     "exponential, multistep": "res-2m res-3m dpmpp-2m dpmpp-3m dpmpp-3m-corrected exp-adams(k=4) deis-tab(k=2) "
-    "deis-rhoab(k=2) ipndm(k=3) ipndm-v(k=3) pndm spndm unipc(p=3,variant=bh1)",
+    "deis-rhoab(k=2) ipndm(k=3) ipndm-v(k=3) pndm spndm unipc(p=3,variant=bh1) DPM-Solver-2M DPM-Solver-3M "
+    "exp-adams(k=3,frozen=noise) gradient-estimation(gamma=2)",
     "Runge-Kutta and multistep in sigma": "heun-edm dpm2-karras rk4 lms(k=3) euler-churn heun-edm-churn dpm2-churn "
     "euler-ancestral dpm2-ancestral",
     "stochastic, image space": "res-2s-churn res-2m-ancestral DDPM SDE-DPM-Solver++1 SDE-DPM-Solver++2M SEEDS-1 "
-    "SA-Solver(tau=1/2)",
+    "SA-Solver(tau=1/2) SEEDS-2 SEEDS-3 seeds-2(frozen=data) dpmpp-sde dpmpp-2s-ancestral(eta=1/2) "
+    "dpmpp-2m-sde(tau=1/2) sde-dpmpp-2m(solver=heun) dpmpp-3m-sde er-sde(k=2)",
     "Gaussian frame": "gframe-ab(k=3) gframe-abm(k=3) gframe-ab(2,sigma_data=1,mean=1/3,tau=1)",
     "fitted": "iia-ddim(one) iia-ddim(two) iia-ddim(guided) biia-edm(r=1) iia-edm(r=1) biia-edm iia-edm iia-spndm "
     "iia-ipndm iia-dpmpp-2m gauss-fit-2m",

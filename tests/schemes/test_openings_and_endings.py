@@ -181,7 +181,7 @@ def test_a_run_that_has_no_step_to_zero_refuses_such_grids(name):
         lower(scheme(name), EDM(), grid("rho(7, zero=1)", EDM(), 6))
 
 
-@pytest.mark.parametrize("last", ["1/3", "1/2"], ids=["between", "to an abscissa of others"])
+@pytest.mark.parametrize("last", ["1/3", "1/2"], ids=["between", "taken"])
 def test_a_step_whose_rows_turn_back_takes_no_noise(last):
     """After a row at 2/3: what is drawn up to there is no noise of a row that ends before."""
     nodes = [0, "1/2", "2/3", last]

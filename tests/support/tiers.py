@@ -8,8 +8,8 @@ import pytest
 # A scheme of every family and of every structure that a promise may turn on: stages, history, a word, a reused
 # evaluation, each kind of step beside the inner one, noise, quantities of the grid, fitted coefficients.
 SAMPLE = frozenset(
-    "heun em ddim res-2s etd3rk heun-edm heun-edm-churn dpmpp-2m unipc ipndm res-2m-ancestral sde-dpmpp-2m rvv sscs "
-    "lambda-ddim-1 cse gddim-pc gframe-ab iia-ddim".split()
+    "heun em ddim res-2s etd3rk heun-edm heun-edm-churn dpmpp-2m unipc ipndm res-2m-ancestral seeds-2 "
+    "sde-dpmpp-2m rvv sscs lambda-ddim-1 cse gddim-pc gframe-ab iia-ddim".split()
 )
 Case = type(pytest.param())
 

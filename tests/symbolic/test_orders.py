@@ -34,7 +34,7 @@ def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
     for member in catalogue():
         verdict = verify(member)
         assert verdict.ok, verdict
-        refuted = {name for name, own in verdict.claimed.items() if own is not None and verdict.derived[name] != own}
+        refuted = {name for name, own in verdict.claimed.items() if own is not None and verdict.derived[name] < own}
         assert refuted == set(member.claims.refuted), verdict
 
 
