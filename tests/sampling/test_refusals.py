@@ -110,7 +110,7 @@ def test_a_run_refuses_in_one_sentence_what_cannot_be_used(network, own, keyword
     ("make", "names"),
     [
         (lambda: Network(3, "data"), ["int", "callable"]),
-        (lambda: Network(cubic, "nois"), ["'nois'", "noise"]),
+        (lambda: Network(cubic, "epsilo"), ["'epsilo'", "epsilon"]),
         (lambda: Network(cubic, "data", sees="obs"), ["'obs'", "observation"]),
         (lambda: Network(cubic, "noise", sees="observation"), ["observation", "'noise'"]),
         (lambda: Network.of(cubic), ["function", "numtoolkit.laws"]),
