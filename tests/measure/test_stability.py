@@ -288,12 +288,30 @@ def test_twelve_real_steps_of_the_frame_grow_as_the_stability_function_says(name
     assert obey(amplification(declared, linear), declared, SLOPES, moved)
 
 
+@pytest.mark.parametrize("tau", ["0", "1/2"])
 @pytest.mark.parametrize("frozen", ["data", "noise", "score"])
 @pytest.mark.parametrize("clock", ["log-snr", "noise-level", "time"])
-def test_twelve_real_steps_of_any_prediction_and_clock_grow_as_the_function_says(frozen: str, clock: str) -> None:
-    """Two-step Adams weights vary over the step; of data in the noise level their integral is a logarithm."""
-    own = Scheme("own", "test", "test", adams_bashforth(2), frozen=frozen, clock=clock, kinds="scalar")
-    program = lower(own, EDM(), np.exp(0.5 * np.arange(6.0, -9.0, -1)))
+def test_twelve_real_steps_of_any_prediction_and_clock_grow_as_the_function_says(
+    frozen: str, clock: str, tau: str
+) -> None:
+    """Two-step Adams weights vary over the step; of data in the noise level their integral is a logarithm.
+
+    A step of log-SNR is as long as 1 + tau^2 makes h L one half.
+    """
+    half = number(tau)
+    own = Scheme(
+        "own",
+        "test",
+        "test",
+        adams_bashforth(2),
+        frozen=frozen,
+        clock=clock,
+        kinds="scalar",
+        tau=half,
+        reference=half**2,
+    )
+    step = 0.5 / (1 + float(own.tau_value) ** 2)
+    program = lower(own, EDM(), np.exp(step * np.arange(6.0, -9.0, -1)))
     assert obey(amplification(own, -0.5), own, SLOPES / 2, states_of(program, lambda t: SLOPES))
 
 
