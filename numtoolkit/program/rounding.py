@@ -21,7 +21,7 @@ from numtoolkit.program.program import CONSTANT, Affine, Draw, Program, ProgramS
 from numtoolkit.program.walk import Walk, handed
 
 MOST_LOST = 100.0  # roundings: two digits of a dtype
-WORTH_SAYING = 1e-5  # of the size of the samples
+WORTH_SAYING = 5e-6  # of the size of the samples: what is measured is up to six times what is estimated
 FAR = 10.0  # sizes of the law: a run that ends beyond has left it, and a network that is not Gaussian brings it back
 
 
