@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import sqrt
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,9 @@ from numtoolkit.declare.entries import (
 from numtoolkit.errors import InputError
 from numtoolkit.phi_functions import covariance_integral, expm, matrix_window_integral
 from numtoolkit.problem.clocks import SMOOTH_OF
-from numtoolkit.problem.kinds import Floats, ScalarProcess
+from numtoolkit.problem.kinds import Floats
 from numtoolkit.problem.operators import forward_noise
-from numtoolkit.problem.problem import Frozen, Operator, Problem, Window
+from numtoolkit.problem.problem import Problem, Window
 
 LINEAR, FORCING, RATE = op("L"), op("N"), op("G")
 FORWARD, FORWARD_RATE = op("F"), op("Q")
@@ -67,53 +67,6 @@ class Mesh(NamedTuple):
         return Mesh(self.rule, self.t[own], self.c[own], self.du[own], seen)
 
 
-class Parts(Protocol):
-    """The state of an equation: its name, its number of blocks, and how they are called."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks a state has."""
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """A name for each block, as entries cut rows."""
-
-
-class Equation(Protocol):
-    """dz/du = L z + N e as an `Evaluator` asks for it: a `Problem`, or the test equation of stability.
-
-    Integrals whose operators are not fixed blocks are asked of a `Problem` alone.
-    """
-
-    @property
-    def process(self) -> Parts:
-        """What the state is made of."""
-
-    @property
-    def frozen(self) -> Frozen:
-        """What is held over a step."""
-
-    @property
-    def scalar(self) -> ScalarProcess | None:
-        """The process with closed forms, None where blocks are read as matrices."""
-
-    def u(self, t: Floats) -> Floats:
-        """The clock at times t (n,)."""
-
-    def t(self, u: Floats) -> Floats:
-        """Its inverse."""
-
-    def constant(self, operator: Operator) -> bool:
-        """Whether an operator is one fixed matrix in the clock."""
-
-    def operator(self, operator: Operator, t: Floats) -> Floats:
-        """An operator per unit of the clock at the times t (n,), (n, k, k) or (n, k, width)."""
-
-
 class Evaluator:
     """Reads entries for the steps `index` of the grid `t` (N + 1 process times, falling).
 
@@ -121,12 +74,12 @@ class Evaluator:
     (n, k, width); `scalar` as (n,).
     """
 
-    def __init__(self, equation: Equation, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
-        self.equation, self.symbols, self.grid, self.index = equation, symbols, t, index
+    def __init__(self, problem: Problem, t: Floats, index: Indices, symbols: Mapping[str, Any]) -> None:
+        self.problem, self.symbols, self.grid, self.index = problem, symbols, t, index
         self.start, self.end = t[index], t[index + 1]
-        self.u0 = equation.u(self.start)
-        self.h = equation.u(self.end) - self.u0
-        self.n, self.k = len(index), equation.process.blocks
+        self.u0 = problem.u(self.start)
+        self.h = problem.u(self.end) - self.u0
+        self.n, self.k = len(index), problem.process.blocks
         self._meshes: dict[tuple[Entry, Entry, tuple[int, int]], Mesh] = {}
         self._short: dict[tuple[Entry | Op, ...], NDArray[np.bool_]] = {}
         self._parts: dict[bytes, Evaluator] = {}
@@ -150,18 +103,8 @@ class Evaluator:
         times = np.where(at == 0, self.start, self.end)
         inner = (at != 0) & (at != 1)
         if inner.any():
-            times[inner] = self.equation.t((self.u0 + at * self.h)[inner])
+            times[inner] = self.problem.t((self.u0 + at * self.h)[inner])
         return times
-
-    @property
-    def problem(self) -> Problem:
-        """The equation as a problem on a process, where closed forms and quadrature need one.
-
-        raises   InputError on the test equation
-        """
-        if isinstance(self.equation, Problem):
-            return self.equation
-        raise InputError(f"the {self.equation.process.name} has fixed blocks alone; name a process instead.")
 
     def _block(self, value: Floats) -> Floats:
         return value[:, None, None] * np.eye(self.k) if value.ndim == 1 else value
@@ -215,7 +158,7 @@ class Evaluator:
         total: Any = 0.0
         for coefficient, operator, row in X.terms:
             factor = np.repeat(self.scalar(coefficient), each)[:, None, None]
-            total = total + factor * self._cut(self.equation.operator(operator, t), row)
+            total = total + factor * self._cut(self.problem.operator(operator, t), row)
         if isinstance(total, float):
             return np.zeros((len(t), self.k, self.k))
         return total
@@ -223,10 +166,10 @@ class Evaluator:
     def _cut(self, blocks: Floats, row: str) -> Floats:
         if not row:
             return blocks
-        rows = self.equation.process.rows
+        rows = self.problem.process.rows
         if row not in rows:
             raise InputError(
-                f"process {self.equation.process.name} has no state part {row!r}; it has {', '.join(rows)}."
+                f"process {self.problem.process.name} has no state part {row!r}; it has {', '.join(rows)}."
             )
         kept = np.zeros_like(blocks)
         i = rows.index(row)
@@ -234,7 +177,7 @@ class Evaluator:
         return kept
 
     def _constant(self, X: Op) -> bool:
-        return all(self.equation.constant(operator) for _, operator, _ in X.terms)
+        return all(self.problem.constant(operator) for _, operator, _ in X.terms)
 
     # flows
 
@@ -250,7 +193,7 @@ class Evaluator:
             return np.exp(total)
 
     def _flow(self, entry: Flow) -> Floats:
-        if self.equation.scalar is not None:
+        if self.problem.scalar is not None:
             closed = self._closed_flow(entry.L, self.time(entry.a), self.time(entry.b))
             if closed is not None:
                 return closed[:, None, None]
@@ -267,7 +210,7 @@ class Evaluator:
 
     def _int(self, entry: Int) -> Floats:
         weight = [self.scalar(w) for w in entry.weight]
-        if self.equation.scalar is None:
+        if self.problem.scalar is None:
             if self._constant(entry.L) and self._constant(entry.N):
                 h, a, b = self.h[:, None, None], self.scalar(entry.a), self.scalar(entry.b)
                 flow = matrix_window_integral(h * self._matrix(entry.L, self.start), a, b, weight)
@@ -292,7 +235,7 @@ class Evaluator:
         """The same for some of the steps, with what is known on the short mesh of the window [a, b]."""
         if own.tobytes() not in self._parts:
             symbols = {name: value[own] if np.ndim(value) else value for name, value in self.symbols.items()}
-            self._parts[own.tobytes()] = Evaluator(self.equation, self.grid, self.index[own], symbols)
+            self._parts[own.tobytes()] = Evaluator(self.problem, self.grid, self.index[own], symbols)
         part, key = self._parts[own.tobytes()], (a, b, SHORT)
         if key not in part._meshes:
             part._meshes[key] = self._meshes[key].of(own)
@@ -342,12 +285,12 @@ class Evaluator:
         """Flow from the nodes of the window [a, b] to its end, (n, m, k, k)."""
         t = mesh.t
         m, end = t.shape[1], self.time(b)
-        if self.equation.scalar is not None:
+        if self.problem.scalar is not None:
             closed = self._closed_flow(L, t.ravel(), np.repeat(end, m), m)
             return self._ordered_flow(L, a, b, mesh)[0] if closed is None else closed.reshape(self.n, m, 1, 1)
         if not self._constant(L):
             return self._ordered_flow(L, a, b, mesh)[0]
-        width = self.equation.u(np.repeat(end, m)) - self.equation.u(t.ravel())
+        width = self.problem.u(np.repeat(end, m)) - self.problem.u(t.ravel())
         fixed = np.repeat(self._matrix(L, self.start), m, axis=0)
         return _exponential(width[:, None, None] * fixed).reshape(self.n, m, self.k, self.k)
 
@@ -386,7 +329,7 @@ class Evaluator:
         return self._integrated(entry, on, entry.L, entry.N)
 
     def _cov(self, entry: Cov) -> Floats:
-        if self.equation.scalar is None:
+        if self.problem.scalar is None:
             if self._constant(entry.L) and self._constant(entry.G):
                 h, a, b = self.h[:, None, None], self.scalar(entry.a), self.scalar(entry.b)
                 L, G = h * self._matrix(entry.L, self.start), h * self._matrix(entry.G, self.start)

@@ -50,12 +50,11 @@ def beside_one(factor: Any, field: Field, row: str, scheme: str) -> Any:
     return beside
 
 
-def network(state: StateSeries, network_time: Any, order: int, field: Field, linear: bool = False) -> TreeSeries:
+def network(state: StateSeries, network_time: Any, order: int, field: Field) -> TreeSeries:
     """e(u_n + c h, Y) expanded about the step's start, for Y given as a series with coefficient 1 on the state.
 
     state         Y; network_time  the abscissa c that the network is told
     order, field  trees heavier than `order` are dropped; `field` holds the coefficients
-    linear        drop second and higher derivatives in the state (networks that are affine in it)
     """
     increments = sorted((term, c) for term, c in state.items() if term != STATE)
     partial: list[tuple[tuple[Term, ...], int, Any]] = [((), 0, field.number(1))]
@@ -65,8 +64,6 @@ def network(state: StateSeries, network_time: Any, order: int, field: Field, lin
         for children, used, value in partial:
             power = value
             for count in range(1, (order - used) // each + 1):
-                if linear and len(children) + count > 1:
-                    break
                 power = power * c / field.number(count)
                 grown.append((children + (term,) * count, used + each * count, power))
         partial += grown
@@ -101,10 +98,10 @@ def apply_to_network(series: Series, value: TreeSeries, order: int) -> StateSeri
 class Exact:
     """The exact solution's coefficients: the term of weight w at abscissa c has `coefficient * c^w`."""
 
-    def __init__(self, field: Field, L: Sequence[Jet], N: Sequence[Jet], order: int, linear: bool = False) -> None:
+    def __init__(self, field: Field, L: Sequence[Jet], N: Sequence[Jet], order: int) -> None:
         self.field, self.order = field, order
         one = field.number(1)
-        self._L, self._N, self._linear = L, N, linear
+        self._L, self._N = L, N
         self.terms: list[StateSeries] = [{STATE: one}]
         self.trees: list[TreeSeries] = [{(0, ()): one}]
         for w in range(1, order + 1):
@@ -138,7 +135,7 @@ class Exact:
         flat: StateSeries = {STATE: self.field.number(1)}
         for terms in self.terms[1 : w + 1]:
             flat |= terms
-        trees = network(flat, self.field.number(1), w, self.field, self._linear)
+        trees = network(flat, self.field.number(1), w, self.field)
         return {tree: value for tree, value in trees.items() if tree_weight(tree) == w}
 
 
