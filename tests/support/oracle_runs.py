@@ -172,7 +172,7 @@ def cases(own: Scheme, on: str) -> tuple[Case, ...]:
 @cache
 def places(own: Scheme, case: Case) -> frozenset[Place]:
     """The places whose steps a run takes."""
-    apart = _told_apart(own)
+    apart = told_apart(own)
     names = {id(step): at for at, step in apart.steps.places()}
     taken = {names[id(step)] for step in plan(apart, case.times, case.nfe)}
     if case.to_zero and own.steps.final_to_zero == own.steps.inner:  # which then stands for it
@@ -181,6 +181,6 @@ def places(own: Scheme, case: Case) -> frozenset[Place]:
 
 
 @cache
-def _told_apart(own: Scheme) -> Scheme:
+def told_apart(own: Scheme) -> Scheme:
     """The scheme with an object of its own for the step at every place, equal as some are."""
     return replace(own, steps=own.steps.map(lambda _, step: replace(step)))
