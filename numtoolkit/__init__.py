@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from numtoolkit.declare.steps import Steps
     from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
     from numtoolkit.laws import law_of
+    from numtoolkit.measure.curves import error_curve
     from numtoolkit.models.network import Network
+    from numtoolkit.plots import curve_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.program.walk import Stepper
@@ -46,6 +48,8 @@ __all__ = [
     "Steps",
     "StorageError",
     "catalogue",
+    "curve_figure",
+    "error_curve",
     "grid",
     "law_of",
     "linear_multistep",
@@ -77,6 +81,8 @@ _HOMES = {
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
     "catalogue": "numtoolkit.schemes",
+    "curve_figure": "numtoolkit.plots",
+    "error_curve": "numtoolkit.measure.curves",
     "grid": "numtoolkit.problem.grids",
     "law_of": "numtoolkit.laws",
     "linear_multistep": "numtoolkit.declare.forms",

@@ -130,15 +130,18 @@ NAMED: dict[str, Callable[..., Law]] = {
 }
 
 
-def law_of(text: str) -> Law:
+def law_of(text: str | Law) -> Law:
     """A law from its name with optional parameters, "mixture(dim=2, seed=1)", or from the path of an .npz file.
 
+    text     or a law, whatever has a denoiser, which comes back as it is
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
              StorageError for a file that cannot be used (see `numtoolkit.laws.files.load`)
     """
-    if text.endswith(".npz") or ("/" in text and "(" not in text):
+    if not isinstance(text, str) and callable(getattr(text, "denoise", None)):
+        return text
+    if isinstance(text, str) and (text.endswith(".npz") or ("/" in text and "(" not in text)):
         return load(text)
-    spec = parse(text)
+    spec = parse(text)  # type: ignore[arg-type]  # which refuses what is no text
     if spec.name not in NAMED:
         raise unknown("law", spec.name, [*NAMED, "PATH.npz"])
     make = NAMED[spec.name]

@@ -23,17 +23,19 @@ import numpy as np
 from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
-from numtoolkit.laws import Gaussian, Law
+from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.distances import GROUPS, relative_rms, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
+from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Program, lower, problem_of
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
 from numtoolkit.sampling.state import Origin, coloured, origin
+from numtoolkit.schemes import scheme as scheme_of
 
 Record = dict[str, Any]
 Seeds = tuple[int, ...]
@@ -43,9 +45,9 @@ OVERFLOW = "the run left the finite numbers; give it more evaluations or a dense
 
 
 def error_curve(
-    scheme: Scheme,
-    process: Process,
-    law: Law,
+    scheme: str | Scheme,
+    process: str | Process,
+    law: str | Law,
     grid: str | Sequence[float] | Floats,
     nfe: Iterable[int],
     seeds: Iterable[int] | None = None,
@@ -54,6 +56,7 @@ def error_curve(
 
     Of a stochastic scheme it is that of the law at the end, from a law at the start that is exact or nearly so: slopes
     are those of the order of the marginal (`sde_marginal`), not of the transition.
+    scheme, process, law   as objects or specifications, "ddim", "edm", "mixture(dim=2)"
     grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0. On one that rises, from the data to noise,
              runs start from the exact marginal at its first time
     seeds    one a sample; None is 0..63 against the exact flow, 0..1023 for sliced-wasserstein
@@ -61,8 +64,10 @@ def error_curve(
              whole steps do not, else null; median is null but for relative-rms; the fields of the interval beside it. A
              budget the scheme cannot spend, or whose run overflows, has error null and says `why`
     raises   InputError for a process the scheme is not declared on, and for a grid or law that cannot be used
-    cost     the exact flow once for all schemes and budgets of one process, law, pair of grid ends and seeds
+    cost     the exact flow once for all schemes and budgets of one process, law, pair of grid ends and seeds; a law is
+             that of another call where it is the same object
     """
+    scheme, process, law = scheme_of(scheme), process_of(process), law_of(law)
     problem_of(scheme, process)
     to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
     metric = metric_of(scheme, law)

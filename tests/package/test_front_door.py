@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+import numtoolkit as nt
 from tests.support.checkout import ROOT
 
 
@@ -17,6 +20,17 @@ def test_the_package_loads_its_names_when_they_are_asked_for():
     )
     run_ = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run_.stderr.endswith("AttributeError: module 'numtoolkit' has no attribute 'absent'\n")
+
+
+def test_names_are_taken_where_objects_are():
+    """An error curve of names is that of the objects they stand for; what is no law is refused by a sentence."""
+    names = "ddim", "edm", "mixture(dim=2)"
+    law = nt.law_of(names[2])
+    objects = nt.scheme(names[0]), nt.process(names[1]), law
+    assert nt.error_curve(*names, "rho(7)", [5], range(4)) == nt.error_curve(*objects, "rho(7)", [5], range(4))
+    assert nt.law_of(law) is law
+    with pytest.raises(nt.InputError, match="3 is a int; write NAME"):
+        nt.error_curve("ddim", "edm", 3, "rho(7)", [5])
 
 
 # Prints a line for every exported name that is a submodule's, or that another object holds once all modules are loaded.
