@@ -2,7 +2,7 @@
 
     from numtoolkit import Network, sample
     network = Network(model, predicts="noise", clock=lambda t: 1000 * t)
-    sample(network, "dpmpp-2m", process="vp", grid="log-snr", nfe=20, seeds=range(16), shape=(3, 32, 32)).samples
+    sample("dpmpp-2m", "vp", network, "log-snr", 20, seeds=range(16), shape=(3, 32, 32)).samples
 
 The names below are loaded when they are first asked for: importing numtoolkit loads nothing else.
 """
@@ -18,16 +18,20 @@ from numtoolkit.moved import Moved
 
 if TYPE_CHECKING:
     from numtoolkit.declare.entries import number, phi, sqrt, symbol
-    from numtoolkit.declare.forms import linear_multistep, runge_kutta, tableau, word
+    from numtoolkit.declare.forms import multistep, runge_kutta, tableau, word
     from numtoolkit.declare.scheme import Claims, Param, Scheme
     from numtoolkit.declare.steps import Steps
     from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
-    from numtoolkit.laws import law_of
+    from numtoolkit.fitting import fit, search
+    from numtoolkit.laws.named import law, law_of
     from numtoolkit.measure.curves import error_curve
+    from numtoolkit.measure.gaussian_moments import moments
+    from numtoolkit.measure.stability import stability
     from numtoolkit.models.network import Network
-    from numtoolkit.plots import curve_figure
+    from numtoolkit.plots import curve_figure, image_grid, stability_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
+    from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
     from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue, scheme
@@ -50,16 +54,24 @@ __all__ = [
     "catalogue",
     "curve_figure",
     "error_curve",
+    "fit",
     "grid",
+    "image_grid",
+    "law",
     "law_of",
-    "linear_multistep",
+    "moments",
+    "multistep",
     "number",
     "phi",
     "process",
+    "program_of",
     "runge_kutta",
     "sample",
     "scheme",
+    "search",
     "sqrt",
+    "stability",
+    "stability_figure",
     "stepper",
     "symbol",
     "tableau",
@@ -83,16 +95,24 @@ _HOMES = {
     "catalogue": "numtoolkit.schemes",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",
+    "fit": "numtoolkit.fitting",
     "grid": "numtoolkit.problem.grids",
-    "law_of": "numtoolkit.laws",
-    "linear_multistep": "numtoolkit.declare.forms",
+    "image_grid": "numtoolkit.plots",
+    "law": "numtoolkit.laws.named",
+    "law_of": "numtoolkit.laws.named",
+    "moments": "numtoolkit.measure.gaussian_moments",
+    "multistep": "numtoolkit.declare.forms",
     "number": "numtoolkit.declare.entries",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",
+    "program_of": "numtoolkit.program.runs",
     "runge_kutta": "numtoolkit.declare.forms",
     "sample": "numtoolkit.sampling.runner",
     "scheme": "numtoolkit.schemes",
+    "search": "numtoolkit.fitting",
     "sqrt": "numtoolkit.declare.entries",
+    "stability": "numtoolkit.measure.stability",
+    "stability_figure": "numtoolkit.plots",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",

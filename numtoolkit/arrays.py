@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
@@ -150,3 +150,13 @@ def principal_factor(covariance: Floats) -> Floats:
     """
     variances, axes = np.linalg.eigh(covariance)
     return axes * np.sqrt(np.maximum(variances, 0))[..., None, :]
+
+
+def join(blocks: Sequence[Array]) -> Array:
+    """The public layout of state blocks; a single block is returned as it is."""
+    return blocks[0] if len(blocks) == 1 else library(blocks[0]).stack(tuple(blocks), 1)
+
+
+def split(array: Array, k: int) -> list[Array]:
+    """The k blocks of an array in public layout, as views."""
+    return [array] if k == 1 else [array[:, j] for j in range(k)]

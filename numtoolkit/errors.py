@@ -32,6 +32,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def typed(value: object) -> str:
+    """The type of a value with its article: "an int", "a list"."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 def brief(text: str, most: int = 60) -> str:
     """The text, its end replaced by three dots where it is longer than `most` characters."""
     return text if len(text) <= most else text[: most - 3] + "..."

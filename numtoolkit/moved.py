@@ -70,6 +70,7 @@ NAMES: dict[str, str] = {
     "reproduce.reproduce": "reproduce.job.reproduce",
     "reproduce.versions": "files.versions.versions",
     "scheme.Layout": "declare.steps.Step",
+    "stability.regions": "measure.stability.stability",
     "symbolic.law.LawOrder": "symbolic.weak.WeakOrder",
     "symbolic.law.law_order": "symbolic.weak.weak_order",
     "tables.Table": "files.fitted_coefficients.FittedCoefficients",

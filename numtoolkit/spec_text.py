@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from numtoolkit.errors import InputError, brief, counted
+from numtoolkit.errors import InputError, brief, counted, typed
 
 Value = Fraction | str | tuple["Value", ...]
 
@@ -105,7 +105,7 @@ def parse(text: str | Spec) -> Spec:
     if isinstance(text, Spec):
         return text
     if not isinstance(text, str):
-        raise InputError(f"{text!r} is a {type(text).__name__}; write NAME or NAME(value, key=value, ...) as text.")
+        raise InputError(f"{text!r} is {typed(text)}; write NAME or NAME(value, key=value, ...) as text.")
     match = _NAME.fullmatch(text) if len(text) <= LONGEST else None
     if match is None:
         raise InputError(f"cannot read {_quoted(text)}; write NAME or NAME(value, key=value, ...).")

@@ -11,7 +11,7 @@ import pytest
 
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_figure
-from numtoolkit.measure.stability import Region, regions
+from numtoolkit.measure.stability import Region, stability
 from numtoolkit.plots import curve_figure, error_table, image_grid, order_table, stability_figure
 from numtoolkit.problem.processes import PSLD
 
@@ -30,8 +30,8 @@ def figures() -> list[Any]:
     return [
         curve_figure(CURVES, "title"),
         image_grid({"left": (tiles, np.arange(8) % 3 == 0)}, "title", columns=4),
-        stability_figure([*regions("ddim", size=40), *regions("res-2m", size=40)], "title"),
-        stability_figure([*regions("nse", size=40), *regions("sscs", size=40)], "title"),
+        stability_figure([*stability("ddim", size=40), *stability("res-2m", size=40)], "title"),
+        stability_figure([*stability("nse", size=40), *stability("sscs", size=40)], "title"),
     ]
 
 
@@ -93,7 +93,7 @@ def test_lost_runs_leave_the_axes_and_not_the_others_unreadable() -> None:
 
 def test_the_drawn_boundary_of_stability_is_the_contour() -> None:
     """For Euler the circle of radius 1 about -1, to the square of the mesh."""
-    (ax,) = stability_figure([r for r in regions("euler") if r.linear == 0], "t").axes
+    (ax,) = stability_figure([r for r in stability("euler") if r.linear == 0], "t").axes
     (contour,) = ax.collections
     (path,) = contour.get_paths()
     distance = np.abs(path.vertices @ [1, 1j] + 1)
@@ -103,7 +103,7 @@ def test_the_drawn_boundary_of_stability_is_the_contour() -> None:
 
 def test_step_limits_are_drawn_where_they_are_finite() -> None:
     """A scheme without bound is named so in the legend."""
-    limits = [*regions("nse", process=PSLD(), size=40), *regions("sscs", process=PSLD(), size=40)]
+    limits = [*stability("nse", process=PSLD(), size=40), *stability("sscs", process=PSLD(), size=40)]
     flow, sde = stability_figure(limits, "t").axes
     (line,) = flow.get_lines()
     drawn = np.isfinite(line.get_ydata())

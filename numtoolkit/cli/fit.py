@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
     path = None if arguments.out is None else destination(arguments.out, (".json",), (FITTED, SCHEME))
     cut = CUT if arguments.cut is None else arguments.cut
     ridge = 0.0 if arguments.ridge is None else arguments.ridge
-    table = fit(scheme, law, process, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
+    table = fit(scheme, process, law, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
     if path is not None:
         if is_declared_here(scheme):
             note(f"wrote {write_fitted_coefficients(path, table)}")
@@ -102,7 +102,7 @@ def _search(arguments: argparse.Namespace) -> int:
         raise InputError("--low and --high bound a search together; give both or neither.")
     bounds = None if arguments.low is None else (arguments.low, arguments.high)
     path = None if arguments.out is None else destination(arguments.out, (".json",), (FITTED,))
-    records = search(scheme, arguments.search, law, process, arguments.grid, budgets, bounds=bounds)
+    records = search(scheme, process, law, arguments.grid, budgets, arguments.search, bounds=bounds)
     records = [{k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in r.items()} for r in records]
     if path is not None:
         facts: dict[str, Any] = {"law": law.name, "process": process.spec, "grid": arguments.grid}

@@ -47,7 +47,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
     from numtoolkit.models.network import Network
-    from numtoolkit.sampling.runner import sample, times_of
+    from numtoolkit.program.runs import times_of
+    from numtoolkit.sampling.runner import sample
 
     law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
@@ -82,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with SampleFolder.open(out, specification, about, shape, arguments.dtype, note) as kept:
         missing = kept.missing(seeds)
         if missing:
-            sample(Network.of(law), scheme, seeds=missing, into=_Files(kept, missing), **run)
+            sample(scheme, network=Network.of(law), seeds=missing, into=_Files(kept, missing), **run)
         if arguments.image:
             _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}

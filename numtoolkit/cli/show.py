@@ -43,7 +43,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         note(f"wrote {write_scheme(destination(arguments.out, ('.json',), (SCHEME,)), scheme)}")
     if arguments.nfe is not None:
-        from numtoolkit.sampling.runner import times_of
+        from numtoolkit.program.runs import times_of
 
         process = process_of(arguments.process or scheme.processes[0])
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)

@@ -46,7 +46,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from numtoolkit.measure.stability import panels_of, regions
+    from numtoolkit.measure.stability import panels_of, stability
     from numtoolkit.plots import check_figure, stability_figure
 
     chosen = schemes(arguments.schemes)
@@ -54,7 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
     path = destination(arguments.out, tuple(PICTURES))
     check_figure(panels_of(chosen, LINEAR, process, VARIANCE))
     maps: list[Sequence[Region | StepLimit]] = [
-        regions(scheme, LINEAR, process, VARIANCE) for scheme in progress(chosen, "mapping")
+        stability(scheme, process, VARIANCE, linear=LINEAR) for scheme in progress(chosen, "mapping")
     ]
     title = f"Where steps of {', '.join(scheme.spec for scheme in chosen)} are stable"
     records = [

@@ -29,7 +29,7 @@ from numtoolkit.declare.entries import (
     symbols,
 )
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step, Steps
-from numtoolkit.errors import InputError, counted
+from numtoolkit.errors import InputError, counted, typed
 from numtoolkit.problem.kinds import EVERY_KIND, SCALAR, Kind
 from numtoolkit.problem.problem import Clock, Frozen, Operator
 from numtoolkit.spec_text import parse
@@ -126,7 +126,7 @@ def _check_text(scheme: Scheme) -> None:
     for what in ("params", "quantities", "aliases", "fitted", "tau_between"):
         value = getattr(scheme, what)
         if not isinstance(value, tuple):
-            raise InputError(f"{what} = {value!r} is a {type(value).__name__}; write a tuple, of one as (x,).")
+            raise InputError(f"{what} = {value!r} is {typed(value)}; write a tuple, of one as (x,).")
     for name in (scheme.name, *scheme.aliases):
         if not _readable(name):
             raise InputError(

@@ -37,7 +37,7 @@ from numtoolkit.declare.entries import (
     walk,
 )
 from numtoolkit.declare.numbers import HUGE, TINY
-from numtoolkit.errors import InputError, unknown
+from numtoolkit.errors import InputError, typed, unknown
 
 ROWS = ("x", "m")
 LONGEST, DEEPEST, MOST_DIGITS = 20_000, 20, 350  # characters of an entry, parentheses inside one another, of a number
@@ -53,7 +53,7 @@ def parse_entry(text: str) -> Entry:
     raises   InputError, one sentence that quotes the place, for whatever is outside the grammar or its limits
     """
     if not isinstance(text, str):
-        raise InputError(f"{text!r} is a {type(text).__name__}; write an entry as text.")
+        raise InputError(f"{text!r} is {typed(text)}; write an entry as text.")
     if len(text) > LONGEST:
         raise InputError(f"the entry {_shown(text)} has {len(text)} characters; write at most {LONGEST}.")
     parser = _Parser(text)

@@ -3,7 +3,7 @@
 tableau             an exponential Runge-Kutta step from A, b, c
 runge_kutta         a plain Runge-Kutta step from the numbers of a book
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
-linear_multistep    a plain multistep run from numbers
+multistep    a plain multistep run from numbers
 noisy               a run of the probability flow turned into one of the reverse SDE
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
@@ -194,18 +194,18 @@ def history(weights: Sequence[Scalarlike], keep: int) -> Step:
     return written([evaluate("E0"), row], "out", {f"E{j + 1}": f"E{j}" for j in range(keep)})
 
 
-def linear_multistep(*weights: Sequence[Scalarlike]) -> Steps:
+def multistep(*weights: Sequence[Scalarlike]) -> Steps:
     """A plain multistep run from numbers, for a scheme that freezes the drift: y' = y + h sum_j w_j E_j, E0 the newest.
 
     weights   of the first step, which has one evaluation, of the second, which may use two, ... and, last, of every
-              further step: linear_multistep([1], ["3/2", "-1/2"]) is AB2 for equal steps, started by Euler's method
+              further step: multistep([1], ["3/2", "-1/2"]) is AB2 for equal steps, started by Euler's method
 
     Fixed weights are those of one step ratio: on a grid of other ratios AB2 and its like are of order 1, as proofs say.
     Past states have no weights: with them a run may diverge whatever its order is, and no engine here looks into that.
     raises   InputError for more weights than there are evaluations by then, or a weight that is a block
     """
     if not weights:
-        raise InputError("linear_multistep has no weights; give those of each starting step and of the further ones.")
+        raise InputError("multistep has no weights; give those of each starting step and of the further ones.")
     rows = [_entries(f"the weights of step {n}", own) for n, own in enumerate(weights, 1)]
     for n, own in enumerate(rows, 1):
         if not 1 <= len(own) <= n:

@@ -21,7 +21,7 @@ from numtoolkit.declare.entries import Entry, operators
 from numtoolkit.declare.entry_text import MOST_DIGITS, parse_entry
 from numtoolkit.declare.scheme import END_LEVEL, LEVEL, ORDERS, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Eval, Item, Noise, Row, Step, Steps
-from numtoolkit.errors import InputError, StorageError, unknown
+from numtoolkit.errors import InputError, StorageError, typed, unknown
 from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.files.storage import Where, json_text, parse_json, read_json, write
@@ -100,7 +100,7 @@ class Form:
 
 
 def _wrong(where: str, value: Any, wanted: str) -> InputError:
-    shown = f"a {type(value).__name__}" if isinstance(value, (dict, list)) else repr(value)
+    shown = f"{typed(value)}" if isinstance(value, (dict, list)) else repr(value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InputError(f"{where} is {shown}, not {wanted}; write the scheme anew.")
 

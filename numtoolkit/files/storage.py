@@ -31,7 +31,7 @@ try:
 except ModuleNotFoundError:  # not a system of the Unix kind
     fcntl = None  # type: ignore[assignment]
 
-from numtoolkit.errors import InputError, StorageError
+from numtoolkit.errors import InputError, StorageError, typed
 
 Where = str | os.PathLike[str]
 
@@ -172,7 +172,7 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, (Fraction, Path)):
         return str(value)
-    raise TypeError(f"a {type(value).__name__} is no JSON value")
+    raise TypeError(f"{typed(value)} is no JSON value")
 
 
 def write_json(path: Where, value: Any) -> Path:

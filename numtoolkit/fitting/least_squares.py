@@ -15,17 +15,17 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Row, Step
 from numtoolkit.errors import InputError, NonFiniteError, whole
 from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, FittedStep
-from numtoolkit.laws import Gaussian, Law
+from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.flows import exact_flow
-from numtoolkit.models.network import Network
+from numtoolkit.models.network import Network, network_of
 from numtoolkit.problem import processes
 from numtoolkit.problem.predictions import Prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan
 from numtoolkit.program.program import ProgramStep, lower
+from numtoolkit.program.runs import times_of
 from numtoolkit.program.walk import Blocks, NetworkCall, Stepper, follow, handed, plain
 from numtoolkit.sampling.loop import run
-from numtoolkit.sampling.runner import times_of
 from numtoolkit.sampling.state import origin, start_factor
 
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
@@ -36,12 +36,12 @@ Target = Callable[[Blocks, ProgramStep], Blocks]  # where a state at the start o
 
 def fit(
     scheme: str | Scheme,
-    network: Network | Law,
     process: str | Process,
+    network: str | Network | Law,
     grid: str | Sequence[float] | Floats,
-    steps: int | None = None,
     nfe: int | None = None,
     *,
+    steps: int | None = None,
     seeds: Iterable[int] | None = CALIBRATION,
     substeps: int | None = 10,
     ridge: float = 0.0,
@@ -56,8 +56,8 @@ def fit(
     A step starts from the states that the coefficients found so far lead to. Its target is the base scheme over
     `substeps` equal steps of process time from the same state; a base with history begins anew there, like a run.
 
-    network      a `Network`, or a law, whose network is exact
-    grid, steps, nfe, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs in numpy
+    network      a `Network`, or a law or its name, whose network is exact
+    scheme, process, grid, nfe, steps, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs in numpy
     seeds        one a sample of the batch; None fits the infinite batch, exactly, for the network of a Gaussian law
     substeps     None: the target is the exact probability flow of a law
     ridge, cut   for quantities scaled to length 1: added to squared singular values; those below `cut` times the
@@ -69,6 +69,7 @@ def fit(
     source       arXiv:2304.11328; the infinite batch by two points for each normal variable
     """
     declared, on = replace(schemes.scheme(scheme), table=None), processes.process(process)
+    network = law_of(network) if isinstance(network, str) else network
     if not declared.fitted:
         able = ", ".join(own.name for own in schemes.catalogue() if own.fitted)
         raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of {able}.")
@@ -78,7 +79,7 @@ def fit(
     if drawn is None:
         network, start = _infinite_batch(network, on, float(times[0]))
         begin = origin(on, float(times[0]), None, start, None, None, None, network.shape)
-    called = network if isinstance(network, Network) else Network.of(network)
+    called = network_of(network)
     if drawn is not None:
         begin = origin(on, float(times[0]), drawn, None, shape, dtype, device, called.shape)
     call = called.on(on)

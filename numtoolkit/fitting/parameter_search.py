@@ -18,13 +18,13 @@ from numtoolkit import schemes
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.errors import InputError
-from numtoolkit.laws import Gaussian, Law
+from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure import affine_map, error_curve, gaussian_flow
 from numtoolkit.measure.curves import metric_of
 from numtoolkit.problem import processes
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, lower
-from numtoolkit.sampling.runner import times_of
+from numtoolkit.program.runs import times_of
 from numtoolkit.sampling.state import start_factor
 
 DIGITS = 6  # of a found value, which is an exact number that a person can write
@@ -34,18 +34,19 @@ Record = dict[str, Any]
 
 def search(
     scheme: str | Scheme,
-    parameter: str,
-    law: Law,
     process: str | Process,
+    law: str | Law,
     grid: str | Sequence[float] | Floats,
     nfe: Iterable[int],
+    parameter: str,
     *,
     bounds: tuple[float, float] | None = None,
     seeds: Iterable[int] | None = None,
 ) -> list[Record]:
     """For each budget of evaluations, the value of a parameter with the least error, by Brent's bounded method.
 
-    process, grid   as for `numtoolkit.sample`
+    scheme, process, law, grid, nfe   as for `numtoolkit.error_curve`
+    parameter   one of the scheme's, by name
     bounds   by default the parameter's own range; one local minimum between them is found
     seeds    of the error, for a law that is not Gaussian; by default those of `error_curve`
     returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget;
@@ -53,7 +54,7 @@ def search(
     raises   InputError for an unknown parameter or bounds out of its range, and as `error_curve` and `times_of` do
     cost     some 30 runs a budget; for a Gaussian law without samples, milliseconds a run
     """
-    declared, on = schemes.scheme(scheme), processes.process(process)
+    declared, on, law = schemes.scheme(scheme), processes.process(process), law_of(law)
     param = _param(declared, parameter)
     low, high = _bounds(declared, param, bounds)
     drawn = None if seeds is None else list(seeds)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from numtoolkit.arrays import Array, Floats, is_floating, library
-from numtoolkit.errors import InputError, whole
+from numtoolkit.errors import InputError, typed, whole
 
 TILE_BYTES = 64 << 20  # largest temporary of one tile
 
@@ -69,7 +69,7 @@ def denoised(
     """
     xp = library(y)
     if xp is None:
-        raise InputError(f"y is a {type(y).__name__}; give a numpy array or a torch tensor.")
+        raise InputError(f"y is {typed(y)}; give a numpy array or a torch tensor.")
     if not is_floating(y):
         raise InputError(f"y has dtype {y.dtype}; give a real floating dtype.")
     if y.ndim == 0 or tuple(y.shape[1:]) != shape:

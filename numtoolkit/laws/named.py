@@ -152,6 +152,9 @@ def law_of(text: str | Law) -> Law:
         raise InputError(f"law {spec.name}: {error}") from None
 
 
+law = law_of  # by the name it has beside `scheme`, `process` and `grid`
+
+
 def _number(name: str, value: float, low: float, high: float) -> None:
     if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(f"{name} = {value!r} is no number from {low:g} to {high:g}; give one.")

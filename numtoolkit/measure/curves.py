@@ -123,7 +123,7 @@ def _flow_error(program: Program, law: Law, seeds: Seeds) -> Record:
 
 def _law_distance(program: Program, law: Law) -> Record:
     process, (first, last) = program.process, _ends(program)
-    final = moments(program, law, exact_marginal(process, law, first) if first < process.T else None)
+    final = moments(program, law=law, start=exact_marginal(process, law, first) if first < process.T else None)
     if not np.isfinite(final.covariance).all():
         return {"error": np.inf}
     return {"error": wasserstein2(final.block(0), exact_marginal(process, law, last).block(0))}

@@ -7,18 +7,21 @@ small matrices (`numtoolkit.program.matrices`), and a run is their product.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from numtoolkit.arrays import principal_factor
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
-from numtoolkit.laws import Gaussian, Law
+from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.matrices import gaussian_networks, step_maps
 from numtoolkit.program.program import Program
+from numtoolkit.program.runs import program_of
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,30 @@ def kl(p: Normal, q: Normal) -> float:
     return kl_factors(p.mean - q.mean, principal_factor(p.covariance), principal_factor(q.covariance))
 
 
-def moments(program: Program, law: Law, start: Normal | None = None) -> Normal:
+def moments(
+    scheme: str | Scheme | Program,
+    process: str | Process | None = None,
+    law: Any = None,
+    grid: str | Sequence[float] | Floats | None = None,
+    nfe: int | None = None,
+    *,
+    steps: int | None = None,
+    start: Normal | None = None,
+) -> Normal:
     """The law of the final state of a run whose network is exact for a Gaussian law.
 
-    program  any lowered program, drawing noise or not; its `network` prediction is converted from the exact denoiser
-    law      `numtoolkit.laws.Gaussian`
+    scheme, process, grid, nfe, steps   as of `numtoolkit.program_of`, by name or as objects: moments(scheme, process,
+             law, grid, nfe), or moments(program, law=law) of a Program, drawing noise or not, whatever it predicts
+    law      `numtoolkit.laws.Gaussian`, or its specification
     start    law of the state at the start of the program; None is N(0, process.prior()) in every coordinate
     returns  Normal in the eigenbasis of the law
     raises   InputError for a law that is not Gaussian
     cost     O(steps * d) small matrix products in float64; about 50 us a step up to d = 64
     """
+    program = program_of(scheme, process, grid, nfe, steps=steps)
+    law = _gaussian(law_of(law))
     if start is None:
-        d, k = _gaussian(law).variances.size, program.process.blocks
+        d, k = law.variances.size, program.process.blocks
         start = Normal(np.zeros((d, k)), np.broadcast_to(program.process.prior(), (d, k, k)))
     mean, covariance = start.mean, start.covariance
     for linear, noise, shift in _step_maps(program, law):

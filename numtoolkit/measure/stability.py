@@ -32,6 +32,7 @@ from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
+from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.evaluator import Evaluator, Indices
 from numtoolkit.program.matrices import step_maps
 from numtoolkit.program.program import Program, problem_of, step_quantity, taus
@@ -293,19 +294,20 @@ def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
     return np.where(scan.any(axis=0), np.where(first == 0, 0.0, low), np.inf)
 
 
-def regions(
+def stability(
     scheme: str | Scheme,
-    linear: Sequence[float] = (0.0, -1.0, -2.0),
-    process: Process | None = None,
+    process: str | Process | None = None,
     variance: float = 0.25,
+    *,
+    linear: Sequence[float] = (0.0, -1.0, -2.0),
     size: int = 400,
 ) -> tuple[Region, ...] | tuple[StepLimit]:
     """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
     scalar processes that have no step quantities but ratios, else on a process.
 
-    linear    values of h L, one map each
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, on a process
+    linear    values of h L, one map each
     size      points along each axis of a map; a fifth as many times on a process
     raises    InputError for unknown schemes, and for a scheme with history on a process, or with history and a
               coefficient that only a grid gives
@@ -314,7 +316,7 @@ def regions(
     alike = declared.kind == "ode" and not declared.quantities
     if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):
         return tuple(_linear_map(declared, x, size) for x in linear)
-    process = process or (PSLD() if PHASE_SPACE in declared.kinds else EDM())
+    process = (PSLD() if PHASE_SPACE in declared.kinds else EDM()) if process is None else process_of(process)
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
     limit = stable_step(declared, process, variance, t)
     return (StepLimit(declared.spec, _panel(declared, process, variance), t, limit, t - process.t_min),)
@@ -328,13 +330,13 @@ def _panel(scheme: Scheme, process: Process, variance: float) -> str:
 def panels_of(
     schemes: Sequence[str | Scheme], linear: Sequence[float], process: Process | None = None, variance: float = 0.25
 ) -> list[str]:
-    """The panels of a figure of the `regions` of schemes, one a curve, before they are computed.
+    """The panels of a figure of the `stability` of schemes, one a curve, before they are computed.
 
-    linear, process, variance   as of `regions`, which refuses what this refuses
+    linear, process, variance   as of `stability`, which refuses what this refuses
     cost     milliseconds a scheme, 0.2 s where it chooses a process itself
     """
     if process is None:
-        return [member.panel for scheme in schemes for member in regions(scheme, linear, size=2)]
+        return [member.panel for scheme in schemes for member in stability(scheme, linear=linear, size=2)]
     for scheme in schemes:
         process_radius(scheme, process, variance, np.array([process.T]), np.array([process.t_min]))
     return [_panel(read(scheme), process, variance) for scheme in schemes]

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from numtoolkit.arrays import Array, is_floating, library
-from numtoolkit.errors import InputError, brief, counted, unknown
-from numtoolkit.laws import Law
+from numtoolkit.arrays import Array, is_floating, join, library, split
+from numtoolkit.errors import InputError, brief, counted, typed, unknown
+from numtoolkit.laws import Law, law_of
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
-from numtoolkit.sampling.state import join, split
 
 SIGHTS = ("state", "observation")
 
@@ -46,9 +45,7 @@ class Network:
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise InputError(
-                f"a network is a function of (z, t), not a {type(self.function).__name__}; give a callable."
-            )
+            raise InputError(f"a network is a function of (z, t), not {typed(self.function)}; give a callable.")
         if self.clock is not None and not callable(self.clock):
             raise InputError(
                 f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
@@ -67,7 +64,7 @@ class Network:
     def of(cls, law: Law) -> Network:
         """The exact network of a law of `numtoolkit.laws`, on every process."""
         if not callable(getattr(law, "denoise", None)):
-            raise InputError(f"a {type(law).__name__} is no law; give one of numtoolkit.laws, which has a denoiser.")
+            raise InputError(f"{typed(law)} is no law; give one of numtoolkit.laws, which has a denoiser.")
         return cls(law.denoise, DATA, sees="observation", time="float", shape=law.shape, name=law.name)
 
     def on(self, process: Process) -> NetworkCall:
@@ -106,16 +103,14 @@ class Network:
             return seen, library(seen).full((len(seen),), told, dtype=self.time or seen.dtype, device=seen.device)
         except TypeError:
             raise InputError(
-                f"network {self.name} has dtype={self.dtype} and time={self.time!r}, which a {type(z).__name__} cannot "
+                f"network {self.name} has dtype={self.dtype} and time={self.time!r}, which {typed(z)} cannot "
                 "have; give dtypes of its library, or time='float'."
             ) from None
 
     def _check(self, out: Any, seen: Array, shape: tuple[int, ...]) -> None:
         who = f"network {self.name}"
         if library(out) is not library(seen):
-            raise InputError(
-                f"{who} returned a {type(out).__name__} for a {type(seen).__name__}; return one like its input."
-            )
+            raise InputError(f"{who} returned {typed(out)} for {typed(seen)}; return one like its input.")
         if tuple(out.shape) != shape:
             wider = out.ndim == len(shape) > 1 and out.shape[1] > shape[1]
             cut = f", for example out[:, :{shape[1]}]" if wider else ""
@@ -143,6 +138,23 @@ class Network:
                     f"wrap it as Network(..., dtype={own.dtype})."
                 )
         return None
+
+
+def network_of(network: Any) -> Any:
+    """What a run calls: a `Network`, or the exact one of a law, from an object or from the name of a law.
+
+    network   a `Network`, or what else has a callable `on(process)`; a law, or its specification, "mixture(dim=2)"
+    raises    InputError for what is neither, and as `law_of` does
+    """
+    if callable(getattr(network, "on", None)):
+        return network
+    if isinstance(network, str) or callable(getattr(network, "denoise", None)):
+        return Network.of(law_of(network))
+    if network is None:
+        raise InputError("a run needs a network; give a numtoolkit.Network, or a law for its exact one.")
+    raise InputError(
+        f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
+    )
 
 
 def _cast(array: Array, dtype: Any) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numtoolkit.errors import InputError, StorageError, brief
+from numtoolkit.errors import InputError, StorageError, brief, typed
 from numtoolkit.files.storage import read_json, read_npz
 from numtoolkit.problem.kinds import Process
 from numtoolkit.problem.scalar import EDM, RectifiedFlow
@@ -78,7 +78,7 @@ def of_config(config: Any) -> Process:
     raises   InputError, naming the key, for what is missing or not served
     """
     if not isinstance(config, Mapping):
-        raise InputError(f"a scheduler config is a dictionary, not a {type(config).__name__}; give one.")
+        raise InputError(f"a scheduler config is a dictionary, not {typed(config)}; give one.")
     for key, served in UNCHANGED.items():
         if config.get(key) not in served:
             raise InputError(f"{key} = {config[key]!r} is not served; give the process itself, as a table or by name.")

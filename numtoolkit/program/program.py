@@ -100,6 +100,11 @@ class Program:
         return sum(isinstance(i, Call) for step in self.steps for i in step.instructions)
 
     @property
+    def draws(self) -> bool:
+        """Whether the run draws noise."""
+        return any(isinstance(i, Draw) for step in self.steps for i in step.instructions)
+
+    @property
     def plan(self) -> str:
         """How the steps spend the evaluations: "2 steps of 2 evaluations, 1 of 1"."""
         counts = [sum(isinstance(i, Call) for i in step.instructions) for step in self.steps]

@@ -17,7 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from numtoolkit import plots
-from numtoolkit.arrays import Floats
+from numtoolkit.arrays import Floats, join, split
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError, brief, unknown, whole
 from numtoolkit.laws import Law, law_of
@@ -28,7 +28,7 @@ from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower, problem_of
-from numtoolkit.sampling.runner import times_of
+from numtoolkit.program.runs import times_of
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -109,7 +109,7 @@ class Stability(_Question):
         maps = [
             (name, member)
             for name in self.schemes
-            for member in stability.regions(name, self.linear, process, self.variance, size)
+            for member in stability.stability(name, process, self.variance, linear=self.linear, size=size)
         ]
         rows: list[dict[str, Any]] = []
         for name, member in maps:
@@ -220,9 +220,8 @@ class Samples(_Question):
 
     def run(self, quick: bool) -> Result:
         from numtoolkit.measure import exact_flow
-        from numtoolkit.models.network import Network
         from numtoolkit.sampling.runner import sample
-        from numtoolkit.sampling.state import join, origin, split
+        from numtoolkit.sampling.state import origin
 
         process, law, seeds = process_of(self.process), law_of(self.law), range(self.count)
         start = origin(process, process.T, seeds, None, law.shape, np.float64, None).blocks(seeds)
@@ -230,7 +229,7 @@ class Samples(_Question):
         pictures = {} if truth is None else {"exact flow": (truth, np.zeros(self.count, bool))}
         rows = []
         for panel in self.panels:
-            drawn = sample(Network.of(law), panel.scheme, process=process, grid=panel.grid, nfe=self.nfe, seeds=seeds,
+            drawn = sample(panel.scheme, process, law, panel.grid, self.nfe, seeds=seeds,
                            start=join(start), progress=False, on_nonfinite="mark")  # fmt: skip
             blocks = split(drawn.samples, process.blocks)
             left = _left_to_denoise(process, law, blocks, float(drawn.program.times[-1]))

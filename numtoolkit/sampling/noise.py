@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.arrays import is_floating, library
-from numtoolkit.errors import InputError, counted, whole
+from numtoolkit.errors import InputError, counted, typed, whole
 
 # Purposes: the initial state, and the first noise of a step; noise j of a step is STEP + j.
 START, STEP = 0, 1
@@ -140,7 +140,7 @@ def _backend(like: Any) -> tuple[Any, Any, Any]:
     """(library, dtype, device) of an array, by default those of numpy in float64."""
     xp = np if like is None else library(like)
     if xp is None:
-        raise InputError(f"noise can be like a numpy array or a torch tensor, not like a {type(like).__name__}.")
+        raise InputError(f"noise can be like a numpy array or a torch tensor, not like {typed(like)}.")
     return xp, np.dtype(np.float64) if like is None else like.dtype, "cpu" if xp is np else like.device
 
 

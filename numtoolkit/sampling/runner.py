@@ -6,28 +6,26 @@ import copy
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from numtoolkit import schemes
-from numtoolkit.arrays import Array, Floats, host, library, quiet
+from numtoolkit.arrays import Array, Floats, host, join, library, quiet
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import START
-from numtoolkit.errors import InputError, InputWarning, brief, counted, unknown, whole
+from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown, whole
 from numtoolkit.files.versions import versions
-from numtoolkit.problem import grids, processes
-from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
+from numtoolkit.models.network import network_of
+from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
-from numtoolkit.program.budget import plan, planned
-from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
+from numtoolkit.program.program import Program, ProgramStep
 from numtoolkit.program.rounding import warning
+from numtoolkit.program.runs import program_of
 from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import Watch, run
-from numtoolkit.sampling.state import Origin, finite_rows, join, origin
+from numtoolkit.sampling.state import Origin, finite_rows, origin
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
@@ -80,13 +78,13 @@ class Samples:
 
 
 def sample(
-    network: NetworkLike,
-    scheme: str | Scheme,
-    *,
-    process: str | Process,
-    grid: str | Sequence[float] | Floats,
-    steps: int | None = None,
+    scheme: str | Scheme | Program,
+    process: str | Process | None = None,
+    network: Any = None,
+    grid: str | Sequence[float] | Floats | None = None,
     nfe: int | None = None,
+    *,
+    steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
     shape: int | Sequence[int] | None = None,
@@ -102,8 +100,10 @@ def sample(
 ) -> Samples:
     """Run a scheme on a network, from noise or from a given start to the end of the grid.
 
-    network, scheme, process, grid   a `Network`; the others as objects or specifications, "res-2s(c2=1/3)", "rho(7)"
-    steps, nfe    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
+    scheme, process, grid   as objects or specifications, "res-2s(c2=1/3)", "edm", "rho(7)"; or in place of the three a
+                  Program alone, of `numtoolkit.program_of`
+    network       a `Network`; or a law, as an object or by name, for its exact one
+    nfe, steps    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
                   what whole steps leave of it is spent by the scheme's `steps.remainder`, and `provenance` says how
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
     start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
@@ -128,10 +128,10 @@ def sample(
     """
     if on_nonfinite not in NONFINITE:
         raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
-    declared, diffusion, times, begin, program = _prepared(
-        network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+    own, begin, program = _prepared(
+        scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
     )
-    call = network.on(diffusion)
+    call = own.on(program.process)
     size = len(begin) if batch is None else whole("batch", batch)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
@@ -139,21 +139,22 @@ def sample(
         for rows, count in _tiles(len(begin), size):
             watch = _watch(bar, callback, count)
             tile = join(run(program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], watch))[:count]
-            own = slice(rows[0], rows[0] + count)
-            finite[own] = finite_rows(tile)
-            if into is not None and on_nonfinite == "raise" and not bool(finite[own].all()):
+            place = slice(rows[0], rows[0] + count)
+            finite[place] = finite_rows(tile)
+            if into is not None and on_nonfinite == "raise" and not bool(finite[place].all()):
                 break
-            samples = _kept(samples, own, tile, len(begin))
+            samples = _kept(samples, place, tile, len(begin))
         if on_nonfinite == "raise" and not bool(finite.all()):
             raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
+    times = program.times[:-1] if denoise else program.times
     provenance = {
-        "scheme": declared.spec,
-        "process": diffusion.spec,
+        "scheme": program.scheme,
+        "process": program.process.spec,
         "grid": grid if isinstance(grid, str) else "own points",
         "times": times.tolist(),
         "plan": program.plan,
-        "network": network.name,
-        "predicts": prediction(network.predicts).name,
+        "network": own.name,
+        "predicts": prediction(own.predicts).name,
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "given" if begin.start is not None else "drawn",
         "shape": list(begin.event),
@@ -168,13 +169,13 @@ def sample(
 
 
 def stepper(
-    network: NetworkLike,
-    scheme: str | Scheme,
-    *,
-    process: str | Process,
-    grid: str | Sequence[float] | Floats,
-    steps: int | None = None,
+    scheme: str | Scheme | Program,
+    process: str | Process | None = None,
+    network: Any = None,
+    grid: str | Sequence[float] | Floats | None = None,
     nfe: int | None = None,
+    *,
+    steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
     shape: int | Sequence[int] | None = None,
@@ -186,27 +187,27 @@ def stepper(
     """The run of `sample` on the whole batch, before its first evaluation: it may be stopped anywhere and continued.
 
         call = network.on(process("vp"))
-        run = stepper(network, "sa-solver(2)", process="vp", grid="log-snr", nfe=20, seeds=range(16), shape=(3, 32, 32))
+        run = stepper("sa-solver(2)", "vp", network, "log-snr", 20, seeds=range(16), shape=(3, 32, 32))
         while not run.done:
             run.send(call(run.row, run.time))
         run.state
 
     Stopped, pickled or copied, and continued, a run keeps its history and its place in the noise (`Stepper`); calls of
     `sample` on pieces of the grid do not: each is a run of its own, and draws its noise from the first step on.
-    network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise   as of `sample`
+    scheme, process, network, grid, nfe, steps, seeds, start, shape, dtype, device, update, denoise   as of `sample`
     raises   InputError for what cannot be used as given
     """
-    _, _, _, begin, program = _prepared(
-        network, scheme, process, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+    _, begin, program = _prepared(
+        scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
     )
     rows = list(range(len(begin)))
     return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update])
 
 
 def _prepared(
-    network: NetworkLike,
-    scheme: str | Scheme,
-    process: str | Process,
+    scheme: Any,
+    process: Any,
+    network: Any,
     grid: Any,
     steps: int | None,
     nfe: int | None,
@@ -217,89 +218,26 @@ def _prepared(
     device: Any,
     update: str,
     denoise: bool,
-) -> tuple[Scheme, Process, Floats, Origin, Program]:
-    """The arguments of a run checked and read: scheme, process, times, origin, and the program of it all."""
-    if not callable(getattr(network, "on", None)):
-        way = "Network.of(law)" if hasattr(network, "denoise") else "Network(function, predicts=...)"
-        raise InputError(f"network is a {type(network).__name__}; wrap it as numtoolkit.{way}.")
+) -> tuple[NetworkLike, Origin, Program]:
+    """The arguments of a run checked and read: network, origin, and the program of it all."""
+    called: NetworkLike = network_of(network)
     if update not in UPDATES:
         raise unknown("update", update, UPDATES)
-    declared, diffusion = schemes.scheme(scheme), processes.process(process)
-    times = times_of(declared, diffusion, grid, steps, nfe, denoise)
-    if start is None and times[0] < times[-1]:
+    program = program_of(scheme, process, grid, nfe, steps=steps, predicts=called.predicts, denoise=denoise)
+    first, last = program.steps[0].start, program.steps[-1].end
+    if start is None and first < last:
         raise InputError("a rising grid takes samples of the data back to noise; give them as start.")
-    begin = origin(diffusion, times[0], seeds, start, shape, dtype, device, network.shape)
-    if begin.seeds is None and declared.kind == "sde":
+    begin = origin(program.process, first, seeds, start, shape, dtype, device, called.shape)
+    if begin.seeds is None and program.draws:
         raise InputError(
-            f"scheme {declared.spec} draws noise; give seeds, one integer for each of the {len(begin)} samples."
+            f"scheme {program.scheme} draws noise; give seeds, one integer for each of the {len(begin)} samples."
         )
     if update == "fused" and library(begin.like) is np:
         raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
-    program = lower(declared, diffusion, times, network.predicts, None if nfe is None else nfe - denoise)
-    if denoise:
-        last = denoising(diffusion, network.predicts, float(times[-1]))
-        program = replace(program, steps=(*program.steps, last))
     told = warning(program, str(begin.like.dtype), library(begin.like).finfo(begin.like.dtype).eps / 2)
     if told is not None:
         warnings.warn(told, InputWarning, stacklevel=3)  # the caller of `sample` or `stepper`
-    return declared, diffusion, times, begin, program
-
-
-def times_of(
-    scheme: Scheme, process: Process, grid: Any, steps: int | None = None, nfe: int | None = None, denoise: bool = False
-) -> Floats:
-    """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
-
-    scheme   which spends the evaluations as `numtoolkit.program.budget.planned` says
-    process  of the times; `grid` is a specification, or N + 1 times of its own
-    steps    of a named grid, or `nfe`, its evaluations, of which `denoise` takes one
-    returns  float64 (N + 1,), strictly falling
-    raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
-    """
-    if not isinstance(denoise, bool):
-        raise InputError(f"denoise = {denoise!r} is neither True nor False; give one.")
-    if denoise and nfe == 1:
-        raise InputError("nfe = 1 leaves no evaluation but the denoising one; give at least 2.")
-    budget = None if nfe is None else whole("nfe", nfe) - denoise
-    if steps is not None:
-        whole("steps", steps)
-    if isinstance(grid, str):
-        if steps is None and nfe is None and not grids.knows_length(grid):
-            raise InputError("a named grid needs to know its length; give either steps or nfe.")
-        if steps is not None and nfe is not None:
-            raise InputError(f"steps = {steps} and nfe = {nfe} both say how long the grid is; give steps or nfe.")
-        if budget is not None:
-            to_zero = grids.grid(grid, process, 2)[-1] == 0
-            try:
-                steps = len(planned(scheme, budget, to_zero))
-            except InputError as error:
-                raise InputError(
-                    f"{error} (Of nfe = {nfe} one is the denoising one.)" if denoise else str(error)
-                ) from None
-        times = grids.grid(grid, process, steps)
-    else:
-        times = grids.grid(grid, process, steps)
-        plan(scheme, times, budget)
-    if denoise and times[-1] == 0:
-        raise InputError(
-            "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."
-        )
-    return times
-
-
-def denoising(process: Process, predicts: str | Prediction, t: float) -> ProgramStep:
-    """The step of a process from time t to noise level 0 that returns the data prediction of a network.
-
-    One evaluation of a network that `predicts` this; the new state has one block.
-    """
-    given = prediction(predicts)
-    P, Q = convert(given, DATA, process, np.array([t]))
-    raw = f"denoised.{given.name}"
-    instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)
-    if given is not DATA:
-        blocks: list[Block] = [tuple(map(tuple, X[0].tolist())) for X in (P, Q)]
-        instructions = (Call(raw, START, t), Affine("denoised", ((START, blocks[0]), (raw, blocks[1]))))
-    return ProgramStep(t, 0.0, instructions, "denoised", ())
+    return called, begin, program
 
 
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
@@ -316,7 +254,7 @@ def _fitting(into: Any, begin: Origin, denoise: bool) -> Any:
     if into is None:
         return None
     if not callable(getattr(into, "__setitem__", None)):
-        raise InputError(f"into is a {type(into).__name__}, which stores no samples; give an array of shape {shape}.")
+        raise InputError(f"into is {typed(into)}, which stores no samples; give an array of shape {shape}.")
     its = tuple(getattr(into, "shape", shape)), str(getattr(into, "dtype", dtype)).removeprefix("torch.")
     if its != (shape, dtype):
         raise InputError(f"into has shape {its[0]} and dtype {its[1]}; give {shape} of {dtype}.")

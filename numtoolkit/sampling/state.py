@@ -14,22 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Array, Floats, is_floating, library, lower_factor
-from numtoolkit.errors import InputError, counted
+from numtoolkit.arrays import Array, Floats, is_floating, library, lower_factor, split
+from numtoolkit.errors import InputError, counted, typed
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, Normals, plain
 from numtoolkit.sampling import noise
 from numtoolkit.sampling.noise import Keys
-
-
-def join(blocks: Sequence[Array]) -> Array:
-    """The public layout of state blocks; a single block is returned as it is."""
-    return blocks[0] if len(blocks) == 1 else library(blocks[0]).stack(tuple(blocks), 1)
-
-
-def split(array: Array, k: int) -> Blocks:
-    """The k blocks of an array in public layout, as views."""
-    return [array] if k == 1 else [array[:, j] for j in range(k)]
 
 
 def finite_rows(array: Array) -> Array:
@@ -162,7 +152,7 @@ def _event(shape: Any) -> tuple[int, ...]:
 
 def _start(start: Any, process: Process) -> Array:
     if library(start) is None:
-        raise InputError(f"start is a {type(start).__name__}; give a torch tensor or a numpy array.")
+        raise InputError(f"start is {typed(start)}; give a torch tensor or a numpy array.")
     if not is_floating(start):
         raise InputError(f"start has dtype {start.dtype}; convert it to a real floating dtype, such as float32.")
     k, shape = process.blocks, tuple(start.shape)

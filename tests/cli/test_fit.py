@@ -39,7 +39,9 @@ def test_a_fitted_file_is_a_scheme_in_every_command(tmp_path, capsys, monkeypatc
     run_elsewhere = [*line[3:5], "--scheme", path, "--grid", "rho(7)", "--nfe", "8", "--process", "vp"]
     assert main(["sample", *run_elsewhere, "--seeds", "0-3", "--out", str(tmp_path / "s")]) == 2
     assert "fitted on process edm, not vp" in capsys.readouterr().err
-    samples = sample(Network.of(ring()), path, process="edm", grid="rho(7)", nfe=8, seeds=range(3), dtype=np.float64)
+    samples = sample(
+        path, network=Network.of(ring()), process="edm", grid="rho(7)", nfe=8, seeds=range(3), dtype=np.float64
+    )
     assert samples.provenance["scheme"] == f"iia-edm(1, table={table.digest[:12]})"
 
 

@@ -33,8 +33,8 @@ def test_sample_denoises_with_its_last_evaluation(result, tmp_path):
     record = result(*words, "--denoise", "--seeds", "0-3", "--out", tmp_path)
     assert record["plan"] == "2 steps of 2 evaluations, 1 of 1, 1 to denoise"
     direct = numtoolkit.sample(
-        numtoolkit.Network.of(law_of("ring")),
         "rvv",
+        network=numtoolkit.Network.of(law_of("ring")),
         process="psld",
         grid="quadratic",
         nfe=6,
@@ -56,7 +56,7 @@ def test_sample_writes_what_the_runner_returns(result, tmp_path):
     network = numtoolkit.Network.of(law_of("ring"))
     seeds = [*range(10), 40]
     direct = numtoolkit.sample(
-        network, "dpmpp-2m", process="edm", grid="rho(7)", nfe=5, seeds=seeds, dtype=np.float64, batch=64
+        "dpmpp-2m", network=network, process="edm", grid="rho(7)", nfe=5, seeds=seeds, dtype=np.float64, batch=64
     ).samples
     found = drawn(tmp_path)
     assert sorted(found) == seeds

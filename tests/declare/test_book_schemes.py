@@ -8,7 +8,7 @@ import pytest
 
 from numtoolkit import printing
 from numtoolkit.declare.entries import N, at, sqrt, symbol
-from numtoolkit.declare.forms import linear_multistep, runge_kutta, tableau
+from numtoolkit.declare.forms import multistep, runge_kutta, tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.measure.stability import real_interval
 from numtoolkit.problem.grids import grid
@@ -74,7 +74,7 @@ def test_roots_in_a_tableau_are_exact():
 @pytest.mark.parametrize(("weights", "p"), MULTISTEPS)
 def test_multistep_weights_of_numbers_have_their_order_on_equal_steps(weights, p):
     """Adams-Bashforth from numbers: order p at step ratios 1, and order 1 for arbitrary ones, which verify says."""
-    own = plain(f"ab{p}", steps=linear_multistep(*weights), claim=p)
+    own = plain(f"ab{p}", steps=multistep(*weights), claim=p)
     ones = dict.fromkeys(("r0", "r1"), Fraction(1))
     assert order(own, ratios=ones).p == p
     found = verify(own)
@@ -85,15 +85,15 @@ def test_multistep_weights_of_numbers_have_their_order_on_equal_steps(weights, p
 
 def test_multistep_steps_hand_on_what_later_ones_weigh():
     """A start that weighs more than the steps after it leaves nothing behind; a long history is handed on in time."""
-    assert [step.carry for step in (*linear_multistep(*AB3).start, linear_multistep(*AB3).inner)] == [
+    assert [step.carry for step in (*multistep(*AB3).start, multistep(*AB3).inner)] == [
         (("E1", "E0"),),
         (("E1", "E0"), ("E2", "E1")),
         (("E1", "E0"), ("E2", "E1")),
     ]
-    assert linear_multistep([1], ["3/2", "-1/2"], [1]).inner.carry == ()
-    late = linear_multistep([1], [1], [1, 0, 0])
+    assert multistep([1], ["3/2", "-1/2"], [1]).inner.carry == ()
+    late = multistep([1], [1], [1, 0, 0])
     assert [step.carry for step in late.start] == [(("E1", "E0"),), (("E1", "E0"), ("E2", "E1"))]
-    assert linear_multistep([2]).start == ()
+    assert multistep([2]).start == ()
 
 
 @pytest.mark.parametrize("process", [VP(), EDM(), PSLD()], ids=lambda process: process.name)
@@ -116,7 +116,7 @@ def test_schemes_of_numbers_are_stable_to_where_the_books_say():
     """The real stability intervals of RK4 and AB2: 2.7853 and 1."""
     c, A, b, _ = BOOK["classical-rk4"]
     assert real_interval(plain("classical-rk4", runge_kutta(c, A, b))) == pytest.approx(2.785293563405282, abs=1e-9)
-    assert real_interval(plain("ab2", steps=linear_multistep(*AB2))) == pytest.approx(1, abs=1e-9)
+    assert real_interval(plain("ab2", steps=multistep(*AB2))) == pytest.approx(1, abs=1e-9)
 
 
 def test_schemes_of_numbers_are_printed_as_the_books_print_them():

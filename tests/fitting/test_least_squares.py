@@ -125,7 +125,7 @@ def test_the_infinite_batch_is_that_of_the_marginal_deviations():
     exponential-iia.md 6.4: for a centred law one vector of standard deviations is the whole batch.
     """
     table = fitted("iia-ddim(two)", WIDE, 6, seeds=None)
-    vector = fit("iia-ddim(two)", Gaussian(np.zeros(16), WIDE.variances), "edm", "rho(7)", steps=6,
+    vector = fit("iia-ddim(two)", "edm", Gaussian(np.zeros(16), WIDE.variances), "rho(7)", steps=6,
                  seeds=None)  # fmt: skip
     assert [step.values for step in table.steps] == [step.values for step in vector.steps]
     call, z = Network.of(WIDE).on(EDM()), [np.full((1, 16), 80.0)]
@@ -150,7 +150,7 @@ def test_at_high_noise_the_first_coefficient_is_universal(law):
     limit = (np.sinh(h[1:]) - 1 + np.exp(-h[1:])) / -np.expm1(-h[:-1])
     assert limit[:2] == pytest.approx([0.6590, 0.7931], abs=1e-4)
     assert phi_0[1:3] == pytest.approx(limit[:2], rel=0.01)
-    far = fit("iia-ddim(one)", law, "edm(T=8000, t_min=800)", "log-snr", steps=3, substeps=None)
+    far = fit("iia-ddim(one)", "edm(T=8000, t_min=800)", law, "log-snr", steps=3, substeps=None)
     h = -np.diff(np.log(far.times))
     limit = (np.sinh(h[1:]) - 1 + np.exp(-h[1:])) / -np.expm1(-h[:-1])
     # corrections of order v/s^2 < 1e-5, and the rounding of differences of 1e-5 in states of 8000
@@ -189,7 +189,7 @@ def test_one_isotropic_gaussian_leaves_every_pair_of_quantities_collinear():
 
 def test_a_fit_in_tiles_is_the_fit_of_the_whole_batch():
     """A tile bounds the memory and changes no bit of the coefficients."""
-    whole, tiled = (fit("iia-edm", ring(), "edm", "rho(7)", steps=4, tile=tile) for tile in (None, 37))
+    whole, tiled = (fit("iia-edm", "edm", ring(), "rho(7)", steps=4, tile=tile) for tile in (None, 37))
     assert [step.values for step in whole.steps] == [step.values for step in tiled.steps]
 
 
@@ -200,7 +200,7 @@ def test_coefficients_depend_on_the_noise_levels_alone():
     for process in (EDM(T=40), VP(), RectifiedFlow()):
         # the prior of VP has variance 1, not that of pure noise; N(0, alpha^2 s^2) is the same start on each
         times = process.time_of_noise_level(levels)
-        table = fit("iia-edm(1)", OFF_CENTRE, process, times, seeds=None, substeps=None, cut=1e-9)
+        table = fit("iia-edm(1)", process, OFF_CENTRE, times, seeds=None, substeps=None, cut=1e-9)
         found.append([step.values for step in table.steps])
     np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-4, atol=1e-5)
 
@@ -210,7 +210,7 @@ def test_a_torch_network_is_fitted_as_the_law_it_copies():
     torch = pytest.importorskip("torch")
     law = ring()
     exact = Network(law.denoise, "data", sees="observation", time="float", shape=(2,))
-    table = fit("iia-ddim(two)", exact, "edm", "rho(7)", steps=5, dtype=torch.float64)
+    table = fit("iia-ddim(two)", "edm", exact, "rho(7)", steps=5, dtype=torch.float64)
     assert np.allclose(
         [s.values for s in table.steps], [s.values for s in fitted("iia-ddim(two)", law, 5).steps], rtol=1e-5
     )
@@ -219,7 +219,7 @@ def test_a_torch_network_is_fitted_as_the_law_it_copies():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 2))
     own = Network(lambda z, t: net(z), "velocity", shape=(2,), name="net")
-    table = fit("iia-spndm", own, "vp", "log-snr", steps=5, seeds=range(20), dtype=torch.float32)
+    table = fit("iia-spndm", "vp", own, "log-snr", steps=5, seeds=range(20), dtype=torch.float32)
     assert table.network == "net"
     assert all(step.residual <= step.base_residual for step in table.steps)
     assert sum(step.residual < 0.9 * step.base_residual for step in table.steps) >= 3
@@ -242,6 +242,6 @@ def test_a_fit_refuses_what_it_cannot_use():
     refused("ridge = -1", ridge=-1.0)
     refused("cut = nan", cut=float("nan"))
     refused("not defined on process", process="psld")
-    refused("is no law", network=3)
+    refused("network is an int; wrap it", network=3)
     lost = Network(lambda z, t: z * np.inf, "data", shape=(2,), name="lost")
     refused("leaves the finite numbers", NonFiniteError, network=lost)

@@ -24,7 +24,7 @@ def test_the_best_stage_of_res_2s_on_a_gaussian_is_the_closed_form(points, best)
 
     exponential-iia.md 6.3 (iii): c2* = (rho + 3)/(3 rho + 6), up to the next power of the step.
     """
-    records = search("res-2s", "c2", law_of("gaussian(dim=1, mean=0)"), "edm", points, [64, 128, 256])
+    records = search("res-2s", "edm", law_of("gaussian(dim=1, mean=0)"), points, [64, 128, 256], "c2")
     gaps = [abs(record["value"] - best) for record in records]
     assert gaps[2] < gaps[1] < gaps[0] < 0.02
     assert gaps[2] < 0.004
@@ -56,7 +56,7 @@ def test_a_search_states_its_objective_and_never_loses():
         ("lambda-ddim-1", "shift", OFF_CENTRE, "vp", (-3, 3)),
         ("roba", "lambda_s", OFF_CENTRE, "psld", (0.5, 1.5)),
     ]:
-        (record,) = search(spec, name, law, process, "rho(7)", [8], bounds=bounds)
+        (record,) = search(spec, process, law, "rho(7)", [8], name, bounds=bounds)
         assert record["error"] <= record["default_error"]
         assert scheme(record["scheme"]).spec == record["scheme"]
         assert float(scheme(record["scheme"]).parameters()[name]) == record["value"]
@@ -69,7 +69,7 @@ def test_a_search_states_its_objective_and_never_loses():
 def test_a_search_stays_within_its_bounds():
     """The value that a scheme has is no answer where the bounds leave it out, whatever its error."""
     bounds = (0.8, 1.0)  # c2 = 1/2 is better than any of these
-    (record,) = search("res-2s", "c2", law_of("gaussian(dim=1, mean=0)"), "edm", "rho(7)", [16], bounds=bounds)
+    (record,) = search("res-2s", "edm", law_of("gaussian(dim=1, mean=0)"), "rho(7)", [16], "c2", bounds=bounds)
     assert bounds[0] <= record["value"] <= bounds[1]
     assert record["error"] > record["default_error"]
 
@@ -77,7 +77,7 @@ def test_a_search_stays_within_its_bounds():
 def test_a_search_that_finds_nothing_better_keeps_the_value_there_is(monkeypatch):
     """Where the method ends in a worse place, the result is the default and its error."""
     monkeypatch.setattr("scipy.optimize.minimize_scalar", lambda *_, **__: SimpleNamespace(x=0.95))
-    (record,) = search("res-2s", "c2", law_of("gaussian(dim=1, mean=0)"), "edm", "rho(7)", [16])
+    (record,) = search("res-2s", "edm", law_of("gaussian(dim=1, mean=0)"), "rho(7)", [16], "c2")
     assert (record["value"], record["scheme"]) == (0.5, "res-2s(c2=1/2)")
     assert record["error"] == record["default_error"]
 
@@ -87,7 +87,7 @@ def test_a_search_refuses_what_it_cannot_use():
 
     def refused(match, scheme, name, **more):
         with pytest.raises(InputError, match=match):
-            search(scheme, name, WIDE, "edm" if scheme != "lambda-ddim-1" else "vp", "rho(7)", [8], **more)
+            search(scheme, "edm" if scheme != "lambda-ddim-1" else "vp", WIDE, "rho(7)", [8], name, **more)
 
     refused("has no parameter 'c3'; it has c2", "res-2s", "c3")
     refused("it has none", "ddim", "c2")

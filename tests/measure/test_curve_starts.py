@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from numtoolkit.arrays import split
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import curves, error_curve, exact_flow
 from numtoolkit.measure.distances import relative_rms, sliced_wasserstein
 from numtoolkit.models.network import Network
 from numtoolkit.problem.processes import PSLD, VP
 from numtoolkit.sampling.runner import sample
-from numtoolkit.sampling.state import origin, split
+from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import scheme
 
 
@@ -22,7 +23,9 @@ def test_an_error_curve_measures_the_samples_that_sample_returns_for_the_same_se
     """Start and noise of both come from one place: with seeds 0..39 the error is that of the samples, to the digit."""
     law, member = mixture(dim=2, components=4), scheme(name)
     (record,) = error_curve(member, process, law, "uniform", [10], seeds=range(40))
-    drawn = sample(Network.of(law), member, process=process, grid="uniform", nfe=10, seeds=range(40), dtype=np.float64)
+    drawn = sample(
+        member, network=Network.of(law), process=process, grid="uniform", nfe=10, seeds=range(40), dtype=np.float64
+    )
     samples = split(drawn.samples, process.blocks)[0]
     if member.kind == "ode":
         start = origin(process, process.T, range(40), None, law.shape, np.float64, None).blocks(range(40))

@@ -69,7 +69,7 @@ def test_a_curve_of_an_sde_scheme_on_a_gaussian_needs_no_samples():
     """The error is W2 between exact moments of the data part, with no median."""
     process = PSLD()
     (record,) = error_curve(scheme("roba"), process, ROTATED, "quadratic", [50])
-    final = moments(lower(scheme("roba"), process, grid("quadratic", process, 50)), ROTATED).block(0)
+    final = moments(lower(scheme("roba"), process, grid("quadratic", process, 50)), law=ROTATED).block(0)
     exact = exact_marginal(process, ROTATED, process.t_min).block(0)
     root = np.sqrt(final.covariance) - np.sqrt(exact.covariance)
     assert record["error"] == pytest.approx(math.hypot(*root.ravel(), *(final.mean - exact.mean).ravel()), rel=1e-12)

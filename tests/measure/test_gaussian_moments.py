@@ -54,7 +54,7 @@ def test_moments_of_a_deterministic_run_are_those_of_its_map(process):
     program = lower(scheme("euler"), process, grid("uniform", process, 7))
     start = exact_marginal(process, ROTATED, process.T)
     R, r = affine_map(program, ROTATED)
-    found = moments(program, ROTATED, start)
+    found = moments(program, law=ROTATED, start=start)
     np.testing.assert_allclose(found.mean, np.einsum("dij,dj->di", R, start.mean) + r, rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(found.covariance, R @ start.covariance @ np.swapaxes(R, 1, 2), rtol=1e-10, atol=1e-12)
 
@@ -78,7 +78,7 @@ def test_moments_agree_with_samples_of_the_run(name, process):
         return list(np.moveaxis(normals(range(n), STEP + slot, step, (process.blocks, 3)), 1, 0))
 
     z = in_basis(ROTATED, run(program, network(program, ROTATED), starts(process, (3,), n), noise))
-    exact = moments(program, ROTATED)
+    exact = moments(program, law=ROTATED)
     spread = z - exact.mean
     variances = np.einsum("dii->di", exact.covariance)
     # 5 standard errors of a mean and of a normal covariance, for 20 numbers: fails once in 1e5 programs, and
@@ -113,7 +113,7 @@ def test_a_scheme_in_noise_level_is_one_scheme_on_every_scalar_process(name):
 def test_a_run_to_noise_level_zero_ends_in_the_data_space():
     """Moments at t = 0 are those of the data, up to the error of the steps."""
     program = lower(scheme("res-2s"), EDM(), grid("rho(7, zero=1)", EDM(), 200))
-    final = moments(program, ROTATED, exact_marginal(EDM(), ROTATED, 80.0))
+    final = moments(program, law=ROTATED, start=exact_marginal(EDM(), ROTATED, 80.0))
     data = exact_marginal(EDM(), ROTATED, 0.0)
     assert wasserstein2(final, data) < 1e-4  # (L/N)^2 / 48 of exponential-iia.md 6.3 is 5e-5 at this grid
     np.testing.assert_allclose(data.covariance[:, 0, 0], ROTATED.variances, rtol=1e-15)
@@ -123,7 +123,7 @@ def test_moments_refuse_what_has_no_affine_network():
     """A mixture has no affine denoiser, and a run that draws noise is no map."""
     program = lower(scheme("em"), VP(), grid("uniform", VP(), 3))
     with pytest.raises(InputError, match="not Gaussian"):
-        moments(program, mixture())
+        moments(program, law=mixture())
     with pytest.raises(InputError, match="draws noise"):
         affine_map(program, ROTATED)
 

@@ -213,7 +213,7 @@ def gaussian_cases() -> list[tuple[Scheme, str, Problem]]:
 def moment_gap(each: Scheme, problem: Problem, steps: int) -> float:
     """Distance of mean and covariance of the final law from the exact ones, from an exact start."""
     process, law = problem.process, problem.law
-    found = moments(problem.program(each, steps), law, exact_marginal(process, law, process.T))
+    found = moments(problem.program(each, steps), law=law, start=exact_marginal(process, law, process.T))
     exact = exact_marginal(process, law, process.t_min)
     return float(np.hypot(np.linalg.norm(found.mean - exact.mean), np.linalg.norm(found.covariance - exact.covariance)))
 
@@ -274,7 +274,7 @@ def transition_gap(each: Scheme, steps: int) -> float:
     noise = last.covariance - flow**2 * first.covariance
     gaps = []
     for moved in (0.0, 1.0):
-        found = moments(program, law, Normal(first.mean + moved, np.zeros_like(first.covariance)))
+        found = moments(program, law=law, start=Normal(first.mean + moved, np.zeros_like(first.covariance)))
         gaps += [found.mean - last.mean - moved * flow[:, 0], found.covariance - noise]
     return float(np.linalg.norm(np.concatenate([gap.ravel() for gap in gaps])))
 

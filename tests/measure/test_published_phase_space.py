@@ -136,7 +136,7 @@ def test_lambda_ddim_on_vp_errs_as_printed(shift, error, multiplier):
 def moment_errors(name: str, process: PSLD, steps: int) -> tuple[float, float]:
     """Largest error of the final mean and of the final covariance."""
     program = lower(scheme(name), process, grid("quadratic", process, steps))
-    found = moments(program, OFF_CENTRE, exact_marginal(process, OFF_CENTRE, process.T))
+    found = moments(program, law=OFF_CENTRE, start=exact_marginal(process, OFF_CENTRE, process.T))
     exact = exact_marginal(process, OFF_CENTRE, process.t_min)
     return (
         float(np.abs(found.mean - exact.mean).max()),

@@ -27,7 +27,7 @@ from numtoolkit.measure.stability import (
     process_radius,
     program_radius,
     real_interval,
-    regions,
+    stability,
     stable_interval,
     stable_step,
 )
@@ -146,7 +146,9 @@ def test_the_process_radius_is_that_of_the_run_program(declared: Scheme, process
     expected = []
     for times in np.stack([start, end], axis=1):
         program = lower(declared, process, times)
-        columns = [moments(program, law, Normal(unit[None], np.zeros((1, k, k)))).mean[0] for unit in np.eye(k)]
+        columns = [
+            moments(program, law=law, start=Normal(unit[None], np.zeros((1, k, k)))).mean[0] for unit in np.eye(k)
+        ]
         expected.append(np.abs(np.linalg.eigvals(np.transpose(columns))).max())
     # Both read the same float64 entries; only the order of a few small products differs.
     np.testing.assert_allclose(
@@ -376,16 +378,16 @@ def test_every_scheme_has_a_map(declared: Scheme) -> None:
     """Regions or step limits without NaN, but for schemes with history that have a coefficient of the grid."""
     if declared.of_grid and declared.steps.inner.carry:
         with pytest.raises(InputError, match="has a coefficient that a grid alone gives"):
-            regions(declared, size=10)
+            stability(declared, size=10)
         return
-    for found in regions(declared, size=10):
+    for found in stability(declared, size=10):
         values = found.radius if isinstance(found, Region) else found.h
         assert not np.isnan(values).any()
 
 
 def test_maps_are_symmetric_and_cover_their_axes() -> None:
     """Radii at w and its conjugate agree bit for bit, and each point is what `linear_radius` says."""
-    maps = regions("res-2m", size=40)
+    maps = stability("res-2m", size=40)
     assert [region.panel for region in maps] == ["h L = 0", "h L = -1", "h L = -2"]
     for region in maps:
         np.testing.assert_array_equal(region.radius, region.radius[::-1])
@@ -398,24 +400,24 @@ def test_maps_are_symmetric_and_cover_their_axes() -> None:
 
 def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
     """On PSLD or EDM by default, or on the process given; the panel says which."""
-    (phase,) = regions("roba", size=40)
+    (phase,) = stability("roba", size=40)
     assert isinstance(phase, StepLimit)
     assert phase.panel == "psld, reverse SDE, data variance 0.25"
     assert np.all((phase.h <= phase.longest) | np.isinf(phase.h))
-    (churn,) = regions("heun-edm-churn", size=40)
+    (churn,) = stability("heun-edm-churn", size=40)
     assert isinstance(churn, StepLimit)
     assert churn.panel.startswith("edm")
     assert np.isinf(churn.h).all()  # Heun in the noise level never grows on a Gaussian
-    (other,) = regions("ddim", process=EDM(), size=40)
+    (other,) = stability("ddim", process=EDM(), size=40)
     assert other.panel == "edm, probability flow, data variance 0.25"
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: regions("res-2n"), "did you mean"),
-        (lambda: regions("dpmpp-2m", process=EDM()), "carries evaluations"),
-        (lambda: regions("nse", process=EDM()), "it runs on phase space processes"),
+        (lambda: stability("res-2n"), "did you mean"),
+        (lambda: stability("dpmpp-2m", process=EDM()), "carries evaluations"),
+        (lambda: stability("nse", process=EDM()), "it runs on phase space processes"),
         (lambda: linear_radius("roba", 0.0, GRID), "no meaning on the test equation"),
         (lambda: linear_radius("heun-edm", -1000.0, GRID), "grows beyond float64"),
         (lambda: real_interval("gauss-fit-2m"), "a coefficient that a grid alone gives, bend"),

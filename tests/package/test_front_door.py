@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import numtoolkit as nt
@@ -29,8 +30,39 @@ def test_names_are_taken_where_objects_are():
     objects = nt.scheme(names[0]), nt.process(names[1]), law
     assert nt.error_curve(*names, "rho(7)", [5], range(4)) == nt.error_curve(*objects, "rho(7)", [5], range(4))
     assert nt.law_of(law) is law
-    with pytest.raises(nt.InputError, match="3 is a int; write NAME"):
+    with pytest.raises(nt.InputError, match="3 is an int; write NAME"):
         nt.error_curve("ddim", "edm", 3, "rho(7)", [5])
+
+
+def test_a_program_stands_for_what_it_was_made_of():
+    """A run, its moments and its program are those of the names; what the program fixes is not given twice."""
+    names = "ddim", "edm", "gaussian(dim=2)"
+    made = nt.program_of("ddim", "edm", "rho(7)", 5)
+    assert made.nfe == 5
+    assert nt.program_of(made) is made
+    by_name, by_program = nt.moments(*names, "rho(7)", 5), nt.moments(made, law=names[2])
+    assert (by_name.mean == by_program.mean).all()
+    assert (by_name.covariance == by_program.covariance).all()
+    run = {"seeds": range(3), "dtype": np.float64}
+    drawn = nt.sample(*names, "rho(7)", 5, **run)
+    assert (nt.sample(made, network=names[2], **run).samples == drawn.samples).all()
+    both = [nt.sample(made, network=names[2], denoise=True, **run), nt.sample(*names, "rho(7)", 6, denoise=True, **run)]
+    assert both[0].nfe == both[1].nfe == 6
+    assert (both[0].samples == both[1].samples).all()
+    noisy = nt.Network(lambda z, t: z, "noise")
+    for call, sentence in [
+        (lambda: nt.sample(made, network=noisy, **run), "for a network that predicts 'data', not 'noise'"),
+        (lambda: nt.sample(made, "edm", noisy, **run), "fixes process already; leave process out"),
+        (lambda: nt.moments(made, law=names[2], nfe=5), "fixes nfe already"),
+        (lambda: nt.sample("ddim", "edm", noisy, **run), "needs a grid"),
+        (lambda: nt.sample("ddim", None, noisy, "rho(7)", 5, **run), "needs a process"),
+        (lambda: nt.sample("ddim", "edm", grid="rho(7)", nfe=5, **run), "needs a network"),
+        (lambda: nt.sample("ddim", "edm", 3, "rho(7)", 5, **run), "network is an int; wrap it"),
+        (lambda: nt.sample(nt.program_of("ddim", "edm", "rho(7, zero=1)", 5), network=names[2],
+                           denoise=True, **run), "nothing is left to denoise"),
+    ]:  # fmt: skip
+        with pytest.raises(nt.InputError, match=sentence):
+            call()
 
 
 # Prints a line for every exported name that is a submodule's, or that another object holds once all modules are loaded.

@@ -109,9 +109,11 @@ def test_an_old_path_takes_no_exported_name_away():
     """After `numtoolkit.scheme` and `numtoolkit.phi` are imported as modules, both are the functions still."""
     code = (
         "import warnings; warnings.simplefilter('ignore'); import numtoolkit; from numtoolkit.scheme import Scheme; "
-        "import numtoolkit.phi, numtoolkit.stability; from numtoolkit import Scheme as S, scheme, phi; "
+        "import numtoolkit.phi, numtoolkit.stability, numtoolkit.measures; "
+        "from numtoolkit import Scheme as S, scheme, phi; "
         "assert Scheme is S; assert scheme('ddim').name == 'ddim'; assert callable(phi) and numtoolkit.phi is phi; "
-        "assert numtoolkit.stability.regions"
+        "from numtoolkit.stability import regions; "
+        "assert regions is numtoolkit.stability; assert numtoolkit.measures.frechet"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

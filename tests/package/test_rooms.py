@@ -12,7 +12,7 @@ from tests.support.checkout import PACKAGE, imported_names
 # `__init__.py` and `__main__.py`, reach everywhere.
 ROOMS = (
     "errors", "limits", "moved", "arrays", "spec_text", "files", "phi_functions", "problem", "declare", "schemes",
-    "program", "laws", "symbolic", "printing", "sampling", "models", "measure", "fitting", "plots", "reproduce", "cli",
+    "program", "laws", "symbolic", "printing", "models", "sampling", "measure", "fitting", "plots", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 

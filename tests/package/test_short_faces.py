@@ -15,7 +15,7 @@ from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.laws import Empirical, law_of
 from numtoolkit.measure import exact_marginal
 from numtoolkit.measure.distances import Moments, relative_rms, sliced_wasserstein
-from numtoolkit.measure.stability import regions
+from numtoolkit.measure.stability import stability
 from numtoolkit.models.network import Network
 from numtoolkit.printing.pages import tableau
 from numtoolkit.problem.grids import grid
@@ -45,7 +45,9 @@ def made() -> dict[str, tuple[object, str]]:
     long = scheme("hochbruck-ostermann-4")
     process, law = PSLD(), law_of("mixture(dim=2)")
     program = lower(scheme("cvv"), process, grid("quadratic", process, 50))
-    drawn = sample(Network.of(law), "ddim", process="vp", grid="uniform", nfe=40, seeds=range(200), dtype=np.float64)
+    drawn = sample(
+        "ddim", network=Network.of(law), process="vp", grid="uniform", nfe=40, seeds=range(200), dtype=np.float64
+    )
     expansion = SeriesExpansion(Field(["c2"]), 4)
     symbols = Field(["c2", "r0", "r1"])
     c2, r0 = symbols.symbols["c2"], symbols.symbols["r0"]
@@ -82,8 +84,8 @@ def made() -> dict[str, tuple[object, str]]:
         "Moments": (Moments.of(images.images), "250"),
         "Interval": (sliced_wasserstein(images.images, images.images), "value"),
         "RelativeError": (relative_rms(images.images, images.images), "rms"),
-        "Region": (regions("res-2s", size=8)[0], "res-2s"),
-        "StepLimit": (regions("rvv", size=10)[0], "rvv"),
+        "Region": (stability("res-2s", size=8)[0], "res-2s"),
+        "StepLimit": (stability("rvv", size=10)[0], "rvv"),
         "Verdict": (verify(scheme("res-2s")), "proved"),
         "Order": (order(scheme("res-2s")), "Order 2"),
         "WeakOrder": (weak_order(scheme("em")), "WeakOrder 1"),

@@ -136,10 +136,10 @@ def test_a_run_on_own_sigmas_needs_no_number_of_steps():
     """As many steps as they have, or those asked for."""
     network, words = nt.Network(lambda z, t: 0.1 * z, "noise"), {"process": "edm", "seeds": range(2), "shape": 3}
     for given, steps in (({}, 3), ({"nfe": 6}, 6), ({"steps": 5}, 5)):
-        found = nt.sample(network, "ddim", grid="sigmas((9, 3, 1, 0))", dtype=np.float64, **words, **given)
+        found = nt.sample("ddim", network=network, grid="sigmas((9, 3, 1, 0))", dtype=np.float64, **words, **given)
         assert found.steps == steps
     with pytest.raises(InputError, match="a named grid needs to know its length"):
-        nt.sample(network, "ddim", grid="karras", **words)
+        nt.sample("ddim", network=network, grid="karras", **words)
 
 
 def test_own_sigmas_of_a_tensor_are_taken():
@@ -165,7 +165,7 @@ def test_own_times_in_text_are_linear_between():
         ("rho(7)", "vp", 0, "grid rho with 0 steps is too short"),
         ("rho(7)", "vp", None, "grid rho with None steps is too short"),
         ("rho(7)", None, 5, "give one, such as 'edm'"),
-        ("rho(7)", 3, 5, "3 is a int"),
+        ("rho(7)", 3, 5, "3 is an int"),
         ("rho(0.01)", "vp", 5, "grid rho: rho = 0.01 is out of range"),
         ("rho(7, zero=2)", "vp", 5, "zero = 2 is out of range"),
         ("rho(7, zero=1)", "vp", 1, "zero=1 and 1 step has no inner step"),
@@ -232,8 +232,8 @@ def test_every_scheme_of_the_flow_runs_up_and_down_again(own):
     for steps in (64, 128):
         up = grid(f"{rule}(rising=1)", on, steps)
         run = {"process": on, "progress": False}
-        noise = nt.sample(nt.Network.of(mixture(dim=2)), own, grid=up, start=start, **run).samples
-        back = nt.sample(nt.Network.of(mixture(dim=2)), own, grid=up[::-1], start=noise, **run).samples
+        noise = nt.sample(own, network=nt.Network.of(mixture(dim=2)), grid=up, start=start, **run).samples
+        back = nt.sample(own, network=nt.Network.of(mixture(dim=2)), grid=up[::-1], start=noise, **run).samples
         gaps.append(np.abs(back - start).max())
     assert gaps[1] < gaps[0] / 1.5
 
@@ -243,8 +243,8 @@ def test_200_steps_up_and_down_return_to_the_data():
     data = mixture(dim=2).sample(8, 0)
     up = grid("log-snr(rising=1)", "vp", 200)
     run = {"process": "vp", "progress": False}
-    noise = nt.sample(nt.Network.of(mixture(dim=2)), "res-2s", grid=up, start=data, **run).samples
-    back = nt.sample(nt.Network.of(mixture(dim=2)), "res-2s", grid=up[::-1], start=noise, **run).samples
+    noise = nt.sample("res-2s", network=nt.Network.of(mixture(dim=2)), grid=up, start=data, **run).samples
+    back = nt.sample("res-2s", network=nt.Network.of(mixture(dim=2)), grid=up[::-1], start=noise, **run).samples
     assert abs(noise.std() - 1) < 0.3
     assert np.sqrt(np.mean((back - data) ** 2)) < 2e-6
 
@@ -272,7 +272,12 @@ def test_a_rising_grid_starts_above_the_data_from_given_samples():
         lower(nt.scheme("ddim"), VP(), grid("log-snr(zero=1, rising=1)", "vp", 5))
     with pytest.raises(InputError, match="takes samples of the data back to noise; give them as start"):
         nt.sample(
-            nt.Network.of(mixture(dim=2)), "ddim", process="vp", grid="uniform(rising=1)", steps=4, seeds=range(2)
+            "ddim",
+            network=nt.Network.of(mixture(dim=2)),
+            process="vp",
+            grid="uniform(rising=1)",
+            steps=4,
+            seeds=range(2),
         )
 
 

@@ -24,7 +24,7 @@ from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure.curves import error_curve
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
-from numtoolkit.measure.stability import real_interval, regions
+from numtoolkit.measure.stability import real_interval, stability
 from numtoolkit.problem import axes
 from numtoolkit.problem.clocks import CLOCKS, LOG_SNR
 from numtoolkit.problem.frozen import FROZEN
@@ -186,7 +186,10 @@ def test_moments_of_a_scheme_on_an_axis_of_ones_own_tend_to_the_exact_law(axis, 
     """The law of the end point nears that of the exact flow from the same start as steps grow."""
     first = exact_marginal(process, LAW, process.T)
     last = exact_marginal(process, LAW, process.t_min).block(0)
-    ends = [moments(lower(MEMBERS[axis], process, grid_of(process, steps)), LAW, first).block(0) for steps in (40, 160)]
+    ends = [
+        moments(lower(MEMBERS[axis], process, grid_of(process, steps)), law=LAW, start=first).block(0)
+        for steps in (40, 160)
+    ]
     coarse, fine = (wasserstein2(end, last) for end in ends)
     assert fine < coarse / 3
 
@@ -199,7 +202,7 @@ def test_a_scheme_on_an_axis_of_ones_own_has_a_stability_region(axis, process):
         with pytest.raises(InputError, match="operator diagonal has no meaning on the test equation"):
             real_interval(member)
         return
-    assert regions(member, (0.0,), size=8)
+    assert stability(member, linear=(0.0,), size=8)
     assert real_interval(member) > 0
 
 
@@ -207,7 +210,12 @@ def test_a_scheme_on_an_axis_of_ones_own_has_a_stability_region(axis, process):
 def test_a_scheme_on_an_axis_of_ones_own_samples(axis, process):
     """The public way to sample takes the objects, and ends near the law."""
     found = sample(
-        Network.of(LAW), MEMBERS[axis], process=process, grid=grid_of(process, 60), seeds=range(64), dtype=np.float64
+        MEMBERS[axis],
+        network=Network.of(LAW),
+        process=process,
+        grid=grid_of(process, 60),
+        seeds=range(64),
+        dtype=np.float64,
     )
     points = found.samples if process.blocks == 1 else found.samples[:, 0]
     assert np.abs(points.mean(0) - LAW.mean).max() < 0.5
@@ -233,8 +241,8 @@ def test_a_network_of_a_prediction_of_ones_own_gives_the_same_run(name, process)
         return 0.3 * z
 
     run = {"process": process, "grid": grid_of(process, 6), "seeds": range(3), "shape": 2, "dtype": np.float64}
-    plain = sample(Network(noise, "noise"), name, **run).samples
-    scaled = sample(Network(lambda z, t: 3 * noise(z, t), SCALED_NOISE), name, **run).samples
+    plain = sample(name, network=Network(noise, "noise"), **run).samples
+    scaled = sample(name, network=Network(lambda z, t: 3 * noise(z, t), SCALED_NOISE), **run).samples
     np.testing.assert_allclose(scaled, plain, rtol=1e-12)
 
 

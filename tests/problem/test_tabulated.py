@@ -286,7 +286,10 @@ def test_moments_on_a_table_tend_to_the_exact_law(text):
     own, law = process(text), Gaussian([0.3, -0.5], [0.25, 0.02])
     last = exact_marginal(own, law, 1.0).block(0)
     start = exact_marginal(own, law, own.T)
-    ends = [moments(lower(nt.scheme("res-2s"), own, grid("log-snr", own, n)), law, start).block(0) for n in (40, 80)]
+    ends = [
+        moments(lower(nt.scheme("res-2s"), own, grid("log-snr", own, n)), law=law, start=start).block(0)
+        for n in (40, 80)
+    ]
     coarse, fine = (wasserstein2(end, last) for end in ends)
     assert fine < coarse / 3
 
@@ -310,7 +313,9 @@ def test_a_network_that_is_told_timesteps_has_the_clock_t_minus_1():
         return 0.1 * z
 
     network = nt.Network(model, "noise", clock=lambda t: t - 1)
-    nt.sample(network, "ddim", process="sd", grid="trailing", steps=4, seeds=range(2), shape=3, dtype=np.float64)
+    nt.sample(
+        "ddim", network=network, process="sd", grid="trailing", steps=4, seeds=range(2), shape=3, dtype=np.float64
+    )
     assert told == [999.0, 749.0, 499.0, 249.0]
 
 
@@ -318,7 +323,9 @@ def test_the_digest_of_a_table_is_in_every_result():
     """Runs name the process by its specification."""
     own = process(betas=sd_betas())
     network = nt.Network(lambda z, t: 0.1 * z, "noise")
-    found = nt.sample(network, "ddim", process=own, grid="karras", steps=3, seeds=range(2), shape=3, dtype=np.float64)
+    found = nt.sample(
+        "ddim", network=network, process=own, grid="karras", steps=3, seeds=range(2), shape=3, dtype=np.float64
+    )
     assert found.provenance["process"] == own.spec
     assert own.digest in own.spec
 

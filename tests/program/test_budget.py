@@ -201,7 +201,7 @@ def test_filled_runs_of_stochastic_schemes_keep_the_law(name, left, order):
     for steps in (400, 800):
         times = grid("quadratic" if on.blocks > 1 else "rho(7)", on, steps + 1)
         program = lower(own, on, times, nfe=own.nfe_per_step * steps + left)
-        found = moments(program, LAW, exact_marginal(on, LAW, on.T))
+        found = moments(program, law=LAW, start=exact_marginal(on, LAW, on.T))
         gaps.append(
             np.hypot(np.linalg.norm(found.mean - exact.mean), np.linalg.norm(found.covariance - exact.covariance))
         )

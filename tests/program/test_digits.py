@@ -134,11 +134,11 @@ def test_a_noise_prediction_near_alpha_0_is_named():
             match=r"^in torch.float32 the rounding of this run of dpmpp-2m may cost \d.* of the size of the samples, "
             r"most of it in step 0 \(t = 0.999999 to 0.9\d*\); take float64, .* network that predicts data .*\.$",
         ):
-            call(network, "dpmpp-2m", **keywords)
+            call("dpmpp-2m", network=network, **keywords)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            call(network, "dpmpp-2m", dtype=np.float64, **keywords)
-            call(Network(lambda z, t: 0 * z, "data"), "dpmpp-2m", **keywords)
+            call("dpmpp-2m", network=network, dtype=np.float64, **keywords)
+            call("dpmpp-2m", network=Network(lambda z, t: 0 * z, "data"), **keywords)
 
 
 @pytest.mark.parametrize("predicts", ["data", "velocity", "flow"])

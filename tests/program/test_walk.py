@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from numtoolkit import Network, process, sample, stepper
+from numtoolkit.arrays import join
 from numtoolkit.errors import InputError
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.predictions import convert
@@ -21,7 +22,6 @@ from numtoolkit.program.canonical import canonical
 from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, ProgramStep, lower
 from numtoolkit.program.walk import Evaluation, Stepper, evaluations
 from numtoolkit.sampling.loop import run
-from numtoolkit.sampling.state import join
 from numtoolkit.schemes import scheme
 from tests.support.sampling_cases import cases, cubic, normal, program_of
 
@@ -85,8 +85,8 @@ def test_a_stepper_is_the_run_of_sample(text, law, dtype):
     """Same arguments, same bits: start, noise and denoising step are those of `sample`, also after pickling."""
     network, on = Network(cubic, "data"), process(law)
     keywords = {"process": on, "grid": "quadratic", "nfe": 13, "seeds": range(3), "shape": 4, "dtype": dtype}
-    expected = sample(network, text, denoise=True, **keywords).samples
-    walk = stepper(network, text, denoise=True, **keywords)
+    expected = sample(text, network=network, denoise=True, **keywords).samples
+    walk = stepper(text, network=network, denoise=True, **keywords)
     for _ in range(6):
         walk.send(network.on(on)(walk.row, walk.time))
     found = join(to_the_end(kept(walk), network.on(on)))
@@ -97,7 +97,7 @@ def test_a_stepper_is_the_run_of_sample(text, law, dtype):
 def test_a_stepper_from_a_given_start_leaves_it_alone():
     """The start is copied, as in `sample`."""
     start = torch.ones(2, 3)
-    walk = stepper(Network(cubic, "data"), "ddim", process="vp", grid="uniform", steps=2, start=start)
+    walk = stepper("ddim", network=Network(cubic, "data"), process="vp", grid="uniform", steps=2, start=start)
     walk.state[0].zero_()
     assert torch.equal(start, torch.ones(2, 3))
 

@@ -6,7 +6,7 @@ import pytest
 
 from numtoolkit import Network, process, sample
 from numtoolkit.errors import InputError
-from numtoolkit.sampling.runner import times_of
+from numtoolkit.program.runs import times_of
 from numtoolkit.schemes import scheme
 
 
@@ -32,6 +32,13 @@ def test_a_network_sees_batches_of_one_size():
         return z * 0.5
 
     result = sample(
-        Network(network, "data"), "ddim", process="vp", grid="uniform", steps=2, seeds=range(10), shape=3, batch=4
+        "ddim",
+        network=Network(network, "data"),
+        process="vp",
+        grid="uniform",
+        steps=2,
+        seeds=range(10),
+        shape=3,
+        batch=4,
     )
     assert (sizes, len(result.samples)) == ([4] * 6, 10)

@@ -62,7 +62,7 @@ def test_nothing_is_read_from_the_device_before_the_last_call(text, update):
             return gaussian.denoise(y, s)
 
         network = Network(function, "data", sees="observation", time="float", shape=(4,))
-        sample(network, own, process=law, grid=GRIDS[law.name], steps=3, seeds=range(3), update=update)
+        sample(own, network=network, process=law, grid=GRIDS[law.name], steps=3, seeds=range(3), update=update)
     assert not any(inner)
     assert len(reads.names) == 1  # whether all samples are finite
 

@@ -112,11 +112,11 @@ def test_dtypes_are_kept_and_splits_give_the_same_bits_on_cuda(own, law, dtype):
         return cubic(z, t)
 
     keywords = {"process": law, "grid": GRIDS[law], "steps": STEPS, "shape": 4, "dtype": dtype, "device": DEVICE}
-    whole = sample(Network(function, "data"), own, seeds=range(7), **keywords).samples
+    whole = sample(own, network=Network(function, "data"), seeds=range(7), **keywords).samples
     assert seen == {(dtype, DEVICE)} == {(whole.dtype, whole.device.type)}
     for batch in (1, 3):
         assert torch.equal(
-            sample(Network(function, "data"), own, seeds=range(7), batch=batch, **keywords).samples, whole
+            sample(own, network=Network(function, "data"), seeds=range(7), batch=batch, **keywords).samples, whole
         )
 
 
@@ -125,7 +125,7 @@ def test_a_seed_gives_on_cuda_the_sample_of_the_cpu(own, law):
     """The normals agree to 8 ulp and matrix products to d eps; this law's flow magnifies neither more than 10 times."""
     network = Network.of(NAMED["mixture"](dim=4, components=3))
     keywords = {"process": law, "grid": GRIDS[law], "steps": 20, "seeds": range(BATCH), "dtype": torch.float64}
-    here, there = (sample(network, own, device=device, **keywords).samples.cpu() for device in ("cpu", DEVICE))
+    here, there = (sample(own, network=network, device=device, **keywords).samples.cpu() for device in ("cpu", DEVICE))
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-10)
 
 
@@ -134,10 +134,10 @@ def test_a_large_batch_on_cuda_is_drawn_in_tiles():
     network = Network(lambda z, t: z * 0.5, "data", dtype=torch.bfloat16)
     keywords = {"process": "edm", "grid": "rho", "nfe": 9, "shape": (3, 32, 32), "device": DEVICE, "denoise": True}
     for dtype in (torch.float16, torch.float32):
-        tiled = sample(network, "unipc", seeds=range(4096), batch=640, dtype=dtype, **keywords)
+        tiled = sample("unipc", network=network, seeds=range(4096), batch=640, dtype=dtype, **keywords)
         assert tiled.samples.shape == (4096, 3, 32, 32)
         assert bool(tiled.finite.all())
-        some = sample(network, "unipc", seeds=range(4000, 4096), dtype=dtype, **keywords).samples
+        some = sample("unipc", network=network, seeds=range(4000, 4096), dtype=dtype, **keywords).samples
         assert torch.equal(tiled.samples[4000:], some)
 
 
@@ -147,13 +147,13 @@ def test_a_nan_on_the_device_is_traced():
     start = torch.ones(5, 4, device=DEVICE)
     start[3] = 0.0
     with pytest.raises(NonFiniteError, match=r"^sample 3 leaves .* of step 1 .* told t = 5, "):
-        sample(network, "heun-edm", process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, batch=2)
+        sample("heun-edm", network=network, process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, batch=2)
 
 
 def test_a_network_on_another_device_is_named():
     """Parameters on the CPU, or a device that does not exist: the sentence names it."""
     keywords = {"process": process("vp"), "grid": "log-snr", "steps": 2, "seeds": range(2), "shape": 4}
     with pytest.raises(InputError, match=r"parameters on cpu but the samples are on cuda"):
-        sample(Network(Linear(4, 4), "noise"), "ddim", device=DEVICE, **keywords)
+        sample("ddim", network=Network(Linear(4, 4), "noise"), device=DEVICE, **keywords)
     with pytest.raises(InputError, match=r"device 'cuda:99'"):
-        sample(Network(cubic, "data"), "ddim", device="cuda:99", **keywords)
+        sample("ddim", network=Network(cubic, "data"), device="cuda:99", **keywords)

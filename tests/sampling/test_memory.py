@@ -31,7 +31,7 @@ def peak(work, *arguments, **keywords):
 
 def drawn(n, **keywords):
     """n samples of a Gaussian."""
-    return sample(Network.of(law_of(f"gaussian(dim={DIM})")), "ddim", seeds=range(n), **RUN, **keywords)
+    return sample("ddim", network=Network.of(law_of(f"gaussian(dim={DIM})")), seeds=range(n), **RUN, **keywords)
 
 
 # Beside arrays a seed is an int in two lists, of 8 bytes of reference each and 32 of the number, and one flag.
@@ -92,9 +92,9 @@ def test_samples_are_put_where_they_are_wanted(like, batch):
         network = Network(lambda z, t: z[:, 0] * 0.5, "data") if "process" in keywords else HALF
         how = SHORT | {"dtype": dtype, "batch": batch} | keywords
         into = like(shape, dtype=dtype)
-        run = sample(network, "rvv" if "process" in keywords else "ddim", into=into, **how)
+        run = sample("rvv" if "process" in keywords else "ddim", network=network, into=into, **how)
         assert run.samples is into
-        again = sample(network, "rvv" if "process" in keywords else "ddim", **how)
+        again = sample("rvv" if "process" in keywords else "ddim", network=network, **how)
         np.testing.assert_array_equal(np.asarray(into), np.asarray(again.samples))
         assert run.finite.tolist() == again.finite.tolist() == [True] * 10
 
@@ -107,9 +107,9 @@ def test_a_run_in_torch_may_go_to_the_host():
             super().__setitem__((own.start, own.stop), samples)
 
     into, store = np.zeros((10, 3), np.float32), Store()
-    wanted = sample(HALF, "ddim", **SHORT).samples
-    sample(HALF, "ddim", into=into, **SHORT)
-    sample(HALF, "ddim", into=store, **SHORT)
+    wanted = sample("ddim", network=HALF, **SHORT).samples
+    sample("ddim", network=HALF, into=into, **SHORT)
+    sample("ddim", network=HALF, into=store, **SHORT)
     np.testing.assert_array_equal(into, wanted.numpy())
     assert list(store) == [(0, 4), (4, 8), (8, 10)]
     assert all(type(part) is np.ndarray for part in store.values())
@@ -133,11 +133,11 @@ def test_tiles_before_a_failure_stay_where_they_were_put():
     def stop(z):
         raise KeyboardInterrupt
 
-    wanted = sample(HALF, "ddim", **SHORT).samples
+    wanted = sample("ddim", network=HALF, **SHORT).samples
     for with_, error in ((stop, KeyboardInterrupt), (lambda z: z * float("nan"), NonFiniteError)):
         into = torch.full((10, 3), 7.0)
         with pytest.raises(error, match=r"^(sample 8 \(seed 8\).*|)$"):
-            sample(failing(2 * 2, with_), "ddim", into=into, **SHORT)
+            sample("ddim", network=failing(2 * 2, with_), into=into, **SHORT)
         assert torch.equal(into[:8], wanted[:8])
         assert (into[8:] == 7.0).all()
 
@@ -145,7 +145,7 @@ def test_tiles_before_a_failure_stay_where_they_were_put():
 def test_marked_samples_are_put_with_the_others():
     """With "mark" every tile is put, and `finite` says which samples are good."""
     into = torch.zeros(10, 3)
-    run = sample(failing(2 * 2, lambda z: z * float("nan")), "ddim", into=into, on_nonfinite="mark", **SHORT)
+    run = sample("ddim", network=failing(2 * 2, lambda z: z * float("nan")), into=into, on_nonfinite="mark", **SHORT)
     assert run.finite.tolist() == [True] * 8 + [False] * 2
     assert into.isfinite().all(1).tolist() == run.finite.tolist()
 
@@ -156,7 +156,7 @@ def test_marked_samples_are_put_with_the_others():
         (torch.zeros(9, 3), {}, r"into has shape \(9, 3\) and dtype float32; give \(10, 3\) of float32\.$"),
         (torch.zeros(10, 3, dtype=torch.float64), {}, r"and dtype float64; give \(10, 3\) of float32\.$"),
         (np.zeros((10, 3), int), {}, r"and dtype int64; give \(10, 3\) of float32\.$"),
-        (3, {}, r"into is a int, which stores no samples; give an array of shape \(10, 3\)\.$"),
+        (3, {}, r"into is an int, which stores no samples; give an array of shape \(10, 3\)\.$"),
         (torch.zeros(10, 3), {"dtype": np.float32}, "into is a torch tensor, but the run is in numpy"),
     ],
 )
@@ -167,4 +167,4 @@ def test_what_cannot_hold_the_samples_is_refused_before_the_run(into, keywords, 
         raise AssertionError
 
     with pytest.raises(InputError, match=words):
-        sample(failing(0, never), "ddim", into=into, **SHORT | keywords)
+        sample("ddim", network=failing(0, never), into=into, **SHORT | keywords)

@@ -22,7 +22,9 @@ def marked_run(zero, own="heun-edm", seeds=range(100, 105), **keywords):
     """Five samples on EDM; those listed have a coordinate at 0, where the network returns NaN below t = 10."""
     start = torch.ones(5, 4)
     start[zero, 1] = 0.0
-    return sample(POISONED, own, process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, seeds=seeds, **keywords)
+    return sample(
+        own, network=POISONED, process="edm", grid=[80.0, 20.0, 5.0, 1.0], start=start, seeds=seeds, **keywords
+    )
 
 
 @pytest.mark.parametrize("update", ["plain", "fused"])
@@ -56,7 +58,7 @@ def test_a_momentum_that_is_lost_is_found_though_its_position_is_finite():
     start[1, 1, 0] = np.inf
     network = Network(lambda z, t: z[:, 0] * 0.0, "data")
     with pytest.raises(NonFiniteError, match=r"^sample 1 is not finite in its start; "):
-        sample(network, "nse", process="psld", grid="uniform", steps=2, start=start)
+        sample("nse", network=network, process="psld", grid="uniform", steps=2, start=start)
 
 
 def test_ways_to_leave_the_finite_numbers_are_told_apart():
@@ -64,13 +66,13 @@ def test_ways_to_leave_the_finite_numbers_are_told_apart():
     keywords = {"process": "vp", "grid": "uniform", "steps": 4}
     zero = Network(lambda z, t: z * 0.0, "noise")
     with pytest.raises(NonFiniteError, match=r"^sample 1 is not finite in its start; "):
-        sample(zero, "ddim", start=np.array([[1.0], [np.inf]]), **keywords)
+        sample("ddim", network=zero, start=np.array([[1.0], [np.inf]]), **keywords)
     with pytest.raises(NonFiniteError, match=r"^sample 0 leaves .* in row out of step 0 .* outgrows the dtype; "):
-        sample(zero, "ddim", start=torch.full((1, 2), 6e4, dtype=torch.float16), **keywords)
+        sample("ddim", network=zero, start=torch.full((1, 2), 6e4, dtype=torch.float16), **keywords)
     turns = itertools.count()
     fickle = Network(lambda z, t: z * (np.nan if next(turns) == 2 else 0.0), "noise")
     with pytest.raises(NonFiniteError, match=r"^sample 0 is not finite, but was when the run was repeated; "):
-        sample(fickle, "ddim", start=np.ones((1, 2)), **keywords)
+        sample("ddim", network=fickle, start=np.ones((1, 2)), **keywords)
 
 
 @pytest.mark.parametrize("batch", [None, 2])
@@ -84,12 +86,12 @@ def test_the_replay_draws_the_noise_of_the_run(batch):
         return torch.where(far, float("nan"), z[:, 0] * 0.5)
 
     keywords = {"process": "psld", "grid": "uniform", "steps": 8, "seeds": range(BATCH), "shape": 4, "batch": batch}
-    marked = sample(Network(function, "data"), "roba", on_nonfinite="mark", **keywords)
+    marked = sample("roba", network=Network(function, "data"), on_nonfinite="mark", **keywords)
     first, size = int(marked.finite.int().argmin()), batch or BATCH
     tile = failed[first // size * size * 8 : (first // size + 1) * size * 8]
     when = next(t for t, far in tile[first % size :: size] if far)
     with pytest.raises(NonFiniteError, match=rf"^sample {first} \(seed {first}\).* told t = {when:.6g}, "):
-        sample(Network(function, "data"), "roba", **keywords)
+        sample("roba", network=Network(function, "data"), **keywords)
 
 
 @pytest.mark.parametrize(("own", "law"), cases())

@@ -17,9 +17,9 @@ def test_progress_is_quiet_off_a_terminal_and_shown_on_request(capsys):
     """Nothing is printed where nobody looks; `progress=True` shows steps of all tiles on stderr."""
     keywords = {"process": "vp", "grid": "uniform", "steps": 3, "seeds": range(4), "shape": 2, "batch": 2}
     for progress in (None, False):
-        sample(Network(lambda z, t: z, "data"), "ddim", progress=progress, **keywords)
+        sample("ddim", network=Network(lambda z, t: z, "data"), progress=progress, **keywords)
     assert capsys.readouterr() == ("", "")
-    sample(Network(lambda z, t: z, "data"), "ddim", progress=True, **keywords)
+    sample("ddim", network=Network(lambda z, t: z, "data"), progress=True, **keywords)
     out, err = capsys.readouterr()
     assert out == ""
     assert "ddim" in err
@@ -34,7 +34,7 @@ def test_progress_shows_on_a_terminal(monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    sample(Network(lambda z, t: z, "data"), "ddim", process="vp", grid="uniform", steps=3, seeds=[1], shape=2)
+    sample("ddim", network=Network(lambda z, t: z, "data"), process="vp", grid="uniform", steps=3, seeds=[1], shape=2)
     assert "3/3" in sys.stderr.getvalue()
 
 
@@ -49,8 +49,8 @@ def test_a_callback_sees_every_state_and_cannot_touch_the_run(law, event):
 
     keywords = {"process": law, "grid": GRIDS[law], "steps": 4, "seeds": range(5), "shape": 3, "batch": 3}
     network = Network.of(NAMED["gaussian"](dim=3))
-    result = sample(network, "euler", callback=callback, **keywords)
-    assert torch.equal(sample(network, "euler", **keywords).samples, result.samples)
+    result = sample("euler", network=network, callback=callback, **keywords)
+    assert torch.equal(sample("euler", network=network, **keywords).samples, result.samples)
     assert [step for step, _, _ in seen] == [0, 1, 2, 3] * 2
     assert [time for _, time, _ in seen] == list(result.program.times[1:]) * 2
     assert [tuple(state.shape) for _, _, state in seen] == [(3, *event)] * 4 + [(2, *event)] * 4

@@ -33,7 +33,8 @@ BARE = replace(scheme("heun-edm"), steps=replace(scheme("heun-edm").steps, remai
     ("network", "own", "keywords", "names"),
     [
         (lambda z, t: z, "ddim", drawn(), ["function", "Network(function, predicts=...)"]),
-        (NAMED["gaussian"](), "ddim", drawn(), ["Gaussian", "Network.of(law)"]),
+        (None, "ddim", drawn(), ["network", "Network", "law"]),
+        ("gaussiam(dim=2)", "ddim", drawn(), ["'gaussiam'", "gaussian"]),
         (EYE, "dimm", drawn(), ["'dimm'", "ddim"]),
         (EYE, "res-2s(c2=0)", drawn(), ["c2 = 0"]),
         (EYE, "ddim", drawn(process="vpp"), ["'vpp'", "vp"]),
@@ -99,7 +100,7 @@ BARE = replace(scheme("heun-edm"), steps=replace(scheme("heun-edm").steps, remai
 def test_a_run_refuses_in_one_sentence_what_cannot_be_used(network, own, keywords, names):
     """The sentence names the argument, its value and the remedy; nothing is drawn before."""
     with pytest.raises(InputError) as caught:
-        sample(network, own, **keywords)
+        sample(own, network=network, **keywords)
     message = str(caught.value)
     assert [name for name in names if name not in message] == []
     assert "\n" not in message
@@ -131,4 +132,4 @@ def test_errors_of_the_network_itself_come_through():
         raise RuntimeError("out of luck")
 
     with pytest.raises(RuntimeError, match="out of luck"):
-        sample(Network(function, "data"), "ddim", **GOOD)
+        sample("ddim", network=Network(function, "data"), **GOOD)

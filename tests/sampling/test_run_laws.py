@@ -124,8 +124,8 @@ def test_denoising_a_point_mass_returns_the_point():
     image = np.linspace(-1, 1, 6).reshape(2, 3)
     for law in GRIDS:
         result = sample(
-            Network.of(Empirical(image[None])),
             "euler",
+            network=Network.of(Empirical(image[None])),
             process=law,
             grid=GRIDS[law],
             nfe=4,

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from numtoolkit import Network, process, sample
+from numtoolkit.arrays import join, split
 from numtoolkit.laws import NAMED
 from numtoolkit.problem.predictions import PREDICTIONS, convert
 from numtoolkit.program.budget import evaluations
 from numtoolkit.program.program import Call
+from numtoolkit.program.runs import denoising
 from numtoolkit.sampling import noise
-from numtoolkit.sampling.runner import denoising
-from numtoolkit.sampling.state import join, origin, split
+from numtoolkit.sampling.state import origin
 from tests.support.sampling_cases import (
     BATCH,
     EPS,
@@ -53,8 +54,8 @@ def test_sample_gives_the_same_bits_in_numpy_and_torch(own, law):
     """One start gives one end, bit for bit, through the public function."""
     start = np.array(join(normal(law, 1)))
     keywords = {"process": law, "grid": GRIDS[law.name], "steps": STEPS, "denoise": True}
-    host = sample(Network(cubic, "data"), own, start=start, **keywords)
-    device = sample(Network(cubic, "data"), own, start=torch.from_numpy(start), **keywords)
+    host = sample(own, network=Network(cubic, "data"), start=start, **keywords)
+    device = sample(own, network=Network(cubic, "data"), start=torch.from_numpy(start), **keywords)
     assert isinstance(host.samples, np.ndarray)
     assert np.array_equal(host.samples, device.samples.numpy())
 
@@ -63,8 +64,8 @@ def test_seeded_numpy_and_torch_runs_agree_to_the_rounding_of_the_noise():
     """Normals agree to 4 ulp; the splitting is Lipschitz with a constant below 10 on this law, over 3 draws a step."""
     network = Network.of(NAMED["gaussian"](dim=4))
     keywords = {"process": "psld", "grid": "quadratic", "steps": STEPS, "seeds": range(BATCH)}
-    host = sample(network, "sscs", dtype=np.float64, **keywords).samples
-    device = sample(network, "sscs", dtype=torch.float64, **keywords).samples.numpy()
+    host = sample("sscs", network=network, dtype=np.float64, **keywords).samples
+    device = sample("sscs", network=network, dtype=torch.float64, **keywords).samples.numpy()
     assert host.dtype == np.float64
     np.testing.assert_allclose(host, device, rtol=0, atol=4 * EPS * 4 * 10 * 3 * STEPS)
 
@@ -85,14 +86,14 @@ def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
 
     network = Network(function, "data")
     keywords = {"process": law, "grid": GRIDS[law.name], "seeds": range(BATCH), "shape": 4, "dtype": torch.float64}
-    result = sample(network, own, steps=STEPS, **keywords)
+    result = sample(own, network=network, steps=STEPS, **keywords)
     calls = [i.time for step in result.program.steps for i in step.instructions if isinstance(i, Call)]
     assert result.nfe == network.calls == len(told) == evaluations(own, STEPS)
     assert told == calls
     assert result.steps == STEPS
-    again = sample(network, own, nfe=result.nfe, **keywords)
+    again = sample(own, network=network, nfe=result.nfe, **keywords)
     assert torch.equal(again.samples, result.samples)
-    assert sample(network, own, nfe=result.nfe + 1, denoise=True, **keywords).nfe == result.nfe + 1
+    assert sample(own, network=network, nfe=result.nfe + 1, denoise=True, **keywords).nfe == result.nfe + 1
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -107,8 +108,8 @@ def test_dtype_and_device_are_kept(own, law, dtype, update):
         return cubic(z, t)
 
     keywords = {"process": law, "grid": GRIDS[law], "steps": STEPS, "seeds": range(3), "update": update}
-    drawn = sample(Network(function, "data"), own, shape=(4,), dtype=dtype, **keywords).samples
-    given_ = sample(Network(function, "data"), own, start=torch.zeros_like(drawn), **keywords).samples
+    drawn = sample(own, network=Network(function, "data"), shape=(4,), dtype=dtype, **keywords).samples
+    given_ = sample(own, network=Network(function, "data"), start=torch.zeros_like(drawn), **keywords).samples
     assert seen == {drawn.dtype} == {given_.dtype} == {dtype}
     assert drawn.shape == ((3, 2, 4) if law == "psld" else (3, 4))
     assert not drawn.requires_grad
@@ -124,11 +125,11 @@ def test_a_network_may_run_in_another_dtype_than_the_state():
 
     keywords = {"process": "vp", "grid": "log-snr", "steps": STEPS, "seeds": range(3), "shape": 4}
     network = Network(function, "data", dtype=torch.bfloat16, time=torch.float32)
-    state = sample(network, "ddim", dtype=torch.float64, **keywords).samples
+    state = sample("ddim", network=network, dtype=torch.float64, **keywords).samples
     assert seen == {(torch.bfloat16, torch.float32)}
     assert state.dtype == torch.float64
     careful = Network(lambda z, t: (z.bfloat16() * 0.5).double(), "data")
-    assert torch.equal(sample(careful, "ddim", dtype=torch.float64, **keywords).samples, state)
+    assert torch.equal(sample("ddim", network=careful, dtype=torch.float64, **keywords).samples, state)
     assert not torch.equal(state, state.bfloat16().double())
 
 
@@ -141,7 +142,7 @@ def test_a_network_is_told_plain_floats_in_its_own_clock():
         return z
 
     network = Network(function, "noise", time="float", clock=lambda t: 1000 * t)
-    result = sample(network, "ddim", process="vp", grid="uniform", steps=4, seeds=[1], shape=2)
+    result = sample("ddim", network=network, process="vp", grid="uniform", steps=4, seeds=[1], shape=2)
     assert told == [1000 * t for t in result.program.times[:-1]]
     assert all(type(t) is float for t in told)
 
@@ -152,8 +153,8 @@ def test_a_denoiser_of_noisy_data_runs_on_every_process_as_its_law_does(law):
     gaussian = NAMED["gaussian"](dim=4)
     denoiser = Network(lambda y, s: gaussian.denoise(y, s), "data", sees="observation")
     keywords = {"process": law, "grid": GRIDS[law], "steps": STEPS, "seeds": range(3), "dtype": torch.float64}
-    ours = sample(denoiser, "euler", shape=4, **keywords)
-    assert torch.equal(ours.samples, sample(Network.of(gaussian), "euler", **keywords).samples)
+    ours = sample("euler", network=denoiser, shape=4, **keywords)
+    assert torch.equal(ours.samples, sample("euler", network=Network.of(gaussian), **keywords).samples)
 
 
 # cld adds no noise to the position: its flow does not determine the score
@@ -187,8 +188,8 @@ def test_every_prediction_of_one_law_ends_in_the_same_sample(law, predicts):
     network = Network(function, predicts, time="float", shape=(4,))
     for denoise in (False, True):
         name = "ddim" if own.blocks == 1 else "rvv"
-        ours = sample(network, name, denoise=denoise, **keywords).samples
-        theirs = sample(Network.of(gaussian), name, denoise=denoise, **keywords).samples
+        ours = sample(name, network=network, denoise=denoise, **keywords).samples
+        theirs = sample(name, network=Network.of(gaussian), denoise=denoise, **keywords).samples
         e, sigma = own.kernel(np.array([own.T, own.t_min]))
         factor = np.sqrt(np.linalg.cond(sigma[1])) if own.blocks == 2 else 1.0
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=20 * EPS * factor / np.abs(e[0]).max())
@@ -211,7 +212,9 @@ def test_splits_permutations_and_reruns_give_the_same_bits(own, law, dtype):
 
     def samples(seeds, batch=None):
         keywords = {"process": law, "grid": GRIDS[law], "steps": 3, "shape": 4, "dtype": dtype}
-        return np.array(sample(Network(function, "data"), own, seeds=seeds, batch=batch, **keywords).samples.tolist())
+        return np.array(
+            sample(own, network=Network(function, "data"), seeds=seeds, batch=batch, **keywords).samples.tolist()
+        )
 
     seeds = [3, 14, 15, 9, 26, 5, 35]
     whole = samples(seeds)
@@ -240,8 +243,8 @@ def test_a_given_start_is_split_like_a_drawn_one_and_never_changed(own, law, eve
         return out
 
     keywords = {"process": law, "grid": GRIDS[law], "steps": 3, "start": start, "seeds": seeds}
-    whole = sample(Network(function, "data"), own, **keywords).samples
-    assert torch.equal(sample(Network(function, "data"), own, batch=2, **keywords).samples, whole)
+    whole = sample(own, network=Network(function, "data"), **keywords).samples
+    assert torch.equal(sample(own, network=Network(function, "data"), batch=2, **keywords).samples, whole)
     assert sizes == {2, 7}
     assert torch.equal(start, before)
     assert seeds == list(range(7))
@@ -251,7 +254,7 @@ def test_a_given_start_is_split_like_a_drawn_one_and_never_changed(own, law, eve
 def test_provenance_is_enough_to_run_again():
     """The JSON record alone repeats the samples bit for bit."""
     keywords = {"process": "vp(beta_max=12)", "grid": "rho(5)", "nfe": 8, "seeds": range(4, 9), "batch": 2}
-    first = sample(Network(cubic, "data"), "res-2s(c2=1/3)", shape=4, **keywords)
+    first = sample("res-2s(c2=1/3)", network=Network(cubic, "data"), shape=4, **keywords)
     told = json.loads(json.dumps(first.provenance, allow_nan=False))
     assert (told["scheme"], told["process"], told["grid"]) == (
         "res-2s(c2=1/3)",
@@ -259,8 +262,8 @@ def test_provenance_is_enough_to_run_again():
         "rho(5)",
     )
     again = sample(
-        Network(cubic, told["predicts"]),
         told["scheme"],
+        network=Network(cubic, told["predicts"]),
         process=told["process"],
         grid=told["times"],
         seeds=told["seeds"],
@@ -282,7 +285,15 @@ def test_starts_are_drawn_from_the_prior_or_the_kernel_at_their_time():
 
     def starts(law, points):
         seen.clear()
-        sample(Network(function, "score"), "euler", process=law, grid=points, seeds=[7, 8], shape=3, dtype=np.float64)
+        sample(
+            "euler",
+            network=Network(function, "score"),
+            process=law,
+            grid=points,
+            seeds=[7, 8],
+            shape=3,
+            dtype=np.float64,
+        )
         return seen[0]
 
     def xi(*shape):
@@ -306,5 +317,5 @@ def test_each_noise_of_a_step_has_its_own_stream():
 def test_a_budget_counts_the_step_to_noise_level_zero():
     """Heun's last step to zero is a single evaluation: 5 steps spend 9, which no grid that ends above zero can."""
     keywords = {"process": "edm", "grid": "rho(7, zero=1)", "seeds": range(2), "shape": 3}
-    result = sample(Network(cubic, "data"), "heun-edm", nfe=9, **keywords)
+    result = sample("heun-edm", network=Network(cubic, "data"), nfe=9, **keywords)
     assert (result.steps, result.nfe, result.program.times[-1]) == (5, 9, 0.0)

@@ -59,5 +59,5 @@ def test_fused_runs_end_within_a_few_ulp_of_plain_ones():
     keywords = {"process": "edm", "grid": "rho", "steps": 20, "seeds": range(8), "dtype": torch.float64}
     network = Network.of(NAMED["gaussian"](dim=16))
     for own in ("dpmpp-2m", "heun-edm", "unipc"):
-        ends = [sample(network, own, update=update, **keywords).samples for update in ("plain", "fused")]
+        ends = [sample(own, network=network, update=update, **keywords).samples for update in ("plain", "fused")]
         assert 0 < float((ends[0] - ends[1]).abs().max()) < 3 * EPS * 400

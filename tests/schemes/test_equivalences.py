@@ -50,7 +50,7 @@ def law_of_a_run(member, process):
     times = process.time_of_noise_level(LEVELS)
     alpha = process.alpha(times)
     start = Normal(alpha[0] * np.array([[0.1], [-20.0]]), alpha[0] ** 2 * np.array([[[900.0]], [[1600.0]]]))
-    end = moments(lower(member, process, times), LAW, start)
+    end = moments(lower(member, process, times), law=LAW, start=start)
     return end.mean / alpha[-1], end.covariance / alpha[-1] ** 2
 
 

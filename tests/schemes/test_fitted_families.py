@@ -208,7 +208,7 @@ def test_the_gaussian_scheme_is_the_fit_of_one_quantity_to_one_gaussian():
     Both are exact on it from exact states. Far below the first step, whose error is in the states, they agree.
     """
     law = law_of("gaussian(dim=1, mean=0, std=1/2)")
-    table = fit("iia-ddim(one)", law, "edm", "log-snr", steps=40, seeds=None, substeps=None)
+    table = fit("iia-ddim(one)", "edm", law, "log-snr", steps=40, seeds=None, substeps=None)
     found = [step.values[0] for step in table.steps]
     program = lower(scheme("gauss-fit-2m"), EDM(), table.times)
     closed = [-dict(step.instructions[-1].terms)["E1"][0][0] for step in program.steps[1:]]

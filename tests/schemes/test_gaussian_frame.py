@@ -101,7 +101,9 @@ def test_the_reference_law_flows_exactly_to_rounding_on_the_angle_grid(process, 
 def test_the_reference_law_is_kept_in_law_by_the_sde(inner, process, text, tau):
     """With tau > 0 mean and covariance stay the exact marginals on any grid."""
     times, law = times_at(process, inner), Gaussian(np.full(2, 0.3), 0.25)
-    found = moments(lower(member(text, mean=0.3, tau=tau), process, times), law, exact_marginal(process, law, times[0]))
+    found = moments(
+        lower(member(text, mean=0.3, tau=tau), process, times), law=law, start=exact_marginal(process, law, times[0])
+    )
     exact = exact_marginal(process, law, times[-1])
     # V' = Flow V Flow' + Cov: a hundred roundings, magnified as above by history weights on uneven steps
     np.testing.assert_allclose(found.mean, exact.mean, rtol=0, atol=1e-9)
@@ -117,7 +119,9 @@ def test_a_run_of_the_frame_may_end_at_noise_level_zero(process, text):
     (V,) = exact_marginal(process, law, process.T).covariance[:, 0, 0]
     np.testing.assert_allclose(R[0, 0, 0], 0.5 / np.sqrt(V), rtol=1e-13)
     np.testing.assert_allclose(r[0, 0], -0.2 * (1 - R[0, 0, 0] * process.alpha(times[:1])[0]), rtol=0, atol=1e-14)
-    found = moments(lower(member(text, mean=-0.2, tau=1), process, times), law, exact_marginal(process, law, times[0]))
+    found = moments(
+        lower(member(text, mean=-0.2, tau=1), process, times), law=law, start=exact_marginal(process, law, times[0])
+    )
     np.testing.assert_allclose(found.covariance, 0.25, rtol=1e-13)
 
 
@@ -203,7 +207,7 @@ def test_the_order_in_law_of_the_frame_is_measured(process, text, tau, slope):
     exact, start = (exact_marginal(process, law, t) for t in (process.t_min, process.T))
 
     def gap(steps):
-        found = moments(lower(member(text, tau=tau), process, grid("angle", process, steps)), law, start)
+        found = moments(lower(member(text, tau=tau), process, grid("angle", process, steps)), law=law, start=start)
         return np.hypot(np.linalg.norm(found.mean - exact.mean), np.linalg.norm(found.covariance - exact.covariance))
 
     # the error constants of the next order are of the size of these: at 512 steps 0.1 is five times what they leave

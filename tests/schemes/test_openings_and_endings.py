@@ -131,7 +131,7 @@ def test_sa_solver_does_not_blow_up_on_a_long_last_step(steps):
     law, process = Gaussian(np.zeros(1), np.full(1, 0.42)), EDM(T=times[0], t_min=times[-1])
 
     def variance(name):
-        return moments(lower(scheme(name), process, times), law).covariance.item()
+        return moments(lower(scheme(name), process, times), law=law).covariance.item()
 
     assert 0.38 < variance("sa-solver(3)") < 0.43
     assert 0.35 < variance("sa-solver(3, ending=lower)") < 0.43

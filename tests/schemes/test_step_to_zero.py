@@ -158,7 +158,9 @@ def test_samples_end_at_time_zero_with_both_parts_of_the_state():
     """Through the public function: position and momentum, the budget spent, the times recorded."""
     network = Network.of(LAW)
     for name in ("sscs", "rvv"):
-        found = sample(network, name, process="psld", grid="quadratic(zero=1)", nfe=9, seeds=range(4), dtype=np.float64)
+        found = sample(
+            name, network=network, process="psld", grid="quadratic(zero=1)", nfe=9, seeds=range(4), dtype=np.float64
+        )
         assert found.samples.shape == (4, 2, 2)
         assert found.nfe == 9
         assert found.provenance["times"][-2:] == [1e-3, 0.0]
@@ -185,7 +187,7 @@ def test_the_law_at_time_zero_is_measured_by_samples():
     """With an interval on a mixture; exact moments approach those of the data."""
     (record,) = error_curve(scheme("sscs"), process("psld"), mixture(dim=2), "quadratic(zero=1)", [20], seeds=range(64))
     assert record["low"] <= record["error"] <= record["high"]
-    end = moments(lower(scheme("sscs"), process("psld"), grid("quadratic(zero=1)", process("psld"), 400)), LAW)
+    end = moments(lower(scheme("sscs"), process("psld"), grid("quadratic(zero=1)", process("psld"), 400)), law=LAW)
     data = exact_marginal(process("psld"), LAW, 0.0)
     np.testing.assert_allclose(end.mean[:, 0], data.mean[:, 0], atol=0.02)
     np.testing.assert_allclose(end.covariance[:, 0, 0], LAW.variances, rtol=0.1)

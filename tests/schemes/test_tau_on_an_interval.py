@@ -52,7 +52,7 @@ def test_a_run_into_and_out_of_the_window_keeps_the_weak_order(name):
 
     def error(steps):
         times = grid("log-snr", process, steps)
-        end = moments(lower(scheme(name), process, times), law, exact_marginal(process, law, times[0]))
+        end = moments(lower(scheme(name), process, times), law=law, start=exact_marginal(process, law, times[0]))
         return wasserstein2(end, exact_marginal(process, law, times[-1]))
 
     assert np.log2(error(64) / error(256)) / 2 > 1.9
@@ -88,6 +88,6 @@ def test_noise_of_every_tau_keeps_the_marginals_of_a_law_whose_frozen_quantity_i
     """The steps are exact then, whatever the strength of their noise: mean and covariance stay those of the process."""
     times = grid("log-snr", process, 5)
     start, end = (exact_marginal(process, law, t) for t in (times[0], times[-1]))
-    found = moments(lower(scheme(name.format(tau)), process, times), law, start)
+    found = moments(lower(scheme(name.format(tau)), process, times), law=law, start=start)
     np.testing.assert_allclose(found.mean, end.mean, rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(found.covariance, end.covariance, rtol=1e-10, atol=0)

@@ -40,4 +40,4 @@ def lowered(spec, process, times, **values):
 
 @cache
 def fitted(spec, law, steps, seeds=CALIBRATION, substeps=10, points="rho(7)"):
-    return fit(spec, law, "edm", points, steps=steps, seeds=seeds, substeps=substeps)
+    return fit(spec, "edm", law, points, steps=steps, seeds=seeds, substeps=substeps)

@@ -44,8 +44,8 @@ def golden() -> dict[str, Any]:
     for text, process, grid, nfe in RUNS:
         own = scheme(text)
         if own.fitted:
-            own = own.with_table(fit(own, Gaussian([0.2, -0.1], [0.3, 0.05]), process, grid, nfe=nfe, seeds=None))
-        drawn = sample(network, own, process=process, grid=grid, nfe=nfe, seeds=range(2), dtype=np.float64)
+            own = own.with_table(fit(own, process, Gaussian([0.2, -0.1], [0.3, 0.05]), grid, nfe=nfe, seeds=None))
+        drawn = sample(own, network=network, process=process, grid=grid, nfe=nfe, seeds=range(2), dtype=np.float64)
         runs.append({"run": [text, process, grid, nfe], "samples": drawn.samples.tolist()})
     return {
         "noise": [

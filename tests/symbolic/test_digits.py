@@ -11,7 +11,7 @@ from math import log2
 import pytest
 
 from numtoolkit.declare.entries import ball, number, phi, symbol
-from numtoolkit.declare.forms import linear_multistep, runge_kutta, tableau
+from numtoolkit.declare.forms import multistep, runge_kutta, tableau
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Row
 from numtoolkit.schemes import scheme
@@ -150,7 +150,7 @@ def test_parameters_stay_symbols_beside_decimals():
 
 def test_step_ratios_stay_symbols_beside_decimals():
     """Adams-Bashforth in decimals: of order 1 for arbitrary ratios, and of order 2 within its digits at equal ones."""
-    own = plain("ab2", linear_multistep([1], ["1.50000", "-0.50000"]), 1)
+    own = plain("ab2", multistep([1], ["1.50000", "-0.50000"]), 1)
     found = verify(own)
     assert (found.verdict, found.derived["classical"], found.run) == ("within", 1, 1)
     equal = order(own, ratios={"r0": Fraction(1)})

@@ -130,7 +130,7 @@ def gap(own, steps):
     """Wasserstein-2 distance of a run's law from the exact one, data N(0, 1) on EDM."""
     law, on = Gaussian(np.zeros(1), np.eye(1)), EDM()
     times = grid("rho(7)", on, steps)
-    end = moments(lower(own, on, times), law, exact_marginal(on, law, times[0]))
+    end = moments(lower(own, on, times), law=law, start=exact_marginal(on, law, times[0]))
     return wasserstein2(end, exact_marginal(on, law, times[-1]))
 
 

@@ -49,14 +49,14 @@ def test_without_noise_the_orders_are_those_of_the_flow(text, flow, p):
     times = grid("rho(7)", on, 8)
     law = Gaussian([0.3], [[0.3]])
     start = exact_marginal(on, law, times[0])
-    ends = [moments(lower(scheme(each), on, times), law, start) for each in (text, flow)]
+    ends = [moments(lower(scheme(each), on, times), law=law, start=start) for each in (text, flow)]
     np.testing.assert_allclose(ends[0].covariance, ends[1].covariance, rtol=1e-11)
 
 
 def gap(own, steps):
     on, law = EDM(), Gaussian(np.zeros(1), np.eye(1))
     times = grid("rho(7)", on, steps)
-    end = moments(lower(own, on, times), law, exact_marginal(on, law, times[0]))
+    end = moments(lower(own, on, times), law=law, start=exact_marginal(on, law, times[0]))
     return wasserstein2(end, exact_marginal(on, law, times[-1]))
 
 
