@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import re
+import sys
 from collections.abc import Iterable
-from numbers import Integral
+from math import inf
+from numbers import Integral, Real
+from typing import Any
+
+LONGEST_WORD, LONGEST_SENTENCE = 200, 2000  # characters of what a sentence quotes, and of a sentence
 
 
 class NumtoolkitError(Exception):
-    """Base of every error numtoolkit raises on purpose."""
+    """Base of every error numtoolkit raises on purpose.
+
+    message   one sentence; what it quotes is escaped where it cannot be printed, and cut where nobody would read on
+    """
+
+    def __init__(self, message: str) -> None:
+        printed = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        short = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: _cut(word[0]), printed)
+        super().__init__(brief(short, LONGEST_SENTENCE))
 
 
 class InputError(NumtoolkitError, ValueError):
@@ -43,6 +57,10 @@ def brief(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def _cut(word: str) -> str:
+    return f"{word[: LONGEST_WORD // 2]}...{word[-LONGEST_WORD // 4 :]}"
+
+
 def whole(name: str, value: object, low: int = 1, high: int | None = None) -> int:
     """The value as an int.
 
@@ -54,6 +72,46 @@ def whole(name: str, value: object, low: int = 1, high: int | None = None) -> in
             return number
     bounds = f">= {low}" if high is None else f"from {low} to {high}"
     raise InputError(f"{name} = {value!r} is no whole number {bounds}; give one.")
+
+
+def real(name: str, value: object, low: float = -inf, high: float = inf) -> float:
+    """The value as a float.
+
+    raises   InputError, calling it `name`, unless it is a finite real number from `low` to `high`
+    """
+    if isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:  # type: ignore[operator]
+        number = float(value)
+        if low <= number <= high:
+            return number
+    ends = [f">= {low:g}"] * (low > -inf) + [f"<= {high:g}"] * (high < inf)
+    raise InputError(f"{name} = {value!r} is no finite number {' and '.join(ends)}".rstrip() + "; give one.")
+
+
+def several(name: str, values: object) -> list[Any]:
+    """The values of a list, tuple or the like.
+
+    raises   InputError, calling it `name`, for a text, a set or mapping, which have no order, and what is no list
+    """
+    if isinstance(values, str | bytes | set | frozenset | dict) or not isinstance(values, Iterable):
+        raise InputError(f"{name} = {values!r} is {typed(values)}; give a list.")
+    return list(values)
+
+
+def text(name: str, value: object) -> str:
+    """The value as a text.
+
+    raises   InputError, calling it `name`, unless it is one
+    """
+    if isinstance(value, str):
+        return value
+    raise InputError(f"{name} = {value!r} is {typed(value)}; give a text.")
+
+
+def choice(kind: str, name: object, known: Iterable[str]) -> str:
+    """The name, which must be one of those `known`; `kind` is what it names, for the InputError that says it is not."""
+    if isinstance(name, str) and name in known:
+        return name
+    raise unknown(kind, name, known)
 
 
 def unknown(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> InputError:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, brief, choice, real, several, text, typed, whole
 from numtoolkit.measure.stability import Region, StepLimit
 
 Record = Mapping[str, Any]
@@ -38,6 +38,7 @@ ORDERS = {  # columns of the order table
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 GAP = 2  # white pixels between image tiles
 FRAME: dict[str, Any] = {"fill": False, "color": "#e76300", "linewidth": 1.2}
+QUANTITIES = ("error", "median")
 LABELS = {
     ("relative-rms", "error"): "RMS error relative to the exact flow",
     ("relative-rms", "median"): "median error relative to the exact flow",
@@ -53,6 +54,7 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
 
     regions  as `numtoolkit.measure.stability.regions` returns them, at most 8 schemes a panel
     """
+    regions = _all_of("regions", regions, "panel", "stability")
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
     _check_count(max(map(len, panels.values()), default=0), CURVES)
     shared = len({tuple(r.scheme for r in members) for members in panels.values()}) == 1
@@ -110,6 +112,10 @@ def curve_figure(
     quantities  "error", "median" (of the samples), or both
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
+    records, quantities = _records(records), several("quantities", quantities)
+    for quantity in quantities:
+        choice("quantity", quantity, QUANTITIES)
+    guides = [real("slopes", slope, 0, 20) for slope in several("slopes", slopes)]
     panels = [(metric, quantity) for metric in dict.fromkeys(r["metric"] for r in records) for quantity in quantities
               if any(r["metric"] == metric and r.get(quantity) is not None for r in records)]  # fmt: skip
     _check_count(len(panels), PANELS)
@@ -122,7 +128,7 @@ def curve_figure(
             _log_axes(ax, sorted({r["nfe"] for r in records}))
             label = LABELS.get((metric, quantity), f"{quantity} ({metric})")
             ax.set(xlabel="network evaluations (NFE)", ylabel=label)
-            _guides(ax, slopes)
+            _guides(ax, guides)
     return figure
 
 
@@ -153,7 +159,7 @@ def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
     ax.xaxis.set_major_formatter(ScalarFormatter())
 
 
-def _guides(ax: Any, slopes: Sequence[int]) -> None:
+def _guides(ax: Any, slopes: Sequence[float]) -> None:
     """Short lines of slope -p in the lower left corner, where falling curves leave room."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     x = left * (right / left) ** np.array([0.03, 0.25])
@@ -161,7 +167,7 @@ def _guides(ax: Any, slopes: Sequence[int]) -> None:
     for p in slopes:
         fall = y * (x / x[0]) ** -p
         ax.plot(x, fall, color="0.45", linewidth=0.9, zorder=1)
-        ax.annotate(f"order {p}", (x[1], fall[1]), (3, 0), textcoords="offset points", va="center", color="0.35")
+        ax.annotate(f"order {p:g}", (x[1], fall[1]), (3, 0), textcoords="offset points", va="center", color="0.35")
     ax.set(xlim=(left, right), ylim=(low, high))
 
 
@@ -174,6 +180,11 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
     """
     from matplotlib.patches import Rectangle
 
+    if not isinstance(panels, Mapping):
+        raise InputError(f"panels is {typed(panels)}; give a mapping from captions to (images, framed).")
+    _check_count(len(panels), PANELS)
+    for caption, panel in panels.items():
+        _check_images(caption, panel, whole("columns", columns, 1, 1024))
     with _style():
         figure = _figure(title, width=3.2 * len(panels) + 0.2, height=3.85)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -246,6 +257,34 @@ def check_figure(panels: Iterable[str] = ("",)) -> None:
     _check_count(max(curves.values(), default=0), CURVES)
 
 
+def _check_images(caption: object, panel: Any, columns: int) -> None:
+    shapes = [getattr(array, "shape", None) for array in panel] if isinstance(panel, tuple | list) else []
+    images = shapes[0] if len(shapes) == 2 else None
+    if not isinstance(caption, str) or images is None or len(images) != 3 or shapes[1] != images[:1]:
+        raise InputError(
+            f"panel {brief(repr(caption))} is no caption with images (n, height, width) and frames (n,); give them."
+        )
+    if not images[0] or images[0] % columns:
+        raise InputError(f"panel {caption!r} has {images[0]} images; give a multiple of the {columns} columns.")
+
+
+def _all_of(name: str, values: Any, attribute: str, source: str) -> list[Any]:
+    """The values, each of which has the attribute that those of the function `source` have."""
+    listed = several(name, values)
+    for value in listed:
+        if not hasattr(value, attribute):
+            raise InputError(f"{name} hold {brief(repr(value))}; give what numtoolkit.{source} returns.")
+    return listed
+
+
+def _records(records: Any) -> list[Record]:
+    listed = several("records", records)
+    for record in listed:
+        if not (isinstance(record, Mapping) and {"scheme", "nfe", "metric"} <= set(record)):
+            raise InputError(f"records hold {brief(repr(record))}; give what numtoolkit.error_curve returns.")
+    return listed
+
+
 def _matplotlib() -> Any:
     try:
         import matplotlib
@@ -264,14 +303,14 @@ def _figure(title: str, width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(fill(title, int(10.5 * width)), x=0.01, ha="left", parse_math=False)
+    figure.suptitle(fill(text("title", title), int(10.5 * width)), x=0.01, ha="left", parse_math=False)
     return figure
 
 
 def _literal(legend: Any) -> None:
     """Names as they are: a dollar sign in one opens no formula."""
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    for own in legend.get_texts():
+        own.set_parse_math(False)
 
 
 def _look(i: int) -> dict[str, Any]:

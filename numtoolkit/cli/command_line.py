@@ -102,6 +102,9 @@ def _run(words: list[str]) -> int:
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in COMMANDS:
         raise unknown("command", first, COMMANDS)
+    empty = next((word for word in words if word.startswith("--") and word.endswith("=--")), None)
+    if empty is not None:  # of which argparse makes an empty list
+        raise InputError(f"{empty.removesuffix('=--')} is given '--', which is no value; give one.")
     top = parser()
     arguments = top.parse_args(words)
     if arguments.version:

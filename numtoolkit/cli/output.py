@@ -168,7 +168,7 @@ def destination(text: str, endings: Sequence[str], formats: Sequence[str] = ()) 
     """
     if not text:
         raise InputError(f"--out '' names no file; give one that ends in {', '.join(endings)}.")
-    path = Path(text)
+    path = _path(text, "--out")
     if path.suffix.lower() not in endings:
         raise InputError(f"--out {text!r} ends in {path.suffix or 'nothing'}; end it in {', '.join(endings)}.")
     if path.is_dir():
@@ -184,11 +184,22 @@ def destination(text: str, endings: Sequence[str], formats: Sequence[str] = ()) 
 def directory(text: str, option: str) -> Path:
     """The folder that an option names.
 
-    raises   InputError for an empty text, which would be the folder one is in
+    raises   InputError for an empty text, which would be the folder one is in, and for what is no path
     """
     if not text:
         raise InputError(f"{option} '' names no folder; give one, '.' for the one you are in.")
-    return Path(text)
+    return _path(text, option)
+
+
+def _path(text: str, option: str) -> Path:
+    """The text as a path that the system can look up."""
+    path = Path(text)
+    try:
+        path.exists()
+    except (OSError, ValueError) as error:  # of a name that is too long, or holds a null character
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{option} {text!r} is no path here: {reason}; name another.") from None
+    return path
 
 
 def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:

@@ -13,9 +13,10 @@ from numtoolkit.arrays import Floats, host, library, quiet
 from numtoolkit.declare.entries import substitute, symbols
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Row, Step
-from numtoolkit.errors import InputError, NonFiniteError, whole
+from numtoolkit.errors import InputError, NonFiniteError, real, several, whole
 from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, FittedStep
 from numtoolkit.laws import Gaussian, Law, law_of
+from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.models.network import Network, network_of
 from numtoolkit.problem import processes
@@ -75,7 +76,7 @@ def fit(
         raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of {able}.")
     _check(substeps, tile, ridge, cut)
     times = times_of(declared, on, grid, steps, nfe)
-    drawn = None if seeds is None else list(seeds)
+    drawn = None if seeds is None else several("seeds", seeds)
     if drawn is None:
         network, start = _infinite_batch(network, on, float(times[0]))
         begin = origin(on, float(times[0]), None, start, None, None, None, network.shape)
@@ -234,8 +235,6 @@ def _rms(values: Floats) -> float:
 def _check(substeps: int | None, tile: int | None, ridge: float, cut: float) -> None:
     for name, value in (("substeps", substeps), ("tile", tile)):
         if value is not None:
-            whole(name, value)
-    if not (np.isfinite(ridge) and ridge >= 0):
-        raise InputError(f"ridge = {ridge} is out of range; give a number >= 0.")
-    if not 0 <= cut < 1:
-        raise InputError(f"cut = {cut} is out of range; it must satisfy 0 <= cut < 1.")
+            whole(name, value, high=MOST_NFE)
+    real("ridge", ridge, 0)
+    real("cut", cut, 0, 1 - 1e-15)

@@ -17,7 +17,7 @@ import numpy as np
 from numtoolkit import schemes
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Param, Scheme
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted, real, several
 from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure import affine_map, error_curve, gaussian_flow
 from numtoolkit.measure.curves import metric_of
@@ -57,10 +57,10 @@ def search(
     declared, on, law = schemes.scheme(scheme), processes.process(process), law_of(law)
     param = _param(declared, parameter)
     low, high = _bounds(declared, param, bounds)
-    drawn = None if seeds is None else list(seeds)
+    drawn = None if seeds is None else several("seeds", seeds)
     default = declared.parameters()[parameter]
     records = []
-    for budget in nfe:
+    for budget in several("nfe", nfe):
         times = times_of(declared, on, grid, nfe=budget)
         objective = _Objective(declared, parameter, law, on, times, budget, drawn)
         best = objective.minimum(low, high)
@@ -136,7 +136,7 @@ def _short(value: float) -> Fraction:
 
 def _param(scheme: Scheme, name: str) -> Param:
     for param in scheme.params:
-        if param.name == name:
+        if isinstance(name, str) and param.name == name:
             return param
     has = ", ".join(p.name for p in scheme.params)
     raise InputError(f"{scheme.spec} has no parameter {name!r}; {f'it has {has}' if has else 'it has none'}.")
@@ -147,10 +147,13 @@ def _bounds(scheme: Scheme, param: Param, bounds: tuple[float, float] | None) ->
         if param.low is None or param.high is None:
             raise InputError(f"{param.name} of {scheme.name} has no range of its own; give bounds, low and high.")
         return float(param.low), float(param.high)
-    low, high = bounds
+    ends = [real("bounds", end) for end in several("bounds", bounds)]
+    if len(ends) != 2:
+        raise InputError(f"bounds has {counted(len(ends), 'number')}; give low and high.")
+    low, high = ends
     if not -math.inf < low < high < math.inf:
         raise InputError(f"the bounds {low:g} and {high:g} of {param.name} leave nothing to search; give low < high.")
-    for end in bounds:
+    for end in ends:
         if end != param.low:  # which an open range lacks, and the method never asks for
             param.check(scheme.name, Fraction(end))
     return low, high

@@ -22,8 +22,9 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, counted
+from numtoolkit.errors import InputError, counted, several, whole
 from numtoolkit.laws import Gaussian, Law, law_of
+from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.distances import GROUPS, relative_rms, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
@@ -34,7 +35,7 @@ from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Program, lower, problem_of
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.noise import START, normals
-from numtoolkit.sampling.state import Origin, coloured, origin
+from numtoolkit.sampling.state import Origin, coloured, origin, seeds_of
 from numtoolkit.schemes import scheme as scheme_of
 
 Record = dict[str, Any]
@@ -68,13 +69,14 @@ def error_curve(
              that of another call where it is the same object
     """
     scheme, process, law = scheme_of(scheme), process_of(process), law_of(law)
+    budgets = [whole("nfe", budget, high=MOST_NFE) for budget in several("nfe", nfe)]
     problem_of(scheme, process)
     to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
     metric = metric_of(scheme, law)
-    drawn = tuple(range(SAMPLES[metric]) if seeds is None else seeds)
+    drawn = tuple(range(SAMPLES[metric])) if seeds is None else seeds_of(seeds)
     check_samples(scheme, law, len(drawn))
     records = []
-    for budget in nfe:
+    for budget in budgets:
         record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metric}
         record |= {"error": None, "median": None}
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault

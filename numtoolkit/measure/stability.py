@@ -27,7 +27,7 @@ from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, real, several, whole
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.problem import Problem
@@ -41,6 +41,8 @@ from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.amplification import amplification
 from numtoolkit.symbolic.unit_circle import End, on_imaginary_axis, on_negative_axis, stable_to
 
+MOST_POINTS = 4000  # of a map, along each axis
+MOST_VARIANCE = 1e12  # of data: beyond it float64 has no digits left for the noise
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
 AXES = {"real": on_negative_axis, "imaginary": on_imaginary_axis}
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
@@ -312,7 +314,9 @@ def stability(
     raises    InputError for unknown schemes, and for a scheme with history on a process, or with history and a
               coefficient that only a grid gives
     """
-    declared = read(scheme)
+    declared, size = read(scheme), whole("size", size, 2, MOST_POINTS)
+    variance = real("variance", variance, 0, MOST_VARIANCE)
+    linear = [real("linear", x) for x in several("linear", linear)]
     alike = declared.kind == "ode" and not declared.quantities
     if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):
         return tuple(_linear_map(declared, x, size) for x in linear)

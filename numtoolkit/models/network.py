@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numtoolkit.arrays import Array, is_floating, join, library, split
-from numtoolkit.errors import InputError, brief, counted, typed, unknown
+from numtoolkit.errors import InputError, brief, choice, counted, text, typed
 from numtoolkit.laws import Law, law_of
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
@@ -51,11 +51,10 @@ class Network:
                 f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
             )
         self.predicts = prediction(self.predicts)
-        if self.sees not in SIGHTS:
-            raise unknown("sight of a network", self.sees, SIGHTS)
+        choice("sight of a network", self.sees, SIGHTS)
         if self.sees == "observation" and self.predicts is not DATA:
             raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts.name!r}; say so.")
-        self.name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
+        self.name = text("name", self.name) or getattr(self.function, "__name__", type(self.function).__name__)
 
     def __repr__(self) -> str:
         return f"<Network {brief(self.name, 100)}: predicts {self.predicts}, {counted(self.calls, 'call')} so far>"

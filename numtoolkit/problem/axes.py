@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from numtoolkit.errors import unknown
+from numtoolkit.errors import several, unknown
 from numtoolkit.problem.clocks import CLOCKS
 from numtoolkit.problem.frozen import FROZEN
 from numtoolkit.problem.kinds import KINDS, Kind, Process
@@ -44,8 +44,8 @@ def operator(text: str | Operator) -> Operator:
 
 def kinds(text: str | Kind | Iterable[str | Kind]) -> tuple[Kind, ...]:
     """Kinds of process by their names, one or several; InputError, with the nearest names, for an unknown one."""
-    several = (text,) if isinstance(text, (str, Kind)) else tuple(text)
-    return tuple(_named("kind of process", each, KINDS, Kind) for each in several)
+    named = [text] if isinstance(text, (str, Kind)) else several("kinds", text)
+    return tuple(_named("kind of process", each, KINDS, Kind) for each in named)
 
 
 def problem(

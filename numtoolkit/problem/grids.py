@@ -193,7 +193,7 @@ def _named(given: Spec, process: Process, steps: int | None) -> Floats:
         if points < 2:
             raise InputError(f"grid {given.name} has {points} values; give at least 2.")
         steps = points - 1 if steps is None else steps
-    if steps is None or steps == 0:
+    if steps is None or (isinstance(steps, int) and steps == 0):
         raise InputError(f"grid {given.name} with {steps} steps is too short; ask for at least 1 step.")
     count = whole(f"the number of steps of grid {given.name}", steps, 1, MOST_STEPS)
     zero, rising = _flag(given, values, "zero", rule.zero), _flag(given, values, "rising", 0)

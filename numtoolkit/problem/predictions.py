@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numtoolkit.arrays import cholesky, inverse
-from numtoolkit.errors import InputError, unknown
+from numtoolkit.errors import InputError, choice
 from numtoolkit.problem.kinds import (
     EVERY_KIND,
     PHASE_SPACE,
@@ -86,9 +86,7 @@ def prediction(text: str | Prediction) -> Prediction:
         return text
     known = PREDICTIONS | {name: PREDICTIONS[own] for name, own in ALIASES.items()}
     name = hyphened(text) if isinstance(text, str) else text
-    if name not in known:
-        raise unknown("prediction", text, known)
-    return known[name]
+    return known[choice("prediction", name, known)]
 
 
 def outputs(predicts: str | Prediction, process: Process) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.arrays import host
-from numtoolkit.errors import InputError, unknown, whole
+from numtoolkit.errors import InputError, choice, whole
 from numtoolkit.problem.kinds import Floats, ScalarProcess, in_range
 
 FLOOR = 2.0**-24  # what diffusers takes for an alphas_cumprod of 0 at the last point
@@ -140,8 +140,7 @@ class Tabulated(ScalarProcess):
     t_min = 1.0
 
     def __post_init__(self) -> None:
-        if self.scaling not in SCALINGS:
-            raise unknown("scaling", self.scaling, SCALINGS)
+        choice("scaling", self.scaling, SCALINGS)
         self._check_parameters()
         object.__setattr__(self, "T", float(len(self.log_levels)))
         rises = np.diff(self.log_levels) > 0

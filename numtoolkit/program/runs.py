@@ -11,6 +11,7 @@ import numpy as np
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, whole
+from numtoolkit.limits import MOST_NFE
 from numtoolkit.problem import grids
 from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
 from numtoolkit.problem.processes import Floats, Process
@@ -86,11 +87,11 @@ def times_of(
     """
     if not isinstance(denoise, bool):
         raise InputError(f"denoise = {denoise!r} is neither True nor False; give one.")
-    if denoise and nfe == 1:
+    if denoise and isinstance(nfe, int) and nfe == 1:
         raise InputError("nfe = 1 leaves no evaluation but the denoising one; give at least 2.")
-    budget = None if nfe is None else whole("nfe", nfe) - denoise
+    budget = None if nfe is None else whole("nfe", nfe, high=MOST_NFE) - denoise
     if steps is not None:
-        whole("steps", steps)
+        whole("steps", steps, high=MOST_NFE)
     if isinstance(grid, str):
         if steps is None and nfe is None and not grids.knows_length(grid):
             raise InputError("a named grid needs to know its length; give either steps or nfe.")

@@ -13,8 +13,9 @@ import numpy as np
 
 from numtoolkit.arrays import Array, Floats, host, join, library, quiet
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown, whole
+from numtoolkit.errors import InputError, InputWarning, brief, choice, counted, typed, whole
 from numtoolkit.files.versions import versions
+from numtoolkit.limits import MOST
 from numtoolkit.models.network import network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
@@ -126,13 +127,14 @@ def sample(
     cost          nfe evaluations of each tile; nothing is read back from the device before the end, unless `into` is
                   given. Memory of the samples and of one tile; of one tile alone where `into` keeps none
     """
-    if on_nonfinite not in NONFINITE:
-        raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
+    choice("on_nonfinite", on_nonfinite, NONFINITE)
+    if not (progress is None or isinstance(progress, bool)):
+        raise InputError(f"progress = {progress!r} is {typed(progress)}; give True, False or None.")
     own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
     )
     call = own.on(program.process)
-    size = len(begin) if batch is None else whole("batch", batch)
+    size = len(begin) if batch is None else whole("batch", batch, high=MOST)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
@@ -221,8 +223,7 @@ def _prepared(
 ) -> tuple[NetworkLike, Origin, Program]:
     """The arguments of a run checked and read: network, origin, and the program of it all."""
     called: NetworkLike = network_of(network)
-    if update not in UPDATES:
-        raise unknown("update", update, UPDATES)
+    choice("update", update, UPDATES)
     program = program_of(scheme, process, grid, nfe, steps=steps, predicts=called.predicts, denoise=denoise)
     first, last = program.steps[0].start, program.steps[-1].end
     if start is None and first < last:
@@ -253,7 +254,7 @@ def _fitting(into: Any, begin: Origin, denoise: bool) -> Any:
     shape, dtype = (len(begin), *blocks, *begin.event), str(begin.like.dtype).removeprefix("torch.")
     if into is None:
         return None
-    if not callable(getattr(into, "__setitem__", None)):
+    if isinstance(into, dict) or not callable(getattr(into, "__setitem__", None)):
         raise InputError(f"into is {typed(into)}, which stores no samples; give an array of shape {shape}.")
     its = tuple(getattr(into, "shape", shape)), str(getattr(into, "dtype", dtype)).removeprefix("torch.")
     if its != (shape, dtype):

@@ -96,7 +96,7 @@ def origin(
     raises   InputError for anything that is missing, given twice, or of a wrong shape, dtype or device
     """
     factor = start_factor(process, first)
-    own = None if seeds is None else _seeds(seeds)
+    own = None if seeds is None else seeds_of(seeds)
     if start is None:
         if own is None:
             raise InputError("a run needs seeds to draw its start from or a start; give seeds=range(n) or start=array.")
@@ -129,8 +129,9 @@ def coloured(factor: Floats, normals: Sequence[Array]) -> Blocks:
     return [plain(terms or [(0.0, normals[0])]) for terms in rows]
 
 
-def _seeds(seeds: Any) -> tuple[int, ...]:
-    if isinstance(seeds, (str, bytes)) or not isinstance(seeds, Iterable):
+def seeds_of(seeds: Any) -> tuple[int, ...]:
+    """The seeds of a list or range; InputError for none, for what is no seed, and for a set, which has no order."""
+    if isinstance(seeds, (str, bytes, set, frozenset, dict)) or not isinstance(seeds, Iterable):
         raise InputError(f"seeds = {seeds!r} is not a list of integers; give one seed a sample, such as range(16).")
     listed = list(seeds)
     if not listed:
@@ -190,8 +191,13 @@ def _empty_tensor(dtype: Any, device: Any) -> Array:
             "sampling in torch needs torch; pip install 'numtoolkit[torch]', or run in numpy with dtype=numpy.float64."
         ) from None
     try:
-        return torch.empty(0, dtype=dtype or torch.float32, device=device or "cpu")
-    except (RuntimeError, AssertionError, TypeError) as error:  # of a device that torch lacks, or cannot read
+        return torch.empty(0, dtype=dtype or torch.float32, device="cpu" if device is None else device)
+    except (
+        RuntimeError,
+        AssertionError,
+        TypeError,
+        ValueError,
+    ) as error:  # of a device that torch lacks, or cannot read
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
             f"samples cannot be on device {device!r}: {reason}; give a device that torch has here."

@@ -93,5 +93,5 @@ def test_a_search_refuses_what_it_cannot_use():
     refused("it has none", "ddim", "c2")
     refused("no range of its own", "lambda-ddim-1", "shift")
     refused("leave nothing to search", "res-2s", "c2", bounds=(0.5, 0.5))
-    refused("leave nothing to search", "res-2s", "c2", bounds=(0.5, float("nan")))
+    refused("no finite number", "res-2s", "c2", bounds=(0.5, float("nan")))
     refused("out of range", "res-2s", "c2", bounds=(0.5, 2))

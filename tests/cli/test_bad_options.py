@@ -1,0 +1,188 @@
+"""Whatever stands after an option, a command answers, or says one sentence and exits with 2, without a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from numtoolkit.cli import main
+from numtoolkit.cli.command_line import parser
+
+pytestmark = pytest.mark.check
+
+WORDS = (
+    *(
+        "",
+        " ",
+        "(",
+        "a(b=",
+        "ddim)",
+        "nope",
+        "nan",
+        "inf",
+        "1e400",
+        "-1",
+        "0",
+        "2.5",
+        "10" * 30,
+        "é",
+        "\n",
+        "\x07",
+        "a" * 5000,
+        "a" * 300 + ".png",
+    ),
+    *(
+        ",",
+        ",,",
+        "1,",
+        "a,a",
+        "5,5",
+        "9-3",
+        "0-",
+        "-",
+        "--",
+        "..",
+        ".",
+        "/",
+        "/dev/null",
+        "absent/file.json",
+        "absent.npz",
+    ),
+    *("empty.json", "empty.npz", "junk.json", "junk.npz", "list.json", "scalar.npz", "empty.toml", "folder"),
+    *(
+        "mine.py:NAME",
+        "mine.py:",
+        ":NAME",
+        "json:loads",
+        "ddim(",
+        "ddim(x=1)",
+        "res-2s(c2=0)",
+        "mixture(dim=0)",
+        "rho(-7)",
+    ),
+)
+# A command line that is right, as positional words and options: each is replaced in turn.
+LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
+    "list": ((), {"--json": None}),
+    "show": (("ddim",), {"--nfe": "3", "--process": "edm", "--grid": "rho(7)", "--out": "kept.json"}),
+    "verify": (("euler",), {"--json": None}),
+    "stability": (("ddim",), {"--out": "kept.png", "--process": "edm"}),
+    "curve": (
+        (),
+        {"--process": "edm", "--law": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3,5"}
+        | {"--out": "kept.csv", "--seeds": "0-3"},
+    ),
+    "sample": (
+        (),
+        {"--law": "gaussian(dim=2)", "--scheme": "ddim", "--nfe": "3", "--seeds": "0-3", "--out": "samples"}
+        | {
+            "--process": "edm",
+            "--grid": "rho(7)",
+            "--dtype": "float32",
+            "--device": "cpu",
+            "--batch": "2",
+            "--denoise": None,
+        },
+    ),
+    "fit": (
+        (),
+        {"--scheme": "iia-ddim", "--law": "gaussian(dim=2)", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
+        | {"--out": "kept.json", "--batch": "5", "--substeps": "2", "--ridge": "0", "--cut": "1e-4"},
+    ),
+    "fit --search": (
+        (),
+        {"--scheme": "res-2s", "--law": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
+        | {"--search": "c2", "--low": "0.3", "--high": "1"},
+    ),
+    "reproduce": ((), {"--quick": None, "--experiments": "own", "--out": "results"}),
+}
+# What changes the checkout, or what a value cannot spoil.
+APART = {("list", "--refresh"), ("verify", "--all"), ("sample", "--image"), ("curve", "--samples"), ("show", "--latex")}
+OWN = """
+kind = "curve"
+title = "Own"
+process = "edm"
+law = "gaussian(dim=2)"
+grid = "rho(7)"
+schemes = ["ddim"]
+nfe = [3]
+"""
+CASES = [
+    (name, option)
+    for name, (words, options) in LINES.items()
+    for option in [*(["SCHEME"] if words else []), *(option for option, value in options.items() if value is not None)]
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with files that are empty, junk, or hold something else."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty.json", "empty.npz", "empty.toml"):
+        (tmp_path / name).touch()
+    for name in ("junk.json", "junk.npz"):
+        (tmp_path / name).write_bytes(bytes(range(256)))
+    (tmp_path / "list.json").write_text(json.dumps([1, 2]), encoding="utf-8")
+    np.savez(tmp_path / "scalar.npz", x=1.0)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "own.toml").write_text(OWN, encoding="utf-8")
+    return tmp_path
+
+
+def line(name: str, changed: str = "", word: str = "") -> list[str]:
+    """The words of a command line, with one of them changed."""
+    words, options = LINES[name]
+    given = [word if changed == "SCHEME" else own for own in words]
+    for option, value in options.items():
+        given += [option] if value is None else [f"{option}={word}" if option == changed else f"{option}={value}"]
+    return [name.partition(" ")[0], *given]
+
+
+def fault(code: int, err: str) -> str:
+    """What is wrong with an exit code and what stands on stderr; "" where nothing is."""
+    if code == 0:
+        return ""
+    said = [own for own in err.splitlines() if own.startswith("numtoolkit: ")]
+    if code != 2 or "Traceback" in err or len(said) != 1:
+        return f"exit {code}: {err[-300:]!r}"
+    return "" if said[0].endswith((".", "?", ".)")) and len(said[0]) < 2200 else f"no sentence: {said[0][-300:]!r}"
+
+
+def test_every_option_is_tried():
+    """What a command takes stands in the table, or apart with a reason."""
+    top = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    missing = []
+    for command, reader in top.choices.items():
+        tried = {o for name, (_, options) in LINES.items() if name.partition(" ")[0] == command for o in options}
+        for action in reader._actions:
+            for option in action.option_strings[-1:]:
+                if option not in {*tried, "--help", "--json"} and (command, option) not in APART:
+                    missing.append(f"{command} {option}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_line_that_is_spoilt_is_right_before(name, folder, capsys):
+    """Every good line exits with 0, so that what is refused is refused for the word put in."""
+    assert main(line(name)) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "option"), CASES)
+def test_a_bad_word_meets_one_sentence(name, option, folder, capsys):
+    """Empty, misspelt, out of range, a file that is none: exit code 0 or 2, and one sentence on stderr."""
+    faults = []
+    for word in WORDS:
+        try:
+            code = main(line(name, option, word))
+        except BaseException as error:
+            code, found = 70, f"{type(error).__name__}: {error}"
+        else:
+            found = ""
+        wrong = fault(code, capsys.readouterr().err + found)
+        if wrong:
+            faults.append(f"{option}={word[:60]!r}: {wrong}")
+    assert faults == []

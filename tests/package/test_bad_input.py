@@ -1,0 +1,217 @@
+"""Whatever is put in the place of an argument, the answer is a result or one sentence: no foreign exception."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import numtoolkit as nt
+from tests.support.bad_values import bad_values
+
+pytestmark = pytest.mark.check
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A call that is right, by keywords: each of its arguments is spoilt in turn."""
+
+    call: Callable[..., Any]
+    good: dict[str, Any] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()  # parameters for Python's own kind of error, such as a callback's own
+
+
+HEUN = nt.runge_kutta([0, 1], [[], [1]], ["1/2", "1/2"])
+RUN = {"scheme": "ddim", "process": "edm", "network": "gaussian(dim=2)", "grid": "rho(7)", "nfe": 3}
+NUMPY = {"seeds": [0, 1], "dtype": np.float64}
+LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
+MAP = nt.stability("ddim", size=8)
+ENTRIES = {
+    "Claims": Entry(nt.Claims, {"classical": 1, "refuted": ("stiff_strong",)}),
+    "Network": Entry(
+        nt.Network,
+        {
+            "function": lambda z, t: z,
+            "predicts": "data",
+            "sees": "state",
+            "clock": lambda t: t,
+            "time": "float",
+            "shape": (2,),
+            "name": "own",
+        },
+    ),
+    "Param": Entry(
+        nt.Param,
+        {
+            "name": "c2",
+            "default": Fraction(1, 2),
+            "low": Fraction(0),
+            "high": Fraction(1),
+            "open": True,
+            "meaning": "node",
+            "free": True,
+        },
+    ),
+    "Scheme": Entry(
+        nt.Scheme,
+        {
+            "name": "own",
+            "family": "plain",
+            "source": "a book",
+            "steps": HEUN,
+            "frozen": "drift",
+            "claims": nt.Claims(classical=2),
+            "aliases": ("mine",),
+            "kinds": ("scalar",),
+        },
+    ),
+    "Steps": Entry(nt.Steps, {"inner": HEUN, "start": (HEUN,), "final": (HEUN,), "remainder": ((HEUN,),)}),
+    "curve_figure": Entry(
+        nt.curve_figure, {"records": LINE, "title": "title", "quantities": ("error",), "slopes": (1,)}
+    ),
+    "error_curve": Entry(
+        nt.error_curve,
+        {"scheme": "ddim", "process": "edm", "law": "gaussian(dim=2)", "grid": "rho(7)", "nfe": [3], "seeds": [0, 1]},
+    ),
+    "fit": Entry(
+        nt.fit, RUN | {"scheme": "iia-ddim", "seeds": [5, 6, 7], "substeps": 2, "ridge": 0.0, "cut": 1e-4, "tile": 2}
+    ),
+    "grid": Entry(nt.grid, {"text": "rho(7)", "process": "edm", "steps": 3}),
+    "grid of sigmas": Entry(nt.grid, {"sigmas": [9.0, 3.0, 0.0], "process": "edm"}),
+    "image_grid": Entry(
+        nt.image_grid, {"panels": {"a": (np.zeros((8, 4, 4)), np.zeros(8, bool))}, "title": "title", "columns": 8}
+    ),
+    "law": Entry(nt.law, {"text": "mixture(dim=2)"}),
+    "law_of": Entry(nt.law_of, {"text": "gaussian"}),
+    "moments": Entry(
+        nt.moments, {"scheme": "ddim", "process": "edm", "law": "gaussian(dim=2)", "grid": "rho(7)", "nfe": 3}
+    ),
+    "multistep": Entry(lambda first, then: nt.multistep(first, then), {"first": [1], "then": ["3/2", "-1/2"]}),
+    "number": Entry(nt.number, {"value": "1/3"}),
+    "phi": Entry(nt.phi, {"k": 1, "c": 1}),
+    "process": Entry(nt.process, {"text": "vp(beta_max=12)"}),
+    "process of a table": Entry(nt.process, {"betas": np.linspace(1e-4, 0.02, 20), "scaling": "vp"}),
+    "program_of": Entry(
+        nt.program_of, {k: v for k, v in RUN.items() if k != "network"} | {"predicts": "data", "denoise": True}
+    ),
+    "runge_kutta": Entry(nt.runge_kutta, {"c": [0, 1], "A": [[], [1]], "b": ["1/2", "1/2"]}),
+    "sample": Entry(
+        nt.sample,
+        RUN
+        | NUMPY
+        | {
+            "shape": (2,),
+            "update": "plain",
+            "denoise": True,
+            "batch": 1,
+            "progress": False,
+            "on_nonfinite": "mark",
+            "into": np.zeros((2, 2)),
+        },
+    ),
+    "sample from a start": Entry(nt.sample, RUN | {"start": np.ones((2, 2)), "seeds": [3, 4]}),
+    "sample in torch": Entry(nt.sample, RUN | {"seeds": [3, 4], "dtype": None, "device": "cpu", "update": "fused"}),
+    "scheme": Entry(nt.scheme, {"text": "res-2s(c2=1/3)"}),
+    "search": Entry(
+        nt.search,
+        {
+            "scheme": "res-2s",
+            "process": "edm",
+            "law": "gaussian(dim=2)",
+            "grid": "rho(7)",
+            "nfe": [4],
+            "parameter": "c2",
+            "bounds": (0.2, 1.0),
+        },
+    ),
+    "sqrt": Entry(nt.sqrt, {"value": 2}),
+    "stability": Entry(
+        nt.stability, {"scheme": "nse", "process": "psld", "variance": 0.25, "linear": (0.0,), "size": 8}
+    ),
+    "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
+    "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
+    "symbol": Entry(nt.symbol, {"name": "c2"}),
+    "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
+    "verify": Entry(nt.verify, {"scheme": "euler"}),
+    "word": Entry(nt.word, {"text": "A B A"}),
+}
+LONGEST = 20  # seconds that an answer may take
+# What callers get and do not make: results, errors, and a run whose makers are above.
+RESULTS = {
+    "Samples",
+    "Stepper",
+    "InputError",
+    "InputWarning",
+    "NonFiniteError",
+    "NumtoolkitError",
+    "StorageError",
+    "catalogue",
+}
+CASES = [(name, argument) for name, entry in ENTRIES.items() for argument in entry.good]
+
+
+def test_every_public_name_is_tried():
+    """What the front door exports stands in the table, or is a result."""
+    tried = {name.partition(" ")[0] for name in ENTRIES}
+    assert tried | RESULTS == set(nt.__all__)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_call_that_is_spoilt_is_right_before(name):
+    """Every good call answers, so that what is refused is refused for the value put in."""
+    entry = ENTRIES[name]
+    answer(entry, entry.good)
+
+
+@pytest.mark.parametrize(("name", "argument"), CASES, ids=[f"{name}-{argument}" for name, argument in CASES])
+def test_bad_input_meets_one_sentence(name, argument):
+    """Another type, sign or size, nothing, not a number, misspelt: a result, or a sentence with its remedy."""
+    entry, faults = ENTRIES[name], []
+    for value in bad_values(entry.good[argument]):
+        try:
+            answer(entry, entry.good | {argument: value})
+        except nt.NumtoolkitError as refusal:
+            faults += [f"{argument} = {shown(value)}: {fault}" for fault in of_sentence(str(refusal))]
+        except Exception as error:
+            faults.append(f"{argument} = {shown(value)}: {type(error).__name__}: {str(error)[:200]}")
+    assert faults == []
+
+
+def answer(entry: Entry, given: dict[str, Any]) -> Any:
+    """The answer of a call, without what it warns of and what numpy says of overflow."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        signal.signal(signal.SIGALRM, _too_long)
+        signal.alarm(LONGEST)
+        try:
+            return entry.call(**given)
+        finally:
+            signal.alarm(0)
+            plt.close("all")
+
+
+def _too_long(*_: Any) -> None:
+    raise TimeoutError(f"no answer in {LONGEST} seconds")
+
+
+def of_sentence(text: str) -> Iterator[str]:
+    """What is wrong with a refusal: it is one line that ends, is short, and says more than that it refuses."""
+    if "\n" in text or not text.endswith((".", "?", ".)")):
+        yield f"no sentence: {text[:200]!r}"
+    if len(text) > 1500:
+        yield f"{len(text)} characters: {text[:100]!r}"
+    if ";" not in text and "did you mean" not in text and ":" not in text:
+        yield f"no remedy: {text[:200]!r}"
+
+
+def shown(value: Any) -> str:
+    """A value in a few characters."""
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:57]}..."
