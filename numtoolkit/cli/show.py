@@ -8,7 +8,7 @@ from typing import Any
 
 from numtoolkit import printing
 from numtoolkit.cli.cells import derived_facts, entry
-from numtoolkit.cli.output import Command, add_json, destination, note, number, report, width
+from numtoolkit.cli.output import Command, add_json, destination, note, number, report, taken_from, width
 from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
         report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)
     else:
         line = "; ".join(derived_facts(facts.derived(scheme)))
-        report(arguments, _declaration(scheme), lambda: printing.text(scheme, line, width()))
+        report(arguments, _declaration(scheme) | taken_from(scheme), lambda: printing.text(scheme, line, width()))
     return 0
 
 
