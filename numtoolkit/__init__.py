@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
     from numtoolkit.laws import law_of
     from numtoolkit.measure.curves import error_curve
+    from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
     from numtoolkit.plots import curve_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.program.walk import Stepper
+    from numtoolkit.references import allow_imports
     from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.verdict import verify
@@ -47,12 +49,14 @@ __all__ = [
     "Stepper",
     "Steps",
     "StorageError",
+    "allow_imports",
     "catalogue",
     "curve_figure",
     "error_curve",
     "grid",
     "law_of",
     "linear_multistep",
+    "network_of",
     "number",
     "phi",
     "process",
@@ -80,12 +84,14 @@ _HOMES = {
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
+    "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",
     "grid": "numtoolkit.problem.grids",
     "law_of": "numtoolkit.laws",
     "linear_multistep": "numtoolkit.declare.forms",
+    "network_of": "numtoolkit.models.by_reference",
     "number": "numtoolkit.declare.entries",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",

@@ -39,7 +39,7 @@ Maker = Callable[[Any, Spec], Any]
 _TEXT = re.compile(
     r"\s*(?P<where>.+\.py|[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*)\s*(?:\((?P<values>.*)\))?\s*", re.DOTALL
 )
-_SHOWN = 300  # characters of what a foreign exception says
+_SHOWN = 300  # characters of a reference, of a path and of what a foreign exception says
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def resolve(
     file, taken = place.file(), _TAKEN.get()
     if taken is None:
         raise InputError(
-            f"{place} would run {str(file)!r} to take {place.spec.name} from it; allow that by --import, or in Python "
+            f"{place} would run {_short(file)} to take {place.spec.name} from it; allow that by --import, or in Python "
             "within numtoolkit.allow_imports()."
         )
     kept = taken.get((kind, text))
@@ -138,6 +138,11 @@ def origin_of(made: object) -> Origin | None:
     return next((origin for origin in origins() if origin.made is made), None)
 
 
+def digest_of(text: str | None) -> str | None:
+    """The SHA-256 of the file that a reference was taken from since `allow_imports`; None for any other text."""
+    return next((origin.sha256 for origin in origins_in(text)), None)
+
+
 def origins_in(value: Any) -> list[Origin]:
     """What was taken since `allow_imports` by references that stand somewhere in plain data, such as a read file."""
     texts = set(_texts(value))
@@ -156,6 +161,12 @@ def blamed(error: BaseException) -> InputError | None:
         if line is not None:
             return _refusal(repr(brief(origin.reference, _SHOWN)), origin.file, line, error)
     return None
+
+
+def _short(path: object) -> str:
+    """A path in quotes; of a long one its end."""
+    text = str(path)
+    return repr(text if len(text) <= _SHOWN else "..." + text[3 - _SHOWN :])
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -197,8 +208,8 @@ class _Place:
     def file(self) -> Path:
         """The file that is to be run, found without running anything."""
         found = self._found()
-        if found is None or not found.is_file():
-            what = f"file {str(found)!r}" if self.is_file else f"module {self.where} with a file"
+        if found is None or not os.path.isfile(found):  # which is False for what can be no path
+            what = f"file {_short(found)}" if self.is_file else f"module {self.where} with a file"
             raise InputError(f"{self}: there is no {what}; name one that there is.")
         return found
 
@@ -255,7 +266,7 @@ def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {str(file)!r}: {error.strerror}; give another file.") from error
+        raise InputError(f"cannot read {_short(file)}: {error.strerror}; give another file.") from error
 
 
 def _run(file: Path) -> tuple[ModuleType, str]:
@@ -280,7 +291,7 @@ def _imported(name: str, file: Path) -> tuple[ModuleType, str]:
     sha256 = _checksum(file)
     module = import_module(name)
     if _MODULES.setdefault(name, sha256) != sha256:
-        raise InputError(f"{str(file)!r} has changed since it was imported; start Python anew.")
+        raise InputError(f"{_short(file)} has changed since it was imported; start Python anew.")
     return module, sha256
 
 
@@ -297,8 +308,10 @@ def _named(place: _Place, module: ModuleType, wanted: Callable[[Any], bool]) -> 
         and (_is(wanted, value) or getattr(value, "__module__", None) == module.__name__)
     }
     if not own:
-        raise InputError(f"{place}: {place.where!r} holds nothing that could be meant; define {place.spec.name} in it.")
-    raise unknown(f"name in {place.where!r}", place.spec.name, own)
+        raise InputError(
+            f"{place}: {_short(place.where)} holds nothing that could be meant; define {place.spec.name} in it."
+        )
+    raise unknown(f"name in {_short(place.where)}", place.spec.name, own)
 
 
 def _is(wanted: Callable[[Any], bool], value: Any) -> bool:
@@ -348,5 +361,5 @@ def _refusal(text: str, file: Path, line: int | None, error: BaseException) -> I
         said = ""
     said = brief(" ".join(said.split()).rstrip("."), _SHOWN)
     name = type(error).__name__
-    where = f" at line {line} of {str(file)!r}" if line is not None else ""
+    where = f" at line {line} of {_short(file)}" if line is not None else ""
     return InputError(f"{text} fails{where} with {name}{f': {said}' if said else ''}; mend it there.")

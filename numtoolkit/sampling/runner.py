@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from numtoolkit import schemes
+from numtoolkit import references, schemes
 from numtoolkit.arrays import Array, Floats, host, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
@@ -163,6 +163,7 @@ def sample(
         "denoise": denoise,
         "batch": size,
         "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
+        **references.records([own for own in map(references.origin_of, (declared, diffusion, network)) if own]),
     }
     return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
 
