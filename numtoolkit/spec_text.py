@@ -38,8 +38,8 @@ class Spec:
     def exact(self, order: Sequence[str], owner: str) -> dict[str, Fraction]:
         """The values as exact numbers, positional ones matched to the names in `order`."""
         if len(self.positional) > len(order):
-            most = counted(len(order), "parameter") + (f" ({', '.join(order)})" if order else "")
-            raise InputError(f"{owner} takes {most}, got {len(self.positional)}; drop what is too much.")
+            most, has = counted(len(order), "parameter"), f"it has {', '.join(order)}" if order else "drop them"
+            raise InputError(f"{owner} takes {most}, got {len(self.positional)}; {has}.")
         given = dict(zip(order, self.positional, strict=False))
         _merge(given, self.named, owner)
         for key, value in given.items():

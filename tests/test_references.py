@@ -102,7 +102,7 @@ def test_names_are_taken_where_python_takes_objects(tmp_path):
         ("{own}:family(3, variant=2)", "family: variant = 2 is not a word; give one."),
         ("{own}:RES(c2=2)", "my-res: c2 = 2 is out of range; it must satisfy 0 < c2 <= 1."),
         ("{own}:RES(d=2)", "my-res has no parameter 'd'; it has c2."),
-        ("{own}:RES(3, 4)", "my-res takes 1 parameter (c2), got 2; drop what is too much."),
+        ("{own}:RES(3, 4)", "my-res takes 1 parameter, got 2; it has c2."),
         ("{folder}/no.py:X", "'{folder}/no.py:X': there is no file '{folder}/no.py'; name one that there is."),
         ("{folder}/f.py:X", "'{folder}/f.py:X': there is no file '{folder}/f.py'; name one that there is."),
         ("no.such:X", "'no.such:X': there is no module no.such with a file; name one that there is."),

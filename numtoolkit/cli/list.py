@@ -62,27 +62,27 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     named = schemes(arguments.schemes) if arguments.schemes else catalogue()
     least = None if arguments.order is None else number(arguments.order, "--order", 0, HIGHEST)
     kind = None if arguments.process is None else process_of(arguments.process).kind
-    families = {scheme.family for scheme in (*catalogue(), *named)}
-    if arguments.family is not None and arguments.family not in families:
-        raise unknown("family", arguments.family, families)
-    chosen = [
-        scheme
-        for scheme in named
-        if (kind is None or kind in scheme.kinds) and arguments.family in (None, scheme.family)
-    ]
-    underived = any(scheme not in catalogue() for scheme in chosen)
-    known = _known if underived else facts.derived  # which loads no engine
-    records = [
-        entry(scheme, known(scheme)) | taken_from(scheme)
-        for scheme in (progress(chosen, "proving") if underived else chosen)
-    ]
+    family = _family(arguments.family, {scheme.family for scheme in (*catalogue(), *named)})
+    chosen = [scheme for scheme in named if (kind is None or kind in scheme.kinds) and family in (None, scheme.family)]
+    listed = chosen if all(scheme in catalogue() for scheme in chosen) else progress(chosen, "proving")
+    records = [entry(scheme, facts.known(scheme, _derive)) | taken_from(scheme) for scheme in listed]
     return [record for record in records if least is None or _order(record["derived"]) >= least]
 
 
-def _known(scheme: Scheme) -> facts.Record:
-    from numtoolkit.measure.facts import known
+def _family(given: str | None, known: set[str]) -> str | None:
+    """The family of that name, read in either case; None where none is asked for."""
+    if given is None:
+        return None
+    for family in known:
+        if family.lower() == given.strip().lower():
+            return family
+    raise unknown("family", given, known)
 
-    return known(scheme)
+
+def _derive(scheme: Scheme) -> facts.Record:
+    from numtoolkit.measure.facts import derive  # which loads the engines
+
+    return derive(scheme)
 
 
 def _order(derived: Mapping[str, int | None]) -> int:

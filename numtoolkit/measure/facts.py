@@ -1,22 +1,14 @@
-"""The derivation of what `numtoolkit.schemes.facts` keeps: orders, error constants and extents of stability.
-
-What is derived of a scheme that is not in the catalogue is kept in the user's cache.
-"""
+"""The derivation of what `numtoolkit.schemes.facts` keeps: orders, error constants and extents of stability."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable
 
-from numtoolkit import __version__
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError
-from numtoolkit.files.storage import checksum, write_json
-from numtoolkit.files.user_cache import cached
+from numtoolkit.files.storage import write_json
 from numtoolkit.measure.stability import extents
-from numtoolkit.schemes import catalogue, facts
+from numtoolkit.schemes import facts
 from numtoolkit.symbolic.error_norm import error_constant
 from numtoolkit.symbolic.verdict import verify
 
@@ -25,25 +17,6 @@ def refresh(schemes: Iterable[Scheme]) -> None:
     """Derive what is known of the schemes of the catalogue and write `facts.json`, whole or not at all."""
     write_json(facts.PATH, {scheme.name: derive(scheme) for scheme in schemes})
     facts.facts.cache_clear()
-
-
-def known(scheme: Scheme) -> facts.Record:
-    """The record of any scheme: that of the catalogue, or else one derived now or before.
-
-    cost   that of `derive` the first time, a file read later; of a scheme that JSON cannot hold, for an axis or a rule
-           of its own, that of `derive` every time
-    """
-    if scheme in catalogue():
-        return facts.derived(scheme)
-    try:
-        content = scheme.to_json()
-    except InputError:
-        record: facts.Record = json.loads(json.dumps(derive(scheme)))
-        return record
-    # The committed table stands for the engines: a checkout whose engines find something else derives anew.
-    key = {"scheme": hashlib.sha256(content.encode()).hexdigest(), "numtoolkit": __version__}
-    record = cached("facts", json.dumps(key | {"facts": checksum(facts.PATH)}), lambda: derive(scheme))
-    return record
 
 
 def derive(scheme: Scheme) -> facts.Record:
