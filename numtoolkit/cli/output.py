@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -133,8 +134,17 @@ def taken_from(made: object) -> Record:
 
 
 def schemes(texts: Iterable[str]) -> list[Scheme]:
-    """The schemes of several specifications, each of them once."""
-    return list(dict.fromkeys(scheme_of(text) for text in texts))
+    """The schemes of several specifications, each of them once.
+
+    raises   InputError for two different schemes of one name, which no result could tell apart
+    """
+    chosen = list(dict.fromkeys(scheme_of(text) for text in texts))
+    for name, count in Counter(scheme.spec for scheme in chosen).items():
+        if count > 1:
+            raise InputError(
+                f"{count} different schemes are called {name}; rename one, or say what made it by with_structure."
+            )
+    return chosen
 
 
 def listed(text: str, option: str) -> list[str]:

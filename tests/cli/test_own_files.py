@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import sys
 
 import numpy as np
 import pytest
 
 import numtoolkit as nt
 from numtoolkit.files.storage import read_json
-from tests.support.command_line import drawn, fresh_script
+from tests.support.command_line import drawn
 from tests.support.own_files import MINE, mine
 
 EXPERIMENT = """
@@ -21,6 +21,11 @@ law = "{own}:law(2)"
 grid = "log-snr"
 schemes = ["ddim", "{own}:family(3)"]
 nfe = [6, 10]
+"""
+OTHER = """
+from dataclasses import replace
+
+OTHER = replace(RES, clock="natural")
 """
 
 
@@ -168,18 +173,30 @@ def test_what_a_network_raises_in_a_run_is_told_with_its_line(run, own, tmp_path
     )
 
 
-def test_a_module_of_the_working_folder_is_taken_by_its_name(tmp_path):
-    """Also inside a package, and from the installed command, whose path does not hold the working folder."""
+def test_different_schemes_of_one_name_are_refused_together(run, result, own):
+    """No result could tell them apart; one scheme twice is one."""
+    own.write_text(MINE + OTHER, encoding="utf-8")
+    code, out, err = run("verify", f"{own}:RES", f"{own}:OTHER", "--import")
+    assert (code, out) == (2, "")
+    assert "2 different schemes are called my-res; rename one, or say what made it by with_structure." in err
+    assert len(result("verify", f"{own}:RES", f"{own}:RES()", "--import")) == 1
+
+
+def test_a_module_of_the_working_folder_is_taken_by_its_name(run, result, tmp_path, monkeypatch):
+    """Inside a package, and where the path does not hold the working folder, as that of the installed command."""
     (tmp_path / "mypackage").mkdir()
     (tmp_path / "mypackage" / "__init__.py").touch()
     mine(tmp_path / "mypackage", "inner.py")
-    script = "import sys; sys.path = [p for p in sys.path if p]; from numtoolkit.cli import main; sys.exit(main())"
-    done = fresh_script(script, "verify", "mypackage.inner:RES", "--import", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)[0]["from"]["reference"] == "mypackage.inner:RES"
-    done = fresh_script(script, "verify", "mypackage.inner:RES", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "would run" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert "would run" in run("verify", "mypackage.inner:RES")[2]
+    assert "mypackage" not in sys.modules
+    try:
+        assert result("verify", "mypackage.inner:RES", "--import")[0]["from"]["reference"] == "mypackage.inner:RES"
+    finally:
+        for name in ("mypackage.inner", "mypackage"):
+            del sys.modules[name]
 
 
 def test_files_of_data_need_no_permission(result, own, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -18,13 +17,6 @@ def fresh(*words, **options):
     """A run in a process of its own."""
     command = [sys.executable, "-m", "numtoolkit", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
-
-
-def fresh_script(script, *words, **options):
-    """A run of a line of Python with these words in a process of its own, with the checkout on its path."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", script, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, **options)
 
 
 def drawn(path):
