@@ -67,7 +67,7 @@ def test_an_object_and_a_family_are_taken_with_their_values(tmp_path):
         assert taken(f"{own}:{text}") == plain.bind(c2=Fraction(1, 3)), text
     with nt.allow_imports():
         assert nt.law_of(f"{own}:law(3, std=2)").shape == (3,)
-        assert nt.law_of(f"{own}:law").shape == (2,)
+        assert nt.law_of(f"{own}:law").shape == nt.law_of(f"{own}:MyLaw").shape == (2,)
         assert nt.process(f"{own}:MyVP(beta_max=12)") == nt.process(f"{own}:SHIFTED") != nt.process(f"{own}:MyVP")
         assert nt.network_of(f"{own}:scaled(3)").name == "scaled by 3.0"
         network = nt.network_of(f"{own}:NET")
@@ -92,7 +92,7 @@ def test_names_are_taken_where_python_takes_objects(tmp_path):
         ("{own}:NUMBER(3)", "'{own}:NUMBER(3)': NUMBER is a int, which is no scheme; name a scheme."),
         (
             "{own}:family(3, broken)",
-            "'{own}:family(3, broken)' fails at line 28 of '{own}' with ValueError: no member 3 of it; mend it there.",
+            "'{own}:family(3, broken)' fails at line 29 of '{own}' with ValueError: no member 3 of it; mend it there.",
         ),
         (
             "{own}:family",
@@ -178,11 +178,14 @@ def test_an_imported_module_that_changes_is_refused(tmp_path, monkeypatch):
         sys.modules.pop("a_module_of_mine", None)
 
 
-def test_a_file_imports_what_lies_beside_it_and_leaves_the_path_alone(tmp_path):
+def test_a_file_imports_what_lies_beside_it_and_leaves_the_path_alone(tmp_path, monkeypatch):
     """Also in a function that is called later; what is installed is found first."""
     mine(tmp_path, "a_helper_of_mine.py")
-    (tmp_path / "json.py").write_text("raise RuntimeError('not the one that is meant')\n")
-    text = "import json\nfrom a_helper_of_mine import RES\n\n\ndef f():\n    import a_helper_of_mine\n    return RES\n"
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('not the one that is meant')\n")
+    text = (
+        "import colorsys\nfrom a_helper_of_mine import RES\n\n\ndef f():\n    import a_helper_of_mine\n    return RES\n"
+    )
     own, path = mine(tmp_path, "user.py", text), list(sys.path)
     try:
         assert taken(f"{own}:RES").name == taken(f"{own}:f").name == "my-res"

@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 import numtoolkit as nt
+from numtoolkit.laws import Gaussian
 from numtoolkit.problem.processes import VP
 
 print("this file was run")
@@ -35,6 +36,11 @@ def family(n, variant="plain"):
 
 def law(dim: int = 2, std: float = 0.5):
     return nt.law_of(f"gaussian(dim={dim}, std={std})")
+
+
+class MyLaw(Gaussian):
+    def __init__(self):
+        super().__init__(np.zeros(2), 0.25, "my-law")
 
 
 class Half:
