@@ -67,7 +67,7 @@ _MODULES: dict[str, str] = {}  # checksums that the files of modules had when th
 def allow_imports() -> Iterator[None]:
     """A context in which references may be taken: the Python files and modules that they name are run.
 
-    It holds in its own thread and task alone.
+    It does not hold in other threads and processes, started in it or not.
     """
     outer, own = _TAKEN.get(), dict[tuple[str, str], Origin]()
     token = _TAKEN.set(own)

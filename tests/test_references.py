@@ -272,8 +272,8 @@ def test_samples_say_what_their_parts_were_taken_from(tmp_path):
     assert "references" not in nt.sample(network, "ddim", **arguments).provenance
 
 
-def test_laws_and_networks_that_lack_something_are_told_what(tmp_path):
-    """A law without moments, and a function that does not say what it predicts."""
+def test_laws_processes_and_networks_that_lack_something_are_told_what(tmp_path):
+    """A law without moments, a process without fields, and a function that does not say what it predicts."""
     own = mine(tmp_path)
     with nt.allow_imports():
         with pytest.raises(nt.InputError) as refused:
@@ -282,6 +282,8 @@ def test_laws_and_networks_that_lack_something_are_told_what(tmp_path):
             f"law '{own}:HALF' lacks shape, name, mean, variance, covariance, sample; a law has shape, name, mean, "
             "variance, covariance, denoise, sample."
         )
+        with pytest.raises(nt.InputError, match=r"PLAIN' is no dataclass; write @dataclass\(frozen=True\) above its"):
+            nt.process(f"{own}:PLAIN")
         with pytest.raises(nt.InputError, match=r"does not say what it predicts; wrap it as numtoolkit\.Network\(netw"):
             nt.network_of(f"{own}:network")
         with pytest.raises(nt.InputError, match="NET is a network, which takes no values; drop them"):

@@ -49,7 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
         times = times_of(scheme, process, arguments.grid or "log-snr", nfe=nfe)
         program = lower(scheme, process, times, nfe=nfe)
-        report(arguments, _run_record(program), program.text)
+        report(arguments, _run_record(program) | taken_from(scheme), program.text)
     elif arguments.latex:
         latex = printing.latex(scheme)
         report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)

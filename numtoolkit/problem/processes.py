@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from numtoolkit import references
@@ -69,7 +70,7 @@ def _of_text(text: Any) -> Process:
     if isinstance(text, Mapping):
         return of_config(text)
     if references.is_reference(text):
-        return references.resolve(text, "process", lambda value: isinstance(value, Process))
+        return _own(text)
     if is_file(text):
         return of_file(text)
     spec = parse(text)
@@ -80,6 +81,14 @@ def _of_text(text: Any) -> Process:
         raise unknown("process", spec.name, [*known, *ALIASES])
     made: Process = known[name](**spec.arguments(inspect.signature(known[name]), f"process {spec.name}"))
     return made
+
+
+def _own(reference: str) -> Process:
+    """The process that a reference names; its parameters are the fields of a dataclass."""
+    found: Process = references.resolve(reference, "process", lambda value: isinstance(value, Process))
+    if not is_dataclass(found):
+        raise InputError(f"process {reference!r} is no dataclass; write @dataclass(frozen=True) above its class.")
+    return found
 
 
 def _table(file: str = "", digest: str = "", *, scaling: str = "vp") -> Table:

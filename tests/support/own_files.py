@@ -12,7 +12,7 @@ import numpy as np
 
 import numtoolkit as nt
 from numtoolkit.laws import Gaussian
-from numtoolkit.problem.processes import VP
+from numtoolkit.problem.processes import VP, ScalarProcess
 
 print("this file was run")
 c2 = nt.symbol("c2")
@@ -56,6 +56,7 @@ class MyVP(VP):
     name: str = "my-vp"
 
 
+PLAIN = type("Plain", (ScalarProcess,), dict.fromkeys(ScalarProcess.__abstractmethods__))()
 SHIFTED = MyVP(beta_max=12.0)
 
 
