@@ -43,10 +43,10 @@ _SHOWN = 300  # characters of a reference, of a path and of what a foreign excep
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where an object was taken from: the reference as it was written, and the SHA-256 of the file that was run."""
+class Reference:
+    """A reference that was taken: its text, the file that was run, the SHA-256 of that, and the object."""
 
-    reference: str
+    text: str
     file: Path = field(repr=False)
     sha256: str
     made: Any = field(repr=False, compare=False)
@@ -55,10 +55,10 @@ class Origin:
     def record(self) -> dict[str, str]:
         """The origin for a result: what the object calls itself, the reference, the checksum of the file."""
         own = getattr(self.made, "spec", None) or getattr(self.made, "name", None)
-        return {"name": str(own or type(self.made).__name__), "reference": self.reference, "sha256": self.sha256}
+        return {"name": str(own or type(self.made).__name__), "reference": self.text, "sha256": self.sha256}
 
 
-_TAKEN: ContextVar[dict[tuple[str, str], Origin] | None] = ContextVar("what was taken by reference", default=None)
+_TAKEN: ContextVar[dict[tuple[str, str], Reference] | None] = ContextVar("what was taken by reference", default=None)
 _FILES: dict[tuple[Path, str], ModuleType] = {}  # files that were run, by path and checksum
 _MODULES: dict[str, str] = {}  # checksums that the files of modules had when they were first taken from
 
@@ -69,7 +69,7 @@ def allow_imports() -> Iterator[None]:
 
     It does not hold in other threads and processes, started in it or not.
     """
-    outer, own = _TAKEN.get(), dict[tuple[str, str], Origin]()
+    outer, own = _TAKEN.get(), dict[tuple[str, str], Reference]()
     token = _TAKEN.set(own)
     try:
         yield
@@ -124,16 +124,16 @@ def resolve(
     ):
         module, sha256 = _run(file) if place.is_file else _imported(place.where, file)
         made = _made(place, _named(place, module, wanted), kind, wanted, make, bind)
-    taken[(kind, text)] = Origin(text.strip(), file, sha256, made)
+    taken[(kind, text)] = Reference(text.strip(), file, sha256, made)
     return made
 
 
-def origins() -> list[Origin]:
+def origins() -> list[Reference]:
     """What was taken by reference since `allow_imports`, in order; nothing before it."""
     return list((_TAKEN.get() or {}).values())
 
 
-def origin_of(made: object) -> Origin | None:
+def origin_of(made: object) -> Reference | None:
     """Where an object was taken from by reference since `allow_imports`; None for any other."""
     return next((origin for origin in origins() if origin.made is made), None)
 
@@ -143,13 +143,13 @@ def digest_of(text: str | None) -> str | None:
     return next((origin.sha256 for origin in origins_in(text)), None)
 
 
-def origins_in(value: Any) -> list[Origin]:
+def origins_in(value: Any) -> list[Reference]:
     """What was taken since `allow_imports` by references that stand somewhere in plain data, such as a read file."""
     texts = set(_texts(value))
-    return [origin for origin in origins() if origin.reference in texts]
+    return [origin for origin in origins() if origin.text in texts]
 
 
-def records(origins: list[Origin]) -> dict[str, Any]:
+def records(origins: list[Reference]) -> dict[str, Any]:
     """The key "references" of a result, with a record of each origin; empty where nothing was taken by reference."""
     return {"references": [origin.record for origin in origins]} if origins else {}
 
@@ -159,7 +159,7 @@ def blamed(error: BaseException) -> InputError | None:
     for origin in origins():
         line = _line(error, origin.file)
         if line is not None:
-            return _refusal(repr(brief(origin.reference, _SHOWN)), origin.file, line, error)
+            return _refusal(repr(brief(origin.text, _SHOWN)), origin.file, line, error)
     return None
 
 

@@ -127,5 +127,5 @@ def _run_command(arguments: argparse.Namespace) -> int:
             raise
         raise told from error
     for own in origins():
-        note(f"{own.record['name']} is {own.reference}, sha256 {own.sha256[:12]}")
+        note(f"{own.record['name']} is {own.text}, sha256 {own.sha256[:12]}")
     return code

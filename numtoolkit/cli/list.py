@@ -63,19 +63,20 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     least = None if arguments.order is None else number(arguments.order, "--order", 0, HIGHEST)
     kind = None if arguments.process is None else process_of(arguments.process).kind
     family = _family(arguments.family, {scheme.family for scheme in (*catalogue(), *named)})
-    chosen = [scheme for scheme in named if (kind is None or kind in scheme.kinds) and family in (None, scheme.family)]
+    chosen = [
+        scheme
+        for scheme in named
+        if (kind is None or kind in scheme.kinds) and (family is None or scheme.family.lower() == family)
+    ]
     listed = chosen if all(scheme in catalogue() for scheme in chosen) else progress(chosen, "proving")
     records = [entry(scheme, facts.known(scheme, _derive)) | taken_from(scheme) for scheme in listed]
     return [record for record in records if least is None or _order(record["derived"]) >= least]
 
 
 def _family(given: str | None, known: set[str]) -> str | None:
-    """The family of that name, read in either case; None where none is asked for."""
-    if given is None:
-        return None
-    for family in known:
-        if family.lower() == given.strip().lower():
-            return family
+    """The name of a family in lower case; None where none is asked for."""
+    if given is None or given.lower() in {family.lower() for family in known}:
+        return given and given.lower()
     raise unknown("family", given, known)
 
 
