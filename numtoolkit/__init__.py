@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import stability
+    from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
     from numtoolkit.plots import curve_figure, image_grid, stability_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
+    from numtoolkit.references import allow_imports
     from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.verdict import verify
@@ -51,6 +53,7 @@ __all__ = [
     "Stepper",
     "Steps",
     "StorageError",
+    "allow_imports",
     "catalogue",
     "curve_figure",
     "error_curve",
@@ -61,6 +64,7 @@ __all__ = [
     "law_of",
     "moments",
     "multistep",
+    "network_of",
     "number",
     "phi",
     "process",
@@ -92,6 +96,7 @@ _HOMES = {
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
+    "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",
@@ -102,6 +107,7 @@ _HOMES = {
     "law_of": "numtoolkit.laws.named",
     "moments": "numtoolkit.measure.gaussian_moments",
     "multistep": "numtoolkit.declare.forms",
+    "network_of": "numtoolkit.models.by_reference",
     "number": "numtoolkit.declare.entries",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",

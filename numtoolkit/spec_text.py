@@ -22,6 +22,7 @@ _NUMBER = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
 _FILE = re.compile(r"[^(),=]+\.npz", re.IGNORECASE)
+_TRUTHS: dict[str | Fraction, bool] = {"true": True, "false": False, Fraction(1): True, Fraction(0): False}
 LONGEST, DEEPEST = 1000, 8  # characters of a specification, nested parentheses
 HUGE = 10**30  # numbers are below it, and above its inverse or 0: every one has a float64 to compute with
 
@@ -37,8 +38,8 @@ class Spec:
     def exact(self, order: Sequence[str], owner: str) -> dict[str, Fraction]:
         """The values as exact numbers, positional ones matched to the names in `order`."""
         if len(self.positional) > len(order):
-            most = counted(len(order), "parameter")
-            raise InputError(f"{owner} takes {most}, got {len(self.positional)}; see `show {owner}`.")
+            most, has = counted(len(order), "parameter"), f"it has {', '.join(order)}" if order else "drop them"
+            raise InputError(f"{owner} takes {most}, got {len(self.positional)}; {has}.")
         given = dict(zip(order, self.positional, strict=False))
         _merge(given, self.named, owner)
         for key, value in given.items():
@@ -51,7 +52,8 @@ class Spec:
     def arguments(self, signature: inspect.Signature, owner: str) -> dict[str, object]:
         """The values as keyword arguments of a function, converted to its annotated types.
 
-        They are int, float, Fraction (kept exact), str and tuple.
+        They are int, float, Fraction (kept exact), bool, str and tuple. A parameter without annotation has the type of
+        its default; without either, whole numbers are int, others Fraction.
         """
         names = list(signature.parameters)
         unnamed = [name for name, p in signature.parameters.items() if p.kind is not p.KEYWORD_ONLY]
@@ -64,7 +66,7 @@ class Spec:
             if key not in signature.parameters:
                 has = f"it has {', '.join(names)}" if names else "it has none"
                 raise InputError(f"{owner} has no parameter {key!r}; {has}.")
-            result[key] = _convert(value, str(signature.parameters[key].annotation), f"{owner}: {key}")
+            result[key] = _convert(value, _annotation(signature.parameters[key]), f"{owner}: {key}")
         return result
 
 
@@ -75,9 +77,21 @@ def _merge(given: dict[str, Value], named: tuple[tuple[str, Value], ...], owner:
         given[key] = value
 
 
+def _annotation(parameter: inspect.Parameter) -> str:
+    """The type that a parameter takes, in words; "" where nothing says it."""
+    if parameter.annotation is not parameter.empty:
+        return str(parameter.annotation)
+    return "" if parameter.default in (parameter.empty, None) else type(parameter.default).__name__
+
+
 def _convert(value: Value, annotation: str, what: str) -> object:
+    if annotation == "":
+        return _as_written(value)
     if "tuple" in annotation:
-        return tuple(_convert(v, "float", what) for v in (value if isinstance(value, tuple) else (value,)))
+        of = "int" if "int" in annotation and "float" not in annotation else "float"
+        return tuple(_convert(v, of, what) for v in (value if isinstance(value, tuple) else (value,)))
+    if "bool" in annotation and value in _TRUTHS:
+        return _TRUTHS[value]  # type: ignore[index]  # a tuple of values is none of them
     if isinstance(value, Fraction) and "Fraction" in annotation:
         return value
     if isinstance(value, Fraction) and ("int" in annotation or "float" in annotation):
@@ -90,6 +104,12 @@ def _convert(value: Value, annotation: str, what: str) -> object:
         return value
     wanted = "a word" if "str" in annotation else "a number"
     raise InputError(f"{what} = {show(value)} is not {wanted}; give one.")
+
+
+def _as_written(value: Value) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_as_written, value))
+    return int(value) if isinstance(value, Fraction) and value.denominator == 1 else value
 
 
 def hyphened(name: str) -> str:
@@ -109,9 +129,20 @@ def parse(text: str | Spec) -> Spec:
     match = _NAME.fullmatch(text) if len(text) <= LONGEST else None
     if match is None:
         raise InputError(f"cannot read {_quoted(text)}; write NAME or NAME(value, key=value, ...).")
+    positional, named = values_in(match.group(2) or "", text)
+    return Spec(match.group(1).lower(), positional, named)
+
+
+def values_in(inside: str, text: str) -> tuple[tuple[Value, ...], tuple[tuple[str, Value], ...]]:
+    """The positional and the named values that stand between the parentheses of a specification.
+
+    inside   what stands there, "3, variant=bh1"; blank for no values
+    text     the whole specification, which refusals quote
+    raises   InputError for what is no value, and for an unnamed value behind a named one
+    """
     positional: list[Value] = []
     named: list[tuple[str, Value]] = []
-    for part in split(match.group(2) or ""):
+    for part in split(inside):
         key, equals, value = part.partition("=")
         if equals:
             if not re.fullmatch(r"\s*[A-Za-z_][A-Za-z0-9_]*\s*", key):
@@ -121,7 +152,7 @@ def parse(text: str | Spec) -> Spec:
             raise InputError(f"in {_quoted(text)} the unnamed value {_quoted(part)} follows a named one; name it too.")
         else:
             positional.append(_value(part, text))
-    return Spec(match.group(1).lower(), tuple(positional), tuple(named))
+    return tuple(positional), tuple(named)
 
 
 def split(text: str) -> list[str]:

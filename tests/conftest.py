@@ -1,8 +1,9 @@
-"""How the suite runs: hypothesis profiles, the width of the terminal, GPU tests where there is no GPU, counts."""
+"""How the suite runs: hypothesis profiles, the terminal, the cache, GPU tests where there is no GPU, counts."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections import Counter
 
@@ -28,6 +29,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal of 80 columns, whatever the suite is started in: tables and pages are laid out by its width."""
     monkeypatch.setenv("COLUMNS", "80")
+
+
+_CACHES = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An empty cache for every test, not the user's."""
+    monkeypatch.setenv("NUMTOOLKIT_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / str(next(_CACHES))))
 
 
 @functools.cache

@@ -10,8 +10,8 @@ from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.schemes import facts, names_in_use
 
 
-def entry(scheme: Scheme) -> dict[str, Any]:
-    """The record of a scheme: what it declares, and what was derived of it."""
+def entry(scheme: Scheme, derived: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The record of a scheme: what it declares, and what was derived of it, by default what the catalogue knows."""
     return {
         "name": scheme.name,
         "scheme": scheme.spec,
@@ -27,7 +27,7 @@ def entry(scheme: Scheme) -> dict[str, Any]:
         "frozen": scheme.frozen.name,
         "clock": scheme.clock.name,
         "parameters": [p.name for p in scheme.params],
-        **facts.derived(scheme),
+        **(facts.derived(scheme) if derived is None else derived),
     }
 
 

@@ -15,13 +15,13 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
 from numtoolkit.cli.curve import CURVE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
-from numtoolkit.cli.output import Command, Unheard, emit, note
+from numtoolkit.cli.output import Command, Unheard, add_import, emit, note
 from numtoolkit.cli.reproduce import REPRODUCE
 from numtoolkit.cli.sample import SAMPLE
 from numtoolkit.cli.show import SHOW
@@ -29,6 +29,7 @@ from numtoolkit.cli.stability import STABILITY
 from numtoolkit.cli.verify import VERIFY
 from numtoolkit.errors import InputError, NumtoolkitError, unknown
 from numtoolkit.files.versions import versions
+from numtoolkit.references import allow_imports, blamed, origins
 
 COMMANDS: dict[str, Command] = {c.name: c for c in (LIST, SHOW, VERIFY, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)}
 
@@ -47,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
         prog="numtoolkit",
         description="Integrators of diffusion models: declared once, proved, measured exactly, and run.",
         epilog="A scheme, process, law or grid is a name with optional parameters: 'res-2s(c2=1/3)', 'rho(7)'. "
-        "A law is also the path of an .npz file, a scheme that of a .json file that show or fit wrote. "
+        "A law is also the path of an .npz file, a scheme that of a .json file that show or fit wrote; with --import "
+        "either, and a process, is FILE.py:NAME or MODULE:NAME, what that Python has under the name. "
         "Names are read in either case. Results go to stdout. Exit code: 0, 1 where a claim failed, 2 for what cannot "
         "be used as given, 74 where stdout is closed or full.",
         allow_abbrev=False,
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     for command in COMMANDS.values():
         reader = commands.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         command.arguments(reader)
+        add_import(reader)
         reader.set_defaults(run=command.run)
     return top
 
@@ -113,5 +116,19 @@ def _run(words: list[str]) -> int:
     if first is None:
         top.error("name a command")
     arguments.command = shlex.join(["numtoolkit", *words])
-    code: int = arguments.run(arguments)
+    with allow_imports() if arguments.imports else nullcontext():
+        return _run_command(arguments)
+
+
+def _run_command(arguments: argparse.Namespace) -> int:
+    """The command's exit code; what a file that it was told to run raises later on is told in a sentence too."""
+    try:
+        code: int = arguments.run(arguments)
+    except Exception as error:
+        told = None if isinstance(error, NumtoolkitError) else blamed(error)
+        if told is None:
+            raise
+        raise told from error
+    for own in origins():
+        note(f"{own.record['name']} is {own.text}, sha256 {own.sha256[:12]}")
     return code

@@ -25,6 +25,8 @@ from numtoolkit.files.storage import write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.references import origins
+from numtoolkit.references import records as references
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -82,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
     named = {"scheme": table.scheme, "base": table.base, "process": table.process, "network": table.network}
     report(
         arguments,
-        {**named, "about": dict(table.about), "sha256": table.digest, "steps": records},
+        {**named, "about": dict(table.about), "sha256": table.digest, "steps": records, **references(origins())},
         lambda: grid(records),
     )
     return 0
@@ -106,7 +108,7 @@ def _search(arguments: argparse.Namespace) -> int:
     records = [{k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in r.items()} for r in records]
     if path is not None:
         facts: dict[str, Any] = {"law": law.name, "process": process.spec, "grid": arguments.grid}
-        note(f"wrote {write_json(path, {**facts, 'versions': versions(), 'data': records})}")
+        note(f"wrote {write_json(path, {**facts, **references(origins()), 'versions': versions(), 'data': records})}")
     report(arguments, records, lambda: grid(records, optional=("parameter", "objective", "steps", "default")))
     return 0
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from numtoolkit.files.fitted_coefficients import FORMAT as FITTED
 from numtoolkit.files.storage import folder, json_format, json_text, write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
+from numtoolkit.references import origin_of, origins
+from numtoolkit.references import records as references
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import split
 
@@ -117,9 +120,31 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """The option --import, which every command has."""
+    parser.add_argument(
+        "--import", action="store_true", dest="imports", help="run FILE.py of FILE.py:NAME, the module of MODULE:NAME"
+    )
+
+
+def taken_from(made: object) -> Record:
+    """The key "from" of a record, which says by what reference an object was taken; empty for any other object."""
+    origin = origin_of(made)
+    return {} if origin is None else {"from": origin.record}
+
+
 def schemes(texts: Iterable[str]) -> list[Scheme]:
-    """The schemes of several specifications, each of them once."""
-    return list(dict.fromkeys(scheme_of(text) for text in texts))
+    """The schemes of several specifications, each of them once.
+
+    raises   InputError for two different schemes of one name, which no result could tell apart
+    """
+    chosen = list(dict.fromkeys(scheme_of(text) for text in texts))
+    for name, count in Counter(scheme.spec for scheme in chosen).items():
+        if count > 1:
+            raise InputError(
+                f"{count} different schemes are called {name}; rename one, or say what made it by with_structure."
+            )
+    return chosen
 
 
 def listed(text: str, option: str) -> list[str]:
@@ -204,4 +229,5 @@ def _path(text: str, option: str) -> Path:
 
 def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:
     """The records of the picture in `path` in a .json file of its name, with its title and the command that made it."""
-    write_json(path.with_suffix(".json"), {"title": title, "command": command, "versions": versions(), "data": records})
+    facts = {"title": title, "command": command, "versions": versions(), **references(origins())}
+    write_json(path.with_suffix(".json"), facts | {"data": records})

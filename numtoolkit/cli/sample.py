@@ -1,14 +1,15 @@
-"""`sample`: samples of a law whose network is exact, into a folder."""
+"""`sample`: samples of a law whose network is exact, or of a network of one's own, into a folder."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numtoolkit import references
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
 from numtoolkit.errors import InputError
 from numtoolkit.files.sample_folder import SampleFolder
@@ -20,14 +21,18 @@ from numtoolkit.program.program import lower
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
 
+if TYPE_CHECKING:
+    from numtoolkit.models.network import Network
+
 BATCH = 64  # samples of a tile, which is a file: samples are the same whatever else is drawn only if the tile is
 SHOWN, COLUMNS = 64, 8  # samples of a picture
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--law", required=True, metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file"
-    )
+    drawn = parser.add_mutually_exclusive_group(required=True)
+    drawn.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
+    drawn.add_argument("--model", metavar="M", help="a network, FILE.py:NAME or MODULE:NAME, with --import")
+    parser.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network of --model does not say it")
     parser.add_argument("--scheme", required=True, metavar="S")
     parser.add_argument("--nfe", required=True, metavar="N", help="evaluations of a sample")
     parser.add_argument("--seeds", required=True, metavar="0-63", help="one a sample")
@@ -45,29 +50,28 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from numtoolkit.laws import law_of
-    from numtoolkit.models.network import Network
     from numtoolkit.program.runs import times_of
     from numtoolkit.sampling.runner import sample
 
-    law, scheme = law_of(arguments.law), scheme_of(arguments.scheme)
+    network, event, facts = _network(arguments)
+    scheme = scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
     nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
     denoise, batch = arguments.denoise, number(arguments.batch, "--batch", 1, MOST)
     times = times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
     plan = lower(scheme, process, times, nfe=nfe - denoise).plan + (", 1 to denoise" if denoise else "")
-    if arguments.image and len(law.shape) != 2:
-        raise InputError(f"a sample of law {law.name} has shape {law.shape}, which is no picture; drop --image.")
+    if arguments.image and len(event) != 2:
+        raise InputError(f"a sample of {network.name} has shape {event}, which is no picture; drop --image.")
     if arguments.image:
         from numtoolkit.plots import check_figure
 
         check_figure()
     specification = {
-        "law": law.name,
-        "law_sha256": checksum(arguments.law) if law.name.startswith("file ") else None,
+        **facts,
         "scheme": scheme.spec,
-        **({} if is_declared_here(scheme) else {"scheme_sha256": checksum(arguments.scheme)}),
+        **_sha256("scheme", arguments.scheme, is_file=not is_declared_here(scheme)),
         "process": process.spec,
+        **_sha256("process", arguments.process),
         "grid": arguments.grid,
         "nfe": nfe,
         "denoise": denoise,
@@ -76,19 +80,56 @@ def _run(arguments: argparse.Namespace) -> int:
         "batch": batch,
     }
     where = _library(arguments.dtype, arguments.device)
-    shape = law.shape if denoise or process.blocks == 1 else (process.blocks, *law.shape)
+    shape = event if denoise or process.blocks == 1 else (process.blocks, *event)
     run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
-    about = {"versions": versions()}
+    about = {"versions": versions(), **references.records(references.origins())}
     out = directory(arguments.out, "--out")
     with SampleFolder.open(out, specification, about, shape, arguments.dtype, note) as kept:
         missing = kept.missing(seeds)
         if missing:
-            sample(scheme, network=Network.of(law), seeds=missing, into=_Files(kept, missing), **run)
+            sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
         if arguments.image:
-            _draw(kept, seeds[:SHOWN], law.name, f"{scheme.spec}, {nfe} evaluations")
+            _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
+
+
+def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], dict[str, Any]]:
+    """The network, the shape of a sample, and what the folder says of where they come from."""
+    from numtoolkit.laws import law_of
+    from numtoolkit.models.by_reference import network_of
+    from numtoolkit.models.network import Network
+
+    given = None if arguments.shape is None else tuple(_extents(arguments.shape))
+    if arguments.law is not None:
+        if given is not None:
+            raise InputError(f"--shape {arguments.shape} is of a network, but --law says its own; drop it.")
+        law = law_of(arguments.law)
+        own = references.digest_of(arguments.law)
+        sha256 = checksum(arguments.law) if own is None and law.name.startswith("file ") else own
+        return Network.of(law), law.shape, {"law": law.name, "law_sha256": sha256}
+    network = network_of(arguments.model)
+    own_shape = getattr(network, "shape", None)
+    event = own_shape if given is None else given
+    if event is None:
+        raise InputError(f"network {network.name} does not say the shape of a sample; add --shape, such as 3,32,32.")
+    if own_shape is not None and tuple(own_shape) != event:
+        raise InputError(f"network {network.name} takes samples of shape {own_shape}, not {event}; drop --shape.")
+    sha256 = references.digest_of(arguments.model)
+    return network, tuple(event), {"model": network.name, "model_sha256": sha256, "shape": list(event)}
+
+
+def _extents(text: str) -> list[int]:
+    return [number(part, "--shape", 1, MOST) for part in text.split(",")]
+
+
+def _sha256(of: str, text: str | None, is_file: bool = False) -> dict[str, str]:
+    """The checksum of the file that something was taken from by reference, or that holds it; nothing for a name."""
+    sha256 = references.digest_of(text)
+    if text is not None and sha256 is None and is_file:
+        sha256 = checksum(text)
+    return {} if sha256 is None else {f"{of}_sha256": sha256}
 
 
 @dataclass(frozen=True)
@@ -124,4 +165,4 @@ def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> Non
     note(f"wrote {write_figure(kept.path / 'samples.png', figure)}")
 
 
-SAMPLE = Command("sample", "Samples of a law whose network is exact, into a folder.", _arguments, _run)
+SAMPLE = Command("sample", "Samples of a law, or of a network of your own, into a folder.", _arguments, _run)

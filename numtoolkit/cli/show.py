@@ -8,7 +8,7 @@ from typing import Any
 
 from numtoolkit import printing
 from numtoolkit.cli.cells import derived_facts, entry
-from numtoolkit.cli.output import Command, add_json, destination, note, number, report, width
+from numtoolkit.cli.output import Command, add_json, destination, note, number, report, taken_from, width
 from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
@@ -49,13 +49,13 @@ def _run(arguments: argparse.Namespace) -> int:
         nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
         times = times_of(scheme, process, arguments.grid or "log-snr", nfe=nfe)
         program = lower(scheme, process, times, nfe=nfe)
-        report(arguments, _run_record(program), program.text)
+        report(arguments, _run_record(program) | taken_from(scheme), program.text)
     elif arguments.latex:
         latex = printing.latex(scheme)
         report(arguments, {"scheme": scheme.spec, "latex": latex}, lambda: latex)
     else:
         line = "; ".join(derived_facts(facts.derived(scheme)))
-        report(arguments, _declaration(scheme), lambda: printing.text(scheme, line, width()))
+        report(arguments, _declaration(scheme) | taken_from(scheme), lambda: printing.text(scheme, line, width()))
     return 0
 
 

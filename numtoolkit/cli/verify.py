@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from numtoolkit.cli.cells import orders
-from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, show, width
+from numtoolkit.cli.output import Command, add_json, grid, note, progress, report, schemes, show, taken_from, width
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
 
@@ -33,7 +33,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if bool(arguments.schemes) == arguments.all:
         raise InputError("verify needs to know what: name schemes, or give --all alone.")
     chosen = catalogue() if arguments.all else schemes(arguments.schemes)
-    records = [asdict(verify(scheme)) for scheme in progress(chosen, "proving")]
+    records = [asdict(verify(scheme)) | taken_from(scheme) for scheme in progress(chosen, "proving")]
     report(arguments, records, lambda: _verdicts(records))
     open_ = {r["scheme"]: r["verdict"] == "not analysed" for r in records if not r["ok"]}
     for what, names in (

@@ -18,7 +18,8 @@ from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, Fitte
 from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.flows import exact_flow
-from numtoolkit.models.network import Network, network_of
+from numtoolkit.models.by_reference import network_of
+from numtoolkit.models.network import Network
 from numtoolkit.problem import processes
 from numtoolkit.problem.predictions import Prediction
 from numtoolkit.problem.processes import Process

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit import references
 from numtoolkit.errors import InputError, unknown, whole
 from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
@@ -133,13 +134,17 @@ NAMED: dict[str, Callable[..., Law]] = {
 def law_of(text: str | Law) -> Law:
     """A law from its name with optional parameters, "mixture(dim=2, seed=1)", or from the path of an .npz file.
 
-    text     or a law, whatever has a denoiser, which comes back as it is
+    text     or "FILE.py:NAME" or "MODULE:NAME", a law, or a function that makes one, where
+             `numtoolkit.references.allow_imports` lets it be run; or a law, whatever has a denoiser, which comes back
+             as it is
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
              StorageError for a file that cannot be used (see `numtoolkit.laws.files.load`)
     """
-    if not isinstance(text, str) and callable(getattr(text, "denoise", None)):
+    if not isinstance(text, str) and _denoises(text):
         return text
-    if isinstance(text, str) and (text.endswith(".npz") or ("/" in text and "(" not in text)):
+    if references.is_reference(text):
+        return _whole_law(references.resolve(text, "law", _denoises), text)
+    if isinstance(text, str) and _is_path(text):
         return load(text)
     spec = parse(text)  # type: ignore[arg-type]  # which refuses what is no text
     if spec.name not in NAMED:
@@ -153,6 +158,29 @@ def law_of(text: str | Law) -> Law:
 
 
 law = law_of  # by the name it has beside `scheme`, `process` and `grid`
+
+
+def is_named(text: str) -> bool:
+    """Whether a text begins with the name of a law, or is the path of one."""
+    return _is_path(text) or text.partition("(")[0].strip().lower() in NAMED
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".npz") or ("/" in text and "(" not in text)
+
+
+def _denoises(value: object) -> bool:
+    return callable(getattr(value, "denoise", None))
+
+
+def _whole_law(law: Law, text: str) -> Law:
+    """The law; refused where it lacks anything of `Law`, which some command would miss. Nothing of it is computed."""
+    missing = object()
+    needed = [name for name in vars(Law) if not name.startswith("_")]
+    lacks = [name for name in needed if inspect.getattr_static(law, name, missing) is missing]
+    if lacks:
+        raise InputError(f"law {text!r} lacks {', '.join(lacks)}; a law has {', '.join(needed)}.")
+    return law
 
 
 def _number(name: str, value: float, low: float, high: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numtoolkit.arrays import Array, is_floating, join, library, split
 from numtoolkit.errors import InputError, brief, choice, counted, text, typed
-from numtoolkit.laws import Law, law_of
+from numtoolkit.laws import Law
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -137,23 +137,6 @@ class Network:
                     f"wrap it as Network(..., dtype={own.dtype})."
                 )
         return None
-
-
-def network_of(network: Any) -> Any:
-    """What a run calls: a `Network`, or the exact one of a law, from an object or from the name of a law.
-
-    network   a `Network`, or what else has a callable `on(process)`; a law, or its specification, "mixture(dim=2)"
-    raises    InputError for what is neither, and as `law_of` does
-    """
-    if callable(getattr(network, "on", None)):
-        return network
-    if isinstance(network, str) or callable(getattr(network, "denoise", None)):
-        return Network.of(law_of(network))
-    if network is None:
-        raise InputError("a run needs a network; give a numtoolkit.Network, or a law for its exact one.")
-    raise InputError(
-        f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
-    )
 
 
 def _cast(array: Array, dtype: Any) -> Array:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
+from numtoolkit import references
 from numtoolkit.errors import InputError, brief, unknown
 from numtoolkit.problem.kinds import Floats, PhaseSpaceProcess, Process, ScalarProcess
 from numtoolkit.problem.phase_space import CLD, PSLD
@@ -35,7 +37,9 @@ def process(
     """A process from its name with optional parameters, or from the table a network was trained with.
 
     text      "psld", "vp(beta_max=12)", "sd", "table(FILE.npz)"; the path of an .npz file with one of the arrays
-              below, or of a scheduler_config.json of diffusers, or that as a dictionary; a Process comes back as it is
+              below, or of a scheduler_config.json of diffusers, or that as a dictionary; "FILE.py:NAME" or
+              "MODULE:NAME", a process, or a class or function that makes one, where
+              `numtoolkit.references.allow_imports` lets it be run; a Process comes back as it is
     alphas_cumprod, betas, sigmas   one of them in place of text: (N,), array-like or a tensor, point i being time
               i + 1; sigmas are sigma / alpha, k-diffusion's
     scaling   of such a table: "vp", alpha^2 + sigma^2 = 1, or "ve", alpha = 1
@@ -65,6 +69,8 @@ def _of_text(text: Any) -> Process:
         return text
     if isinstance(text, Mapping):
         return of_config(text)
+    if references.is_reference(text):
+        return _own(text)
     if is_file(text):
         return of_file(text)
     spec = parse(text)
@@ -75,6 +81,14 @@ def _of_text(text: Any) -> Process:
         raise unknown("process", spec.name, [*known, *ALIASES])
     made: Process = known[name](**spec.arguments(inspect.signature(known[name]), f"process {spec.name}"))
     return made
+
+
+def _own(reference: str) -> Process:
+    """The process that a reference names; its parameters are the fields of a dataclass."""
+    found: Process = references.resolve(reference, "process", lambda value: isinstance(value, Process))
+    if not is_dataclass(found):
+        raise InputError(f"process {reference!r} is no dataclass; write @dataclass(frozen=True) above its class.")
+    return found
 
 
 def _table(file: str = "", digest: str = "", *, scaling: str = "vp") -> Table:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from numtoolkit.files.storage import locked, write, write_figure, write_json
 from numtoolkit.files.versions import versions
+from numtoolkit.references import origins_in, records
 from numtoolkit.reproduce.kinds import Experiment, Result, read_experiments
 
 PACKAGES = ("numpy", "scipy", "sympy", "matplotlib", "scikit-learn")  # that decide the results
@@ -43,6 +44,7 @@ def reproduce(
             with _one_thread():
                 result = experiment.run(quick)
             facts = {"title": experiment.title, "command": command, "experiment": table, "versions": versions(PACKAGES)}
+            facts |= records(origins_in(table))
             written.append(write_json(out / f"{name}.json", facts | {"data": result.data}))
             if result.figure is not None:
                 figure = result.figure()

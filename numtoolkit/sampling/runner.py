@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from numtoolkit import references
 from numtoolkit.arrays import Array, Floats, host, join, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, InputWarning, brief, choice, counted, typed, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
-from numtoolkit.models.network import network_of
+from numtoolkit.models.by_reference import network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, ProgramStep
@@ -27,6 +28,7 @@ from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import Watch, run
 from numtoolkit.sampling.state import Origin, finite_rows, origin
+from numtoolkit.schemes import scheme as scheme_of
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
@@ -166,8 +168,16 @@ def sample(
         "denoise": denoise,
         "batch": size,
         "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
+        **references.records(_taken(scheme, program.process, own, network)),
     }
     return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
+
+
+def _taken(scheme: Any, process: Process, network: NetworkLike, given: Any) -> list[references.Reference]:
+    """What of a run was taken by reference; the law of an exact network is known by the reference that was given."""
+    declared = scheme if isinstance(scheme, Program) else scheme_of(scheme)
+    origins = [*map(references.origin_of, (declared, process, network)), *references.origins_in([given])]
+    return [own for i, own in enumerate(origins) if own is not None and own not in origins[:i]]
 
 
 def stepper(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from numtoolkit import references
 from numtoolkit.declare import scheme_file
 from numtoolkit.declare.forms import check_declared
 from numtoolkit.declare.scheme import Scheme
@@ -113,12 +114,15 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     Names, and those of `names_in_use` too, are read in either case and with _ for -; sample_ of k-diffusion may come
     first.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
-    its coefficients.
+    its coefficients. "FILE.py:NAME" or "MODULE:NAME" is that scheme or family of one's own, where
+    `numtoolkit.references.allow_imports` lets it be run; values in parentheses are read as those of the catalogue are.
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
              StorageError for a file that holds no scheme and no table of coefficients
     """
     if isinstance(text, Scheme):
         return text
+    if references.is_reference(text):
+        return references.resolve(text, "scheme", _is_scheme, _member, _member)
     if isinstance(text, str) and text.endswith(".json"):
         return _of_file(text)
     spec, names = parse(text), _by_name()
@@ -134,7 +138,16 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         return _of_order(spec)
     if name not in names:
         raise unknown("scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER})
-    entry = CATALOGUE[names[name]]
+    position = names[name]
+    return _member(CATALOGUE[position], replace(spec, name=catalogue()[position].name))
+
+
+def _is_scheme(value: object) -> bool:
+    return isinstance(value, Scheme)
+
+
+def _member(entry: Scheme | Callable[..., Scheme], spec: Spec) -> Scheme:
+    """A scheme with its parameters bound, or the member of a family, that the values of a specification ask for."""
     if isinstance(entry, Scheme):
         free = [p.name for p in entry.params if p.name not in dict(entry.values)]
         return entry.bind(**spec.exact(free, entry.name))
@@ -142,8 +155,10 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if spec.positional and all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values()):
         return _bound_in_order(entry, signature, spec)
     shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
-    member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, entry().name))
+    member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, spec.name))
     others = tuple(v for v in spec.named if v not in shaping)
+    if not others:
+        return member
     known = dict.fromkeys([*signature.parameters, *(p.name for p in member.params)])
     for key, _ in others:
         if key not in known:

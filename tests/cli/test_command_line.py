@@ -62,7 +62,12 @@ def test_help_is_a_result(run, words):
 BAD = [
     ("", "name a command"),
     ("lst", "unknown command 'lst'; did you mean list"),
-    ("list extra", "unrecognized arguments: extra"),
+    ("list extra", "unknown scheme 'extra'; did you mean"),
+    ("list --family fitte", "unknown family 'fitte'; did you mean fitted"),
+    ("list --order two", "--order 'two' is not one whole number"),
+    ("list ddim --refresh", "--refresh derives the whole catalogue anew; give it alone"),
+    ("sample {sample} --shape 2 --out {tmp}/d", "--shape 2 is of a network, but --law says its own"),
+    ("sample --model ddim --scheme ddim --nfe 5 --seeds 0 --out {tmp}/d", "'ddim' is no network"),
     ("list --bogus", "unrecognized arguments: --bogus"),
     ("list --js", "unrecognized arguments: --js"),
     ("show", "the following arguments are required: SCHEME"),

@@ -9,13 +9,23 @@ import sys
 
 import pytest
 
+import numtoolkit as nt
 from numtoolkit.files.storage import read_json
 from numtoolkit.measure.facts import derive
 from numtoolkit.schemes import catalogue as every_scheme
 from numtoolkit.schemes import facts
 from tests.support.checkout import ROOT
 from tests.support.command_line import ORDERS
+from tests.support.own_files import MINE, mine
 from tests.support.tiers import breadth
+
+OWN_CLOCK = """
+from dataclasses import replace
+
+from numtoolkit.problem.clocks import CLOCKS
+
+CLOCKED = replace(RES, name="my-clocked", clock=replace(CLOCKS["log-snr"], name="my-clock"))
+"""
 
 
 def test_list_names_every_scheme_with_what_is_claimed_and_derived(run, result):
@@ -70,14 +80,21 @@ def test_list_tells_other_names(run, result):
         assert words in out
 
 
-def test_list_derives_nothing():
-    """`list` reads the committed table: no proof engine, sympy, scipy or torch is loaded."""
+def test_list_derives_nothing_that_it_knows(result, monkeypatch, tmp_path):
+    """The committed table and the user's cache are read: no proof engine, sympy, scipy or torch is loaded."""
+    monkeypatch.setenv("NUMTOOLKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr("numtoolkit.measure.facts.derive", lambda own: facts.UNKNOWN | {"holds": "before"})
+    (before,) = result("list", "res-2s(c2=1/3)")
     loaded = (
-        "import sys; from numtoolkit.cli import main; main(['list']); print([m for m in HEAVY if m in sys.modules])"
+        "import sys; from numtoolkit.cli import main; main(['list']); main(['list', 'res-2s(c2=1/3)', '--json']); "
+        "print([m for m in HEAVY if m in sys.modules])"
     )
     heavy = ("sympy", "scipy", "torch", "numtoolkit.measure.stability", "numtoolkit.symbolic.verdict")
     done = subprocess.run([sys.executable, "-c", loaded.replace("HEAVY", repr(heavy))], cwd=ROOT, capture_output=True)
     assert done.stdout.decode().endswith("\n[]\n"), done.stderr
+    assert before["holds"] == "before"
+    assert json.dumps(before["scheme"]) in done.stdout.decode()
+    assert '"holds": "before"' in done.stdout.decode()
 
 
 @pytest.mark.parametrize("columns", [80, 100, 120, 200, 260])
@@ -117,3 +134,75 @@ def test_list_refresh_writes_the_table(run, tmp_path, monkeypatch):
         assert read_json(tmp_path / "facts.json")["ddim"]["derived"] == {"classical": 7}
     finally:
         facts.facts.cache_clear()
+
+
+def test_list_takes_names_parameters_and_files(run, result, tmp_path):
+    """In the order given, each with what is derived of it: of bound parameters too, unknown to the catalogue."""
+    path = tmp_path / "own.json"
+    assert run("show", "res-2s(c2=1/3)", "--out", path)[0] == 0
+    heun, bound, own = result("list", "heun", "res-2s(c2=1)", path)
+    assert heun == {record["name"]: record for record in result("list")}["heun"]
+    assert (bound["scheme"], own["scheme"]) == ("res-2s(c2=1)", "res-2s(c2=1/3)")
+    assert bound["derived"]["stiff_strong"] == own["derived"]["stiff_strong"] == 2
+    assert bound["error_constant"] == {"order": 3, "value": 0.3227, "square": "5/48"}
+    out = run("list", "heun", "etd2rk")[1]
+    rows = [line.split()[0] for line in out.split("\n\n")[0].split("\n")[3:]]
+    assert rows == ["heun", "res-2s(c2=1)"]
+    assert "Other names" in out
+    assert "ddpm" not in out
+    assert "Other names" not in run("list", "rk4")[1]
+
+
+def test_list_keeps_schemes_by_process_family_and_order(run, result):
+    """Those that run on the process, are of the family and have that order or more, of an SDE in law."""
+    records = result("list")
+    for words, kept in (
+        (("--process", "psld(Gamma=0.02)"), lambda r: "phase space" in r["kinds"]),
+        (("--family", "exponential"), lambda r: r["family"] == "exponential"),
+        (("--order", "3"), lambda r: (r["derived"]["classical"] or r["derived"]["sde_weak"] or 0) >= 3),
+        (
+            ("--process", "edm", "--family", "exponential sde", "--order", "2"),
+            lambda r: (
+                "scalar" in r["kinds"] and r["family"] == "exponential SDE" and (r["derived"]["sde_weak"] or 0) >= 2
+            ),
+        ),
+    ):
+        found = result("list", *words)
+        assert found == [record for record in records if kept(record)], words
+        assert 0 < len(found) < len(records), words
+    assert [r["name"] for r in result("list", "heun", "em", "ddim", "--order", "1")] == ["heun", "em", "ddim"]
+    assert [r["name"] for r in result("list", "heun", "em", "sscs-midpoint", "--order", "2")] == [
+        "heun",
+        "sscs-midpoint",
+    ]
+    assert run("list", "heun", "--order", "9")[:2] == (0, "No scheme is all of this.\n")
+    assert result("list", "heun", "--order", "9") == []
+
+
+def test_what_is_derived_of_other_schemes_is_kept_in_the_users_cache(result, tmp_path, monkeypatch):
+    """Once for each scheme, version and engine, outside the package; for what JSON cannot hold, every time."""
+    monkeypatch.setenv("NUMTOOLKIT_CACHE", str(tmp_path / "cache"))
+    asked = []
+    monkeypatch.setattr("numtoolkit.measure.facts.derive", lambda own: asked.append(own.spec) or derive(own))
+    before = facts.PATH.read_bytes()
+    own = mine(tmp_path)
+    words = ["list", "ddim", "res-2s(c2=1/3)", f"{own}:RES", "--import"]
+    first = result(*words)
+    assert asked == ["res-2s(c2=1/3)", "my-res"]
+    assert result(*words) == first
+    own.write_text(f"# another file, the same scheme\n{MINE}", encoding="utf-8")
+    assert result(*words)[2]["derived"] == first[2]["derived"]
+    assert len(asked) == len(list((tmp_path / "cache").rglob("*.json"))) == 2
+    with monkeypatch.context() as other:
+        other.setattr(facts, "__version__", "9.9.9")
+        result(*words)
+    assert len(asked) == 4
+    own.write_text(MINE.replace("phi(1) - nt.phi(2) / c2", "phi(1) - 2 * nt.phi(2) / c2"), encoding="utf-8")
+    assert (result(*words)[2]["verdict"], asked[4:]) == ("refuted", ["my-res"])
+    own.write_text(MINE + OWN_CLOCK, encoding="utf-8")
+    with pytest.raises(nt.InputError, match="cannot be written as JSON"), nt.allow_imports():
+        nt.scheme(f"{own}:CLOCKED").to_json()
+    for _ in range(2):
+        assert result("list", f"{own}:CLOCKED", "--import")[0]["derived"]["classical"] == 2
+    assert asked[5:] == ["my-clocked"] * 2
+    assert facts.PATH.read_bytes() == before

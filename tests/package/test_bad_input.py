@@ -94,6 +94,7 @@ ENTRIES = {
         nt.moments, {"scheme": "ddim", "process": "edm", "law": "gaussian(dim=2)", "grid": "rho(7)", "nfe": 3}
     ),
     "multistep": Entry(lambda first, then: nt.multistep(first, then), {"first": [1], "then": ["3/2", "-1/2"]}),
+    "network_of": Entry(nt.network_of, {"network": "gaussian(dim=2)"}),
     "number": Entry(nt.number, {"value": "1/3"}),
     "phi": Entry(nt.phi, {"k": 1, "c": 1}),
     "process": Entry(nt.process, {"text": "vp(beta_max=12)"}),
@@ -140,11 +141,12 @@ ENTRIES = {
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
     "verify": Entry(nt.verify, {"scheme": "euler"}),
-    "word": Entry(nt.word, {"text": "A B A"}),
+    "word": Entry(nt.word, {"text": "S0 A"}),
 }
 LONGEST = 20  # seconds that an answer may take
 # What callers get and do not make: results, errors, and a run whose makers are above.
 RESULTS = {
+    "allow_imports",
     "Samples",
     "Stepper",
     "InputError",

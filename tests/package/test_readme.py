@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
-from numtoolkit.cli import COMMANDS
+from numtoolkit.cli import COMMANDS, main
 from tests.support.checkout import PACKAGE, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_of_the_readme_runs():
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """The working folder of a reader, with the file that a block says is `mine.py`."""
+    monkeypatch.chdir(tmp_path)
+    (block,) = (block for block in BLOCKS if block.startswith("# mine.py\n"))
+    (tmp_path / "mine.py").write_text(block, encoding="utf-8")
+
+
+def test_the_python_of_the_readme_runs(mine):
     """Block after block, as a reader would paste them; the network is one that predicts nothing, on the CPU."""
     pytest.importorskip("torch")
     names = {"model": lambda z, t: 0 * z}
@@ -23,6 +32,14 @@ def test_the_python_of_the_readme_runs():
     proved = {scheme: names["verify"](names[scheme]).verdict for scheme in ("RES_2S", "HEUN_3")}
     assert proved == {"RES_2S": "proved", "HEUN_3": "proved"}
     assert names["verify"](names["replace"](names["HEUN_3"], clock=names["CUBE_ROOT"])).derived["classical"] == 3
+
+
+def test_the_commands_on_a_file_of_ones_own_run(mine, capsys):
+    """Each command of the README that names `mine.py`, in a folder that holds it."""
+    lines = re.findall(r"^numtoolkit .*mine\.py:.*$", README, re.MULTILINE)
+    assert {line.split()[1] for line in lines} == {"verify", "list", "curve", "sample"}
+    for line in lines:
+        assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
 
 
 def test_what_the_readme_prints_of_a_verdict_is_what_it_prints():

@@ -21,6 +21,7 @@ from numtoolkit.printing.pages import tableau
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import PROCESSES, PSLD, VP
 from numtoolkit.program.program import lower, problem_of
+from numtoolkit.references import Reference
 from numtoolkit.reproduce.kinds import read_experiments
 from numtoolkit.sampling.noise import keys
 from numtoolkit.sampling.runner import sample
@@ -82,6 +83,7 @@ def made() -> dict[str, tuple[object, str]]:
         "Empirical": (images, "images"),
         "Normal": (exact_marginal(process, law_of("gaussian(dim=64)"), 0.5), "Normal"),
         "Moments": (Moments.of(images.images), "250"),
+        "Reference": (Reference("mine.py:X", Path("mine.py"), "0" * 64, images), "mine.py:X"),
         "Interval": (sliced_wasserstein(images.images, images.images), "value"),
         "RelativeError": (relative_rms(images.images, images.images), "rms"),
         "Region": (stability("res-2s", size=8)[0], "res-2s"),

@@ -1,0 +1,58 @@
+"""What a run takes for a network: objects, names of laws, and what a file or module of one's own holds."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from numtoolkit import references
+from numtoolkit.errors import InputError, typed
+from numtoolkit.laws.named import is_named, law_of
+from numtoolkit.models.network import Network
+from numtoolkit.spec_text import Spec
+
+
+def network_of(network: Any) -> Any:
+    """What a run calls: a `Network`, or the exact one of a law, as an object or by name.
+
+    network   a `Network`, or what else has a callable `on(process)`; a law, or its specification, "mixture(dim=2)"; or
+              "FILE.py:NAME", "MODULE:NAME" of either, or of a function that makes one, of values or of none
+    raises    InputError for what is none of these, where `numtoolkit.references.allow_imports` does not let the file
+              be run, and as `numtoolkit.references.resolve` and `numtoolkit.law_of`
+    cost      what the file does as it is run, such as reading weights
+    """
+    if references.is_reference(network):
+        network = references.resolve(network, "network", lambda own: _is_network(own) or _is_law(own), _made)
+    if _is_network(network):
+        return network
+    if isinstance(network, str) and not is_named(network):
+        raise InputError(
+            f"{network!r} is no network; give a numtoolkit.Network, or FILE.py:NAME or MODULE:NAME that holds one, or a "
+            "law for its exact one."
+        )
+    if isinstance(network, str) or _is_law(network):
+        return Network.of(law_of(network))
+    if network is None:
+        raise InputError("a run needs a network; give a numtoolkit.Network, or a law for its exact one.")
+    raise InputError(
+        f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
+    )
+
+
+def _is_law(value: object) -> bool:
+    return callable(getattr(value, "denoise", None))
+
+
+def _is_network(value: object) -> bool:
+    """Whether a run takes it for a network: see `numtoolkit.sampling.runner.sample`."""
+    return callable(getattr(value, "on", None))
+
+
+def _made(entry: Any, spec: Spec) -> Any:
+    """What a function makes of the values; a network that was not wrapped is told from a function that makes one."""
+    if inspect.isfunction(entry) and list(inspect.signature(entry).parameters)[:2] in (["z", "t"], ["x", "t"]):
+        raise InputError(
+            f"{spec.name} is a function of (z, t), which does not say what it predicts; wrap it as "
+            f"numtoolkit.Network({spec.name}, predicts=...)."
+        )
+    return references.called(entry, spec)
