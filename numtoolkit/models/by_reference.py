@@ -27,8 +27,8 @@ def network_of(network: Any) -> Any:
         return network
     if isinstance(network, str) and not is_named(network):
         raise InputError(
-            f"{network!r} is no network; give a numtoolkit.Network, or FILE.py:NAME or MODULE:NAME that holds one, or a "
-            "law for its exact one."
+            f"{network!r} is no network; give a numtoolkit.Network, or FILE.py:NAME or MODULE:NAME that holds one, or "
+            "a law for its exact one."
         )
     if isinstance(network, str) or _is_law(network):
         return Network.of(law_of(network))
