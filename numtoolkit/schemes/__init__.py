@@ -26,6 +26,7 @@ from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
+from numtoolkit.schemes.stabilised import STABILISED
 from numtoolkit.schemes.stochastic import STOCHASTIC
 from numtoolkit.spec_text import Spec, hyphened, parse
 
@@ -35,6 +36,7 @@ CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *EXPONENTIAL,
     *MULTISTEP,
     *NOISE_POLYNOMIALS,
+    *STABILISED,
     *STOCHASTIC,
     *PHASE_SPACE,
     *CONJUGATE,
@@ -78,6 +80,7 @@ SPECIAL = {
     "unipcmultistepscheduler": "unipc(2)",
     "flowmatcheulerdiscretescheduler": "ddim",
     "flowmatchheundiscretescheduler": "heun",
+    "storkscheduler": "stork-2",  # as proposed for diffusers
 }
 SAMPLER = "sample-"  # begins the names of k-diffusion's functions
 # Names in use for a family, with its order k (4 unless given) where the family has the degree k - 1, and what they fix:
