@@ -29,7 +29,7 @@ def in_log_snr(
     params: tuple[Param, ...] = (),
     quantities: tuple[StepQuantity, ...] = (),
 ) -> Scheme:
-    """A multistep scheme in log-SNR: its name, steps, claims, source, aliases, parameters and step quantities.
+    """A multistep scheme in log-SNR: its name, steps, claims, source, aliases, params and step quantities.
 
     frozen   what it holds fixed over a step, one of `FORMS`
     """

@@ -38,7 +38,8 @@ def _width(s: int) -> Fraction:
 def recurrence(s: int, j: int) -> tuple[Fraction, Fraction, Fraction, Fraction]:
     """Weights of the sub-step j >= 2 of s: of Y_(j-1), Y_(j-2), h times the slope there and h times that at the start.
 
-    The rest of 1 is that of the state. Skaras, Saxton, Meyer & Aslam 2021, RKG2, doi:10.1016/j.jcp.2020.109879.
+    What is left of 1 is the weight of the state at the start (Skaras, Saxton, Meyer & Aslam 2021, RKG2,
+    doi:10.1016/j.jcp.2020.109879).
     """
     before = Fraction(2 * j + 1, j) * _share(j) / _share(j - 1)
     last = -Fraction(j + 1, j) * _share(j) / _share(j - 2)
@@ -76,7 +77,11 @@ def moments(s: int, nodes: str, degree: int) -> tuple[Fraction, ...]:
 
 
 def velocity_weights(s: int, nodes: str, taylor: int) -> Callable[[int], Sequence[Entry]]:
-    """Those of the step whose slopes are a Taylor polynomial of past ones, by how many of them there are.
+    """Those of the step whose slopes are a Taylor polynomial through past ones, by how many of these there are.
+
+    s, nodes   sub-steps, and which of `NODES` they take
+    taylor     the degree of the polynomial, 1 or 2
+    returns    (q) -> weights of the step that has q evaluations, the newest first
 
     The first step is Euler's. The first derivative is the difference quotient of neighbours or, at degree 2, that of
     three equally distant ones, and the second that of three. The second step of degree 2 is 3/2 h E0 - 1/2 r0 h E1.
@@ -98,7 +103,10 @@ def velocity_weights(s: int, nodes: str, taylor: int) -> Callable[[int], Sequenc
 
 
 def noise_step(s: int, nodes: str) -> Step:
-    """The step of s sub-steps of the drift, its noise a line through that of the start and of the step before."""
+    """The step of s sub-steps of the drift, its noise a line through that of the start and of the step before.
+
+    nodes   one of `NODES`: where the drift is taken
+    """
 
     def row(j: int, into: str) -> Row:
         if j == 1:
@@ -130,6 +138,7 @@ def stork_2(taylor: int = 1, *, frozen: str = "drift", nodes: str = "legendre", 
     whatever the sub-steps are. Shipped code takes those of the Legendre polynomials of the same degree instead: a is
     0.4896 of 50 sub-steps, 0.4174 of 4, and the order 1. Its degree 3 adds numbers of different units and is left out.
 
+    taylor     degree of the polynomial, 1 or 2
     frozen     drift, or noise: degree 1, the drift between sub-steps with the noise extrapolated, as in rkg2_approx
     nodes      legendre, or gegenbauer: those of the sub-steps
     substeps   of a step, 2 to 100

@@ -39,7 +39,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize(("order", "ahead", "back"), PRINTED)
-def test_a_run_is_what_the_authors_code_printed(order, ahead, back):
+def test_a_run_of_rbf_solver_is_what_its_authors_code_printed(order, ahead, back):
     """At its own widths, 1 after Adams, and at two others: to the digits that its closed form loses."""
     widths = {"shape_c": Fraction(back)} | ({} if ahead is None or order == 1 else {"shape_p": Fraction(ahead)})
     own = scheme(f"rbf-solver({order}, predictor={'adams' if ahead is None else 'rbf'})").bind(**widths)

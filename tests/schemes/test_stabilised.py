@@ -81,7 +81,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize(("substeps", "taylor"), PRINTED)
-def test_a_run_is_what_the_authors_code_printed(substeps, taylor):
+def test_a_run_of_stork_is_what_its_authors_code_printed(substeps, taylor):
     """On an uneven grid to t = 0, to roundings of its 50 sub-steps."""
     program = lower(scheme(f"stork-2({taylor}, substeps={substeps})"), RectifiedFlow(T=1), np.array(LEVELS), "flow")
     end = run(program, lambda z, t: [np.sin(2 * z[0]) + np.cos(3 * t) * z[0]], [np.array([0.7, -1.3])])
