@@ -41,8 +41,9 @@ dpmpp-2m(ending=ddim) dpmpp-2m(opening=runge-kutta,ending=lower) res-2m(ending=l
 dpmpp-3m(opening=first,ending=lower) dpmpp-3m-corrected(opening=runge-kutta,ending=ddim)
 exp-adams(1) exp-adams(2) exp-adams(3) exp-adams(5,ending=none) exp-adams(6) exp-adams(4,opening=runge-kutta)
 unipc(1) unipc(1,variant=bh1) unipc(2,variant=bh1) unipc(2,ending=ddim) unipc(3) unipc(3,ending=full) unipc(4)
-rbf-solver(1) rbf-solver(2,predictor=rbf) rbf-solver(3,predictor=rbf,ending=ddim) rbf-solver(4,predictor=rbf,shape_p=3,shape_c=4)
-rbf-solver(2,ending=full) deis-tab(0) deis-tab(1) deis-tab(2,opening=runge-kutta,ending=lower) deis-tab(4) deis-tab(5)
+rbf-solver(1) rbf-solver(2,predictor=rbf) rbf-solver(2,ending=full) rbf-solver(3,predictor=rbf,ending=ddim)
+rbf-solver(4,predictor=rbf,shape_p=3,shape_c=4)
+deis-tab(0) deis-tab(1) deis-tab(2,opening=runge-kutta,ending=lower) deis-tab(4) deis-tab(5)
 deis-rhoab(0) deis-rhoab(1) deis-rhoab(2,opening=first) deis-rhoab(4) deis-rhoab(5,ending=ddim) lms(2) lms
 ipndm(1) ipndm(2,ending=lower) ipndm(3,ending=zero) ipndm(4,opening=runge-kutta)
 heun-edm-churn(s_noise=0) euler-churn(churn=0) dpm2-ancestral(eta=0) res-2m-ancestral(eta=0)
