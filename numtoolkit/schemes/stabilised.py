@@ -4,6 +4,9 @@ One evaluation a step. The sub-steps are those of the Runge-Kutta-Gegenbauer ste
 Aslam 2021), whose stability polynomial is wide on the negative real axis. How much of that is left depends on what the
 Taylor polynomial is of. Of the velocity no sub-step reads the one before it: the step is a quadrature, and as stable as
 a multistep scheme. Of the noise the linear part still goes from sub-step to sub-step.
+
+STORK-4 is not declared: its code exchanges the start and the first sub-step of ROCK4, and is off by 0.1 per cent of a
+constant velocity with 50 sub-steps, by 2 with 9, however many steps there are.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import ONE, ZERO, Entry, L, N, at, number, phi, symbol
-from numtoolkit.declare.forms import check_whole, combine, evaluate, written
+from numtoolkit.declare.entries import ONE, Entry, L, N, at, number, phi, symbol
+from numtoolkit.declare.forms import check_declared, check_whole, combine, evaluate, written
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, multistep, structure
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Item, Row, Step, Steps
+from numtoolkit.errors import InputError
 from numtoolkit.schemes.commons import check_choice
 
 r0, r1 = symbol("r0"), symbol("r1")
@@ -116,7 +120,7 @@ def noise_step(s: int, nodes: str) -> Step:
         terms: dict[str, Entry] = {f"Y{j - 1}": mu + slope * at(L, c)}
         if j > 2:
             terms[f"Y{j - 2}"] = nu
-        rest = 1 - mu - nu + (nu if j == 2 else ZERO)
+        rest = 1 - mu - nu if j > 2 else 1 - mu  # Y0 is y
         terms["y"] = rest + first * at(L)
         terms["E0"] = slope * (1 + c / r0) * at(N, c) + first * at(N)
         terms["E1"] = -slope * c / r0 * at(N, c)
@@ -139,7 +143,8 @@ def stork_2(taylor: int = 1, *, frozen: str = "drift", nodes: str = "legendre", 
     0.4896 of 50 sub-steps, 0.4174 of 4, and the order 1. Its degree 3 adds numbers of different units and is left out.
 
     taylor     degree of the polynomial, 1 or 2
-    frozen     drift, or noise: degree 1, the drift between sub-steps with the noise extrapolated, as in rkg2_approx
+    frozen     drift, or noise: degree 1, the drift at every sub-step with the noise extrapolated, as the authors'
+               rkg2_approx begins
     nodes      legendre, or gegenbauer: those of the sub-steps
     substeps   of a step, 2 to 100
     raises     InputError for a member that there is not
@@ -147,7 +152,9 @@ def stork_2(taylor: int = 1, *, frozen: str = "drift", nodes: str = "legendre", 
     check_choice("stork-2", "frozen", frozen, ("drift", "noise"))
     check_choice("stork-2", "nodes", nodes, tuple(NODES))
     check_whole("substeps", substeps, 2, MOST)
-    check_whole("taylor", taylor, 1, 2 if frozen == "drift" else 1)
+    check_declared("stork-2", taylor, 2, letter="taylor")
+    if frozen == "noise" and taylor > 1:
+        raise InputError(f"stork-2({taylor}, frozen=noise) is not declared; use taylor = 1, or frozen = drift.")
     if frozen == "drift":
         steps = multistep(velocity_weights(substeps, nodes, taylor), taylor + 1, ending="zero", endings=("zero",))
     else:
