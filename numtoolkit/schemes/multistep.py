@@ -9,7 +9,7 @@ from numtoolkit.declare.forms import check_declared, combine, history, past, pre
 from numtoolkit.declare.runs import HALF, ends, multistep, predicted, predictor_corrector, structure
 from numtoolkit.declare.scheme import LENGTH, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Steps
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
 from numtoolkit.problem.rules import RBF, RBF_ORDERS
 from numtoolkit.schemes.commons import check_choice
 
@@ -180,7 +180,7 @@ def rbf_quantity(of: str, q: int, j: int) -> StepQuantity:
     own = symbol(f"{of[0]}{q}_{j}")
     # both ends of a short step weigh alike, whatever the width
     known = HALF + LENGTH * own if (of, q) == ("corrector", 1) else own
-    value = f"{j} before that at the start" if j else "at the predicted state"
+    value = f"{counted(j, 'step')} back" if j else "at the predicted state"
     sentence = f"the weight of the value {value} in the {of} of order {q}, over that of all"
     return StepQuantity(own.name, RBF[of, q, j], sentence, f"{of[0]}_{{{q},{j}}}", known)
 
