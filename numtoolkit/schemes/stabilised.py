@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import ONE, Entry, L, N, at, number, phi, symbol
-from numtoolkit.declare.forms import check_declared, check_whole, combine, evaluate, written
+from numtoolkit.declare.forms import check_whole, combine, evaluate, written
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, multistep, structure
 from numtoolkit.declare.scheme import Claims, Scheme
 from numtoolkit.declare.steps import Item, Row, Step, Steps
@@ -133,6 +133,18 @@ def noise_step(s: int, nodes: str) -> Step:
 EULER_OF_DRIFT = written([evaluate("E0"), combine("out", 1, y=1 + at(L), E0=at(N))], "out", {"E1": "E0"})
 
 
+def _of_velocity(s: int, nodes: str, taylor: int) -> Steps:
+    return multistep(velocity_weights(s, nodes, taylor), taylor + 1, ending="zero", endings=("zero",))
+
+
+def _of_noise(s: int, nodes: str, taylor: int) -> Steps:
+    return Steps(noise_step(s, nodes), (EULER_OF_DRIFT,), final_to_zero=EXPONENTIAL_EULER)
+
+
+# By what is extrapolated: the highest degree, and (sub-steps, nodes, degree) -> the steps
+FORMS: dict[str, tuple[int, Callable[[int, str, int], Steps]]] = {"drift": (2, _of_velocity), "noise": (1, _of_noise)}
+
+
 @lru_cache
 def stork_2(taylor: int = 1, *, frozen: str = "drift", nodes: str = "legendre", substeps: int = 50) -> Scheme:
     """STORK-2 with a Taylor polynomial of that degree in process time (arXiv:2505.24210; ZT220501/STORK, diffusers).
@@ -149,22 +161,19 @@ def stork_2(taylor: int = 1, *, frozen: str = "drift", nodes: str = "legendre", 
     substeps   of a step, 2 to 100
     raises     InputError for a member that there is not
     """
-    check_choice("stork-2", "frozen", frozen, ("drift", "noise"))
+    check_choice("stork-2", "frozen", frozen, tuple(FORMS))
     check_choice("stork-2", "nodes", nodes, tuple(NODES))
     check_whole("substeps", substeps, 2, MOST)
-    check_declared("stork-2", taylor, 2, letter="taylor")
-    if frozen == "noise" and taylor > 1:
-        raise InputError(f"stork-2({taylor}, frozen=noise) is not declared; use taylor = 1, or frozen = drift.")
-    if frozen == "drift":
-        steps = multistep(velocity_weights(substeps, nodes, taylor), taylor + 1, ending="zero", endings=("zero",))
-    else:
-        steps = Steps(noise_step(substeps, nodes), (EULER_OF_DRIFT,), final_to_zero=EXPONENTIAL_EULER)
+    highest, form = FORMS[frozen]
+    if not 1 <= taylor <= highest:
+        known = " or ".join(str(degree) for degree in range(1, highest + 1))
+        raise InputError(f"stork-2({taylor}, frozen={frozen}) is not declared; use taylor = {known}.")
     exact = nodes == "gegenbauer" and taylor == 1
     scheme = Scheme(
         "stork-2",
         family="stabilised",
         source="arXiv:2505.24210, STORK-2; ZT220501/STORK",
-        steps=steps,
+        steps=form(substeps, nodes, taylor),
         frozen=frozen,
         clock="time",
         kinds="scalar",

@@ -89,8 +89,8 @@ def test_a_run_of_stork_is_what_its_authors_code_printed(substeps, taylor):
 
 
 REFUSED = [
-    ("stork-2(3)", r"stork-2\(3\) is not declared; use taylor = 1 to 2"),
-    ("stork-2(2, frozen=noise)", r"stork-2\(2, frozen=noise\) is not declared; use taylor = 1, or frozen = drift"),
+    ("stork-2(3)", r"stork-2\(3, frozen=drift\) is not declared; use taylor = 1 or 2"),
+    ("stork-2(2, frozen=noise)", r"stork-2\(2, frozen=noise\) is not declared; use taylor = 1\."),
     ("stork-2(substeps=1)", "substeps = 1 is no whole number from 2 to 100; give one"),
     ("stork-2(frozen=data)", "use frozen = drift or noise"),
     ("stork-2(nodes=chebyshev)", "use nodes = gegenbauer or legendre"),
