@@ -137,11 +137,62 @@ def _extended_mean(power: int) -> Rule:
 
 extended_slope, extended_bend = _extended_mean(0), _extended_mean(1)
 
+PANELS = 2  # of a step, for integrals to rounding of Gaussians as narrow as a tenth of it
+
+
+def rbf_weight(of: str, q: int, j: int) -> Rule:
+    """The weight of one of the values that RBF-Solver interpolates by Gaussians and a constant (arXiv:2603.13330).
+
+    In abscissae c of the step, x_k those of the values, the interpolant sum_k m_k exp(-((c - x_k)/shape)^2) + m has
+    sum_k m_k = 0 and goes through the values; its mean over the step with the weight exp(-(1 - c) h), h in log-SNR, is
+    a sum of the values with weights of sum 1. Where there are not q values of the past, nan.
+
+    of      predictor: of the values at 0 and q - 1 abscissae of the past, its width the parameter shape_p
+            corrector: of those and the value at 1, its width shape_c
+    q, j    the j-th value before the one at 0, j >= 1; 0 is that at 1
+    """
+
+    def rule(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+        u, found = problem.u(t), np.full(len(index), np.nan)
+        ready = (index >= q - 1) & np.isfinite(u[index + 1])
+        here = index[ready]
+        start, h = u[here], u[here + 1] - u[here]
+        nodes = [(u[here - k] - start) / h for k in range(q)] + [np.ones(len(here))] * (of == "corrector")
+        weights = _gaussian_weights(np.stack(nodes, axis=1), h, float(values["shape_" + of[0]]))
+        found[ready] = weights[:, j or q]
+        return found
+
+    rule.__name__ = f"rbf_weight({of}, {q}, {j})"
+    rule.__doc__ = rbf_weight.__doc__
+    return rule
+
+
+def _gaussian_weights(nodes: Floats, h: Floats, shape: float) -> Floats:
+    """(n, k) weights of the values at the abscissae `nodes` (n, k) of steps of log-SNR h (n,), of sum 1."""
+    c = ((np.arange(PANELS)[:, None] + (1 + _NODES) / 2) / PANELS).ravel()
+    density = np.tile(_WEIGHTS, PANELS) * np.exp(-np.outer(h, 1 - c))
+    means = np.exp(-(((c - nodes[:, :, None]) / shape) ** 2)) @ density[:, :, None]
+    n, k = nodes.shape
+    system, right = np.ones((n, k + 1, k + 1)), np.ones((n, k + 1, 1))
+    system[:, :k, :k] = np.exp(-(((nodes[:, :, None] - nodes[:, None, :]) / shape) ** 2))
+    system[:, k, k] = 0
+    right[:, :k] = means / density.sum(axis=1)[:, None, None]
+    return np.asarray(np.linalg.solve(system, right)[:, :k, 0], dtype=np.float64)
+
+
+RBF_ORDERS = range(1, 5)
+RBF_PLACES = [
+    *(("predictor", q, j) for q in RBF_ORDERS for j in range(1, q)),
+    *(("corrector", q, j) for q in RBF_ORDERS for j in range(q)),
+]
+RBF = {place: rbf_weight(*place) for place in RBF_PLACES}
+
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         *(churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend, brownian_share),
         *(extended_abscissa, extended_slope, extended_bend),
+        *RBF.values(),
     )
 }
 RULES |= {f"best_place({place.name})": best_place(place.name) for place in PLACES}
@@ -153,4 +204,4 @@ NEEDS = {
     "ancestral_abscissa": ("eta",),
     "gaussian_bend": ("sigma_data",),
     "brownian_share": ("c2",),
-}
+} | {rule.__name__: (f"shape_{of[0]}",) for (of, _, _), rule in RBF.items()}

@@ -27,6 +27,7 @@ from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIALS
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
+from numtoolkit.schemes.stabilised import STABILISED
 from numtoolkit.schemes.stochastic import STOCHASTIC
 from numtoolkit.spec_text import Spec, hyphened, parse
 
@@ -36,6 +37,7 @@ CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *EXPONENTIAL,
     *MULTISTEP,
     *NOISE_POLYNOMIALS,
+    *STABILISED,
     *STOCHASTIC,
     *PHASE_SPACE,
     *CONJUGATE,
@@ -57,14 +59,23 @@ SPECIAL = {
     "dpm-2": "dpm-solver-2(c2=1/2)",
     "dpm-2-ancestral": "dpm2-ancestral",
     "dpmpp-2m-sde-heun": "sde-dpmpp-2m(solver=heun)",
+    "dpmpp-sde-gpu": "dpmpp-sde",
+    "dpmpp-2m-sde-gpu": "sde-dpmpp-2m",
+    "dpmpp-2m-sde-heun-gpu": "sde-dpmpp-2m(solver=heun)",
+    "dpmpp-3m-sde-gpu": "sde-dpmpp-3m",
+    "exp-heun-2-x0": "res-2s(c2=1)",
     "res-multistep": "res-2m",
+    "res-multistep-ancestral": "res-2m-ancestral",
     "sample-seeds-2": "seeds-2(frozen=data)",
     "sample-seeds-3": "seeds-3(frozen=data)",
     "uni-pc": "unipc(3, variant=bh1)",
     "uni-pc-bh2": "unipc(3)",
     # classes of diffusers, at their defaults
     "ddimscheduler": "ddim",
+    "ddiminversescheduler": "ddim",
+    "ddimparallelscheduler": "ddim",
     "ddpmscheduler": "euler-ancestral",
+    "ddpmparallelscheduler": "euler-ancestral",
     "eulerdiscretescheduler": "ddim",
     "eulerancestraldiscretescheduler": "euler-ancestral",
     "heundiscretescheduler": "heun-edm",
@@ -79,6 +90,7 @@ SPECIAL = {
     "unipcmultistepscheduler": "unipc(2)",
     "flowmatcheulerdiscretescheduler": "ddim",
     "flowmatchheundiscretescheduler": "heun",
+    "storkscheduler": "stork-2",  # as proposed for diffusers
 }
 SAMPLER = "sample-"  # begins the names of k-diffusion's functions
 # Names in use for a family, with its order k (4 unless given) where the family has the degree k - 1, and what they fix:

@@ -1,14 +1,16 @@
 """Multistep schemes in log-SNR: weights on past evaluations, with their starting and final steps."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import lru_cache
 
-from numtoolkit.declare.entries import Entry, N, adams, at, flow, phi, symbol
+from numtoolkit.declare.entries import ZERO, Entry, N, adams, at, flow, phi, symbol
 from numtoolkit.declare.forms import check_declared, combine, history, past, predict_correct, written
-from numtoolkit.declare.runs import ends, multistep, predictor_corrector, structure
-from numtoolkit.declare.scheme import Claims, Scheme
+from numtoolkit.declare.runs import HALF, ends, multistep, predicted, predictor_corrector, structure
+from numtoolkit.declare.scheme import LENGTH, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Steps
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted
+from numtoolkit.problem.rules import RBF, RBF_ORDERS
 from numtoolkit.schemes.commons import check_choice
 
 r0, r1 = symbol("r0"), symbol("r1")
@@ -18,9 +20,16 @@ FORMS = ("data", "noise")  # which prediction a multistep scheme holds fixed
 
 
 def in_log_snr(
-    name: str, steps: Steps, claims: Claims, source: str, aliases: tuple[str, ...] = (), frozen: str = "data"
+    name: str,
+    steps: Steps,
+    claims: Claims,
+    source: str,
+    aliases: tuple[str, ...] = (),
+    frozen: str = "data",
+    params: tuple[Param, ...] = (),
+    quantities: tuple[StepQuantity, ...] = (),
 ) -> Scheme:
-    """A multistep scheme in log-SNR: its name, steps, claims, source and aliases.
+    """A multistep scheme in log-SNR: its name, steps, claims, source, aliases, params and step quantities.
 
     frozen   what it holds fixed over a step, one of `FORMS`
     """
@@ -33,6 +42,8 @@ def in_log_snr(
         frozen=frozen,
         clock="log-snr",
         kinds="scalar",
+        params=params,
+        quantities=quantities,
         claims=claims,
         aliases=aliases,
     )
@@ -161,4 +172,59 @@ def unipc(p: int = 2, variant: str = "bh2", *, ending: str = "lower") -> Scheme:
     return scheme.with_structure(str(p), **structure(variant=(variant, "bh2"), ending=(ending, "lower")))
 
 
-MULTISTEP = (dpmpp_2m, res_2m, res_3m, dpmpp_3m, dpmpp_3m_corrected, exp_adams, unipc)
+def rbf_quantity(of: str, q: int, j: int) -> StepQuantity:
+    """The weight of a value in the predictor or corrector of RBF-Solver, over the sum of its weights.
+
+    q, j   of order q, the value j steps back; 0 is the new one
+    """
+    own = symbol(f"{of[0]}{q}_{j}")
+    # both ends of a short step weigh alike, whatever the width
+    known = HALF + LENGTH * own if (of, q) == ("corrector", 1) else own
+    value = f"{counted(j, 'step')} back" if j else "at the predicted state"
+    sentence = f"the weight of the value {value} in the {of} of order {q}, over that of all"
+    return StepQuantity(own.name, RBF[of, q, j], sentence, f"{of[0]}_{{{q},{j}}}", known)
+
+
+def rbf_weights(quantities: Sequence[StepQuantity]) -> tuple[Entry, ...]:
+    """Those of E0 and the other values in a predictor or corrector of RBF-Solver, a new value last, of sum phi_1."""
+    others = [symbol(quantity.name) for quantity in quantities]
+    return tuple(w * phi(1) for w in (1 - sum(others, start=ZERO), *others))
+
+
+def _width(of: str) -> Param:
+    low, high = Fraction(1, 10), Fraction(20)
+    return Param(f"shape_{of[0]}", Fraction(1), low, high, meaning=f"width of the {of}'s Gaussians, in steps")
+
+
+@lru_cache
+def rbf_solver(p: int = 3, *, predictor: str = "adams", ending: str = "lower") -> Scheme:
+    """RBF-Solver of order p: the data interpolated by Gaussians in log-SNR, predicted and corrected.
+
+    Widths are parameters, over the length of the step; the paper fits one a step, its code without fitted ones predicts
+    by Adams-Bashforth and corrects with width 1. Wide ones tend to exponential Adams methods of order p and p + 1. A
+    width that is kept makes constants exact, and no more: order 1, and 2 of p = 1, whose two nodes lie alike.
+    predictor  adams, or rbf with a width of its own
+    ending     as in `numtoolkit.declare.runs`; orders fall to 1 as in the authors' code where the run reaches order p
+    """
+    check_declared("rbf-solver", p, RBF_ORDERS[-1], letter="p")
+    check_choice("rbf-solver", "predictor", predictor, ("adams", "rbf"))
+    orders = range(1, p + 1)
+    ahead = {q: [rbf_quantity("predictor", q, j) for j in range(1, q)] for q in orders if predictor == "rbf"}
+    back = {q: [rbf_quantity("corrector", q, j) for j in (*range(1, q), 0)] for q in orders}
+    predict = {q: rbf_weights(ahead[q]) if ahead else adams_weights(q) for q in orders}
+    steps = [predict_correct(predict[q], rbf_weights(back[q]), keep=p - 1, first=q == 1) for q in orders]
+    if p == 1:
+        steps.append(predict_correct(predict[1], rbf_weights(back[1]), keep=0, first=False))
+    run = predictor_corrector(steps, [predicted(predict[q]) for q in orders], ending)
+    scheme = in_log_snr(
+        "rbf-solver",
+        run,
+        Claims(classical=1),
+        "arXiv:2603.13330; scpark20/RBF-Solver",
+        params=tuple(_width(of) for of in ("predictor", "corrector") if of == "corrector" or any(ahead.values())),
+        quantities=tuple(quantity for q in orders for quantity in (*ahead.get(q, ()), *back[q])),
+    )
+    return scheme.with_structure(str(p), **structure(predictor=(predictor, "adams"), ending=(ending, "lower")))
+
+
+MULTISTEP = (dpmpp_2m, res_2m, res_3m, dpmpp_3m, dpmpp_3m_corrected, exp_adams, unipc, rbf_solver)

@@ -141,15 +141,23 @@ def inner(each: Scheme) -> Scheme:
 
 
 def expected(each: Scheme) -> int:
-    """The claim; the refuted ones reach order 2, on grids whose step ratios tend to 1."""
+    """The claim; the refuted ones reach order 2, on grids whose step ratios tend to 1, but for STORK-2 as shipped."""
     assert each.claims.classical is not None
+    if each.name == "stork-2" and ("nodes", "gegenbauer") not in each.structure:
+        return 1
     return 2 if each.claims.refuted else each.claims.classical
+
+
+# The error of first order of 50 sub-steps, a hundredth of h^2, is behind that of the second over thousands of steps
+STORK = ("stork-2(substeps=2)", "stork-2(nodes=gegenbauer)")
 
 
 def claimed() -> list[Scheme]:
     """Every ODE scheme but the fitted ones, which claim nothing; claims are about the inner step."""
-    members = [each for each in catalogue() if each.kind == "ode" and each.family != "fitted"]
-    members += [scheme(text) for text in ("lambda-ddim-1(1)", "lambda-ddim-2(1)", "res-2s(1)", "unipc(2, variant=bh1)")]
+    members = [each for each in catalogue() if each.kind == "ode" and each.family not in ("fitted", "stabilised")]
+    members += [
+        scheme(text) for text in (*STORK, "lambda-ddim-1(1)", "lambda-ddim-2(1)", "res-2s(1)", "unipc(2, variant=bh1)")
+    ]
     return [inner(each) for each in members]
 
 

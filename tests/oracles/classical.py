@@ -51,6 +51,78 @@ def euler_maruyama(run: Run) -> Iterator[Any]:
         yield z
 
 
+# --- stabilised
+
+
+def stork_2(
+    run: Run, taylor: int = 1, frozen: str = "drift", nodes: str = "legendre", substeps: int = 50
+) -> Iterator[Any]:
+    """ZT220501/STORK, step_flow_matching_2 of STORKScheduler.py at 6e1c87c: its loop over sub-steps, its names kept.
+
+    Of the noise as rkg2_approx of external/PNDM/runner/method.py, its polynomial of degree 1 and drift at every
+    sub-step, started by Euler's method and ended at t = 0 by DDIM. The abscissae gegenbauer are those of
+    rkg_diffuser_flowmatching_1st_derivative.py, of external/Sana/diffusion/scheduler.
+    """
+
+    def b_coeff(j: int) -> float:
+        return [1, 1 / 3][j] if j < 2 else 4 * (j - 1) * (j + 4) / (3 * j * (j + 1) * (j + 2) * (j + 3))
+
+    def fraction(j: int) -> float:
+        if nodes == "legendre":
+            return (4 / 3 if j == 2 else (j - 1) ** 2 + (j - 1) - 2) / (s**2 + s - 2)
+        return (6 if j == 2 else (j + 3) * (j - 2)) / ((s + 4) * (s - 1))
+
+    def at(name: str, t: float) -> float:
+        return float(np.ravel(getattr(run.process, name)(np.array([t])))[0])
+
+    def output(z: Any, t: float) -> Any:
+        """What the network of the code returns: the velocity or the noise."""
+        return drift(run, z, t, 1) if frozen == "drift" else (z - at("alpha", t) * run.network(z, t)) / at("sigma", t)
+
+    def slope(z: Any, t: float, value: Any) -> Any:
+        """dz/dt with that in the place of the network."""
+        if frozen == "drift":
+            return value
+        return at("drift", t) * z + at("diffusion", t) / (2 * at("sigma", t)) * value
+
+    s, sample, values, lengths = substeps, run.start, [], []
+    for t, t_next in zip(run.times, run.times[1:], strict=False):
+        if frozen == "noise" and t_next == 0:
+            yield sample / at("alpha", t) - at("noise_level", t) * output(sample, t)
+            return
+        dt, now = t - t_next, output(sample, t)
+        first = slope(sample, t, now)
+        if not values:
+            image = sample - dt * first
+        elif taylor == 2 and len(values) == 1:
+            image = sample - 1.5 * now * dt + 0.5 * values[-1] * lengths[-1]
+        else:
+            h1, second = lengths[-1], 0.0
+            derivative = (values[-1] - now) / h1
+            if taylor == 2:
+                h2 = lengths[-2]
+                derivative = (-values[-2] + 4 * values[-1] - 3 * now) / (2 * h1)
+                second = 2 / (h1 * h2 * (h1 + h2)) * (values[-2] * h1 - values[-1] * (h1 + h2) + now * h2)
+            Y_j_2 = Y_j_1 = Y_j = sample
+            for j in range(1, s + 1):
+                mu_tilde = 6 / ((s + 4) * (s - 1))
+                if j == 1:
+                    Y_j = Y_j_1 - dt * mu_tilde * first
+                else:
+                    mu = (2 * j + 1) * b_coeff(j) / (j * b_coeff(j - 1))
+                    nu = -(j + 1) * b_coeff(j) / (j * b_coeff(j - 2))
+                    mu_tilde = mu * mu_tilde
+                    gamma_tilde = -mu_tilde * (1 - j * (j + 1) * b_coeff(j - 1) / 2)
+                    diff = -fraction(j) * dt
+                    there = slope(Y_j_1, t + diff, now + diff * derivative + 0.5 * diff**2 * second)
+                    Y_j = mu * Y_j_1 + nu * Y_j_2 + (1 - mu - nu) * sample - dt * mu_tilde * there
+                    Y_j = Y_j - dt * gamma_tilde * first
+                Y_j_2, Y_j_1 = Y_j_1, Y_j
+            image = Y_j
+        values, lengths, sample = [*values, now], [*lengths, dt], image
+        yield sample
+
+
 # --- conjugate integrators (arXiv:2310.07894 eqs. 9-13) on a scalar process, where B is a number
 
 
@@ -152,6 +224,7 @@ CLASSICAL: dict[str, Formula] = {
     "euler": euler,
     "heun": heun,
     "em": euler_maruyama,
+    "stork-2": stork_2,
     "lambda-ddim-1": in_levels(lambda_ddim),
     "lambda-ddim-2": in_levels(lambda_ddim),
     "conjugate-optimal": in_levels(best_conjugate),

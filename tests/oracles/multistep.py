@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import erfc
 
 from tests.oracles.common import Formula, gauss, lagrange, order, phi, spent
 from tests.oracles.levels import (
@@ -185,6 +186,43 @@ def exp_adams(line: Line, k: int, frozen: str = "data", opening: str = "raised",
     yield from multistep(line, frame, adams_in(frame), k, opening, ending)
 
 
+def rbf_solver(
+    line: Line, p: int, predictor: str = "adams", ending: str = "lower", shape_p: float = 1.0, shape_c: float = 1.0
+) -> Iterator[Any]:
+    """scpark20/RBF-Solver, get_next_sample of rbf_solver.py, its names kept (arXiv:2603.13330); exp(log_shape) = shape.
+
+    Its code lowers orders at the end where the run reaches order p before; others fall as UniPC's do.
+    """
+
+    def get_coefficients(lambda_s: float, lambda_t: float, lambdas: Any, beta: float) -> Any:
+        n, middle = len(lambdas), lambdas + 1 / (2 * beta**2)
+        upper, lower = beta * (middle - lambda_t), beta * (middle - lambda_s)
+        # int exp(l - beta^2 (l - l_j)^2) dl, completed to a square
+        height = np.exp(lambdas + 1 / (4 * beta**2)) * np.sqrt(np.pi) / (2 * beta)
+        integral1, integral2 = height * (erfc(upper) - erfc(lower)), np.exp(lambda_t) - np.exp(lambda_s)
+        kernel_aug = 1 - np.eye(n + 1)
+        kernel_aug[:n, :n] = np.exp(-(beta**2) * (lambdas[:, None] - lambdas) ** 2)
+        return np.linalg.solve(kernel_aug, np.append(integral1, integral2))[:n]
+
+    def get_next_sample(x: Any, s: float, t: float, levels: Sequence[float], hist: Sequence[Any], shape: float) -> Any:
+        lambdas, h = -np.log(levels), np.log(s / t)
+        coefficients = get_coefficients(-np.log(s), -np.log(t), lambdas, 1 / (shape * h))
+        return t / s * x + t * sum(c * value for c, value in zip(coefficients, hist, strict=True))
+
+    def predict(x: Any, t: float, levels: Sequence[float], hist: Sequence[Any]) -> Any:
+        if t == 0:
+            return hist[0]
+        if predictor == "adams":
+            return frame.adams(x, levels[0], t, levels, hist)
+        return get_next_sample(x, levels[0], t, levels, hist, shape_p)
+
+    def correct(x: Any, t: float, levels: Sequence[float], hist: Sequence[Any], new: Any) -> Any:
+        return get_next_sample(x, levels[0], t, [t, *levels], [new, *hist], shape_c)
+
+    frame = data_in_log_snr(line)
+    yield from predictor_corrector(line, lambda s: frame, predict, correct, p, ending)
+
+
 def unipc(line: Line, p: int, variant: str = "bh2", ending: str = "lower") -> Iterator[Any]:
     """wl-zhao/UniPC, multistep_uni_pc_bh_update with predict_x0 (arXiv:2302.04867 Algorithms 5-8), its names kept."""
     frame = data_in_log_snr(line)
@@ -347,6 +385,7 @@ MULTISTEP: dict[str, Formula] = {
     "res-3m": in_log_snr(res, 3),
     "exp-adams": in_levels(exp_adams),
     "unipc": in_levels(unipc),
+    "rbf-solver": in_levels(rbf_solver),
     "deis-tab": in_levels(deis_tab),
     "deis-rhoab": in_levels(deis_rhoab),
     "ipndm": in_levels(ipndm),

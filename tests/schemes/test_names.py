@@ -19,9 +19,10 @@ ASKED = {
     "strehmel-weiner-4 hochbruck-ostermann-4 lawson-2 lawson-4 etd2rk",
     "exponential, multistep": "res-2m res-3m dpmpp-2m dpmpp-3m dpmpp-3m-corrected exp-adams(k=4) deis-tab(k=2) "
     "deis-rhoab(k=2) ipndm(k=3) ipndm-v(k=3) pndm spndm unipc(p=3,variant=bh1) DPM-Solver-2M DPM-Solver-3M "
-    "exp-adams(k=3,frozen=noise) gradient-estimation(gamma=2)",
+    "exp-adams(k=3,frozen=noise) gradient-estimation(gamma=2) rbf-solver(p=4,predictor=rbf,shape_p=2)",
     "Runge-Kutta and multistep in sigma": "heun-edm dpm2-karras rk4 lms(k=3) euler-churn heun-edm-churn dpm2-churn "
     "euler-ancestral dpm2-ancestral",
+    "stabilised": "stork-2 stork-2(taylor=2) stork-2(frozen=noise,nodes=gegenbauer,substeps=10)",
     "stochastic, image space": "res-2s-churn res-2m-ancestral DDPM SDE-DPM-Solver++1 SDE-DPM-Solver++2M SEEDS-1 "
     "SA-Solver(tau=1/2) SEEDS-2 SEEDS-3 seeds-2(frozen=data) dpmpp-sde dpmpp-2s-ancestral(eta=1/2) "
     "dpmpp-2m-sde(tau=1/2) sde-dpmpp-2m(solver=heun) dpmpp-3m-sde er-sde(k=2)",
@@ -69,7 +70,10 @@ def test_names_and_aliases_are_read_in_either_case(name):
         ("dpmpp_2m_sde", "sde-dpmpp-2m"),
         ("dpmpp_2m_sde_heun", "sde-dpmpp-2m(solver=heun)"),
         ("sample_dpmpp_3m_sde", "sde-dpmpp-3m"),
+        ("sample_dpmpp_2m_sde_heun_gpu", "sde-dpmpp-2m(solver=heun)"),
+        ("exp_heun_2_x0", "res-2s(c2=1)"),
         ("res_multistep", "res-2m"),
+        ("sample_res_multistep_ancestral", "res-2m-ancestral"),
         ("sample_seeds_2", "seeds-2(frozen=data)"),
         ("er_sde", "er-sde(3)"),
         ("gradient_estimation", "gradient-estimation"),
@@ -78,6 +82,7 @@ def test_names_and_aliases_are_read_in_either_case(name):
         ("DEISMultistepScheduler", "exp-adams(2, frozen=noise)"),
         ("UniPCMultistepScheduler", "unipc"),
         ("LMSDiscreteScheduler", "lms"),
+        ("STORKScheduler", "stork-2(1, substeps=50)"),
     ],
 )
 def test_names_in_use_stand_for_other_schemes(name, other):

@@ -20,7 +20,7 @@ MEMBERS = (
     "biia-edm(3)", "iia-ddim(one)", "iia-ddim(guided)", "roba(tbar)", "roba(amp, part=m)", "coba(tbar, part=m)",
     "lambda-ddim-1(B=optimal)", "lambda-ddim-1(shift=3/2, B=beta)", "lambda-ddim-2(B=optimal)",
     "lambda-ddim-2(B=time, skip=mm)", "res-3s(c2=1/3)", "heun-edm-churn(churn=10, s_noise=1.003)",
-    "dpm2-ancestral(eta=1/2)",
+    "dpm2-ancestral(eta=1/2)", "rbf-solver(4, predictor=rbf)", "stork-2(frozen=noise, substeps=3)",
 )  # fmt: skip
 
 

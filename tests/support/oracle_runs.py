@@ -30,7 +30,7 @@ BUDGETS = range(1, 40)  # among which one is looked for that reaches a place whi
 OTHER = {
     "c2": "1/3", "c3": "3/4", "r_1": "1/4", "r_2": "1/2", "shift": "1/30", "tau": "1/2", "eta": "1/2",
     "sigma_data": "3/4", "mean": "1/3", "churn": "1", "cap": "3/2", "s_min": "1/3", "s_max": "20", "s_noise": "3/2",
-    "gamma": "5/4",
+    "gamma": "5/4", "shape_p": "7/4", "shape_c": "2/3",
 }  # fmt: skip
 # Members of families, openings and endings, and parameters at which a term vanishes.
 FURTHER = """
@@ -41,6 +41,8 @@ dpmpp-2m(ending=ddim) dpmpp-2m(opening=runge-kutta,ending=lower) res-2m(ending=l
 dpmpp-3m(opening=first,ending=lower) dpmpp-3m-corrected(opening=runge-kutta,ending=ddim)
 exp-adams(1) exp-adams(2) exp-adams(3) exp-adams(5,ending=none) exp-adams(6) exp-adams(4,opening=runge-kutta)
 unipc(1) unipc(1,variant=bh1) unipc(2,variant=bh1) unipc(2,ending=ddim) unipc(3) unipc(3,ending=full) unipc(4)
+rbf-solver(1) rbf-solver(2,predictor=rbf) rbf-solver(2,ending=full) rbf-solver(3,predictor=rbf,ending=ddim)
+rbf-solver(4,predictor=rbf,shape_p=3,shape_c=4)
 deis-tab(0) deis-tab(1) deis-tab(2,opening=runge-kutta,ending=lower) deis-tab(4) deis-tab(5)
 deis-rhoab(0) deis-rhoab(1) deis-rhoab(2,opening=first) deis-rhoab(4) deis-rhoab(5,ending=ddim) lms(2) lms
 ipndm(1) ipndm(2,ending=lower) ipndm(3,ending=zero) ipndm(4,opening=runge-kutta)
@@ -52,6 +54,8 @@ gframe-ab(1) gframe-ab(3) gframe-ab(4) gframe-ab(5) gframe-ab(3,tau=1) gframe-ab
 gframe-ab(3,opening=runge-kutta,ending=full) gframe-abm(1) gframe-abm(3) gframe-abm(5) gframe-abm(2,tau=1/2)
 gframe-ab(3,tau=1,opening=runge-kutta) gframe-abm(4,ending=lower) gframe-abm(2,ending=full) gframe-abm(2,ending=ddim)
 dpmpp-2m(frozen=noise) dpmpp-3m(frozen=noise,ending=lower) exp-adams(2,frozen=noise) exp-adams(4,frozen=noise)
+stork-2(2) stork-2(2,nodes=gegenbauer,substeps=3) stork-2(substeps=2) stork-2(nodes=gegenbauer)
+stork-2(frozen=noise,substeps=2) stork-2(frozen=noise,substeps=4) stork-2(frozen=noise,nodes=gegenbauer,substeps=3)
 gradient-estimation(gamma=1) gradient-estimation(ending=zero) dpmpp-2s-ancestral(eta=0) er-sde(1) er-sde(2)
 seeds-2(frozen=data) seeds-3(frozen=data) seeds-3(ending=lower) sde-dpmpp-2m(solver=heun) sde-dpmpp-3m(ending=ddim)
 iia-ddim(one) iia-ddim(guided) biia-edm(0) biia-edm(2) biia-edm(3) iia-edm(0) iia-edm(2) iia-edm(3)
