@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numtoolkit.program.walk import Stepper
     from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue, scheme
+    from numtoolkit.symbolic.conditions import conditions
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "Steps",
     "StorageError",
     "catalogue",
+    "conditions",
     "curve_figure",
     "error_curve",
     "grid",
@@ -81,6 +83,7 @@ _HOMES = {
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
     "catalogue": "numtoolkit.schemes",
+    "conditions": "numtoolkit.symbolic.conditions",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",
     "grid": "numtoolkit.problem.grids",
