@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numtoolkit.program.walk import Stepper
     from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue, scheme
+    from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
     from numtoolkit.symbolic.verdict import verify
 
@@ -61,6 +62,7 @@ __all__ = [
     "runge_kutta",
     "sample",
     "scheme",
+    "simplifying_assumptions",
     "sqrt",
     "stepper",
     "symbol",
@@ -95,6 +97,7 @@ _HOMES = {
     "runge_kutta": "numtoolkit.declare.forms",
     "sample": "numtoolkit.sampling.runner",
     "scheme": "numtoolkit.schemes",
+    "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
     "sqrt": "numtoolkit.declare.entries",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",

@@ -202,6 +202,20 @@ def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau
     return tableau_of(scheme.name, frame.step, expansion_of(scheme, field, HIGHEST_PLAIN))
 
 
+def tableau(scheme: Scheme) -> Tableau:
+    """The inner step of a scheme as a tableau of numbers.
+
+    raises   InputError for a step that is no plain Runge-Kutta step
+    """
+    found = _plain(StepInClock(scheme), None)
+    if found is None:
+        raise InputError(
+            f"the step of {scheme.spec} is no plain Runge-Kutta step; take a scheme that freezes the drift, or the "
+            "noise in the noise level, without history."
+        )
+    return found
+
+
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:
     """How many steps back evaluations at computed rows must be followed.
 
