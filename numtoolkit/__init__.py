@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
+    from numtoolkit.symbolic.local_error import local_error
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -56,6 +57,7 @@ __all__ = [
     "grid",
     "law_of",
     "linear_multistep",
+    "local_error",
     "number",
     "phi",
     "process",
@@ -91,6 +93,7 @@ _HOMES = {
     "grid": "numtoolkit.problem.grids",
     "law_of": "numtoolkit.laws",
     "linear_multistep": "numtoolkit.declare.forms",
+    "local_error": "numtoolkit.symbolic.local_error",
     "number": "numtoolkit.declare.entries",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",

@@ -17,7 +17,7 @@ from numtoolkit.declare.entries import ONE, Entry, L, N
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
-from numtoolkit.symbolic.condition import Condition
+from numtoolkit.symbolic.condition import Condition, in_order, record
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.rooted_trees import FOREST
@@ -77,14 +77,12 @@ class Order:
         return self._rows(self.zeros)
 
     def _rows(self, found: Mapping[tuple[int, Term], Any]) -> list[dict[str, object]]:
-        rows = sorted(
-            (
-                (order, show_power(order - term_weight(term)) + show_term(term), self.field.text(value))
+        return in_order(
+            [
+                record(order, show_power(order - term_weight(term)) + show_term(term), self.field.text(value))
                 for (order, term), value in found.items()
-            ),
-            key=lambda r: (r[0], len(r[1]), r),
+            ]
         )
-        return [{"order": order, "tree": tree, "value": value} for order, tree, value in rows]
 
 
 def order(
@@ -161,13 +159,18 @@ def listed(
         add(graded[0], {STATE: plain.state - 1, ROWS: plain.beside})
         for number, value in plain.listed(highest):
             graded[FOREST.trees[number].weight][DRIFT, FOREST.shape(number)] = value
+    return field, conditions_of(dict(enumerate(graded)))
+
+
+def conditions_of(graded: Mapping[int, StateSeries]) -> list[Condition]:
+    """The coefficients of terms, by the power of h that they come with, as conditions, simpler trees first."""
     found = []
-    for order, terms in enumerate(graded):
+    for order, terms in graded.items():
         for term, value in terms.items():
             power = order - term_weight(term)
             texts = show_power(power) + show_term(term), latex_power(power) + latex_term(term)
             found.append(Condition(order, texts[0], value, texts[1]))
-    return field, found
+    return sorted(found, key=lambda condition: (condition.order, len(condition.tree), condition.tree))
 
 
 def _graded(

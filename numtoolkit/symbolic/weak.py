@@ -21,7 +21,7 @@ from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
-from numtoolkit.symbolic.condition import Condition
+from numtoolkit.symbolic.condition import Condition, in_order, record
 from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
@@ -93,8 +93,7 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
     strong = None if path is None else min(matched, min(map(weight, off), default=p))
     left = [c for _, _, total, c in words + triples if total <= weak and not field.surely(c)]
     doubt = max(map(field.size, left), default=Fraction(0))
-    residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
-    residuals.sort(key=lambda r: (len(str(r["tree"])), str(r["tree"])))
+    residuals = in_order([record(p, tree, field.text(value)) for tree, value in rows])
     return WeakOrder(weak, strong, weak <= 1, residuals, doubt)
 
 
