@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
     from numtoolkit.symbolic.local_error import local_error
+    from numtoolkit.symbolic.modified_equation import modified_equation
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "law_of",
     "linear_multistep",
     "local_error",
+    "modified_equation",
     "number",
     "phi",
     "process",
@@ -94,6 +96,7 @@ _HOMES = {
     "law_of": "numtoolkit.laws",
     "linear_multistep": "numtoolkit.declare.forms",
     "local_error": "numtoolkit.symbolic.local_error",
+    "modified_equation": "numtoolkit.symbolic.modified_equation",
     "number": "numtoolkit.declare.entries",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",

@@ -13,13 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
+from numtoolkit.errors import InputError
 from numtoolkit.schemes import scheme as scheme_of
-from numtoolkit.symbolic.classical import tableau
-from numtoolkit.symbolic.runge_kutta import Tableau
+from numtoolkit.symbolic.classical import plain_tableau
+from numtoolkit.symbolic.steps_back import StepInClock
 
 
 @dataclass(frozen=True)
@@ -52,35 +54,32 @@ def simplifying_assumptions(scheme: Scheme | str) -> Assumptions:
     raises   InputError for a step that is no plain Runge-Kutta step: frozen drift, or frozen noise in the noise level
     cost     milliseconds; no network calls
     """
-    own = tableau(scheme_of(scheme))
+    scheme = scheme_of(scheme)
+    own = plain_tableau(StepInClock(scheme))
+    if own is None:
+        raise InputError(
+            f"the step of {scheme.spec} is no plain Runge-Kutta step; take a scheme that freezes the drift, or the "
+            "noise in the noise level, without history."
+        )
     most = 2 * len(own.A)
+    powers = [list(accumulate([c] * most, mul, initial=own.field.number(1))) for c in own.times]
 
     def held(defects: Iterator[Any]) -> int:
-        for k, defect in zip(range(most), defects, strict=False):
-            if own.field.surely(defect):
-                return k
-        return most
+        return next((k for k, defect in enumerate(defects) if own.field.surely(defect)), most)
 
-    stages = tuple(held(_stage_defects(own, i)) for i in range(len(own.A)))
-    columns = tuple(held(_column_defects(own, j)) for j in range(len(own.A)))
-    return Assumptions(held(_weight_defects(own)), min(stages), min(columns), stages, columns)
+    def weights() -> Iterator[Any]:
+        for k in range(1, most + 1):
+            yield sum(b * powers[i][k - 1] for i, b in own.b.items()) - Fraction(1, k)
 
+    def stage(i: int) -> Iterator[Any]:
+        for k in range(1, most + 1):
+            yield sum(a * powers[j][k - 1] for j, a in own.A[i].items()) - powers[i][k] * Fraction(1, k)
 
-def _weight_defects(own: Tableau) -> Iterator[Any]:
-    return (sum(b * _power(own.times[i], k - 1) for i, b in own.b.items()) - Fraction(1, k) for k in count(1))
+    def column(j: int) -> Iterator[Any]:
+        for k in range(1, most + 1):
+            used = sum(b * powers[i][k - 1] * own.A[i][j] for i, b in own.b.items() if j in own.A[i])
+            yield used - own.b.get(j, 0) * (1 - powers[j][k]) * Fraction(1, k)
 
-
-def _stage_defects(own: Tableau, i: int) -> Iterator[Any]:
-    for k in count(1):
-        reached = sum(a * _power(own.times[j], k - 1) for j, a in own.A[i].items())
-        yield reached - _power(own.times[i], k) * Fraction(1, k)
-
-
-def _column_defects(own: Tableau, j: int) -> Iterator[Any]:
-    for k in count(1):
-        used = sum(b * _power(own.times[i], k - 1) * own.A[i][j] for i, b in own.b.items() if j in own.A[i])
-        yield used - own.b.get(j, 0) * (1 - _power(own.times[j], k)) * Fraction(1, k)
-
-
-def _power(c: Any, k: int) -> Any:
-    return c**k if k else 1
+    count = range(len(own.A))
+    stages, columns = tuple(held(stage(i)) for i in count), tuple(held(column(j)) for j in count)
+    return Assumptions(held(weights()), min(stages), min(columns), stages, columns)

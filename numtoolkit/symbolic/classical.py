@@ -103,7 +103,7 @@ def order(
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
     frame = StepInClock(scheme, place=place)
-    plain = _plain(frame, ratios)
+    plain = plain_tableau(frame, ratios)
     last = highest if highest is not None else HIGHEST if plain is None else HIGHEST_PLAIN
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, last), last + 1):
@@ -129,7 +129,7 @@ def residuals(
     absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
     ratios              values of step ratios that are no symbols then
     """
-    plain = _plain(frame, ratios)
+    plain = plain_tableau(frame, ratios)
     if plain is not None:
         return plain.residuals(highest)
     field, graded = _graded(frame, highest, absorb_linear_flow, ratios)
@@ -146,7 +146,7 @@ def listed(
     ratios   values of step ratios that are no symbols then
     raises   InputError for an order above `HIGHEST` of a step that is no plain Runge-Kutta step
     """
-    plain = _plain(frame, ratios)
+    plain = plain_tableau(frame, ratios)
     if plain is None and highest > HIGHEST:
         raise InputError(
             f"conditions of {frame.scheme.spec} above order {HIGHEST} are not analysed: its step is no plain "
@@ -194,8 +194,8 @@ def _graded(
     return expansion.field, graded
 
 
-def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau | None:
-    """A step as the tableau that it is, if it is a plain Runge-Kutta step."""
+def plain_tableau(frame: StepInClock, ratios: Mapping[str, Fraction] | None = None) -> Tableau | None:
+    """A step as the tableau that it is, if it is a plain Runge-Kutta step; `ratios` as in `residuals`."""
     scheme = frame.scheme
     if frame.declared.needs or not scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None
@@ -203,20 +203,6 @@ def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau
     if LENGTH in field.names:
         return None
     return tableau_of(scheme.name, frame.step, expansion_of(scheme, field, HIGHEST_PLAIN))
-
-
-def tableau(scheme: Scheme) -> Tableau:
-    """The inner step of a scheme as a tableau of numbers.
-
-    raises   InputError for a step that is no plain Runge-Kutta step
-    """
-    found = _plain(StepInClock(scheme), None)
-    if found is None:
-        raise InputError(
-            f"the step of {scheme.spec} is no plain Runge-Kutta step; take a scheme that freezes the drift, or the "
-            "noise in the noise level, without history."
-        )
-    return found
 
 
 def _depth(frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None) -> int:

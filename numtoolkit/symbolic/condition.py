@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from numtoolkit.symbolic.numbers import Field
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,32 @@ def in_order(rows: list[dict[str, object]]) -> list[dict[str, object]]:
 def record(order: int, tree: str, value: str) -> dict[str, object]:
     """A condition as data: its `order`, its `tree` and its `value` as text."""
     return {"order": order, "tree": tree, "value": value}
+
+
+# LaTeX
+
+
+def factored(field: Field, value: Any) -> Any:
+    """A `value` of a field as a factored sympy expression."""
+    import sympy
+
+    return sympy.factor(field.expression(value, decimals=True))
+
+
+def weighted(expression: Any, tex: str, names: Mapping[Any, str] | None = None) -> str:
+    r"""A sympy expression times what `tex` says, with its sign: "+ A", "- \frac{1}{2}\,A", "+ \left(a + b\right)\,A".
+
+    expression, names   the factor, and those of its symbols that are printed otherwise than spelt
+    """
+    import sympy
+
+    negative = expression.could_extract_minus_sign()
+    size = -expression if negative else expression
+    text = sympy.latex(size, symbol_names=dict(names or {}))
+    text = rf"\left({text}\right)" if size.is_Add else text
+    return ("- " if negative else "+ ") + r"\,".join(part for part in ("" if size == 1 and tex else text, tex) if part)
+
+
+def aligned(title: str, lines: Sequence[str]) -> str:
+    """Lines of an aligned display in LaTeX's mathematics mode, below a comment."""
+    return "\n".join([f"% {title}", r"\begin{aligned}", *(rf"  {line} \\" for line in lines), r"\end{aligned}"])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from fractions import Fraction
 from typing import Any, overload
@@ -24,7 +24,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, unknown, whole
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
-from numtoolkit.symbolic.condition import Condition, record
+from numtoolkit.symbolic.condition import Condition, aligned, factored, record
 from numtoolkit.symbolic.exponential_polynomials import expression
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.splittings import Splitting, is_splitting, splitting, splitting_of
@@ -79,6 +79,10 @@ class Conditions(Sequence[Condition]):
         """Those that do not hold identically, as far as the digits of the scheme's numbers say."""
         return tuple(condition for condition in self.items if self.differs(condition.value))
 
+    def open(self) -> Conditions:
+        """Those alone that do not hold."""
+        return replace(self, items=self.failing)
+
     @property
     def met(self) -> int:
         """The order to which all hold."""
@@ -86,11 +90,7 @@ class Conditions(Sequence[Condition]):
 
     def expression(self, value: Any) -> Any:
         """A condition's `value` as a sympy expression, that of a stiff one in functions phi1, phi2, ... and exp."""
-        import sympy
-
-        if self.variables:
-            return expression(value, self.field, self.variables)
-        return sympy.factor(self.field.expression(value, decimals=True))
+        return expression(value, self.field, self.variables) if self.variables else factored(self.field, value)
 
     def text(self, value: Any) -> str:
         """A condition's `value` as text: "(3*c2 - 2)/12", "phi2(z1) - phi1(z1)/2"."""
@@ -106,10 +106,9 @@ class Conditions(Sequence[Condition]):
 
         def line(condition: Condition) -> str:
             value = re.sub(r"\\phi_\{(\d+)\}", r"\\varphi_{\1}", sympy.latex(self.expression(condition.value)))
-            return rf"  {condition.tex} &: & {value} &= 0 \\"
+            return rf"{condition.tex} &: & {value} &= 0"
 
-        title = f"% {self.scheme}: {self.kind.replace('_', ' ')} order {self.order}"
-        return "\n".join([title, r"\begin{aligned}", *map(line, self.items), r"\end{aligned}"])
+        return aligned(f"{self.scheme}: {self.kind.replace('_', ' ')} order {self.order}", list(map(line, self.items)))
 
     def _repr_latex_(self) -> str:
         return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"

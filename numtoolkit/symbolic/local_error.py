@@ -7,7 +7,6 @@ blocks    of a phase-space scheme, its rows in drift and score; of a stochastic 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -18,7 +17,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, counted, unknown
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, weak
-from numtoolkit.symbolic.condition import Condition, record
+from numtoolkit.symbolic.condition import Condition, aligned, factored, record, weighted
 from numtoolkit.symbolic.lyndon import bracket, in_brackets, show_bracket
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.splittings import Splitting, is_splitting, splitting, splitting_of
@@ -50,9 +49,7 @@ class LocalError:
 
     def expression(self, value: Any) -> Any:
         """A term's `value` as a sympy expression, factored."""
-        import sympy
-
-        return sympy.factor(self.field.expression(value, decimals=True))
+        return factored(self.field, value)
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
@@ -83,28 +80,20 @@ class LocalError:
 
     def latex(self) -> str:
         """The error as an aligned display in LaTeX's mathematics mode, a term a line."""
-        import sympy
-
         from numtoolkit.symbolic.score_blocks import latex_name
 
-        def value(own: Any) -> str:
-            expression = self.expression(own)
-            names = {x: latex_name(x.name) for x in expression.free_symbols} if self.form == "blocks" else {}
-            text = sympy.latex(expression, symbol_names=names)
-            return rf"\left({text}\right)" if expression.is_Add else text
-
-        power = f"h^{{{self.order}}}"
-        lines = [rf"  & + {value(c.value)}\,{c.tex} \\" for c in self.terms]
-        if self.form == "blocks":
-            lines = [rf"  {c.tex} &= {power}\,{value(c.value)} \\" for c in self.terms]
-        elif lines:
-            head = rf"  & {power} \Bigl( "
-            lines[0] = head + lines[0].removeprefix("  & + ")
-            lines[-1] = lines[-1].removesuffix(r" \\") + rf" \Bigr) + O(h^{{{self.order + 1}}})"
-        title = f"% {self.scheme}: local error, numerical minus exact"
-        return "\n".join(
-            [title, r"\begin{aligned}", *(re.sub(r"\+ -", "- ", line) for line in lines), r"\end{aligned}"]
-        )
+        power, lines = f"h^{{{self.order}}}", []
+        for c in self.terms:
+            expression = self.expression(c.value)
+            names = {x: latex_name(x.name) for x in expression.free_symbols}
+            if self.form == "blocks":
+                lines.append(f"{c.tex} &= {weighted(expression, power, names).removeprefix('+ ')}")
+            else:
+                lines.append(f"& {weighted(expression, c.tex)}")
+        if lines and self.form != "blocks":
+            lines[0] = lines[0].replace("& + ", "& ").replace("& ", rf"& {power} \Bigl( ", 1)
+            lines[-1] += rf" \Bigr) + O(h^{{{self.order + 1}}})"
+        return aligned(f"{self.scheme}: local error, numerical minus exact", lines)
 
     def _repr_latex_(self) -> str:
         return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"

@@ -110,6 +110,19 @@ def test_the_score_part_alone_is_wrong_in_sscs():
     assert (found.part("offset") + (Sp * Q * offset + Q * moved) / 2).applyfunc(sympy.expand) == sympy.zeros(2, 1)
 
 
+def test_blocks_of_a_scheme_of_second_order():
+    """Heun's method misses (F_ss + F_xx [f, f]) / 12 of the whole drift F, among others; F has b Gamma S^x in x.
+
+    SSCS with a midpoint rule is told the middle of the step: it misses 1/4 - 1/3 of N J2, J2 half the derivative J_ss.
+    """
+    found = local_error("heun", "blocks")
+    row = sympy.expand(found.part("")[0])
+    assert found.order == 3
+    assert [row.coeff(sympy.Symbol(name)) for name in ("Sx_ss", "Sx_xx")] == [b * Gamma / 12, b * Gamma * f**2 / 12]
+    mean = local_error("sscs-midpoint", "blocks").part("mean")
+    assert sympy.expand(mean[0, 0]).coeff(sympy.Symbol("Jx_ssx")) == -b * Gamma / 12
+
+
 # trees on one Gaussian
 
 u, J, c2 = sympy.symbols("u J c2")
@@ -221,12 +234,12 @@ def test_faces_of_local_errors():
     rvv, strang = local_error("rvv", "blocks"), local_error("B/2 A B/2", "brackets")
     assert repr(rvv) == "<LocalError of rvv: h^2, 2 terms>"
     assert rvv.table()[1] == {"order": 2, "tree": "m", "value": "-b*g*nu*(M*Sm_m + 1)/4"}
-    assert r"x &= h^{2}\,- \frac{\Gamma b \left(S^{x}_{m} g + S^{x}_{s} + S^{x}_{x} f + f\right)}{2} \\" in rvv.latex()
+    assert r"x &= - \frac{\Gamma b \left(S^{x}_{m} g + S^{x}_{s} + S^{x}_{x} f + f\right)}{2}\,h^{2} \\" in rvv.latex()
     assert strang.latex().split("\n")[2:4] == [
         r"  & h^{3} \Bigl( \frac{1}{12}\,[A,[A,B]] \\",
-        r"  & -  \frac{1}{24}\,[[A,B],B] \Bigr) + O(h^{4})",
+        r"  & - \frac{1}{24}\,[[A,B],B] \Bigr) + O(h^{4}) \\",
     ]
-    assert r"\frac{3 c_{2} - 2}{12}\,N\,e_{tt}" in local_error("dpmpp-2s").latex()
+    assert r"\frac{3 c_{2} - 2}{12}\,N\,e_{tt} \\" in local_error("dpmpp-2s").latex()
     assert rvv.square is None
 
 
