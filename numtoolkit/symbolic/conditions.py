@@ -26,13 +26,14 @@ from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record
 from numtoolkit.symbolic.exponential_polynomials import expression
+from numtoolkit.symbolic.noiseless import without_noise
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.splittings import Splitting, is_splitting, splitting, splitting_of
 from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import StiffConditions
 from numtoolkit.symbolic.verdict import stiff_form
 
-GENERAL, AFFINE = "every smooth law", "affine scores"
+GENERAL, AFFINE, EXACT = "every smooth law", "affine scores", "exact flows of its letters"
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def conditions(
     scheme   or its name, with parameters that are not bound as unknowns; for kind lie also a splitting or its word,
              "a1*A b1*B a2*A" (`numtoolkit.symbolic.splittings.splitting`)
     order    to which they are listed
-    kind     one of `KINDS`
+    kind     one of `KINDS`; a stochastic scheme whose parameters take its noise out has those of the flow
     ratios   for kind classical: values of step ratios that are no unknowns then
     raises   InputError for a kind that the scheme has none of, and for an order beyond what is analysed
     cost     0.01 to 1 s to order 5, minutes for some schemes with symbols at the highest orders; no network calls
@@ -165,7 +166,9 @@ def conditions(
             raise InputError(f"the splitting {own.name!r} has conditions of kind lie alone, not {kind}; ask for those.")
         return _lie(own, order)
     assert not isinstance(scheme, Splitting)
-    return list_(scheme_of(scheme), order, ratios)
+    found = scheme_of(scheme)
+    quiet = without_noise(found) if found.kind == "sde" and kind != "lie" else None
+    return list_(quiet or found, order, ratios)
 
 
 Ratios = Mapping[str, Fraction] | None
@@ -222,9 +225,7 @@ def _lie(own: Splitting, order: int) -> Conditions:
         if n % 2 or not own.symmetric
         for word in lyndon.lyndon_words(own.letters, n)
     ]
-    return Conditions(
-        own.name, "lie", order, own.field.names, GENERAL, tuple(found), own.field, differs=own.field.surely
-    )
+    return Conditions(own.name, "lie", order, own.field.names, EXACT, tuple(found), own.field, differs=own.field.surely)
 
 
 KINDS: dict[str, tuple[Callable[[Scheme, int, Ratios], Conditions], int]] = {

@@ -285,6 +285,13 @@ def test_what_has_no_such_conditions_is_refused(given, sentence):
     assert str(refused.value).startswith(sentence)
 
 
+def test_a_scheme_without_its_noise_has_the_conditions_of_the_flow():
+    """`churn=0` leaves Heun's method, of order 2; it has none in law of its own."""
+    assert conditions("heun-edm-churn(churn=0)", 3).met == 2
+    with pytest.raises(InputError, match="is deterministic; it has conditions of kind classical"):
+        conditions("heun-edm-churn(churn=0)", 2, "sde_weak")
+
+
 def test_conditions_of_a_wrong_scheme_fail_where_it_is_wrong():
     """A weight one per cent off fails the sum of the weights, and with it everything after."""
     own = exponential("own", [0, F(1, 2)], [[]], [phi(2) * F(201, 100)], 2)
