@@ -77,7 +77,7 @@ def modified_equation(scheme: Scheme | Splitting | str, order: int) -> ModifiedE
     scheme   or its name, or a splitting or its word, "B/2 A B/2" (`numtoolkit.symbolic.splittings.splitting`)
     order    of the trees and brackets, 1 to 10
     raises   InputError for a scheme that is neither, or whose network is not told the row sums of its tableau
-    cost     0.01 s to order 5, 0.2 s to order 9 in numbers; no network calls
+    cost     0.01 s to order 5, 0.2 to 0.5 s to order 9 in numbers, more with symbols; no network calls
     """
     whole("the order of a modified equation", order, 1, HIGHEST)
     if is_splitting(scheme):

@@ -12,6 +12,7 @@ from numtoolkit.symbolic.lyndon import bracket, expanded, lyndon_words, show_bra
 from numtoolkit.symbolic.splittings import splitting
 from tests.support import tableaus
 from tests.support.tableaus import book, plain
+from tests.support.tiers import breadth
 
 BCH = {  # `reference-values` 33
     "A": 1, "B": 1, "[A,B]": F(1, 2), "[A,[A,B]]": F(1, 12), "[[A,B],B]": F(1, 12), "[A,[[A,B],B]]": F(1, 24),
@@ -59,17 +60,17 @@ def exponential(terms, letters, degree):
     return total
 
 
-def test_the_exponential_of_a_modified_equation_to_order_9_is_the_step():
-    """Every word of nine letters or fewer has the coefficient that the product of the flows gives it."""
-    own, degree = splitting("1/3*A B/2 2/3*A B/2"), 9
+@pytest.mark.parametrize("degree", breadth([6, 9], lambda degree: degree == 6))
+def test_the_exponential_of_a_modified_equation_is_the_step(degree):
+    """Every word to its order has the coefficient that the product of the flows gives it."""
+    own = splitting("1/3*A B/2 2/3*A B/2")
     by_text = {c.tree: c.value for c in modified_equation(own, degree).terms}
     words = {show_bracket(bracket(word, own.letters)): word for n in range(1, degree + 1)
              for word in lyndon_words(own.letters, n)}  # fmt: skip
     terms = {words[text]: value for text, value in by_text.items()}
     found = exponential(terms, own.letters, degree)
-    for n in (4, 7, 9):
-        for word in [w for w in found if len(w) == n][:: 7 if n == 9 else 1]:
-            assert found[word] == own.coefficients(word)[-1]
+    assert len(found) == 2 ** (degree + 1) - 1
+    assert all(own.coefficients(word)[-1] == value for word, value in found.items())
 
 
 TREES = ("N e", "N e'[N e]", "N e''[N e, N e]", "N e'[N e'[N e]]", "N e'''[N e, N e, N e]",
