@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -49,14 +48,21 @@ class Tableau:
         """The field of the numbers, and numerical minus exact coefficients by weight 0..highest, zeros left out."""
         graded: list[StateSeries] = [{} for _ in range(highest + 1)]
         add(graded[0], {STATE: self.state - 1, ROWS: self.beside})
-        for number, value in self.listed(highest):
-            if value:
-                tree = FOREST.trees[number]
+        for number, defect, divisor in self._defects(highest):
+            if defect:
                 for twin in FOREST.twins[number] if self.autonomous else (number,):
-                    share = FOREST.trees[twin].symmetry
-                    own = value if twin == number else value * Fraction(tree.symmetry, share)
-                    graded[tree.weight][DRIFT, FOREST.shape(twin)] = own
+                    value = divided(defect, divisor * FOREST.trees[twin].symmetry)
+                    graded[FOREST.trees[number].weight][DRIFT, FOREST.shape(twin)] = value
         return self.field, graded
+
+    def listed(self, highest: int) -> Iterator[tuple[int, Any]]:
+        """Every tree to a weight, by its number in the forest, with its coefficient, numerical minus exact.
+
+        Trees with time are left out where they say nothing new.
+        """
+        for number, defect, divisor in self._defects(highest):
+            own = divided(defect, divisor * FOREST.trees[number].symmetry) if defect else self.field.number(0)
+            yield number, own
 
     @cached_property
     def autonomous(self) -> bool:
@@ -72,11 +78,8 @@ class Tableau:
         times = [next(values) for _ in self.times]
         return d, times, [[(j, next(values)) for j in row] for row in self.A]
 
-    def listed(self, highest: int) -> Iterator[tuple[int, Any]]:
-        """Every tree to a weight, by its number in the forest, with its coefficient, numerical minus exact.
-
-        Trees with time are left out where they say nothing new.
-        """
+    def _defects(self, highest: int) -> Iterator[tuple[int, Any, Any]]:
+        """What `listed` says, as (number, defect, divisor): defect over divisor times the symmetry of the tree."""
         d, times, rows = self._scaled
         e, weights = over_one_denominator(list(self.b.values()))
         b = list(zip(self.b, weights, strict=True))
@@ -93,7 +96,7 @@ class Tableau:
                     if order < highest:
                         below[number] = _applied(rows, own[number])
                 defect = _dot(b, own[number]) * tree.density - scale
-                yield number, divided(defect, scale * tree.density * tree.symmetry) if defect else self.field.number(0)
+                yield number, defect, scale * tree.density
 
 
 def _product(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:

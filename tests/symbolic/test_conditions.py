@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 from numtoolkit import Param, conditions, phi, runge_kutta, symbol, tableau
-from numtoolkit.declare.entries import N, at
+from numtoolkit.declare.entries import L, N, at
 from numtoolkit.declare.forms import combine, evaluate, written
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Eval
@@ -18,6 +18,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.phi_functions import phi as phi_of
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.symbolic.conditions import KINDS
+from numtoolkit.symbolic.splittings import splitting, splitting_of
 from numtoolkit.symbolic.stiff import StiffConditions, stiff_order
 from numtoolkit.symbolic.verdict import verify
 from tests.support.declarations import exponential
@@ -175,6 +176,41 @@ def test_three_kicks_of_order_4_are_those_of_forest_and_ruth():
 def test_the_time_that_a_part_is_told_is_in_the_conditions(word, met):
     """`reference-values` 37: Strang's splitting with parts frozen in time, or following it over their own windows."""
     assert conditions(word, 3, "lie").met == met
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("nse", "B@0 A@0"),
+        ("nvv", "B/2@0 A@0 B/2@0"),
+        ("noba", "O B@0 A@0"),
+        ("nbao", "B@0 A@0 O"),
+        ("nobab", "O B/2@0 A@0 B/2@0"),
+        ("sscs", "L/2 K@0 L/2"),
+    ],
+)
+def test_the_flows_of_a_declared_splitting_are_read_off_its_step(name, word):
+    """Kicks with a call of their own, parts that are exact in law, and the time that the network is told."""
+    assert splitting_of(scheme(name)).flows == splitting(word).flows
+    assert conditions(name, 3, "lie").items == conditions(word, 3, "lie").items
+
+
+def test_a_kick_with_another_linear_part_is_no_flow_of_its_letter():
+    """NSE with the drift of the momentum counted twice is no composition of the letters."""
+    own = scheme("nse")
+    call, kick, *rest = own.steps.inner.items
+    twice = replace(kick, terms=(("y", 1 + 2 * at(L.row("m"))), *kick.terms[1:]))
+    wrong = replace(own, steps=replace(own.steps.inner, items=(call, twice, *rest)))
+    assert kick.terms[0] == ("y", 1 + at(L.row("m")))
+    with pytest.raises(InputError, match="row Z2 of nse is no flow of one part"):
+        splitting_of(wrong)
+
+
+@pytest.mark.parametrize("word", ["", "A T", "a", "A/0", "A*2", "A@x", "2 A"])
+def test_words_that_are_no_splittings_are_refused(word):
+    """The sentence names the flow that cannot be read."""
+    with pytest.raises(InputError, match=r"is no flow of a splitting; write words such as 'B/2 A B/2'"):
+        splitting(word)
 
 
 # what follows
