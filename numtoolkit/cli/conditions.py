@@ -52,6 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "kind": found.kind,
         "order": found.order,
         "met": found.met,
+        "open": len(found.failing),
         "unknowns": list(found.unknowns),
         "holds": found.holds,
         "conditions": found.table(),
@@ -67,7 +68,7 @@ def _lines(record: dict[str, Any], open_: bool) -> str:
     if open_:
         title = f"{name}: the {len(rows)} conditions to {kind} order {order} that do not hold"
     else:
-        held = sum(row["value"] == "0" for row in rows)
+        held = len(rows) - record["open"]
         title = f"{name}: the {len(rows)} conditions to {kind} order {order}, {held} of which hold"
     lines = textwrap.wrap(f"{title}, all to order {record['met']}; for {record['holds']}", width())
     lines += ["", "tree, and what must be 0"] if rows else []

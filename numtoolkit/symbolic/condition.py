@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.numbers import Field
+
+DIGITS = 6  # that are printed of a number which is no exact one
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,11 @@ def record(order: int, tree: str, value: str) -> dict[str, object]:
 
 
 def factored(field: Field, value: Any) -> Any:
-    """A `value` of a field as a factored sympy expression."""
+    """A `value` of a field as a factored sympy expression, one of which an interval is known as a float in it."""
     import sympy
 
+    if isinstance(value, Interval):
+        return sympy.Float(float(value.centre), DIGITS)
     return sympy.factor(field.expression(value, decimals=True))
 
 

@@ -26,6 +26,7 @@ from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record
 from numtoolkit.symbolic.exponential_polynomials import expression
+from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.noiseless import without_noise
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.splittings import Splitting, is_splitting, splitting, splitting_of
@@ -117,7 +118,7 @@ class Conditions(Sequence[Condition]):
     def python(self) -> str:
         """The source of a Python function `conditions` of z1, ... and the unknowns: the values that must be 0, listed.
 
-        It is exact for `Fraction` arguments where no root and no phi function occurs.
+        It is exact for `Fraction` arguments where no root, decimal and phi function occurs.
         """
         names = [re.sub("'", "_", name) for name in (*self.variables, *self.unknowns)]
         lines = [f"        {self._source(c.value)},  # {c.order}: {c.tree}" for c in self.items]
@@ -132,6 +133,8 @@ class Conditions(Sequence[Condition]):
         return "\n".join([*head, *(["", ""] if head else []), *code]) + "\n"
 
     def _source(self, value: Any) -> str:
+        if isinstance(value, Interval):
+            return repr(float(value.centre))
         text = self.text(value).replace("'", "_")
         if not self.variables:
             return re.sub(r"^(-?\d+)/(\d+)$", r"Fraction(\1, \2)", text)

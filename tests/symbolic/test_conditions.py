@@ -9,7 +9,7 @@ from itertools import accumulate
 import pytest
 import sympy
 
-from numtoolkit import Param, conditions, phi, runge_kutta, symbol, tableau
+from numtoolkit import Param, conditions, phi, runge_kutta, sqrt, symbol, tableau
 from numtoolkit.declare.entries import L, N, at
 from numtoolkit.declare.forms import combine, evaluate, written
 from numtoolkit.declare.scheme import ORDERS, Scheme
@@ -21,8 +21,9 @@ from numtoolkit.symbolic.conditions import KINDS
 from numtoolkit.symbolic.splittings import splitting, splitting_of
 from numtoolkit.symbolic.stiff import StiffConditions, stiff_order
 from numtoolkit.symbolic.verdict import verify
+from tests.support import tableaus
 from tests.support.declarations import exponential
-from tests.support.tableaus import plain
+from tests.support.tableaus import book, plain
 from tests.support.tiers import breadth
 
 
@@ -284,6 +285,30 @@ def test_the_python_of_conditions_computes_their_values():
     assert values[trees.index("psi2")] == pytest.approx(phi_of(2, -0.5) - phi_of(1, -0.5) / 2, rel=1e-14)
     expected = phi_of(1, -0.5) * phi_of(2, -0.125) / 4
     assert values[trees.index("b psi2")] == pytest.approx(expected, rel=1e-14)
+
+
+def test_conditions_of_decimals_and_roots_have_the_same_faces():
+    """Tsit5 holds within its digits to order 5: intervals in a table, their centres in LaTeX and Python; roots stay."""
+    found, names = conditions(book("tsit5", tableaus.TSIT5), 6), {}
+    assert found.met == 5
+    assert all(c.order == 6 for c in found.failing)
+    assert " +- " in found.table()[0]["value"]
+    exec(found.python(), names)
+    assert max(abs(value) for c, value in zip(found, names["conditions"](), strict=True) if c.order < 6) < 1e-13
+    assert max(map(len, found.latex().split("\n"))) < 120
+    root = 1 / sqrt(2)
+    own = conditions(exponential("own", [0, root], [[]], [phi(2) / root], 2), 3, "stiff_strong")
+    assert [own.text(c.value) for c in own.failing] == [
+        "-sqrt(2)*phi2(z1)/4 + phi3(z1)",
+        "sqrt(2)*phi2(z1)*phi2(sqrt(2)*z2/2)/2",
+    ]
+
+
+def test_values_for_step_ratios_take_their_symbols_away():
+    """At equal steps the conditions of a multistep scheme have no unknown left; its order is the same."""
+    found = conditions("exp-adams(3)", 4, ratios={"r0": F(1), "r1": F(1)})
+    assert (found.unknowns, found.met) == ((), 3)
+    assert conditions("exp-adams(3)", 4).unknowns == ("r0", "r1")
 
 
 def test_faces_of_conditions_name_trees_and_values():
