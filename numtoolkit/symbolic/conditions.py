@@ -25,6 +25,7 @@ from numtoolkit.errors import InputError, brief, unknown, whole
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record
+from numtoolkit.symbolic.data_form import stiff_form
 from numtoolkit.symbolic.exponential_polynomials import expression
 from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.noiseless import without_noise
@@ -32,7 +33,6 @@ from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.splittings import Splitting, is_splitting, splitting, splitting_of
 from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import StiffConditions
-from numtoolkit.symbolic.verdict import stiff_form
 
 GENERAL, AFFINE, EXACT = "every smooth law", "affine scores", "exact flows of its letters"
 

@@ -97,7 +97,8 @@ def modified_equation(scheme: Scheme | Splitting | str, order: int) -> ModifiedE
 
 
 def _of_tableau(name: str, own: Tableau, order: int) -> ModifiedEquation:
-    if not own.autonomous or own.field.surely(own.state - 1):
+    sums = (sum(row.values()) - time for row, time in zip(own.A, own.times, strict=True))
+    if any(map(own.field.surely, sums)):
         raise InputError(
             f"the network is told other times in {name} than the row sums of its tableau; take a scheme without time."
         )
@@ -108,12 +109,14 @@ def _of_tableau(name: str, own: Tableau, order: int) -> ModifiedEquation:
 
 
 def logarithm(own: Tableau, order: int) -> dict[int, Any]:
-    """The coefficients b(t) of trees without time, by number, to a weight `order`; `own` is an autonomous tableau."""
+    """The coefficients b(t) of trees without time, by number, to a weight `order`, of a tableau `own`."""
     b: dict[int, Any] = {}
     powers: list[dict[int, Any]] = [b]  # D_1, D_2, ...
     zero = own.field.number(0)
     for number, defect in own.listed(order):
         tree = FOREST.trees[number]
+        if tree.timeless != number:
+            continue
         value = defect * tree.symmetry + Fraction(1, tree.density)
         for j in range(2, tree.weight + 1):
             if len(powers) < j:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
-from numtoolkit.errors import InputError, brief
+from numtoolkit.errors import brief
 from numtoolkit.symbolic.classical import order
-from numtoolkit.symbolic.data_form import data_form
+from numtoolkit.symbolic.data_form import stiff_form
 from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.fitted_defects import step_defects
 from numtoolkit.symbolic.intervals import bits
@@ -19,7 +19,7 @@ from numtoolkit.symbolic.marginal import marginal_order
 from numtoolkit.symbolic.noiseless import outside_window, without_noise
 from numtoolkit.symbolic.numbers import UndecidedError
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import applies, stiff_order
+from numtoolkit.symbolic.stiff import stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
 ENDS = ("start", "final", "change")  # steps of every run, or of a few in it
@@ -250,16 +250,6 @@ def _run_order(inner: int | None, ends: dict[str, int], kinds: tuple[str, ...]) 
 
 def _least(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else min(one, other)
-
-
-def stiff_form(scheme: Scheme) -> Scheme | None:
-    """The scheme itself, or in data form, where stiff order has a meaning."""
-    if applies(scheme):
-        return scheme
-    try:
-        return data_form(scheme)
-    except InputError:
-        return None
 
 
 def _ends(scheme: Scheme) -> list[Place]:

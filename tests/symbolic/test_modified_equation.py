@@ -102,6 +102,14 @@ def test_the_modified_equation_of_a_scheme_begins_with_its_local_error():
     assert len(timeless) == 9
 
 
+def test_a_tableau_of_decimals_has_the_modified_equation_of_its_numbers():
+    """Tsit5: what is left to h^4 is within its digits 0; its leading error is the sixth power's."""
+    found = modified_equation(book("tsit5", tableaus.TSIT5), 6)
+    low = [found.field.size(c.value) for c in found.terms if 1 < c.order < 6]
+    high = [found.field.size(c.value) for c in found.terms if c.order == 6]
+    assert max(low) < F(1, 10**12) < F(1, 10**6) < max(high)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
