@@ -21,12 +21,14 @@ class Condition:
     value   numerical minus exact (of stiff conditions exact minus numerical, as they are printed), exact: an element of
             the field of its engine, or an exponential polynomial over it; 0 or empty where it holds identically
     tex     the tree in LaTeX
+    edges   of a stiff condition in one z the function with a z for each edge of its tree, which is shorter to write
     """
 
     order: int
     tree: str
     value: Any
     tex: str = field(default="", repr=False, compare=False)
+    edges: Any = field(default=None, repr=False, compare=False)
 
 
 def in_order(rows: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -26,13 +26,12 @@ from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record
 from numtoolkit.symbolic.data_form import stiff_form
-from numtoolkit.symbolic.exponential_polynomials import expression
 from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.noiseless import without_noise
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.splittings import Splitting, is_splitting, splitting, splitting_of
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import StiffConditions
+from numtoolkit.symbolic.stiff import StiffConditions, in_phi_functions
 
 GENERAL, AFFINE, EXACT = "every smooth law", "affine scores", "exact flows of its letters"
 
@@ -90,24 +89,26 @@ class Conditions(Sequence[Condition]):
         """The order to which all hold."""
         return min((condition.order - 1 for condition in self.failing), default=self.order)
 
-    def expression(self, value: Any) -> Any:
-        """A condition's `value` as a sympy expression, that of a stiff one in functions phi1, phi2, ... and exp."""
-        return expression(value, self.field, self.variables) if self.variables else factored(self.field, value)
+    def expression(self, condition: Condition) -> Any:
+        """The value of one as a sympy expression, that of a stiff one in functions phi1, phi2, ... and exp."""
+        if self.variables:
+            return in_phi_functions(condition, self.field, self.variables)
+        return factored(self.field, condition.value)
 
-    def text(self, value: Any) -> str:
-        """A condition's `value` as text: "(3*c2 - 2)/12", "phi2(z1) - phi1(z1)/2"."""
-        return str(self.expression(value)) if self.variables else self.field.text(value)
+    def text(self, condition: Condition) -> str:
+        """The value of one as text: "(3*c2 - 2)/12", "phi2(z1) - phi1(z1)/2"."""
+        return str(self.expression(condition)) if self.variables else self.field.text(condition.value)
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each."""
-        return [record(c.order, c.tree, self.text(c.value)) for c in self.items]
+        return [record(c.order, c.tree, self.text(c)) for c in self.items]
 
     def latex(self) -> str:
         """The conditions as lines of an aligned display in LaTeX's mathematics mode: tree, and what must be 0."""
         import sympy
 
         def line(condition: Condition) -> str:
-            value = re.sub(r"\\phi_\{(\d+)\}", r"\\varphi_{\1}", sympy.latex(self.expression(condition.value)))
+            value = re.sub(r"\\phi_\{(\d+)\}", r"\\varphi_{\1}", sympy.latex(self.expression(condition)))
             return rf"{condition.tex} &: & {value} &= 0"
 
         return aligned(f"{self.scheme}: {self.kind.replace('_', ' ')} order {self.order}", list(map(line, self.items)))
@@ -121,7 +122,7 @@ class Conditions(Sequence[Condition]):
         It is exact for `Fraction` arguments where no root, decimal and phi function occurs.
         """
         names = [re.sub("'", "_", name) for name in (*self.variables, *self.unknowns)]
-        lines = [f"        {self._source(c.value)},  # {c.order}: {c.tree}" for c in self.items]
+        lines = [f"        {self._source(c)},  # {c.order}: {c.tree}" for c in self.items]
         doc = (
             f'    """{brief(self.scheme, 60)}: what must be 0 for {self.kind.replace("_", " ")} order {self.order}."""'
         )
@@ -132,10 +133,10 @@ class Conditions(Sequence[Condition]):
         code = [f"def conditions({', '.join(names)}):", doc, "    return [", *lines, "    ]"]
         return "\n".join([*head, *(["", ""] if head else []), *code]) + "\n"
 
-    def _source(self, value: Any) -> str:
-        if isinstance(value, Interval):
-            return repr(float(value.centre))
-        text = self.text(value).replace("'", "_")
+    def _source(self, condition: Condition) -> str:
+        if isinstance(condition.value, Interval):
+            return repr(float(condition.value.centre))
+        text = self.text(condition).replace("'", "_")
         if not self.variables:
             return re.sub(r"^(-?\d+)/(\d+)$", r"Fraction(\1, \2)", text)
         return re.sub(r"\bphi(\d+)\(", r"phi(\1, ", text).replace("exp(", "phi(0, ")

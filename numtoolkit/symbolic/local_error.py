@@ -47,9 +47,9 @@ class LocalError:
     def __repr__(self) -> str:
         return f"<LocalError of {brief(self.scheme, 100)}: h^{self.order}, {counted(len(self.terms), 'term')}>"
 
-    def expression(self, value: Any) -> Any:
-        """A term's `value` as a sympy expression, factored."""
-        return factored(self.field, value)
+    def expression(self, term: Condition) -> Any:
+        """The value of a term as a sympy expression, factored."""
+        return factored(self.field, term.value)
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
@@ -84,7 +84,7 @@ class LocalError:
 
         power, lines = f"h^{{{self.order}}}", []
         for c in self.terms:
-            expression = self.expression(c.value)
+            expression = self.expression(c)
             names = {x: latex_name(x.name) for x in expression.free_symbols}
             if self.form == "blocks":
                 lines.append(f"{c.tex} &= {weighted(expression, power, names).removeprefix('+ ')}")

@@ -25,7 +25,7 @@ from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.symbolic.condition import Condition, record
 from numtoolkit.symbolic.exponential_polynomials import Exponents, ExpPoly, added, exponent, expression, product
 from numtoolkit.symbolic.history import History
-from numtoolkit.symbolic.numbers import UndecidedError
+from numtoolkit.symbolic.numbers import Field, UndecidedError
 from numtoolkit.symbolic.series import LENGTH, SeriesExpansion, powers_of_h
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, field_of
 from numtoolkit.symbolic.stiff_trees import latex, roots, show
@@ -41,7 +41,7 @@ class StiffOrder:
     doubt    how large conditions may be that are taken to hold
     failing  the conditions of the next order that do not hold, by the names that claims have for the three orders;
              none where the search ended first
-    show     what makes a text of a condition's value
+    show     what makes a text of the value of one
     """
 
     strong: int
@@ -49,12 +49,12 @@ class StiffOrder:
     weak: int
     doubt: Fraction = Fraction(0)
     failing: dict[str, tuple[Condition, ...]] = field(default_factory=dict, repr=False)
-    show: Callable[[ExpPoly], str] = field(default=str, repr=False, compare=False)
+    show: Callable[[Condition], str] = field(default=str, repr=False, compare=False)
 
     def table(self) -> list[dict[str, object]]:
         """The failing conditions as kind, order, tree, value."""
         return [
-            {"kind": kind, **record(condition.order, condition.tree, self.show(condition.value))}
+            {"kind": kind, **record(condition.order, condition.tree, self.show(condition))}
             for kind, conditions in self.failing.items()
             for condition in conditions
         ]
@@ -103,6 +103,13 @@ def _last(conditions: StiffConditions, highest: int, known: int = 0, **kind: boo
             found += conditions.failing(q, **kind)
             first = min([first, *(c.order for c in found)])
     return first - 1, tuple(c for c in found if c.order == first)
+
+
+def in_phi_functions(condition: Condition, numbers: Field, variables: Sequence[str]) -> Any:
+    """A stiff condition's value as a sympy expression, with the field of its `numbers` and the variables z1, ..."""
+    if condition.edges is None:
+        return expression(condition.value, numbers, variables)
+    return expression(condition.edges, numbers, variables).subs(dict.fromkeys(variables, variables[0]))
 
 
 class _Stages(History[Combination]):
@@ -273,15 +280,16 @@ class StiffConditions:
                         yield Condition(2, f"psi{j} of stage {index + 1}", value, rf"\psi_{{{j},{index + 1}}}")
         for tree in roots(p):
             value = self._tree(self.b[1], *tree, list(self.variables), shared, weak)
-            yield Condition(p, show(tree), value, latex(tree))
+            apart = self._tree(self.b[1], *tree, list(self.variables), False, weak) if shared and value else None
+            yield Condition(p, show(tree), value, latex(tree), apart)
 
     def values(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
         """The functions of order p that must vanish; shared and weak as in `listed`."""
         return (condition.value for condition in self.listed(p, shared, weak))
 
-    def text(self, function: ExpPoly) -> str:
-        """A function in phi functions of z1, z2, ... = h L on the edges of its tree: "phi2(z1) - phi1(z1)/2"."""
-        return str(expression(function, self.field, self.variables))
+    def text(self, condition: Condition) -> str:
+        """A condition's value in phi functions of z1, z2, ... = h L on the edges: "phi2(z1) - phi1(z1)/2"."""
+        return str(in_phi_functions(condition, self.field, self.variables))
 
     def _power(self, function: ExpPoly) -> int:
         """The power of h that a function comes with, from step quantities; 0 where h is in an exponent."""

@@ -127,7 +127,7 @@ def test_conditions_of_unknown_weights_are_the_equations_of_the_book():
     b1, b2, c2 = map(symbol, ("b1", "b2", "c2"))
     own = plain("two-stage", runge_kutta([0, c2], [[], [c2]], [b1, b2]), params=unknown("b1", "b2", "c2"))
     found = conditions(own, 3)
-    assert [(c.order, c.tree, sympy.expand(found.expression(c.value) - sympy.sympify(value))) for c, value in zip(
+    assert [(c.order, c.tree, sympy.expand(found.expression(c) - sympy.sympify(value))) for c, value in zip(
         found, ("b1 + b2 - 1", "b2*c2 - 1/2", "b2*c2**2/2 - 1/6", "-1/6"), strict=True
     )] == [(1, "N e", 0), (2, "N e'[N e]", 0), (3, "N e''[N e, N e]", 0), (3, "N e'[N e'[N e]]", 0)]  # fmt: skip
     assert found.unknowns == ("b1", "b2", "c2")
@@ -146,11 +146,11 @@ def test_conditions_of_unknown_exponential_weights_are_functions_of_z():
     phi1, phi2 = (sympy.Function(f"phi{k}")(sympy.Symbol("z1")) for k in (1, 2))
     names = dict(zip(("c2", "p", "q"), sympy.symbols("c2 p q"), strict=True))
     expected = phi2 - names["c2"] * (names["p"] * phi1 + names["q"] * phi2)
-    assert sympy.expand(strong.expression(strong.failing[0].value) - expected) == 0
+    assert sympy.expand(strong.expression(strong.failing[0]) - expected) == 0
     (at_zero,) = weak.failing
     half = sympy.Rational(1, 2)
     expected = half - names["c2"] * (names["p"] + names["q"] * half)
-    assert sympy.expand(weak.expression(at_zero.value) - expected) == 0
+    assert sympy.expand(weak.expression(at_zero) - expected) == 0
 
 
 def test_three_kicks_of_order_4_are_those_of_forest_and_ruth():
@@ -158,7 +158,7 @@ def test_three_kicks_of_order_4_are_those_of_forest_and_ruth():
     found = conditions("a1*A b1*B a2*A b2*B a2*A b1*B a1*A", 4, "lie")
     a1 = sympy.Symbol("a1")
     own = {"a2": sympy.Rational(1, 2) - a1, "b1": 2 * a1, "b2": 1 - 4 * a1}
-    values = [sympy.expand(found.expression(c.value).subs(own)) for c in found]
+    values = [sympy.expand(found.expression(c).subs(own)) for c in found]
     assert values[:2] == [0, 0]
     assert all(value and sympy.rem(value, a1**3 - a1**2 + a1 / 4 - sympy.Rational(1, 48)) == 0 for value in values[2:])
 
@@ -250,7 +250,18 @@ def test_a_condition_that_comes_with_a_power_of_h_is_one_of_a_higher_order():
     """psi2 of gauss-fit-2m is -bend h/2 at z = 0: weak order 2 does not ask for it, weak order 3 does."""
     assert [c.tree for c in conditions("gauss-fit-2m", 2, "stiff_weak")] == ["psi1", "psi0"]
     engine = StiffConditions(scheme("gauss-fit-2m"), 3)
-    assert [(c.order, engine.text(c.value)) for c in engine.failing(2, weak=True)] == [(3, "-bend*h/2")]
+    assert [(c.order, engine.text(c)) for c in engine.failing(2, weak=True)] == [(3, "-bend*h/2")]
+
+
+def test_a_condition_in_one_z_is_written_with_the_functions_of_its_edges():
+    """Commuting b psi2 of DPM-Solver++(2S) is c2/2 phi1(z) phi2(c2 z), and as a sum of exponentials the same."""
+    found = conditions("dpmpp-2s", 3, "stiff_commuting")
+    own = found[-1]
+    assert (own.tree, found.text(own)) == ("b psi2", "c2*phi1(z1)*phi2(c2*z1)/2")
+    engine = StiffConditions(scheme("dpmpp-2s"), 3)
+    z, c2 = F(-3, 4), F(1, 3)
+    value = engine.evaluate(own.value, {"z1": z, "c2": c2})
+    assert value == pytest.approx(float(c2) / 2 * phi_of(1, float(z)) * phi_of(2, float(c2 * z)), rel=1e-14)
 
 
 def test_verify_names_the_stiff_conditions_that_fail_first():
@@ -261,7 +272,7 @@ def test_verify_names_the_stiff_conditions_that_fail_first():
     weak = [(3, "psi3", "-(3*c2 - 2)/12"), (3, "b psi2", "c2*phi2(c2*z2)/2")]
     assert stiff_order(scheme("dpmpp-2s")).weak == 2
     engine = StiffConditions(scheme("dpmpp-2s"), 3)
-    assert [(c.order, c.tree, engine.text(c.value)) for c in engine.failing(3, weak=True)] == weak
+    assert [(c.order, c.tree, engine.text(c)) for c in engine.failing(3, weak=True)] == weak
     assert of["stiff_weak"] == []  # to order 2, one above the strong one, nothing fails
 
 
@@ -298,7 +309,7 @@ def test_conditions_of_decimals_and_roots_have_the_same_faces():
     assert max(map(len, found.latex().split("\n"))) < 120
     root = 1 / sqrt(2)
     own = conditions(exponential("own", [0, root], [[]], [phi(2) / root], 2), 3, "stiff_strong")
-    assert [own.text(c.value) for c in own.failing] == [
+    assert [own.text(c) for c in own.failing] == [
         "-sqrt(2)*phi2(z1)/4 + phi3(z1)",
         "sqrt(2)*phi2(z1)*phi2(sqrt(2)*z2/2)/2",
     ]
