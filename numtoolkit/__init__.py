@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from numtoolkit.references import allow_imports
     from numtoolkit.sampling.runner import Samples, sample, stepper
     from numtoolkit.schemes import catalogue, scheme
+    from numtoolkit.symbolic.assumptions import simplifying_assumptions
+    from numtoolkit.symbolic.conditions import conditions
+    from numtoolkit.symbolic.local_error import local_error
+    from numtoolkit.symbolic.modified_equation import modified_equation
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -55,6 +59,7 @@ __all__ = [
     "StorageError",
     "allow_imports",
     "catalogue",
+    "conditions",
     "curve_figure",
     "error_curve",
     "fit",
@@ -62,6 +67,8 @@ __all__ = [
     "image_grid",
     "law",
     "law_of",
+    "local_error",
+    "modified_equation",
     "moments",
     "multistep",
     "network_of",
@@ -73,6 +80,7 @@ __all__ = [
     "sample",
     "scheme",
     "search",
+    "simplifying_assumptions",
     "sqrt",
     "stability",
     "stability_figure",
@@ -98,6 +106,7 @@ _HOMES = {
     "StorageError": "numtoolkit.errors",
     "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
+    "conditions": "numtoolkit.symbolic.conditions",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",
     "fit": "numtoolkit.fitting",
@@ -105,6 +114,8 @@ _HOMES = {
     "image_grid": "numtoolkit.plots",
     "law": "numtoolkit.laws.named",
     "law_of": "numtoolkit.laws.named",
+    "local_error": "numtoolkit.symbolic.local_error",
+    "modified_equation": "numtoolkit.symbolic.modified_equation",
     "moments": "numtoolkit.measure.gaussian_moments",
     "multistep": "numtoolkit.declare.forms",
     "network_of": "numtoolkit.models.by_reference",
@@ -116,6 +127,7 @@ _HOMES = {
     "sample": "numtoolkit.sampling.runner",
     "scheme": "numtoolkit.schemes",
     "search": "numtoolkit.fitting",
+    "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
+from numtoolkit.cli.conditions import CONDITIONS
 from numtoolkit.cli.curve import CURVE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
@@ -31,7 +32,9 @@ from numtoolkit.errors import InputError, NumtoolkitError, unknown
 from numtoolkit.files.versions import versions
 from numtoolkit.references import allow_imports, blamed, origins
 
-COMMANDS: dict[str, Command] = {c.name: c for c in (LIST, SHOW, VERIFY, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)}
+COMMANDS: dict[str, Command] = {
+    c.name: c for c in (LIST, SHOW, VERIFY, CONDITIONS, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)
+}
 
 
 class _Parser(argparse.ArgumentParser):

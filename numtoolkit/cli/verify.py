@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from numtoolkit.cli.cells import orders
@@ -71,7 +72,11 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
         parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['why']}", width())] if r["why"] else []
         parts += ["", *textwrap.wrap(_digits(r), width())] if r["within"] is not None else []
         if r["holds"]:
-            parts += ["", *_residuals(r["scheme"], r["residuals"], None if len(records) == 1 else SOME)]
+            most = None if len(records) == 1 else SOME
+            parts += ["", *_residuals(r["scheme"], "local error", r["residuals"], most)]
+            for kind, failing in groupby(r["stiff_residuals"], key=lambda own: own["kind"]):
+                what = f"what fails of {kind.replace('_', ' ')}"
+                parts += ["", *_residuals(r["scheme"], what, list(failing), most, "exact minus numerical")]
         parts += ["", f"{r['scheme']}: each step's defects, by tree", grid(r["steps"])] if r["steps"] else []
     return "\n".join(parts)
 
@@ -91,12 +96,14 @@ def _digits(record: dict[str, Any]) -> str:
     return f"{left}; order {tolerances}." if tolerances else f"{left}."
 
 
-def _residuals(name: str, residuals: list[dict[str, Any]], most: int | None) -> list[str]:
+def _residuals(
+    name: str, what: str, residuals: list[dict[str, Any]], most: int | None, sign: str = "numerical minus exact"
+) -> list[str]:
     if not residuals:
         return [f"{name}: no residual."]
     shown = residuals[:most]
     wide = max(len(r["tree"]) for r in shown)
-    lines = [f"{name}: local error of order {residuals[0]['order']}, numerical minus exact"]
+    lines = [f"{name}: {what} of order {residuals[0]['order']}, {sign}"]
     for r in shown:
         first, later = f"  {r['tree']:{wide}}  ", " " * (wide + 4)
         lines += textwrap.wrap(r["value"], width(), initial_indent=first, subsequent_indent=later)

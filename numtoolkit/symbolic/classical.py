@@ -17,10 +17,12 @@ from numtoolkit.declare.entries import ONE, Entry, L, N
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
+from numtoolkit.symbolic.condition import Condition, in_order, record
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.runge_kutta import Tableau, tableau_of
-from numtoolkit.symbolic.series import LENGTH, add, powers_of_h, show_power
+from numtoolkit.symbolic.rooted_trees import FOREST
+from numtoolkit.symbolic.runge_kutta import DRIFT, Tableau, tableau_of
+from numtoolkit.symbolic.series import LENGTH, add, latex_power, powers_of_h, show_power
 from numtoolkit.symbolic.steps_back import StepInClock, expansion_of, field_of
 from numtoolkit.symbolic.trees import (
     ROWS,
@@ -30,6 +32,7 @@ from numtoolkit.symbolic.trees import (
     Term,
     apply,
     beside_one,
+    latex_term,
     network,
     show_term,
     term_weight,
@@ -74,14 +77,12 @@ class Order:
         return self._rows(self.zeros)
 
     def _rows(self, found: Mapping[tuple[int, Term], Any]) -> list[dict[str, object]]:
-        rows = sorted(
-            (
-                (order, show_power(order - term_weight(term)) + show_term(term), self.field.text(value))
+        return in_order(
+            [
+                record(order, show_power(order - term_weight(term)) + show_term(term), self.field.text(value))
                 for (order, term), value in found.items()
-            ),
-            key=lambda r: (r[0], len(r[1]), r),
+            ]
         )
-        return [{"order": order, "tree": tree, "value": value} for order, tree, value in rows]
 
 
 def order(
@@ -102,7 +103,7 @@ def order(
     cost     0.01 to 0.3 s up to order 3; no network calls
     """
     frame = StepInClock(scheme, place=place)
-    plain = _plain(frame, ratios)
+    plain = plain_tableau(frame, ratios)
     last = highest if highest is not None else HIGHEST if plain is None else HIGHEST_PLAIN
     first = (scheme.claims.classical or 1) + 1
     for weight in range(min(first, last), last + 1):
@@ -123,28 +124,78 @@ def residuals(
 ) -> tuple[Field, list[StateSeries]]:
     """Numerical minus exact coefficients of one step, by the power of h they come with, 0..highest, and their field.
 
+    Zeros are left out.
     frame               the step
     absorb_linear_flow  take L = 0 where the step is covariant, which loses nothing (`steps_back.covariant`)
     ratios              values of step ratios that are no symbols then
     """
-    plain = _plain(frame, ratios)
+    plain = plain_tableau(frame, ratios)
     if plain is not None:
         return plain.residuals(highest)
+    field, graded = _graded(frame, highest, absorb_linear_flow, ratios)
+    return field, [{term: value for term, value in terms.items() if value} for terms in graded]
+
+
+def listed(
+    frame: StepInClock, highest: int, ratios: Mapping[str, Fraction] | None = None
+) -> tuple[Field, list[Condition]]:
+    """Every order condition of one step to an order, lower ones first: a coefficient, numerical minus exact, a term.
+
+    Terms with time are left out where they say nothing new. There is none of order 0 that holds.
+    frame    the step; highest  the order
+    ratios   values of step ratios that are no symbols then
+    raises   InputError for an order above `HIGHEST` of a step that is no plain Runge-Kutta step
+    """
+    plain = plain_tableau(frame, ratios)
+    if plain is None and highest > HIGHEST:
+        raise InputError(
+            f"conditions of {frame.scheme.spec} above order {HIGHEST} are not analysed: its step is no plain "
+            "Runge-Kutta step; ask for a lower order."
+        )
+    if plain is None:
+        field, graded = _graded(frame, highest, True, ratios)
+    else:
+        field, graded = plain.field, [{} for _ in range(highest + 1)]
+        add(graded[0], {STATE: plain.state - 1, ROWS: plain.beside})
+        for number, value in plain.listed(highest):
+            graded[FOREST.trees[number].weight][DRIFT, FOREST.shape(number)] = value
+    return field, conditions_of(dict(enumerate(graded)))
+
+
+def conditions_of(graded: Mapping[int, StateSeries]) -> list[Condition]:
+    """The coefficients of terms, by the power of h that they come with, as conditions, simpler trees first."""
+    found = []
+    for order, terms in graded.items():
+        for term, value in terms.items():
+            power = order - term_weight(term)
+            texts = show_power(power) + show_term(term), latex_power(power) + latex_term(term)
+            found.append(Condition(order, texts[0], value, texts[1]))
+    return sorted(found, key=lambda condition: (condition.order, len(condition.tree), condition.tree))
+
+
+def _graded(
+    frame: StepInClock, highest: int, absorb_linear_flow: bool, ratios: Mapping[str, Fraction] | None
+) -> tuple[Field, list[StateSeries]]:
+    """What `residuals` says by the general engine, with the zeros of the terms of the exact solution."""
     depth = _depth(frame, highest, ratios)
     expansion = _Expansion(frame, depth, highest, absorb_linear_flow, ratios)
+    exact = expansion.state(ONE)
     difference: StateSeries = dict(expansion.values(frame, depth)[frame.step.out])
-    add(difference, {term: -value for term, value in expansion.state(ONE).items()})
+    add(difference, {term: -value for term, value in exact.items()})
     graded: list[StateSeries] = [{} for _ in range(highest + 1)]
     add(difference, {ROWS: expansion.beside})
-    for term, value in difference.items():
+    for term in {**exact, **difference}:
         if not vanishes(term, expansion.reading):
-            for more, own in powers_of_h(expansion.field, value, highest - term_weight(term)):
-                graded[term_weight(term) + more][term] = own
+            own = term_weight(term)
+            if own:
+                graded[own][term] = expansion.field.number(0)
+            for more, value in powers_of_h(expansion.field, difference.get(term, 0), highest - own):
+                graded[own + more][term] = value
     return expansion.field, graded
 
 
-def _plain(frame: StepInClock, ratios: Mapping[str, Fraction] | None) -> Tableau | None:
-    """A step as the tableau that it is, if it is a plain Runge-Kutta step."""
+def plain_tableau(frame: StepInClock, ratios: Mapping[str, Fraction] | None = None) -> Tableau | None:
+    """A step as the tableau that it is, if it is a plain Runge-Kutta step; `ratios` as in `residuals`."""
     scheme = frame.scheme
     if frame.declared.needs or not scheme.frozen.letters(scheme.clock, scheme.kinds).steady:
         return None

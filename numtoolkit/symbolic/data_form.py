@@ -18,6 +18,7 @@ from numtoolkit.declare.steps import START, Eval, Row, Step
 from numtoolkit.errors import InputError
 from numtoolkit.problem.clocks import LOG_SNR
 from numtoolkit.problem.frozen import FROZEN_DATA
+from numtoolkit.symbolic.stiff import applies
 
 
 def data_form(scheme: Scheme) -> Scheme:
@@ -40,6 +41,16 @@ def data_form(scheme: Scheme) -> Scheme:
     return replace(
         scheme, steps=replace(scheme.steps, inner=step, final_to_zero=None), frozen=FROZEN_DATA, clock=LOG_SNR
     )
+
+
+def stiff_form(scheme: Scheme) -> Scheme | None:
+    """The scheme itself, or in data form, where stiff order has a meaning."""
+    if applies(scheme):
+        return scheme
+    try:
+        return data_form(scheme)
+    except InputError:
+        return None
 
 
 def _row(row: Row, evaluations: dict[str, Eval]) -> Row:

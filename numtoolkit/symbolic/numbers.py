@@ -126,7 +126,7 @@ class Field:
         if isinstance(value, Surd):
             parts = {n: self.powers(c, name, count) for n, c in value.parts.items()}
             return [Surd.of({n: own[k] for n, own in parts.items()}) for k in range(count)]
-        top, bottom = (self._by_power(polynomial, name) for polynomial in (value.top, value.bottom))
+        top, bottom = (self.by_power(polynomial, name) for polynomial in (value.top, value.bottom))
         if 0 not in bottom:
             raise InputError(f"{self.text(value)} does not stay bounded as {name} falls to 0.")
         series: list[Any] = []
@@ -135,8 +135,8 @@ class Field:
             series.append((top.get(k, zero) - known) / bottom[0])
         return series
 
-    def _by_power(self, polynomial: Any, name: str) -> dict[int, Any]:
-        """A polynomial as the coefficients of the powers of one symbol."""
+    def by_power(self, polynomial: Any, name: str) -> dict[int, Any]:
+        """A `polynomial` of numerators and denominators as the coefficients of the powers of one symbol, its `name`."""
         own = self._variables.index(name)
         found: dict[int, Any] = {}
         for exponents, c in polynomial.to_dict().items():

@@ -47,6 +47,7 @@ class Forest:
         self.trees = [leaf, leaf]
         self.starts = [0, NODE]  # the first number of each weight; TIME is listed apart
         self.twins = {NODE: [NODE]}
+        self._numbers: dict[tuple[int, ...], int] = {(): NODE}
         self._shapes: dict[int, Tree] = {NODE: (0, ())}
 
     def __repr__(self) -> str:
@@ -76,7 +77,8 @@ class Forest:
                         found.append(((*children, child), rest, child))
         first = len(self.trees)
         self.starts.append(first)
-        numbers = {children: first + i for i, (children, _, _) in enumerate(found)}
+        numbers = self._numbers
+        numbers |= {children: first + i for i, (children, _, _) in enumerate(found)}
         for children, rest, child in found:
             timeless = tuple(sorted(self.trees[c].timeless for c in children))
             left, right = self.trees[rest], self.trees[child]
@@ -84,6 +86,10 @@ class Forest:
             symmetry = left.symmetry * right.symmetry * children.count(child)
             self.trees.append(Rooted(weight, rest, child, children, density, symmetry, numbers[timeless]))
             self.twins.setdefault(numbers[timeless], []).append(numbers[children])
+
+    def number(self, children: tuple[int, ...]) -> int:
+        """The number of the tree with these children at its root, a tree no heavier than it has grown to."""
+        return self._numbers[tuple(sorted(children))]
 
     def shape(self, number: int) -> Tree:
         """A tree as the general engine writes it: time derivatives, and children under the word N."""

@@ -7,8 +7,9 @@ network is told the row sums of the tableau, a time leaf weighs what a node does
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from numtoolkit.declare.entries import Entry, L, N
@@ -44,34 +45,58 @@ class Tableau:
         return f"<Tableau of {len(self.A)} stages>"
 
     def residuals(self, highest: int) -> tuple[Field, list[StateSeries]]:
-        """The field of the numbers, and numerical minus exact coefficients by weight 0..highest."""
+        """The field of the numbers, and numerical minus exact coefficients by weight 0..highest, zeros left out."""
         graded: list[StateSeries] = [{} for _ in range(highest + 1)]
         add(graded[0], {STATE: self.state - 1, ROWS: self.beside})
+        for number, defect, divisor in self._defects(highest):
+            if defect:
+                for twin in FOREST.twins[number] if self.autonomous else (number,):
+                    value = divided(defect, divisor * FOREST.trees[twin].symmetry)
+                    graded[FOREST.trees[number].weight][DRIFT, FOREST.shape(twin)] = value
+        return self.field, graded
+
+    def listed(self, highest: int) -> Iterator[tuple[int, Any]]:
+        """Every tree to a weight, by its number in the forest, with its coefficient, numerical minus exact.
+
+        Trees with time are left out where they say nothing new.
+        """
+        for number, defect, divisor in self._defects(highest):
+            own = divided(defect, divisor * FOREST.trees[number].symmetry) if defect else self.field.number(0)
+            yield number, own
+
+    @cached_property
+    def autonomous(self) -> bool:
+        """Whether the network is told the row sums: trees with time then ask for what those without it do."""
+        _, times, rows = self._scaled
+        return _applied(rows, [1] * len(rows)) == times
+
+    @cached_property
+    def _scaled(self) -> tuple[int, list[Any], list[list[tuple[int, Any]]]]:
+        """d, and d times what the network is told and the rows of A."""
         d, scaled = over_one_denominator([*self.times, *(a for row in self.A for a in row.values())])
         values = iter(scaled)
         times = [next(values) for _ in self.times]
-        rows = [[(j, next(values)) for j in row] for row in self.A]
+        return d, times, [[(j, next(values)) for j in row] for row in self.A]
+
+    def _defects(self, highest: int) -> Iterator[tuple[int, Any, Any]]:
+        """What `listed` says, as (number, defect, divisor): defect over divisor times the symmetry of the tree."""
+        d, times, rows = self._scaled
         e, weights = over_one_denominator(list(self.b.values()))
         b = list(zip(self.b, weights, strict=True))
         sums = _applied(rows, [1] * len(rows))
-        autonomous = sums == times
         own, below = {NODE: [1] * len(rows)}, {NODE: sums, TIME: times}  # g of a tree, and A g
         for order in range(1, highest + 1):
             scale = e * d ** (order - 1)
             for number in FOREST.of_weight(order):
                 tree = FOREST.trees[number]
-                if autonomous and tree.timeless != number:
+                if self.autonomous and tree.timeless != number:
                     continue
                 if number != NODE:
                     own[number] = _product(own[tree.rest], below[tree.child])
                     if order < highest:
                         below[number] = _applied(rows, own[number])
                 defect = _dot(b, own[number]) * tree.density - scale
-                if defect:
-                    for twin in FOREST.twins[number] if autonomous else (number,):
-                        divisor = scale * tree.density * FOREST.trees[twin].symmetry
-                        graded[order][DRIFT, FOREST.shape(twin)] = divided(defect, divisor)
-        return self.field, graded
+                yield number, defect, scale * tree.density
 
 
 def _product(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:

@@ -270,8 +270,9 @@ def powers_of_h(field: Field, value: Any, highest: int) -> Iterator[tuple[int, A
     field    of the coefficient, the element `value` of it
     raises   NotAnalysedError for one that does not stay bounded as h falls
     """
-    if LENGTH not in field.names:
-        yield (0, value)
+    if LENGTH not in field.names or not value:
+        if value:
+            yield (0, value)
         return
     try:
         powers = field.powers(value, LENGTH, highest + 1)
@@ -283,6 +284,24 @@ def powers_of_h(field: Field, value: Any, highest: int) -> Iterator[tuple[int, A
 def show_power(power: int) -> str:
     """Powers of h in front of a word, for people."""
     return "" if not power else "h " if power == 1 else f"h^{power} "
+
+
+def latex_power(power: int) -> str:
+    """The same in LaTeX."""
+    return "" if not power else r"h\," if power == 1 else rf"h^{{{power}}}\,"
+
+
+def show_letter(letter: Letter) -> str:
+    """A letter for people: "L", "N1" of a jet, "N.x" of a row."""
+    name, row, jet = letter
+    return f"{name}{jet or ''}{'.' + row if row else ''}"
+
+
+def latex_letter(letter: Letter) -> str:
+    """The same in LaTeX, jet and row as indices."""
+    name, row, jet = letter
+    index = ",".join([*([str(jet)] if jet else []), *([row] if row else [])])
+    return f"{name}_{{{index}}}" if index else name
 
 
 def multiply(left: Series, right: Series, order: int) -> Series:

@@ -12,8 +12,8 @@ weak       the conditions of the last order with psi_p and b taken at z = 0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import factorial
 from typing import Any
@@ -22,26 +22,42 @@ from numtoolkit.declare.entries import ONE, ZERO, At, Entry, Flow, Int, Product,
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row
 from numtoolkit.errors import InputError, brief, counted
+from numtoolkit.symbolic.condition import Condition, record
+from numtoolkit.symbolic.exponential_polynomials import Exponents, ExpPoly, added, exponent, expression, product
 from numtoolkit.symbolic.history import History
-from numtoolkit.symbolic.numbers import UndecidedError
+from numtoolkit.symbolic.numbers import Field, UndecidedError
 from numtoolkit.symbolic.series import LENGTH, SeriesExpansion, powers_of_h
 from numtoolkit.symbolic.steps_back import StepInClock, covariant, field_of
+from numtoolkit.symbolic.stiff_trees import latex, roots, show
 
 HIGHEST = 5
-Exponents = tuple[tuple[str, Any], ...]  # ((variable, exponent), ...): the factor exp(sum exponent * variable)
-ExpPoly = dict[Exponents, Any]  # exponential -> rational function of the variables
 Combination = tuple[Entry, tuple[tuple[int, Entry], ...]]  # factor on the state at the start, weights on nodes
-VARIABLES = tuple(f"z{i}" for i in range(1, HIGHEST + 1))
 
 
 @dataclass(frozen=True)
 class StiffOrder:
-    """Stiff orders, each 0 if even psi_1 does not vanish, and how large conditions may be that are taken to hold."""
+    """Stiff orders, each 0 if even psi_1 does not vanish.
+
+    doubt    how large conditions may be that are taken to hold
+    failing  the conditions of the next order that do not hold, by the names that claims have for the three orders;
+             none where the search ended first
+    show     what makes a text of the value of one
+    """
 
     strong: int
     commuting: int
     weak: int
     doubt: Fraction = Fraction(0)
+    failing: dict[str, tuple[Condition, ...]] = field(default_factory=dict, repr=False)
+    show: Callable[[Condition], str] = field(default=str, repr=False, compare=False)
+
+    def table(self) -> list[dict[str, object]]:
+        """The failing conditions as kind, order, tree, value."""
+        return [
+            {"kind": kind, **record(condition.order, condition.tree, self.show(condition))}
+            for kind, conditions in self.failing.items()
+            for condition in conditions
+        ]
 
 
 @dataclass(frozen=True)
@@ -67,23 +83,33 @@ def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
     raises   UndecidedError where the digits of its numbers leave the answer open
     cost     0.05 to 0.5 s; no network calls
     """
-    conditions = Conditions(scheme, highest)
-    strong, commuting = (_last(conditions, highest, shared=shared) for shared in (False, True))
+    conditions = StiffConditions(scheme, highest)
+    (strong, open_), (commuting, shared) = (_last(conditions, highest, shared=own) for own in (False, True))
     # what holds identically holds at z = 0, but its powers of h may be in the way
     known = 0 if LENGTH in conditions.field.names else strong
-    weak = _last(conditions, min(strong + 1, highest), known, weak=True)
-    return StiffOrder(strong, commuting, max(strong, weak), conditions.doubt)
+    weak, at_zero = _last(conditions, min(strong + 1, highest), known, weak=True)
+    if weak <= strong:
+        weak, at_zero = strong, at_zero if weak == strong else open_
+    failing = {"stiff_strong": open_, "stiff_commuting": shared, "stiff_weak": at_zero}
+    return StiffOrder(strong, commuting, weak, conditions.doubt, failing, conditions.text)
 
 
-def _last(conditions: Conditions, highest: int, known: int = 0, **kind: bool) -> int:
-    """The highest order whose conditions hold, beyond a known one: one of order q times h^k fails at order q + k."""
-    failing = highest + 1
+def _last(conditions: StiffConditions, highest: int, known: int = 0, **kind: bool) -> tuple[int, tuple[Condition, ...]]:
+    """The highest order whose conditions hold, beyond a known one, and those of the next order that do not."""
+    found: list[Condition] = []
+    first = highest + 1
     for q in range(known + 1, highest + 1):
-        for function in conditions.failing(q, **kind) if q < failing else ():
-            failing = min(failing, q + conditions.power(function))
-            if failing == q:
-                break
-    return failing - 1
+        if q <= first:
+            found += conditions.failing(q, **kind)
+            first = min([first, *(c.order for c in found)])
+    return first - 1, tuple(c for c in found if c.order == first)
+
+
+def in_phi_functions(condition: Condition, numbers: Field, variables: Sequence[str]) -> Any:
+    """A stiff condition's value as a sympy expression, with the field of its `numbers` and the variables z1, ..."""
+    if condition.edges is None:
+        return expression(condition.value, numbers, variables)
+    return expression(condition.edges, numbers, variables).subs(dict.fromkeys(variables, variables[0]))
 
 
 class _Stages(History[Combination]):
@@ -126,21 +152,22 @@ class _Stages(History[Combination]):
         return ZERO, ((len(self.nodes) - 1, ONE),)
 
 
-class Conditions:
+class StiffConditions:
     """The stiff order conditions of a scheme, evaluated as exponential polynomials."""
 
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
         self.scheme = scheme
         depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
         frame, stages = StepInClock(scheme), _Stages()
-        self.field = field_of(frame, depth, variables=VARIABLES)
+        self.variables = tuple(f"z{i}" for i in range(1, max(highest, 2)))
+        self.field = field_of(frame, depth, variables=self.variables)
         self.b = stages.values(frame, depth)[frame.step.out]
         self.nodes = stages.nodes
         self.doubt = Fraction(0)
         self._cache: dict[Any, ExpPoly] = {}
 
     def __repr__(self) -> str:
-        return f"<Conditions of {brief(self.scheme.spec, 100)}: {counted(len(self.nodes), 'node')}>"
+        return f"<StiffConditions of {brief(self.scheme.spec, 100)}: {counted(len(self.nodes), 'node')}>"
 
     # entries as exponential polynomials
 
@@ -154,17 +181,17 @@ class Conditions:
     def _read(self, entry: Entry, z: str) -> ExpPoly:
         scalar = self.field.scalar
         if isinstance(entry, Sum):
-            return _sum([self.read(arg, z) for arg in entry.args])
+            return added([self.read(arg, z) for arg in entry.args])
         if isinstance(entry, Product):
             result: ExpPoly = {(): self.field.number(1)}
             for arg in entry.args:
-                result = _product(result, self.read(arg, z))
+                result = product(result, self.read(arg, z))
             return result
         if isinstance(entry, Quotient):
             bottom = self.field.divisor(entry)
             return {key: value / bottom for key, value in self.read(entry.top, z).items()}
         if isinstance(entry, Flow):
-            return {_exponent(z, scalar(entry.b) - scalar(entry.a)): self.field.number(1)}
+            return {exponent(z, scalar(entry.b) - scalar(entry.a)): self.field.number(1)}
         if isinstance(entry, Int):
             return self._integral([scalar(w) for w in entry.weight], scalar(entry.a), scalar(entry.b), z)
         if isinstance(entry, At):
@@ -180,7 +207,7 @@ class Conditions:
             at_a, at_b = at_a + _horner(weight, a) / power, at_b + _horner(weight, b) / power
             power = power * variable
             weight = [w * (i + 1) for i, w in enumerate(weight[1:])]
-        return _sum([{_exponent(z, b - a): at_a}, {(): -at_b}])
+        return added([{exponent(z, b - a): at_a}, {(): -at_b}])
 
     # defects and conditions
 
@@ -202,28 +229,28 @@ class Conditions:
             for index, entry in weights:
                 scale = -number * self._abscissa(index, j - 1)
                 parts.append({key: scale * value for key, value in self.read(entry, z).items()})
-            self._cache[key] = _sum(parts)
+            self._cache[key] = added(parts)
         return self._cache[key]
 
     def _abscissa(self, index: int, power: int) -> Any:
         c = self.field.scalar(self.nodes[index].c)
         return c**power if power else self.field.number(1)
 
-    def failing(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
+    def failing(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[Condition]:
         """The conditions of order p that do not hold, as far as the digits of the scheme's numbers say.
 
-        shared, weak   as in `values`
+        shared, weak   as in `listed`
         """
         hold, left = True, list[Any]()
-        for function in self.values(p, shared, weak):
-            if self._differs(function):
+        for condition in self.listed(p, shared, weak):
+            if self.differs(condition.value):
                 hold = False
-                yield function
-            left += function.values()
+                yield condition
+            left += condition.value.values()
         if hold:
             self.doubt = max([self.doubt, *map(self.field.size, left)])
 
-    def _differs(self, function: ExpPoly) -> bool:
+    def differs(self, function: ExpPoly) -> bool:
         """Whether a function is surely not 0: a factor is not, and its exponential is none of the others."""
         factors = [own for own, factor in function.items() if self.field.surely(factor)]
         if factors and not any(all(self._apart(own, other) for other in function if other != own) for own in factors):
@@ -234,32 +261,47 @@ class Conditions:
         left, right, zero = dict(own), dict(other), self.field.number(0)
         return any(self.field.surely(left.get(z, zero) - right.get(z, zero)) for z in left.keys() | right.keys())
 
-    def values(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
-        """Every condition of order p as a function that must vanish.
+    def listed(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[Condition]:
+        """Every condition of order p, its value a function that must vanish; of order p + k if it comes with h^k.
 
         shared  one z for all edges; weak  psi_p and the weights b at z = 0
         """
-        pure = self.psi(p)
-        yield self._at_zero(p) if weak else pure
+        for condition in self._listed(p, shared, weak):
+            yield replace(condition, order=p + self._power(condition.value))
+
+    def _listed(self, p: int, shared: bool, weak: bool) -> Iterator[Condition]:
+        yield Condition(p, f"psi{p}", self._at_zero(p) if weak else self.psi(p), rf"\psi_{{{p}}}")
+        if p == 1:
+            yield Condition(1, "psi0", self._flow_defect(Node(ONE, ZERO, self.b[0], (), exact=False)), r"\psi_{0}")
         if p == 2:
             for index, node in enumerate(self.nodes):
-                yield from () if node.exact else (self.stage_psi(1, index), self._flow_defect(node))
-        if p == 1:
-            yield self._flow_defect(Node(ONE, ZERO, self.b[0], (), exact=False))
-        for powers, children in _roots(p):
-            yield self._tree(self.b[1], powers, children, list(VARIABLES), shared, weak)
+                if not node.exact:
+                    for j, value in ((1, self.stage_psi(1, index)), (0, self._flow_defect(node))):
+                        yield Condition(2, f"psi{j} of stage {index + 1}", value, rf"\psi_{{{j},{index + 1}}}")
+        for tree in roots(p):
+            value = self._tree(self.b[1], *tree, list(self.variables), shared, weak)
+            apart = self._tree(self.b[1], *tree, list(self.variables), False, weak) if shared and value else None
+            yield Condition(p, show(tree), value, latex(tree), apart)
 
-    def power(self, function: ExpPoly) -> int:
+    def values(self, p: int, shared: bool = False, weak: bool = False) -> Iterator[ExpPoly]:
+        """The functions of order p that must vanish; shared and weak as in `listed`."""
+        return (condition.value for condition in self.listed(p, shared, weak))
+
+    def text(self, condition: Condition) -> str:
+        """A condition's value in phi functions of z1, z2, ... = h L on the edges: "phi2(z1) - phi1(z1)/2"."""
+        return str(in_phi_functions(condition, self.field, self.variables))
+
+    def _power(self, function: ExpPoly) -> int:
         """The power of h that a function comes with, from step quantities; 0 where h is in an exponent."""
         names, powers = self.field.names, self.field.powers
-        if LENGTH not in names or any(powers(c, LENGTH, 2)[1] for key in function for _, c in key):
+        if LENGTH not in names or not function or any(powers(c, LENGTH, 2)[1] for key in function for _, c in key):
             return 0
         return min(next(powers_of_h(self.field, value, HIGHEST), (HIGHEST, None))[0] for value in function.values())
 
     def _flow_defect(self, node: Node) -> ExpPoly:
         """exp((c - origin) z) minus the row's own factor on the state."""
-        exact = {_exponent("z1", self.field.scalar(node.c) - self.field.scalar(node.origin)): self.field.number(1)}
-        return _sum([exact, {key: -value for key, value in self.read(node.flow, "z1").items()}])
+        exact = {exponent("z1", self.field.scalar(node.c) - self.field.scalar(node.origin)): self.field.number(1)}
+        return added([exact, {key: -value for key, value in self.read(node.flow, "z1").items()}])
 
     def _tree(
         self,
@@ -277,11 +319,11 @@ class Conditions:
         for index, entry in weights:
             fresh[:] = state
             value: ExpPoly = {(): self.taylor(entry)[0]} if weak else self.read(entry, z)
-            value = _product(value, {(): self._abscissa(index, powers)})
+            value = product(value, {(): self._abscissa(index, powers)})
             for child in children:
-                value = _product(value, self._child(child, index, fresh, shared))
+                value = product(value, self._child(child, index, fresh, shared))
             total.append(value)
-        return _sum(total)
+        return added(total)
 
     def _child(self, child: Any, index: int, fresh: list[str], shared: bool) -> ExpPoly:
         if isinstance(child, int):
@@ -322,65 +364,6 @@ class Conditions:
             power = sum((self.field.expression(c) * sympy.Symbol(z) for z, c in exponents), start=sympy.Integer(0))
             total += self.field.expression(factor).subs(exact) * sympy.exp(power.subs(exact))
         return float(total.evalf(30))
-
-
-def _roots(p: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Trees of order p below a weight: (powers of c, children); a child is a defect's j or such a tree."""
-    for powers in range(p - 2):
-        yield from ((powers, children) for children in _children(p - 1 - powers, p))
-
-
-def _children(total: int, below: int) -> Iterator[tuple[Any, ...]]:
-    """Non-empty multisets of children of that total weight; each child weighs less than `below`."""
-    kinds = [child for w in range(2, below) for child in _of_weight(w)]
-
-    def choose(left: int, first: int) -> Iterator[tuple[Any, ...]]:
-        if left == 0:
-            yield ()
-        for i in range(first, len(kinds)):
-            w = _child_weight(kinds[i])
-            if w <= left:
-                yield from ((kinds[i], *rest) for rest in choose(left - w, i))
-
-    yield from choose(total, 0)
-
-
-def _of_weight(w: int) -> list[Any]:
-    return [w, *_roots(w)]
-
-
-def _child_weight(child: Any) -> int:
-    if isinstance(child, int):
-        return child
-    powers, children = child
-    return 1 + int(powers) + sum(map(_child_weight, children))
-
-
-def _exponent(z: str, c: Any) -> Exponents:
-    return ((z, c),) if c else ()
-
-
-def _sum(parts: list[ExpPoly]) -> ExpPoly:
-    total: ExpPoly = {}
-    for part in parts:
-        for key, value in part.items():
-            summed = total[key] + value if key in total else value
-            if summed:
-                total[key] = summed
-            else:
-                total.pop(key, None)
-    return total
-
-
-def _product(left: ExpPoly, right: ExpPoly) -> ExpPoly:
-    found: list[ExpPoly] = []
-    for u, a in left.items():
-        for v, b in right.items():
-            exponents = dict(u)
-            for z, c in v:
-                exponents[z] = exponents[z] + c if z in exponents else c
-            found.append({tuple(sorted(((z, c) for z, c in exponents.items() if c), key=lambda e: e[0])): a * b})
-    return _sum(found)
 
 
 def _horner(poly: list[Any], at: Any) -> Any:

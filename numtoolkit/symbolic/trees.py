@@ -14,7 +14,18 @@ from typing import Any
 
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.numbers import Field
-from numtoolkit.symbolic.series import Jet, Series, SeriesExpansion, Word, add, pairs, put, weight
+from numtoolkit.symbolic.series import (
+    Jet,
+    Series,
+    SeriesExpansion,
+    Word,
+    add,
+    latex_letter,
+    pairs,
+    put,
+    show_letter,
+    weight,
+)
 
 Tree = tuple[int, tuple[Any, ...]]  # (time, children)
 Term = tuple[Word, Any]  # the leaf is () or a Tree
@@ -148,8 +159,7 @@ def vanishes(term: Term, reading: SeriesExpansion) -> bool:
 def show_term(term: Term) -> str:
     """A term for people: "L N e'[N e]"; jets as L1, N2, rows as N.x, time derivatives as e_t."""
     word, leaf = term
-    letters = [f"{name}{jet or ''}{'.' + row if row else ''}" for name, row, jet in word]
-    return " ".join([*letters, show_tree(leaf) if leaf else "y"])
+    return " ".join([*map(show_letter, word), show_tree(leaf) if leaf else "y"])
 
 
 def show_tree(tree: Tree) -> str:
@@ -157,3 +167,23 @@ def show_tree(tree: Tree) -> str:
     time, children = tree
     head = "e" + ("_" + "t" * time if time else "") + "'" * len(children)
     return f"{head}[{', '.join(map(show_term, children))}]" if children else head
+
+
+def latex_term(term: Term) -> str:
+    r"""A term in LaTeX: L\,N\,e'[N\,e]."""
+    word, leaf = term
+    return r"\,".join([*map(latex_letter, word), latex_tree(leaf) if leaf else "y"])
+
+
+def latex_tree(tree: Tree) -> str:
+    r"""A tree in LaTeX, time derivatives as e_{t}, more than three derivatives in the state as e^{(4)}."""
+    time, children = tree
+    count = len(children)
+    head = "e" + (f"_{{{'t' * time}}}" if time else "") + ("'" * count if count < 4 else f"^{{({count})}}")
+    return f"{head}[{', '.join(map(latex_term, children))}]" if children else head
+
+
+def timeless(tree: Tree) -> bool:
+    """Whether a tree has no derivative in time, in itself or below."""
+    time, children = tree
+    return not time and all(not leaf or timeless(leaf) for _, leaf in children)

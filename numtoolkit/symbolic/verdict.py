@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
-from numtoolkit.errors import InputError, brief
 from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.classical import order
-from numtoolkit.symbolic.data_form import data_form
+from numtoolkit.symbolic.data_form import stiff_form
 from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.fitted_defects import step_defects
 from numtoolkit.symbolic.intervals import bits
@@ -20,7 +19,7 @@ from numtoolkit.symbolic.marginal import marginal_order
 from numtoolkit.symbolic.noiseless import outside_window, without_noise
 from numtoolkit.symbolic.numbers import UndecidedError
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import applies, stiff_order
+from numtoolkit.symbolic.stiff import stiff_order
 from numtoolkit.symbolic.weak import weak_order
 
 ENDS = ("start", "final", "change")  # steps of every run, or of a few in it
@@ -57,6 +56,8 @@ class Verdict:
     within     k: what is taken for 0, because the digits of the scheme's numbers leave it open, is below 2^-k in size;
                None where everything is decided exactly
     zeros      the residuals that may be 0 within the digits, to the order of `residuals`, like these
+    stiff_residuals  kind (a name of `ORDERS`), order, tree and value of the stiff conditions that fail first, exact
+               minus numerical, in phi functions
     tolerances how large the residuals are that order 1, 2, ... asks to be 0, one bound for each order that was looked
                at; none of a scheme with free parameters or step ratios
     """
@@ -77,6 +78,7 @@ class Verdict:
     within: int | None = None
     zeros: list[dict[str, object]] = field(default_factory=list)
     tolerances: dict[int, float] = field(default_factory=dict)
+    stiff_residuals: list[dict[str, object]] = field(default_factory=list)
 
     def __repr__(self) -> str:
         orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
@@ -103,6 +105,7 @@ class _Found:
     doubt: Fraction = Fraction(0)
     zeros: list[dict[str, object]] = field(default_factory=list)
     tolerances: dict[int, float] = field(default_factory=dict)
+    stiff: list[dict[str, object]] = field(default_factory=list)
     why: str = ""
 
 
@@ -160,6 +163,7 @@ def verify(scheme: str | Scheme) -> Verdict:
         within,
         found.zeros,
         found.tolerances,
+        found.stiff,
     )
 
 
@@ -191,10 +195,11 @@ def _found_of_flow(scheme: Scheme) -> _Found:
     found = order(scheme, ratios=ratios)
     derived: dict[str, int | None] = dict.fromkeys(ORDERS)
     derived["classical"] = found.p
-    doubts, why, form = [found.doubt], "", _stiff_form(scheme)
+    doubts, why, form, failing = [found.doubt], "", stiff_form(scheme), list[dict[str, object]]()
     if form is not None:
         try:
             stiff = stiff_order(form)
+            failing = stiff.table()
             derived |= {"stiff_strong": stiff.strong, "stiff_commuting": stiff.commuting, "stiff_weak": stiff.weak}
             doubts.append(stiff.doubt)
         except UndecidedError as reason:
@@ -208,6 +213,7 @@ def _found_of_flow(scheme: Scheme) -> _Found:
         doubt=max([*doubts, *(own.doubt for own in at_ends.values())]),
         zeros=found.open(),
         tolerances={p: float(max(found.sizes[: p + 1])) for p in range(1, len(found.sizes))},
+        stiff=failing,
         why=why,
     )
 
@@ -246,16 +252,6 @@ def _run_order(inner: int | None, ends: dict[str, int], kinds: tuple[str, ...]) 
 
 def _least(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else min(one, other)
-
-
-def _stiff_form(scheme: Scheme) -> Scheme | None:
-    """The scheme itself, or in data form, where stiff order has a meaning."""
-    if applies(scheme):
-        return scheme
-    try:
-        return data_form(scheme)
-    except InputError:
-        return None
 
 
 def _ends(scheme: Scheme) -> list[Place]:

@@ -21,6 +21,7 @@ from numtoolkit.declare.entries import ONE, At, Const, Cov, Entry, L, N, op
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import INNER, START, Eval, Item, Noise, Place, Row
 from numtoolkit.errors import InputError, counted
+from numtoolkit.symbolic.condition import Condition, in_order, record
 from numtoolkit.symbolic.expansions import NotAnalysedError
 from numtoolkit.symbolic.history import History
 from numtoolkit.symbolic.numbers import Field
@@ -32,10 +33,13 @@ from numtoolkit.symbolic.series import (
     SeriesExpansion,
     Word,
     add,
+    latex_letter,
+    latex_power,
     multiply,
     pairs,
     powers_of_h,
     put,
+    show_letter,
     show_power,
     weight,
 )
@@ -89,8 +93,7 @@ def weak_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST) -> 
     strong = None if path is None else min(matched, min(map(weight, off), default=p))
     left = [c for _, _, total, c in words + triples if total <= weak and not field.surely(c)]
     doubt = max(map(field.size, left), default=Fraction(0))
-    residuals = [{"order": p, "tree": tree, "value": field.text(value)} for tree, value in rows]
-    residuals.sort(key=lambda r: (len(str(r["tree"])), str(r["tree"])))
+    residuals = in_order([record(p, tree, field.text(value)) for tree, value in rows])
     return WeakOrder(weak, strong, weak <= 1, residuals, doubt)
 
 
@@ -105,19 +108,56 @@ def first_defects(frame: StepInClock, highest: int = HIGHEST) -> tuple[int, Defe
     return p, found
 
 
+def listed(frame: StepInClock, order: int) -> tuple[Field, list[Condition]]:
+    """Every condition in law to an order on affine scores: words of the mean, then those u Q v' of the covariance.
+
+    frame   of the step of a stochastic scheme; there is no condition of order 0 that holds
+    cost    as `weak_order`, at that order
+    """
+    field, mean, covariance, _ = defects(frame, order)
+    reading = expansion_of(frame.scheme, field, order)
+    drift, spread = exact_moments(frame, reading)
+    words = [word for word in drift if word and not reading.vanishes(word)]
+    triples = [key for key in spread if not _vanishes(key, reading)]
+    found = [
+        Condition(total, show_power(k) + _show_word(word), c, latex_power(k) + _latex_word(word))
+        for word, k, total, c in _graded(mean, field, order, weight, words)
+    ]
+    found += [
+        Condition(total, show_power(k) + _show_triple(key), c, latex_power(k) + _latex_triple(key))
+        for key, k, total, c in _graded(covariance, field, order, triple_weight, triples)
+    ]
+    return field, sorted(found, key=lambda condition: condition.order)
+
+
 def _graded(
-    series: dict[Any, Any], field: Field, order: int, weigh: Callable[[Any], int]
+    series: dict[Any, Any], field: Field, order: int, weigh: Callable[[Any], int], every: Sequence[Any] = ()
 ) -> list[tuple[Any, int, int, Any]]:
-    """(key, power of h, order, coefficient) of what a series has to an order; a key weighs what h does not."""
-    return [
+    """(key, power of h, order, coefficient) of what a series has to an order; a key weighs what h does not.
+
+    every   keys with a zero where the series has nothing
+    """
+    left = [(key, 0, weigh(key), field.number(0)) for key in every if key not in series]
+    return left + [
         (key, k, weigh(key) + k, c)
         for key, value in series.items()
         for k, c in powers_of_h(field, value, order - weigh(key))
     ]
 
 
+def _latex_word(word: Word) -> str:
+    return r"\,".join([*map(latex_letter, word), *([] if word and word[-1][0] == "j" else ["y"])])
+
+
+def _latex_triple(key: Triple) -> str:
+    left, rate, right = key
+    return r"\,".join(
+        [*map(latex_letter, left), latex_letter(rate), *(rf"{latex_letter(x)}^{{\top}}" for x in reversed(right))]
+    )
+
+
 def _show_word(word: Word) -> str:
-    return " ".join(map(_letter, word)) + ("" if word and word[-1][0] == "j" else " y")
+    return " ".join(map(show_letter, word)) + ("" if word and word[-1][0] == "j" else " y")
 
 
 def triple_weight(triple: Triple) -> int:
@@ -128,12 +168,7 @@ def triple_weight(triple: Triple) -> int:
 
 def _show_triple(key: Triple) -> str:
     left, rate, right = key
-    return " ".join([*map(_letter, left), _letter(rate), *(f"{_letter(x)}'" for x in reversed(right))])
-
-
-def _letter(letter: Letter) -> str:
-    name, row, jet = letter
-    return f"{name}{jet or ''}{'.' + row if row else ''}"
+    return " ".join([*map(show_letter, left), show_letter(rate), *(f"{show_letter(x)}'" for x in reversed(right))])
 
 
 def defects(frame: StepInClock, order: int, values: Mapping[str, Fraction] | None = None) -> Defects:
@@ -147,7 +182,7 @@ def defects(frame: StepInClock, order: int, values: Mapping[str, Fraction] | Non
     field = field_of(frame, order, values)
     reading = expansion_of(frame.scheme, field, order)
     drift, forcing, rate = exact_jets(frame, reading)
-    one, zero = field.number(1), field.number(0)
+    zero = field.number(0)
     past = _Past(frame, reading, drift, forcing)
     noises = dict(past.values(frame, order)[frame.step.out])
     mean = dict(noises.pop(START, {}))
@@ -168,9 +203,9 @@ def defects(frame: StepInClock, order: int, values: Mapping[str, Fraction] | Non
             own = reading.spread(kernels[left], rate, a, b, kernels[right])
             add(covariance, _sandwich(acting[left], own, acting[right], order))
         add(covariance, _negative(_sandwich(state, reading.spread(drift, rate, a, b), state, order)))
-    add(mean, _negative(reading.flow(drift, zero, one)))
-    add(mean, _negative(reading.integral(drift, forcing, [one], zero, one)))
-    add(covariance, _negative(reading.spread(drift, rate, zero, one)))
+    exact_mean, exact_covariance = exact_moments(frame, reading)
+    add(mean, _negative(exact_mean))
+    add(covariance, _negative(exact_covariance))
     path = None if past.frames[1:] else _path_defect(frame, reading, noises, drift)
     mean = {word: value for word, value in mean.items() if not reading.vanishes(word)}
     covariance = {key: value for key, value in covariance.items() if not _vanishes(key, reading)}
@@ -273,6 +308,15 @@ def _affine_network(of: Sources, network_time: Any, reading: SeriesExpansion) ->
     return total
 
 
+def exact_moments(frame: StepInClock, reading: SeriesExpansion) -> tuple[Series, CovarianceSeries]:
+    """Mean and covariance of the exact step in words, as `defects` has them; `reading` of the letters of `frame`."""
+    drift, forcing, rate = exact_jets(frame, reading)
+    one, zero = reading.field.number(1), reading.field.number(0)
+    mean = reading.flow(drift, zero, one)
+    add(mean, reading.integral(drift, forcing, [one], zero, one))
+    return mean, reading.spread(drift, rate, zero, one)
+
+
 def exact_jets(frame: StepInClock, reading: SeriesExpansion) -> tuple[list[Jet], list[Jet], list[Jet]]:
     """Jets of the exact drift F + q (L - F + N J), forcing q N j and rate, q = (1 + reference) / (1 + tau^2).
 
@@ -282,7 +326,7 @@ def exact_jets(frame: StepInClock, reading: SeriesExpansion) -> tuple[list[Jet],
     own, tau = frame.scalar(frame.scheme.reference), frame.scalar(frame.scheme.tau)
     ratio = (1 + own) / (1 + tau**2)
     reference, q = field.scalar(own), field.scalar(ratio)
-    drift, forcing = reading.jets(ratio * L + (1 - ratio) * op("F")), []
+    drift, forcing = [*reading.jets(ratio * L + (1 - ratio) * op("F"))], []
     for jet in reading.jets(N):
         for k in range(reading.order - jet.power):
             power = jet.power + k

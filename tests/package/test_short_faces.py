@@ -28,12 +28,18 @@ from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.spec_text import parse
+from numtoolkit.symbolic.assumptions import simplifying_assumptions
 from numtoolkit.symbolic.classical import order
+from numtoolkit.symbolic.conditions import conditions
 from numtoolkit.symbolic.error_norm import error_constant
+from numtoolkit.symbolic.local_error import local_error
+from numtoolkit.symbolic.modified_equation import modified_equation
 from numtoolkit.symbolic.numbers import Field
+from numtoolkit.symbolic.score_blocks import Blocks
 from numtoolkit.symbolic.series import SeriesExpansion
+from numtoolkit.symbolic.splittings import splitting
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import Conditions, stiff_order
+from numtoolkit.symbolic.stiff import StiffConditions, stiff_order
 from numtoolkit.symbolic.verdict import verify
 from numtoolkit.symbolic.weak import weak_order
 
@@ -98,8 +104,16 @@ def made() -> dict[str, tuple[object, str]]:
         "SeriesExpansion": (expansion, "c2"),
         "Jet": (expansion.jets(L)[0], "L"),
         "StepInClock": (StepInClock(long), long.name),
-        "Conditions": (Conditions(scheme("res-2s")), "res-2s"),
-        "Node": (Conditions(long).nodes[-1], "Node"),
+        "StiffConditions": (StiffConditions(scheme("res-2s")), "res-2s"),
+        "Conditions": (conditions(long, 4), "hochbruck-ostermann-4"),
+        "Condition": (conditions(long, 4, "stiff_strong")[-1], "b c psi2"),
+        "LocalError": (local_error(long), "hochbruck-ostermann-4"),
+        "ModifiedEquation": (modified_equation("A B", 5), "h^4"),
+        "Assumptions": (simplifying_assumptions("rk4"), "B(4)"),
+        "Blocks": (Blocks(scheme("rvv"), 1, Field()), "rvv"),
+        "SubFlow": (splitting("1/3*A@0").flows[0], "1/3"),
+        "Splitting": (splitting("A/2@0 B@1/2 " * 50), "100 flows"),
+        "Node": (StiffConditions(long).nodes[-1], "Node"),
         "FittedCoefficients": (table, "iia-edm"),
         "FittedStep": (steps[0], "rank"),
         "SampleFolder": (SampleFolder(Path("out"), {"scheme": "ddim"}, {}, (2,), "float64"), "out"),

@@ -13,7 +13,7 @@ from numtoolkit.symbolic.classical import order, residuals
 from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.steps_back import StepInClock
-from numtoolkit.symbolic.stiff import Conditions, applies, stiff_order
+from numtoolkit.symbolic.stiff import StiffConditions, applies, stiff_order
 from numtoolkit.symbolic.trees import Exact
 from numtoolkit.symbolic.verdict import verify
 from numtoolkit.symbolic.weak import weak_order
@@ -55,7 +55,7 @@ def test_conditions_are_as_many_as_trees():
     reading = SeriesExpansion(field, 6, absent=("L",), steady=("N",))
     exact = Exact(field, [], reading.jets(N), 6)
     assert [len(terms) for terms in exact.terms[1:]] == [1, 2, 5, 13, 37, 108]
-    conditions = Conditions(scheme("ddim"))
+    conditions = StiffConditions(scheme("ddim"))
     assert [len(list(conditions.values(p))) for p in range(2, 8)] == [1, 2, 4, 9, 20, 48]
 
 
@@ -95,7 +95,7 @@ def test_the_shipped_dpmpp_3m_is_second_order_and_doubling_one_weight_makes_it_t
     """Its psi_3 residual is 1/12, which the corrected weight takes away."""
     assert order(scheme("dpmpp-3m")).p == 2
     assert order(scheme("dpmpp-3m-corrected")).p == 3
-    assert Conditions(scheme("dpmpp-3m")).psi_taylor(3)[0] == F(1, 12)
+    assert StiffConditions(scheme("dpmpp-3m")).psi_taylor(3)[0] == F(1, 12)
 
 
 @pytest.mark.parametrize("k", [2, 3, 4])

@@ -10,7 +10,7 @@ import sympy
 from numtoolkit.declare.entries import ZERO, flow, phi
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.data_form import data_form
-from numtoolkit.symbolic.stiff import Conditions, stiff_order
+from numtoolkit.symbolic.stiff import StiffConditions, stiff_order
 from tests.support.declarations import (
     HALF,
     THIRD,
@@ -46,7 +46,7 @@ PSI = {  # exponential-iia.md 2.4, at h = 1: psi_2, psi_3, psi_4, S2, S3, ba2, b
 def test_stiff_residuals_at_unit_step(name):
     """Seven residuals of 14 schemes have the six printed decimals."""
     member, expected = PSI[name]
-    conditions = Conditions(member, highest=4)
+    conditions = StiffConditions(member, highest=4)
     at_one = dict.fromkeys(conditions.field.names, -1)
 
     def value(function):
@@ -125,7 +125,7 @@ def condition(conditions, name, weak=False):
 def test_stiff_residuals_in_closed_form(name):
     """The residuals are the published formulas for every step, abscissa and step ratio."""
     member, *formulas = CLOSED[name]
-    conditions, h = Conditions(member, highest=3), sympy.Symbol("h")
+    conditions, h = StiffConditions(member, highest=3), sympy.Symbol("h")
     assert conditions.psi(1) == {}
     for name, formula in zip(("psi2", "psi3", "S2"), formulas, strict=False):
         function = condition(conditions, name)
@@ -139,7 +139,7 @@ def test_stiff_residuals_in_closed_form(name):
 @pytest.mark.parametrize("p", [3, 4])
 def test_unipc_solves_the_whole_system(p):
     """exponential-iia.md 2.4: psi_1 to psi_p vanish for the predictor, psi_1 to psi_{p+1} for the corrector."""
-    ahead, corrected = (Conditions(x, highest=2) for x in (predictor(f"unipc({p})"), scheme(f"unipc({p})")))
+    ahead, corrected = (StiffConditions(x, highest=2) for x in (predictor(f"unipc({p})"), scheme(f"unipc({p})")))
     assert [bool(ahead.psi(j)) for j in range(1, p + 2)] == [False] * p + [True]
     assert [bool(corrected.psi(j)) for j in range(1, p + 3)] == [False] * (p + 1) + [True]
 
@@ -155,7 +155,7 @@ def test_unipc_solves_the_whole_system(p):
 )
 def test_which_conditions_of_order_4_hold(name, weak, holds):
     """exponential-iia.md 2.3: conditions 6 to 9, identically."""
-    conditions = Conditions(scheme(name), highest=4)
+    conditions = StiffConditions(scheme(name), highest=4)
     assert [not condition(conditions, own, weak) for own in ("psi4", "S3", "ba2", "bc2")] == holds
 
 
@@ -208,7 +208,7 @@ LEADING = [  # exponential-iia.md 2.3 and 2.4: first terms in h; "weak" has b at
 @pytest.mark.parametrize(("member", "name", "printed"), LEADING, ids=lambda x: getattr(x, "name", x))
 def test_first_terms_of_the_stiff_residuals(member, name, printed):
     """At equal steps, and at c2 = 2/7, c3 = 4/5 where the scheme has those."""
-    conditions, h = Conditions(scheme(member), highest=4), F(1, 10**6)
+    conditions, h = StiffConditions(scheme(member), highest=4), F(1, 10**6)
     at = {name: F(1) for name in conditions.field.names} | {"c2": F(2, 7), "c3": F(4, 5), "z1": -h}
     found = conditions.evaluate(condition(conditions, name.removeprefix("weak "), name.startswith("weak")), at)
     first = closed(printed).subs({"h": sympy.Rational(h), "c2": sympy.Rational(2, 7)})
@@ -221,17 +221,17 @@ def test_leading_stiff_residuals():
 
     EDM's Heun scheme, which freezes the noise in the noise level, has psi_2 = -5h/12, psi_3 = -1/12 in data form.
     """
-    heun = Conditions(data_form(scheme("heun-edm")))
+    heun = StiffConditions(data_form(scheme("heun-edm")))
     assert heun.psi_taylor(2, 1) == [0, F(5, 12)]
     assert heun.psi_taylor(3) == [F(-1, 12)]
     assert stiff_order(data_form(scheme("heun-edm"))).weak == 2
     for name in ("dpmpp-2s", "dpmpp-2m"):
-        assert Conditions(scheme(name)).psi_taylor(2, 1) == [0, F(-1, 12)]
+        assert StiffConditions(scheme(name)).psi_taylor(2, 1) == [0, F(-1, 12)]
     for name in ("dpmpp-2m", "res-2m"):
-        conditions = Conditions(scheme(name))
+        conditions = StiffConditions(scheme(name))
         r = conditions.field.symbols["r0"]
         assert conditions.psi_taylor(3) == [(2 + 3 * r) / 12]
-    assert Conditions(scheme("res-2s")).psi(2) == {}
+    assert StiffConditions(scheme("res-2s")).psi(2) == {}
 
 
 @pytest.mark.parametrize(("order", "count"), [(3, 2), (4, 4), (5, 9)])
@@ -241,7 +241,7 @@ def test_stiff_conditions_are_as_many_as_their_trees(order, count):
     Of order 5: psi_5 itself; below a weight psi_4, the three trees of order 4 and psi_2 twice; with a factor c the two
     of order 3; with c^2 psi_2.
     """
-    assert len(list(Conditions(scheme("krogstad-4")).values(order))) == count
+    assert len(list(StiffConditions(scheme("krogstad-4")).values(order))) == count
 
 
 def test_conditions_that_hold_where_operators_commute_may_fail_elsewhere():
@@ -258,7 +258,7 @@ def test_conditions_that_hold_where_operators_commute_may_fail_elsewhere():
 
 def test_an_entry_is_another_function_on_each_edge():
     """exp(z1) is not exp(z2)."""
-    conditions = Conditions(scheme("ddim"))
+    conditions = StiffConditions(scheme("ddim"))
     one, two = (conditions.read(flow(), z) for z in ("z1", "z2"))
     number = conditions.field.number(1)
     assert (one, two) == ({(("z1", number),): number}, {(("z2", number),): number})
