@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from numtoolkit.declare.scheme import ORDERS, Scheme
 from numtoolkit.declare.steps import Place, Step
+from numtoolkit.errors import brief
 from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import stiff_form
