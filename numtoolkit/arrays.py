@@ -56,6 +56,11 @@ def host(name: str, value: Any) -> NDArray[Any]:
         raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
 
 
+def copied(array: Array) -> Array:
+    """A copy of an array of either library, on its device; differentiable in torch."""
+    return array.copy() if library(array) is np else array.clone()
+
+
 class _Asked:
     """An object and an array of times, the same as another if the object is that one and the values are equal."""
 

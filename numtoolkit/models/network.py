@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from numtoolkit.arrays import Array, is_floating, join, library, split
+from numtoolkit.arrays import Array, copied, is_floating, join, library, split
 from numtoolkit.errors import InputError, brief, counted, typed, unknown
 from numtoolkit.laws import Law, law_of
+from numtoolkit.models.guard import Guard
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -21,7 +22,8 @@ class Network:
     """A network as schemes use it: function(z, t) -> what it predicts, on numpy arrays or torch tensors.
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
-              z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it)
+              z's shape, but (batch, *event) for predicts="data". It may write into z, and into what it returned before:
+              then it is given copies and its outputs are copied
     predicts  by its name or as an object, as in `numtoolkit.problem.predictions`: "data", "noise", "score" ...
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
@@ -30,7 +32,8 @@ class Network:
     dtype     what the network computes in, such as torch.bfloat16; None for that of the state, which it never changes
     shape     event shape it takes, if it is known
     calls     how often `function` was called: once an evaluation of a tile of the batch
-    raises    InputError for an unknown prediction, and where it is called for an output that is not as said
+    raises    InputError for an unknown prediction, and where it is called for an output that is not as said, or after
+              it has written where that could not be foreseen (`numtoolkit.models.guard`)
     """
 
     function: Callable[..., Any]
@@ -42,6 +45,7 @@ class Network:
     shape: tuple[int, ...] | None = field(default=None, kw_only=True)
     name: str = field(default="", kw_only=True)
     calls: int = field(default=0, init=False)
+    _guard: Guard = field(default_factory=Guard, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -85,14 +89,20 @@ class Network:
         seen, told = self._input(z, t)
         self.calls += 1
         try:
-            out = self.function(seen, told)
+            out, lent = self._guard.call(self.function, seen, told, f"network {self.name}")
         except RuntimeError as error:
             misfit = self._misfit(seen)
             if misfit is None:
                 raise
             raise misfit from error
         self._check(out, seen, tuple(z.shape) if shape is None else shape)
-        return _cast(out, z.dtype)
+        own = _cast(out, z.dtype)
+        if own is not out:
+            return own
+        if lent:
+            return copied(out)
+        self._guard.keep(out)
+        return out
 
     def _input(self, z: Array, t: float) -> tuple[Array, Any]:
         told = t if self.clock is None else self.clock(t)
