@@ -56,6 +56,19 @@ def host(name: str, value: Any) -> NDArray[Any]:
         raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
 
 
+def dtype_of(dtype: Any, xp: Any) -> Any:
+    """A dtype of a library, also by its name: "float32" is torch.float32 in torch, numpy.float32 in numpy.
+
+    raises   TypeError for a name that the library does not have
+    """
+    if not isinstance(dtype, str):
+        return dtype
+    found = np.dtype(dtype) if xp is np else getattr(xp, dtype, None)
+    if found is None or (xp is not np and not isinstance(found, xp.dtype)):
+        raise TypeError(dtype)
+    return found
+
+
 def copied(array: Array) -> Array:
     """A copy of an array of either library, on its device; differentiable in torch."""
     return array.copy() if library(array) is np else array.clone()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from numtoolkit.arrays import Array, copied, is_floating, join, library, split
-from numtoolkit.errors import InputError, brief, counted, typed, unknown
+from numtoolkit.arrays import Array, copied, dtype_of, is_floating, join, library, split
+from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown
 from numtoolkit.laws import Law, law_of
 from numtoolkit.models.guard import Guard
+from numtoolkit.models.modes import in_training
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -28,8 +30,10 @@ class Network:
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
     clock     host function of the process time (or of s) to the number the network wants, such as lambda t: 1000 * t
-    time      how it is told: None, (batch,) of z's dtype; a floating dtype, (batch,) of that; "float", a Python float
-    dtype     what the network computes in, such as torch.bfloat16; None for that of the state, which it never changes
+    time      how it is told: a floating dtype or its name, (batch,) of that; "float", a Python float; None, (batch,) of
+              z's dtype, but of float32 where that has fewer digits: bfloat16 knows 256 times between 0.5 and 1
+    dtype     what the network computes in, such as torch.bfloat16 or "bfloat16"; None for that of the state, which it
+              never changes
     shape     event shape it takes, if it is known
     calls     how often `function` was called: once an evaluation of a tile of the batch
     raises    InputError for an unknown prediction, and where it is called for an output that is not as said, or after
@@ -74,9 +78,14 @@ class Network:
     def on(self, process: Process) -> NetworkCall:
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
 
-        raises   InputError when the prediction is not defined on the process
+        raises   InputError when the prediction is not defined on the process; warns, by an InputWarning, of a torch
+                 module in training mode
         """
         q = outputs(self.predicts, process)
+        module = in_training(self.function)
+        if module is not None:
+            told = f"network {self.name}: its module {module} is in training mode, in which dropout and batch "
+            warnings.warn(f"{told}statistics make every run another; call .eval() on it.", InputWarning, stacklevel=3)
 
         def evaluate(blocks: Blocks, t: float) -> Blocks:
             seen, told = (join(blocks), t) if self.sees == "state" else process.observe(blocks, t)
@@ -91,7 +100,7 @@ class Network:
         try:
             out, lent = self._guard.call(self.function, seen, told, f"network {self.name}")
         except RuntimeError as error:
-            misfit = self._misfit(seen)
+            misfit = self._misfit(seen, told)
             if misfit is None:
                 raise
             raise misfit from error
@@ -107,10 +116,12 @@ class Network:
     def _input(self, z: Array, t: float) -> tuple[Array, Any]:
         told = t if self.clock is None else self.clock(t)
         try:
-            seen = z if self.dtype is None else _cast(z, self.dtype)
+            xp = library(z)
+            seen = z if self.dtype is None else _cast(z, dtype_of(self.dtype, xp))
             if self.time == "float":
                 return seen, told
-            return seen, library(seen).full((len(seen),), told, dtype=self.time or seen.dtype, device=seen.device)
+            digits = xp.float32 if xp.finfo(seen.dtype).bits < 32 else seen.dtype
+            return seen, xp.full((len(seen),), told, dtype=dtype_of(self.time or digits, xp), device=seen.device)
         except TypeError:
             raise InputError(
                 f"network {self.name} has dtype={self.dtype} and time={self.time!r}, which {typed(z)} cannot "
@@ -133,8 +144,8 @@ class Network:
         if out.device != seen.device:
             raise InputError(f"{who} returned values on {out.device} for input on {seen.device}; keep the device.")
 
-    def _misfit(self, seen: Array) -> InputError | None:
-        """What torch leaves unnamed when a module and its input differ in device or dtype."""
+    def _misfit(self, seen: Array, told: Any) -> InputError | None:
+        """What torch leaves unnamed when a module and its input or its time differ in device or dtype."""
         parameters = getattr(self.function, "parameters", None)
         for own in parameters() if callable(parameters) else ():
             if own.device != seen.device:
@@ -146,6 +157,11 @@ class Network:
                 return InputError(
                     f"network {self.name} has parameters of {own.dtype} but is given {seen.dtype}; "
                     f"wrap it as Network(..., dtype={own.dtype})."
+                )
+            if self.time is None and getattr(told, "dtype", seen.dtype) != seen.dtype:
+                return InputError(
+                    f"network {self.name} of {own.dtype} fails when it is told its time in {told.dtype}; let it cast "
+                    f"the time where it has used its digits, or wrap it as Network(..., time={own.dtype})."
                 )
         return None
 

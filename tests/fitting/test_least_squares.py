@@ -217,7 +217,7 @@ def test_a_torch_network_is_fitted_as_the_law_it_copies():
 
     # A network of its own, in float32, that predicts the flow: no residual is above the base's.
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 2))
+    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 2)).eval()
     own = Network(lambda z, t: net(z), "velocity", shape=(2,), name="net")
     table = fit("iia-spndm", "vp", own, "log-snr", steps=5, seeds=range(20), dtype=torch.float32)
     assert table.network == "net"

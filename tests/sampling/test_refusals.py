@@ -87,14 +87,15 @@ BARE = replace(scheme("heun-edm"), steps=replace(scheme("heun-edm").steps, remai
         (Network(lambda z, t: z.numpy(), "noise"), "ddim", drawn(), ["ndarray", "Tensor"]),
         (Network(lambda z, t: z.int(), "noise"), "ddim", drawn(), ["int32"]),
         (Network(lambda z, t: z.to("meta"), "noise"), "ddim", drawn(), ["meta", "cpu"]),
-        (Network(Linear(2, 2).bfloat16(), "noise"), "ddim", drawn(), ["Linear", "bfloat16", "float32"]),
+        (Network(Linear(2, 2).bfloat16().eval(), "noise"), "ddim", drawn(), ["Linear", "bfloat16", "float32"]),
         (
             Network(lambda z, t: z, "data", dtype=torch.bfloat16),
             "ddim",
             drawn(dtype=np.float64),
             ["bfloat16", "ndarray"],
         ),
-        (Network(lambda z, t: z, "data", time="double"), "ddim", drawn(), ["'double'", "'float'"]),
+        (Network(lambda z, t: z, "data", dtype="nn"), "ddim", drawn(), ["dtype=nn", "Tensor"]),
+        (Network(lambda z, t: z, "data", time="duble"), "ddim", drawn(), ["'duble'", "'float'"]),
     ],
 )
 def test_a_run_refuses_in_one_sentence_what_cannot_be_used(network, own, keywords, names):
