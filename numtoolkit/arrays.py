@@ -64,7 +64,7 @@ def dtype_of(dtype: Any, xp: Any) -> Any:
     if not isinstance(dtype, str):
         return dtype
     found = np.dtype(dtype) if xp is np else getattr(xp, dtype, None)
-    if found is None or (xp is not np and not isinstance(found, xp.dtype)):
+    if found is None:
         raise TypeError(dtype)
     return found
 
