@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
     from numtoolkit.sampling.runner import Samples, sample, stepper
+    from numtoolkit.sampling.watching import STOP, Progress, Trajectory
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
 __all__ = [
+    "STOP",
     "Claims",
     "InputError",
     "InputWarning",
@@ -46,11 +48,13 @@ __all__ = [
     "NonFiniteError",
     "NumtoolkitError",
     "Param",
+    "Progress",
     "Samples",
     "Scheme",
     "Stepper",
     "Steps",
     "StorageError",
+    "Trajectory",
     "catalogue",
     "curve_figure",
     "error_curve",
@@ -87,11 +91,14 @@ _HOMES = {
     "NonFiniteError": "numtoolkit.errors",
     "NumtoolkitError": "numtoolkit.errors",
     "Param": "numtoolkit.declare.scheme",
+    "Progress": "numtoolkit.sampling.watching",
+    "STOP": "numtoolkit.sampling.watching",
     "Samples": "numtoolkit.sampling.runner",
     "Scheme": "numtoolkit.declare.scheme",
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
+    "Trajectory": "numtoolkit.sampling.watching",
     "catalogue": "numtoolkit.schemes",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",

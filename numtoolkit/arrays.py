@@ -69,6 +69,13 @@ def dtype_of(dtype: Any, xp: Any) -> Any:
     return found
 
 
+def cast(array: Array, dtype: Any) -> Array:
+    """The array in a dtype of its library; as it is where it has that already."""
+    if array.dtype == dtype:
+        return array
+    return array.astype(dtype) if library(array) is np else array.to(dtype)
+
+
 def copied(array: Array) -> Array:
     """A copy of an array of either library, on its device; differentiable in torch."""
     return array.copy() if library(array) is np else array.clone()

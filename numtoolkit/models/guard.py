@@ -45,13 +45,14 @@ class Guard:
         who     the network, in messages
         raises  InputError where it has written into an array that the run may need
         """
-        given = seen if self._writes is False else copied(seen)
+        counted = _version(seen) is not None
+        given = seen if counted and self._writes is False else copied(seen)
         before = _version(given)
         out, references = _called(function, given, told)
-        written = before is None or _version(given) != before
-        if written and given is seen:
+        if counted:
+            self._writes = _version(given) != before
+        if self._writes and given is seen:
             raise InputError(f"{who} wrote into its input, but not at its first call; let it write into z.clone().")
-        self._writes = written
         self._check_earlier(out, who)
         return out, references != _ALONE or library(out) is None or _lent(out)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from numtoolkit.arrays import Array, copied, dtype_of, is_floating, join, library, split
+from numtoolkit.arrays import Array, cast, copied, dtype_of, is_floating, join, library, split
 from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown
 from numtoolkit.laws import Law, law_of
 from numtoolkit.models.guard import Guard
@@ -105,7 +105,7 @@ class Network:
                 raise
             raise misfit from error
         self._check(out, seen, tuple(z.shape) if shape is None else shape)
-        own = _cast(out, z.dtype)
+        own = cast(out, z.dtype)
         if own is not out:
             return own
         if lent:
@@ -117,7 +117,7 @@ class Network:
         told = t if self.clock is None else self.clock(t)
         try:
             xp = library(z)
-            seen = z if self.dtype is None else _cast(z, dtype_of(self.dtype, xp))
+            seen = z if self.dtype is None else cast(z, dtype_of(self.dtype, xp))
             if self.time == "float":
                 return seen, told
             digits = xp.float32 if xp.finfo(seen.dtype).bits < 32 else seen.dtype
@@ -181,9 +181,3 @@ def network_of(network: Any) -> Any:
     raise InputError(
         f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
     )
-
-
-def _cast(array: Array, dtype: Any) -> Array:
-    if array.dtype == dtype:
-        return array
-    return array.astype(dtype) if hasattr(array, "astype") else array.to(dtype)

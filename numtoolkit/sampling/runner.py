@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit.arrays import Array, Floats, host, join, library, quiet
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown, whole
+from numtoolkit.errors import InputError, InputWarning, NonFiniteError, brief, counted, typed, unknown, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.models.network import network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
-from numtoolkit.program.program import Program, ProgramStep
+from numtoolkit.program.program import Program
 from numtoolkit.program.rounding import warning
 from numtoolkit.program.runs import program_of
 from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
-from numtoolkit.sampling.loop import Watch, run
+from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.state import Origin, finite_rows, origin
+from numtoolkit.sampling.watching import Callback, Trajectory, Watching
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
-
-Callback = Callable[[int, float, Array], None]  # after each step: (step from 0, its end time, state in public layout)
 
 
 class NetworkLike(Protocol):
@@ -58,8 +57,11 @@ class Samples:
 
     samples     (batch, *event), or (batch, 2, *event) on PSLD unless denoised; numpy or torch as the run was
     finite      (batch,) booleans beside it: which samples are finite throughout
-    nfe         network evaluations a sample cost, the denoising one included
+    nfe         network evaluations of a whole run, the denoising one included
     steps       steps of the grid
+    done        (batch,) whole numbers: the steps behind each sample, the denoising one included; all of them unless a
+                callback ended the run of its tile, and then sample i is at `program.times[done[i]]`
+    trajectory  its states at every time, where they were asked for; else None
     program     what was run, coefficient by coefficient
     provenance  everything else that decides the numbers, ready for JSON
     """
@@ -68,6 +70,8 @@ class Samples:
     finite: Array
     nfe: int
     steps: int
+    done: NDArray[np.int64]
+    trajectory: Trajectory | None
     program: Program
     provenance: dict[str, Any]
 
@@ -95,6 +99,7 @@ def sample(
     batch: int | None = None,
     progress: bool | None = None,
     callback: Callback | None = None,
+    trajectory: bool = False,
     on_nonfinite: str = "raise",
     into: Any = None,
 ) -> Samples:
@@ -115,7 +120,13 @@ def sample(
     batch         samples at a time, by default all; the last tile is filled up, so that a network, which may round
                   differently for another size, sees one size only, and gives the same bits for the same `batch`
     progress      a bar on stderr: None where stderr is a terminal, True always, False never
-    callback      called after every step of every tile with (step, time, copy of the state)
+    callback      called after every step of every tile with a `Progress`: step, time, which samples, their state and
+                  data prediction. It returns None; or a state like the one it was shown, with which the run goes on
+                  (what a multistep scheme remembers stays: its earlier evaluations, at the states they were taken at);
+                  or `numtoolkit.STOP`, which ends the run of this tile and keeps its state, with `denoise` its latest
+                  data prediction
+    trajectory    True: the result holds the states at every time of the grid, and the data predictions between them,
+                  2 steps + 1 times the memory of the samples, and as much again while more tiles than one are joined
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
     into          where samples go, tile by tile, as into[first:last] = samples of the tile: an array of the result's
                   shape and dtype, such as a memory map or a tensor, or whatever stores host arrays that it is given so.
@@ -135,17 +146,26 @@ def sample(
     size = len(begin) if batch is None else whole("batch", batch)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
+    whole_run = len(program.steps)
+    done, paths, changed = np.broadcast_to(np.int64(whole_run), len(begin)), [], False
     with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
         for rows, count in _tiles(len(begin), size):
-            watch = _watch(bar, callback, count)
-            tile = join(run(program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], watch))[:count]
-            place = slice(rows[0], rows[0] + count)
+            place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
+            watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
+            tile = join(run(program, call, at, begin.noise(rows), UPDATES[update], watch))[:count]
+            if watch.done < whole_run:
+                done = done.copy()
+                done[place] = watch.done
+            if trajectory:
+                paths.append(watch.trajectory())
+            changed |= watch.changed
             finite[place] = finite_rows(tile)
             if into is not None and on_nonfinite == "raise" and not bool(finite[place].all()):
                 break
             samples = _kept(samples, place, tile, len(begin))
         if on_nonfinite == "raise" and not bool(finite.all()):
-            raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
+            bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
+            raise _lost(program, call, begin, update, size, bad, changed)
     times = program.times[:-1] if denoise else program.times
     provenance = {
         "scheme": program.scheme,
@@ -163,9 +183,12 @@ def sample(
         "update": update,
         "denoise": denoise,
         "batch": size,
+        "callback": None if callback is None else "changed states" if changed else "looked on",
+        "done": None if (done == whole_run).all() else done.tolist(),
         "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
     }
-    return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
+    path = Trajectory(times, *(_joined(parts) for parts in zip(*paths, strict=True))) if trajectory else None
+    return Samples(samples, finite, program.nfe, len(times) - 1, done, path, program, provenance)
 
 
 def stepper(
@@ -273,34 +296,29 @@ def _kept(samples: Any, own: slice, tile: Array, n: int) -> Any:
     return samples
 
 
-def _watch(bar: Any, callback: Callback | None, count: int) -> Watch:
-    """What follows a tile of which `count` samples count: the bar, and the callback with a copy it may keep."""
-
-    def watch(n: int, step: ProgramStep, state: Sequence[Array]) -> None:
-        bar.update()
-        if callback is not None:
-            callback(n, step.end, copy.deepcopy(join(state)[:count]))
-
-    return watch
+def _joined(tiles: Sequence[Array]) -> Array:
+    """Arrays (N, tile, ...) of all tiles as one (N, batch, ...)."""
+    return tiles[0] if len(tiles) == 1 else library(tiles[0]).concatenate(tiles, 1)
 
 
 def _lost(
-    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int]
+    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int], changed: bool
 ) -> Exception:
-    """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile."""
+    """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile.
+
+    A run in which a callback has `changed` states is not replayed.
+    """
     first = bad[0]
     rows, _ = list(_tiles(len(begin), size))[first // size]
     seed = "" if begin.seeds is None else f" (seed {begin.seeds[first]})"
     others = f", the first of {len(bad)} lost among {len(begin)}," if len(bad) > 1 else ""
-    return first_nonfinite(
-        program,
-        network,
-        begin.blocks(rows),
-        begin.noise(rows),
-        UPDATES[update],
-        first % size,
-        f"sample {first}{seed}{others}",
-    )
+    who = f"sample {first}{seed}{others}"
+    if changed:
+        return NonFiniteError(
+            f"{who} is not finite; the run is not replayed, since the callback changed its states: look at those it is "
+            "shown, and at those it returns."
+        )
+    return first_nonfinite(program, network, begin.blocks(rows), begin.noise(rows), UPDATES[update], first % size, who)
 
 
 def _bar(program: Program, tiles: int, progress: bool | None) -> Any:

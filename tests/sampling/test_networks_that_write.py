@@ -111,6 +111,19 @@ def test_torch_in_inference_mode_counts_no_writes_and_is_given_copies():
     assert torch.equal(ours, clean)
 
 
+def test_what_was_seen_in_torch_is_not_taken_for_numpy():
+    """One network in a run of each library: a clean one gets copies where nobody counts writes."""
+
+    def network(z, t):
+        return cubic(z, t) if isinstance(z, torch.Tensor) else into_input(np)(z, t)
+
+    run = RUN | {"dtype": np.float64}
+    clean = sample("dpmpp-2m", network=Network(cubic, "data"), **run).samples
+    own = Network(network, "data")
+    sample("dpmpp-2m", network=own, **RUN)
+    np.testing.assert_array_equal(sample("dpmpp-2m", network=own, **run).samples, clean)
+
+
 def test_a_write_that_comes_too_late_to_be_mended_is_refused():
     """An input written into after the first call; a buffer that hides that somebody holds it."""
     calls, buffer = [], torch.zeros(BATCH, 4, dtype=torch.float64)
