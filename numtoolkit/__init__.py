@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
     from numtoolkit.sampling.runner import Samples, sample, stepper
+    from numtoolkit.sampling.starts import add_noise, start_noise
     from numtoolkit.sampling.watching import STOP, Progress, Trajectory
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.verdict import verify
@@ -55,6 +56,7 @@ __all__ = [
     "Steps",
     "StorageError",
     "Trajectory",
+    "add_noise",
     "catalogue",
     "curve_figure",
     "error_curve",
@@ -76,6 +78,7 @@ __all__ = [
     "sqrt",
     "stability",
     "stability_figure",
+    "start_noise",
     "stepper",
     "symbol",
     "tableau",
@@ -99,6 +102,7 @@ _HOMES = {
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
     "Trajectory": "numtoolkit.sampling.watching",
+    "add_noise": "numtoolkit.sampling.starts",
     "catalogue": "numtoolkit.schemes",
     "curve_figure": "numtoolkit.plots",
     "error_curve": "numtoolkit.measure.curves",
@@ -120,6 +124,7 @@ _HOMES = {
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",
+    "start_noise": "numtoolkit.sampling.starts",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",

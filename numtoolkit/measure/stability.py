@@ -27,7 +27,7 @@ from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, whole
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.problem import Problem
@@ -308,10 +308,13 @@ def stability(
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, on a process
     linear    values of h L, one map each
-    size      points along each axis of a map; a fifth as many times on a process
-    raises    InputError for unknown schemes, and for a scheme with history on a process, or with history and a
-              coefficient that only a grid gives
+    size      points along each axis of a map, 2 at least; a fifth as many times on a process
+    raises    InputError for unknown schemes, a variance or size of no meaning, and for a scheme with history on a
+              process, or with history and a coefficient that only a grid gives
     """
+    whole("size", size, 2)
+    if not 0 <= variance < np.inf:
+        raise InputError(f"variance = {variance!r} of the data is none; give a finite number, 0 or above.")
     declared = read(scheme)
     alike = declared.kind == "ode" and not declared.quantities
     if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):

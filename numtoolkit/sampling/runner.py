@@ -18,15 +18,17 @@ from numtoolkit.files.versions import versions
 from numtoolkit.models.network import network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
+from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program
 from numtoolkit.program.rounding import warning
-from numtoolkit.program.runs import program_of
+from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.state import Origin, finite_rows, origin
 from numtoolkit.sampling.watching import Callback, Trajectory, Watching
+from numtoolkit.schemes import scheme as scheme_of
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
@@ -91,6 +93,7 @@ def sample(
     steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
+    strength: float | None = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -111,9 +114,14 @@ def sample(
     nfe, steps    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
                   what whole steps leave of it is spent by the scheme's `steps.remainder`, and `provenance` says how
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
-    start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
-                  or from N(0, Sigma_t) where the grid begins at t < T
-    shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype
+    start         the state at the first time of the grid, (batch, *event), or (batch, 2, *event) on PSLD, never
+                  changed; else drawn from the process's prior, or from N(0, Sigma_t) where the grid begins at t < T
+    strength      None; or in (0, 1], and `start` is data (batch, *event), images to be drawn anew: of the N steps of
+                  the grid the last k = int(strength N) are taken, as diffusers counts them, and the run begins with
+                  what `numtoolkit.add_noise` makes of `start` at grid time N - k, by the seeds. nfe and steps are those
+                  of the whole grid, of which k whole steps are spent
+    shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype. A name
+                  is one of torch, "float64", or "numpy.float64"
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
                   "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only)
     denoise       end with one more evaluation, at the grid's last time, and return its data prediction (batch, *event)
@@ -140,7 +148,7 @@ def sample(
     if on_nonfinite not in NONFINITE:
         raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
     own, begin, program = _prepared(
-        scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
     call = own.on(program.process)
     size = len(begin) if batch is None else whole("batch", batch)
@@ -176,7 +184,8 @@ def sample(
         "network": own.name,
         "predicts": prediction(own.predicts).name,
         "seeds": None if begin.seeds is None else list(begin.seeds),
-        "start": "given" if begin.start is not None else "drawn",
+        "start": "drawn" if begin.start is None else "given" if strength is None else "noised",
+        "strength": strength,
         "shape": list(begin.event),
         "dtype": str(begin.like.dtype),
         "device": str(begin.like.device),
@@ -201,6 +210,7 @@ def stepper(
     steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
+    strength: float | None = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -217,11 +227,12 @@ def stepper(
 
     Stopped, pickled or copied, and continued, a run keeps its history and its place in the noise (`Stepper`); calls of
     `sample` on pieces of the grid do not: each is a run of its own, and draws its noise from the first step on.
-    scheme, process, network, grid, nfe, steps, seeds, start, shape, dtype, device, update, denoise   as of `sample`
+    scheme, process, network, grid, nfe, steps, seeds, start, strength, shape, dtype, device, update, denoise   as of
+             `sample`
     raises   InputError for what cannot be used as given
     """
     _, begin, program = _prepared(
-        scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
     rows = list(range(len(begin)))
     return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update])
@@ -236,6 +247,7 @@ def _prepared(
     nfe: int | None,
     seeds: Any,
     start: Any,
+    strength: float | None,
     shape: Any,
     dtype: Any,
     device: Any,
@@ -246,11 +258,15 @@ def _prepared(
     called: NetworkLike = network_of(network)
     if update not in UPDATES:
         raise unknown("update", update, UPDATES)
+    if strength is not None:
+        if start is None:
+            raise InputError("strength says how far a start is noised; give start=, data (batch, ...), or drop it.")
+        grid, nfe, steps = _last_steps(strength, scheme, process, grid, nfe, steps, denoise), None, None
     program = program_of(scheme, process, grid, nfe, steps=steps, predicts=called.predicts, denoise=denoise)
     first, last = program.steps[0].start, program.steps[-1].end
     if start is None and first < last:
         raise InputError("a rising grid takes samples of the data back to noise; give them as start.")
-    begin = origin(program.process, first, seeds, start, shape, dtype, device, called.shape)
+    begin = origin(program.process, first, seeds, start, shape, dtype, device, called.shape, strength is not None)
     if begin.seeds is None and program.draws:
         raise InputError(
             f"scheme {program.scheme} draws noise; give seeds, one integer for each of the {len(begin)} samples."
@@ -261,6 +277,26 @@ def _prepared(
     if told is not None:
         warnings.warn(told, InputWarning, stacklevel=3)  # the caller of `sample` or `stepper`
     return called, begin, program
+
+
+def _last_steps(strength: Any, scheme: Any, process: Any, grid: Any, nfe: Any, steps: Any, denoise: bool) -> Floats:
+    """The times of a run that takes the share `strength` of the steps of a grid, the last ones."""
+    if isinstance(scheme, Program):
+        raise InputError(f"the program of {scheme.scheme} fixes its grid already; leave strength out.")
+    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 < strength <= 1:
+        raise InputError(f"strength = {strength!r} is no share of the grid; give a number above 0, up to 1.")
+    if process is None:
+        raise InputError("a run needs a process; give one, as an object or by name.")
+    times = times_of(scheme_of(scheme), process_of(process), grid, steps, nfe, denoise)
+    if times[0] < times[-1]:
+        raise InputError("strength noises data to the time where a run begins, and a rising grid ends there; drop it.")
+    whole_grid = len(times) - 1
+    taken = int(whole_grid * strength)
+    if not taken:
+        raise InputError(
+            f"strength = {strength:g} takes no step of a grid of {whole_grid}; give at least {1 / whole_grid:.3g}."
+        )
+    return times[whole_grid - taken :]
 
 
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
