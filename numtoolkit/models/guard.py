@@ -18,9 +18,9 @@ from numtoolkit.arrays import Array, copied, library
 from numtoolkit.errors import InputError
 
 
-def _called(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
+def _called(function: Callable[..., Any], *arguments: Any, **named: Any) -> tuple[Any, int]:
     """What the function returns, and how many references there are to it."""
-    out = function(*arguments)
+    out = function(*arguments, **named)
     return out, sys.getrefcount(out)
 
 
@@ -37,18 +37,18 @@ class Guard:
     def __reduce__(self) -> Any:  # a copy has not called anything yet
         return Guard, ()
 
-    def call(self, function: Callable[..., Any], seen: Array, told: Any, who: str) -> tuple[Any, bool]:
-        """The output of function(seen, told), and whether somebody else may still write into it.
+    def call(self, who: str, function: Callable[..., Any], seen: Array, *rest: Any, **named: Any) -> tuple[Any, bool]:
+        """The output of function(seen, *rest, **named), and whether somebody else may still write into it.
 
         At the first call the function gets a copy of what it may see, and if it has written into that, or where nobody
         would know (numpy, torch in inference mode), at every call.
-        who     the network, in messages
+        who     the network, in messages; rest and named are handed through
         raises  InputError where it has written into an array that the run may need
         """
         counted = _version(seen) is not None
         given = seen if counted and self._writes is False else copied(seen)
         before = _version(given)
-        out, references = _called(function, given, told)
+        out, references = _called(function, given, *rest, **named)
         if counted:
             self._writes = _version(given) != before
         if self._writes and given is seen:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from operator import mul
 from typing import Any
 
 from numtoolkit.arrays import Array, cast, copied, dtype_of, is_floating, join, library, split
 from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown
 from numtoolkit.laws import Law, law_of
+from numtoolkit.models.conventions import DiffusersModule, EDMDenoiser, OnChannels, scheduler_says
 from numtoolkit.models.guard import Guard
 from numtoolkit.models.modes import in_training
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
@@ -75,6 +78,54 @@ class Network:
             raise InputError(f"{typed(law)} is no law; give one of numtoolkit.laws, which has a denoiser.")
         return cls(law.denoise, DATA, sees="observation", time="float", shape=law.shape, name=law.name)
 
+    @classmethod
+    def edm(cls, net: Any, labels: Any = None, **keywords: Any) -> Network:
+        """A network in the convention of Karras et al. (2022): net(x, sigma, class_labels) returns the denoised data.
+
+        net      preconditioned, such as EDMPrecond of their code; it runs on every process
+        labels   None; one class for all samples, by its number or as a row (1, classes). A third argument that a run
+                 gives to the network goes before them
+        keywords as of `Network`
+        """
+        size = getattr(net, "img_channels", None), getattr(net, "img_resolution", None)
+        known = {} if None in size else {"shape": (size[0], size[1], size[1])}
+        given = {"name": type(net).__name__} | known | keywords
+        return cls(EDMDenoiser(net, labels), DATA, sees="observation", **given)
+
+    @classmethod
+    def channels(cls, net: Any, predicts: str | Prediction = "noise", **keywords: Any) -> Network:
+        """A network of a phase space that takes position and momentum behind one another on the channel axis.
+
+        net      net(u, t), u = (batch, 2 C, *rest), as of PSLD and CLD; it returns 2 C channels, or C, the block of the
+                 momentum, which is all that the noise of CLD drives: schemes that freeze the data prediction, which
+                 takes both blocks, are not for it
+        predicts by its name or as an object; their official networks predict the noise
+        keywords as of `Network`
+        """
+        own = prediction(predicts)
+        return cls(OnChannels(net, own is DATA), own, **{"name": type(net).__name__} | keywords)
+
+    @classmethod
+    def diffusers(cls, module: Any, scheduler: Any = None, **keywords: Any) -> Network:
+        """A model of diffusers, called as module(z, timestep=t), whose result has a `.sample`.
+
+        module    what else it needs, such as encoder_hidden_states, may be bound by functools.partial
+        scheduler one of diffusers or its config: it says the prediction, and how the time is told. On a process from a
+                  table, point i of which is time i + 1, that is t - 1; of a flow it is num_train_timesteps t, with t
+                  from 0 to 1. Without it give predicts=, and clock= where the time is not told as of a table
+        keywords  as of `Network`, before what the scheduler says; a pipeline that divides its timesteps, as that of
+                  FLUX does, has clock=lambda t: t
+        raises    InputError where nothing says what it predicts, or for a scheduler that scales its network
+        """
+        said, steps = scheduler_says(scheduler)
+        predicts = keywords.pop("predicts", said)
+        if predicts is None:
+            raise InputError("nothing says what the module predicts; give its scheduler, or predicts=.")
+        own = getattr(module, "func", module)  # of a partial
+        given = {"name": type(own).__name__, "dtype": getattr(own, "dtype", None)}
+        clock = _before if steps is None else partial(mul, steps)
+        return cls(DiffusersModule(module), predicts, **given | {"clock": clock} | keywords)
+
     def on(self, process: Process) -> NetworkCall:
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
 
@@ -98,7 +149,7 @@ class Network:
         seen, told = self._input(z, t)
         self.calls += 1
         try:
-            out, lent = self._guard.call(self.function, seen, told, f"network {self.name}")
+            out, lent = self._guard.call(f"network {self.name}", self.function, seen, told)
         except RuntimeError as error:
             misfit = self._misfit(seen, told)
             if misfit is None:
@@ -164,6 +215,11 @@ class Network:
                     f"the time where it has used its digits, or wrap it as Network(..., time={own.dtype})."
                 )
         return None
+
+
+def _before(t: float) -> float:
+    """The point of a table whose time is t."""
+    return t - 1
 
 
 def network_of(network: Any) -> Any:
