@@ -101,8 +101,8 @@ def scheduler_says(scheduler: Any) -> tuple[str | None, float | None]:
         raise InputError(f"scheduler is {typed(scheduler)}; give a scheduler of diffusers, or its config as a dict.")
     if "sigma_data" in config:
         raise InputError(
-            "the scheduler scales the input and output of its network by sigma_data; write the denoiser as a function of "
-            "(y, s) and wrap it by Network.edm."
+            "the scheduler scales the input and output of its network by sigma_data; write the denoiser as a function "
+            "of (y, s) and wrap it by Network.edm."
         )
     kind = str(config.get("_class_name", type(scheduler).__name__))
     said = config.get("prediction_type", "flow_prediction" if kind.startswith("FlowMatch") else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from types import SimpleNamespace
 
@@ -36,7 +37,7 @@ class EDMNet(torch.nn.Module):
 def heun_of_edm(net, latents, times, labels):
     """Algorithm 1 of Karras et al. (2022), as their code calls a network: the state at t = 0."""
     x = latents * times[0]
-    for n, (now, then) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for n, (now, then) in enumerate(itertools.pairwise(times)):
         slope = (x - net(x, now, labels)) / now
         euler = x + (then - now) * slope
         if n < len(times) - 2:
@@ -143,7 +144,7 @@ class Unet(torch.nn.Module):
         return self.scale.dtype
 
     def forward(self, sample, timestep, encoder_hidden_states=None, return_dict=True):
-        self.asked.append((timestep, encoder_hidden_states))
+        self.asked.append((timestep, encoder_hidden_states, sample.dtype))
         out = sample * self.scale
         return SimpleNamespace(sample=out) if return_dict else (out,)
 
@@ -167,8 +168,8 @@ def test_a_model_of_diffusers_is_told_the_timesteps_of_its_scheduler(scheduler, 
     network = Network.diffusers(partial(module, **bound) if bound else module, scheduler)
     run = {"grid": "leading(1)", "nfe": 10, "seeds": SEEDS, "shape": EVENT, "dtype": torch.float64}
     ours = sample("ddim", LINEAR, network, **run)
-    assert [float(t[0]) for t, _ in module.asked] == [901.0 - 100 * n for n in range(10)]
-    assert {extra for _, extra in module.asked} == {bound.get("encoder_hidden_states")}
+    assert [float(t[0]) for t, *_ in module.asked] == [901.0 - 100 * n for n in range(10)]
+    assert {extra for _, extra, _ in module.asked} == {bound.get("encoder_hidden_states")}
     assert network.name == "Unet"
     by_hand = Network(lambda z, t: z * 0.5, "velocity")
     assert torch.equal(ours.samples, sample("ddim", LINEAR, by_hand, **run).samples)
@@ -180,7 +181,7 @@ def test_a_model_of_a_flow_is_told_a_thousand_times_the_time():
         module = Unet()
         network = Network.diffusers(module, MATCHING, **({} if clock is None else {"clock": clock}))
         run = sample("euler", "flow(T=1)", network, "trailing(shift=3)", 4, seeds=SEEDS, shape=EVENT, dtype="float64")
-        assert [float(t[0]) for t, _ in module.asked] == (scale * run.program.times[:-1]).tolist()
+        assert [float(t[0]) for t, *_ in module.asked] == (scale * run.program.times[:-1]).tolist()
         assert network.predicts.name == "flow"
 
 
@@ -189,7 +190,7 @@ def test_a_half_model_of_diffusers_computes_in_its_own_dtype():
     module = Unet(torch.bfloat16)
     run = sample("ddim", LINEAR, Network.diffusers(module, LINEAR), "leading(1)", 4, seeds=SEEDS, shape=EVENT)
     assert run.samples.dtype == torch.float32
-    assert {t.dtype for t, _ in module.asked} == {torch.float32}
+    assert {(seen, t.dtype) for t, _, seen in module.asked} == {(torch.bfloat16, torch.float32)}
 
 
 @pytest.mark.parametrize(
@@ -202,11 +203,11 @@ def test_a_half_model_of_diffusers_computes_in_its_own_dtype():
         (lambda: Network.diffusers(Unet(), LINEAR | {"prediction_type": "epsilom"}), "did you mean"),
         (
             lambda: Network.edm(EDMNet(), 3).function(torch.ones(1), torch.ones(1)),
-            "labels = 3 is no class of .* with 3",
+            "labels = 3 is no class",
         ),
         (
             lambda: Network.edm(EDMNet(), torch.eye(3)).function(torch.ones(1), torch.ones(1)),
-            r"shape \(3, 3\), but one",
+            r"shape \(3, 3\)",
         ),
     ],
 )
