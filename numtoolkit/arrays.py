@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
@@ -36,10 +36,28 @@ def is_floating(array: Array) -> bool:
     return bool(array.dtype.kind == "f" if library(array) is np else array.dtype.is_floating_point)
 
 
-def quiet(like: Array) -> AbstractContextManager[Any]:
-    """No autograd in torch, no overflow warnings in numpy: what is not finite is reported at the end of a run."""
+def quiet(like: Array, grad: bool = False) -> AbstractContextManager[Any]:
+    """No overflow warnings in numpy, where what is not finite is reported at the end of a run; in torch no autograd.
+
+    like  an array of the library; grad, whether autograd in torch is left as it is
+    """
     xp = library(like)
-    return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
+    if xp is np:
+        return np.errstate(over="ignore", invalid="ignore")
+    return nullcontext() if grad else xp.no_grad()
+
+
+def readable(array: Array) -> bool:
+    """Whether the host can read numbers of an array: not of one on meta, of a fake one, or inside torch.func."""
+    if library(array) is np:
+        return True
+    if array.device.type == "meta" or type(array).__name__ == "FakeTensor":
+        return False
+    try:
+        array.untyped_storage()
+    except NotImplementedError:  # it stands for others
+        return False
+    return True
 
 
 def host(name: str, value: Any) -> NDArray[Any]:

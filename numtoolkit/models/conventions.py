@@ -33,10 +33,11 @@ class EDMDenoiser:
         xp = library(y)
         if isinstance(self.labels, Integral):
             classes = getattr(self.net, "label_dim", 0)
-            if not 0 <= self.labels < classes:
-                raise InputError(f"labels = {self.labels} is no class of a network with {classes}; give one from 0 on.")
+            chosen = int(self.labels)
+            if not 0 <= chosen < classes:
+                raise InputError(f"labels = {chosen} is no class of a network with {classes}; give one from 0 on.")
             row = xp.zeros((1, classes), dtype=xp.float32, device=y.device)
-            row[:, int(self.labels)] = 1
+            row[:, chosen] = 1
             return row
         row = xp.asarray(self.labels, device=y.device)
         if row.ndim > 2 or (row.ndim == 2 and len(row) != 1):

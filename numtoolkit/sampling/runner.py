@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.arrays import Array, Floats, host, join, library, quiet
+from numtoolkit.arrays import Array, Floats, host, join, library, quiet, readable
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, InputWarning, NonFiniteError, brief, counted, typed, unknown, whole
 from numtoolkit.files.versions import versions
@@ -103,6 +103,7 @@ def sample(
     progress: bool | None = None,
     callback: Callback | None = None,
     trajectory: bool = False,
+    grad: bool = False,
     on_nonfinite: str = "raise",
     into: Any = None,
 ) -> Samples:
@@ -135,6 +136,9 @@ def sample(
                   data prediction
     trajectory    True: the result holds the states at every time of the grid, and the data predictions between them,
                   2 steps + 1 times the memory of the samples, and as much again while more tiles than one are joined
+    grad          True: the run is recorded as the caller's torch records it, by autograd or under torch.func (vmap, jvp
+                  over the weights of the network), which keeps what all evaluations keep. Nothing is read back: what is
+                  not finite is marked, not raised
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
     into          where samples go, tile by tile, as into[first:last] = samples of the tile: an array of the result's
                   shape and dtype, such as a memory map or a tensor, or whatever stores host arrays that it is given so.
@@ -150,13 +154,16 @@ def sample(
     own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
+    if grad:
+        _check_grad(begin, update, into)
     call = own.on(program.process)
     size = len(begin) if batch is None else whole("batch", batch)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     whole_run = len(program.steps)
-    done, paths, changed = np.broadcast_to(np.int64(whole_run), len(begin)), [], False
-    with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
+    done, tiles, paths, changed = np.broadcast_to(np.int64(whole_run), len(begin)), [], [], False
+    reads = on_nonfinite == "raise" and not grad and readable(finite)
+    with quiet(begin.like, grad), _bar(program, -(-len(begin) // size), progress) as bar:
         for rows, count in _tiles(len(begin), size):
             place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
             watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
@@ -167,11 +174,17 @@ def sample(
             if trajectory:
                 paths.append(watch.trajectory())
             changed |= watch.changed
+            if grad:
+                tiles.append(tile)
+                continue
             finite[place] = finite_rows(tile)
-            if into is not None and on_nonfinite == "raise" and not bool(finite[place].all()):
+            if into is not None and reads and not bool(finite[place].all()):
                 break
             samples = _kept(samples, place, tile, len(begin))
-        if on_nonfinite == "raise" and not bool(finite.all()):
+        if grad:
+            samples = _joined(tiles, 0)
+            finite = finite_rows(samples)
+        if reads and not bool(finite.all()):
             bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
             raise _lost(program, call, begin, update, size, bad, changed)
     times = program.times[:-1] if denoise else program.times
@@ -196,7 +209,7 @@ def sample(
         "done": None if (done == whole_run).all() else done.tolist(),
         "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
     }
-    path = Trajectory(times, *(_joined(parts) for parts in zip(*paths, strict=True))) if trajectory else None
+    path = Trajectory(times, *(_joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
     return Samples(samples, finite, program.nfe, len(times) - 1, done, path, program, provenance)
 
 
@@ -332,9 +345,19 @@ def _kept(samples: Any, own: slice, tile: Array, n: int) -> Any:
     return samples
 
 
-def _joined(tiles: Sequence[Array]) -> Array:
-    """Arrays (N, tile, ...) of all tiles as one (N, batch, ...)."""
-    return tiles[0] if len(tiles) == 1 else library(tiles[0]).concatenate(tiles, 1)
+def _joined(tiles: Sequence[Array], axis: int) -> Array:
+    """Arrays of all tiles as one, which lie one after the other on the axis of the batch."""
+    return tiles[0] if len(tiles) == 1 else library(tiles[0]).concatenate(tiles, axis)
+
+
+def _check_grad(begin: Origin, update: str, into: Any) -> None:
+    """raises InputError for what cannot be recorded"""
+    if library(begin.like) is np:
+        raise InputError("grad=True records a run in torch, but this one is in numpy; give a torch dtype or start.")
+    if update == "fused":
+        raise InputError("update 'fused' sums in place, which cannot be recorded; use 'plain' with grad=True.")
+    if into is not None:
+        raise InputError("into stores samples, and a store records nothing; leave it out with grad=True.")
 
 
 def _lost(
