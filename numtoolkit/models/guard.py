@@ -32,7 +32,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._writes: bool | None = None  # None: not known before the first call
-        self._returned: list[tuple[weakref.ref[Any], int | None]] = []  # outputs as they came, and their versions
+        self._returned: list[weakref.ref[Any]] = []  # outputs that were taken as they came
 
     def __reduce__(self) -> Any:  # a copy has not called anything yet
         return Guard, ()
@@ -47,26 +47,24 @@ class Guard:
         """
         counted = _version(seen) is not None
         given = seen if counted and self._writes is False else copied(seen)
-        before = _version(given)
+        earlier = [old for reference in self._returned if (old := reference()) is not None]
+        before = [_version(array) for array in (given, *earlier)]
         out, references = _called(function, given, *rest, **named)
+        written = [_version(array) != count for array, count in zip((given, *earlier), before, strict=True)]
         if counted:
-            self._writes = _version(given) != before
+            self._writes = written[0]
         if self._writes and given is seen:
             raise InputError(f"{who} wrote into its input, but not at its first call; let it write into z.clone().")
-        self._check_earlier(out, who)
+        if any(written[1:]) or any(_shared(old, out) for old in earlier):
+            raise InputError(
+                f"{who} wrote into an array that it had returned before; let it return a new one, such as out.clone()."
+            )
+        self._returned = [weakref.ref(old) for old in earlier]
         return out, references != _ALONE or library(out) is None or _lent(out)
 
     def keep(self, out: Array) -> None:
         """Remember an output that a run takes as it came, as long as it lives."""
-        self._returned.append((weakref.ref(out), _version(out)))
-
-    def _check_earlier(self, out: Any, who: str) -> None:
-        alive = [(old, version) for reference, version in self._returned if (old := reference()) is not None]
-        self._returned = [(weakref.ref(old), version) for old, version in alive]
-        if any(_version(old) != version or _shared(old, out) for old, version in alive):
-            raise InputError(
-                f"{who} wrote into an array that it had returned before; let it return a new one, such as out.clone()."
-            )
+        self._returned.append(weakref.ref(out))
 
 
 def _version(array: Any) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from numtoolkit import Network, process, sample, scheme
+from numtoolkit import Network, process, sample, scheme, stepper
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
 from tests.support.sampling_cases import BATCH, Linear, cubic, program_of
@@ -155,6 +155,17 @@ def test_nothing_is_copied_for_a_clean_network_after_its_first_call():
     with Counted():
         sample("ddim", network=Network(module, "data"), **RUN)
     assert len(copies) == 1
+
+
+def test_who_calls_a_network_may_write_into_what_it_returned():
+    """With the loop in his hands a caller may change outputs: that is no fault of the network."""
+    network = Network(cubic, "data")
+    call, own = network.on(process("edm")), stepper("dpmpp-2m", network=network, **RUN)
+    while not own.done:
+        (output,) = call(own.row, own.time)
+        own.send([output.mul_(0.5)])
+    halved = sample("dpmpp-2m", network=Network(lambda z, t: cubic(z, t) * 0.5, "data"), **RUN).samples
+    assert torch.equal(own.state[0], halved)
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])  # noqa: S301
