@@ -32,7 +32,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._writes: bool | None = None  # None: not known before the first call
-        self._returned: list[weakref.ref[Any]] = []  # outputs that were taken as they came
+        self._returned: list[tuple[weakref.ref[Any], int | None]] = []  # outputs taken as they came, and their places
 
     def __reduce__(self) -> Any:  # a copy has not called anything yet
         return Guard, ()
@@ -47,31 +47,33 @@ class Guard:
         """
         counted = _version(seen) is not None
         given = seen if counted and self._writes is False else copied(seen)
-        earlier = [old for reference in self._returned if (old := reference()) is not None]
-        before = [_version(array) for array in (given, *earlier)]
+        self._returned = [own for own in self._returned if own[0]() is not None]
+        watched = [given, *(reference() for reference, _ in self._returned)]
+        before = [_version(array) for array in watched]
         out, references = _called(function, given, *rest, **named)
-        written = [_version(array) != count for array, count in zip((given, *earlier), before, strict=True)]
+        written = [_version(array) != count for array, count in zip(watched, before, strict=True)]
         if counted:
             self._writes = written[0]
         if self._writes and given is seen:
             raise InputError(f"{who} wrote into its input, but not at its first call; let it write into z.clone().")
-        if any(written[1:]) or any(_shared(old, out) for old in earlier):
+        place = _place(out) if self._returned else None
+        if any(written[1:]) or (place is not None and any(place == other for _, other in self._returned)):
             raise InputError(
                 f"{who} wrote into an array that it had returned before; let it return a new one, such as out.clone()."
             )
-        self._returned = [weakref.ref(old) for old in earlier]
         return out, references != _ALONE or library(out) is None or _lent(out)
 
     def keep(self, out: Array) -> None:
         """Remember an output that a run takes as it came, as long as it lives."""
-        self._returned.append(weakref.ref(out))
+        self._returned.append((weakref.ref(out), _place(out)))
 
 
 def _version(array: Any) -> int | None:
     """How often an array was written into, None where nobody counts."""
-    if isinstance(array, np.ndarray) or library(array) is None or array.is_inference():
+    try:
+        return int(array._version)
+    except (AttributeError, RuntimeError):  # of numpy, and in inference mode
         return None
-    return int(array._version)
 
 
 def _lent(out: Array) -> bool:
@@ -86,16 +88,10 @@ def _lent(out: Array) -> bool:
         return False
 
 
-def _shared(old: Array, out: Any) -> bool:
-    """Whether two arrays, both alive, lie in one memory."""
-    if isinstance(old, np.ndarray):
-        return isinstance(out, np.ndarray) and bool(np.may_share_memory(old, out))
-    place = _place(out)
-    return place is not None and place == _place(old)
-
-
 def _place(array: Any) -> int | None:
-    """Where a tensor's memory begins; None of one without memory of its own."""
+    """Where the memory of an array begins that is no part of another one; None where it has none of its own."""
+    if isinstance(array, np.ndarray):
+        return int(array.__array_interface__["data"][0])
     torch = sys.modules.get("torch")
     if torch is None or type(array) not in (torch.Tensor, torch.nn.Parameter):
         return None

@@ -44,7 +44,7 @@ def test_residuals_are_those_of_the_bound_scheme_on_its_own_states(spec):
     xi = normals(CALIBRATION, START, 0, (1, *law.shape))[:, 0] * 80.0
     states = [xi]
     program = lower(scheme(spec).with_table(table), EDM(), table.times)
-    run(program, Network.of(law).on(EDM()), [xi], watch=lambda n, step, state: states.append(state[0]))
+    run(program, Network.of(law).on(EDM()), [xi], watch=lambda n, step, state, latest: states.append(state[0]))
     declared = scheme(spec).steps
     for n, step in enumerate(table.steps):
         if coefficients_of([*declared.start, declared.inner][min(n, len(declared.start))], table.names):
@@ -131,7 +131,7 @@ def test_the_infinite_batch_is_that_of_the_marginal_deviations():
     call, z = Network.of(WIDE).on(EDM()), [np.full((1, 16), 80.0)]
     states = []
     run(lower(scheme("iia-ddim(two)").with_table(table), EDM(), table.times), call, z,
-        watch=lambda n, step, state: states.append(state))  # fmt: skip
+        watch=lambda n, step, state, latest: states.append(state))  # fmt: skip
     step = table.steps[3]
     goal = run(lower(scheme("ddim"), EDM(), np.linspace(step.start, step.end, 11)), call, states[2])
     assert np.sqrt(np.mean((goal[0] - states[3][0]) ** 2)) == pytest.approx(step.residual, rel=1e-6)
