@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dis import get_instructions
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
 _DEEP = 5  # functions within functions that are looked into
+_LONG = 1000  # the most entries of a container that is
 
 
 def in_training(function: Any) -> str | None:
@@ -16,7 +18,7 @@ def in_training(function: Any) -> str | None:
 
     function  the module itself, a bound method, a partial or decorated function, one with modules among its defaults,
               in its closure or among the globals it names, or an object that has them as attributes
-    cost      microseconds; nothing is imported, and nothing is asked of a device
+    cost      a tenth of a millisecond; nothing is imported, and nothing is asked of a device
     """
     torch = sys.modules.get("torch")
     if torch is None:
@@ -44,12 +46,11 @@ def _parts(value: Any) -> Iterator[Any]:
         yield from (value.__defaults__ or ())
         yield from (value.__kwdefaults__ or {}).values()
         yield from (own.cell_contents for own in value.__closure__ or () if _filled(own))
-        yield from (value.__globals__[name] for name in value.__code__.co_names if name in value.__globals__)
+        named = {each.argval for each in get_instructions(value) if each.opname == "LOAD_GLOBAL"}
+        yield from (value.__globals__[name] for name in named if name in value.__globals__)
         yield from vars(value).values()  # such as __wrapped__
-    elif isinstance(value, (list, tuple)):
-        yield from value
-    elif isinstance(value, dict):
-        yield from value.values()
+    elif isinstance(value, (list, tuple, dict)) and len(value) <= _LONG:
+        yield from value.values() if isinstance(value, dict) else value
     elif callable(value) and not isinstance(value, type):
         yield from getattr(value, "__dict__", {}).values()
 

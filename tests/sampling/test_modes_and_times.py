@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,6 +86,19 @@ def test_a_module_in_training_mode_is_named_once_a_run(way):
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         sample("dpmpp-2m", network=network, **RUN)
+
+
+def test_a_module_that_a_network_does_not_call_may_be_in_training_mode():
+    """Its name as an attribute of something else is not its call, and a data set is not searched."""
+    parts, other = SimpleNamespace(MODULE=lambda z, t: z), Linear(4, 4).train()
+
+    def network(z, t, data=[other] * 1001):
+        return parts.MODULE(z, t)
+
+    MODULE.train()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        sample("ddim", network=Network(network, "data"), **RUN)
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16, np.float16])
