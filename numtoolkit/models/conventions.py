@@ -61,6 +61,11 @@ class OnChannels:
     data: bool
 
     def __call__(self, z: Array, t: Any, *more: Any, **named: Any) -> Any:
+        if z.ndim < 3:
+            raise InputError(
+                f"a state of shape {tuple(z.shape)} has no blocks with channels, (batch, 2, C, ...); give a process of "
+                "phase space and a shape that begins with the channels."
+            )
         batch, blocks, channels, *rest = z.shape
         out = self.net(z.reshape(batch, blocks * channels, *rest), t, *more, **named)
         xp = library(out)

@@ -55,8 +55,7 @@ class Network:
     _guard: Guard = field(default_factory=Guard, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise InputError(f"a network is a function of (z, t), not {typed(self.function)}; give a callable.")
+        _check_callable(self.function, "function(z, t)")
         if self.clock is not None and not callable(self.clock):
             raise InputError(
                 f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
@@ -87,6 +86,7 @@ class Network:
                  gives to the network goes before them
         keywords as of `Network`
         """
+        _check_callable(net, "net(x, sigma, class_labels)")
         size = getattr(net, "img_channels", None), getattr(net, "img_resolution", None)
         known = {} if None in size else {"shape": (size[0], size[1], size[1])}
         given = {"name": type(net).__name__} | known | keywords
@@ -102,6 +102,7 @@ class Network:
         predicts by its name or as an object; their official networks predict the noise
         keywords as of `Network`
         """
+        _check_callable(net, "net(u, t)")
         own = prediction(predicts)
         return cls(OnChannels(net, own is DATA), own, **{"name": type(net).__name__} | keywords)
 
@@ -117,6 +118,7 @@ class Network:
                   FLUX does, has clock=lambda t: t
         raises    InputError where nothing says what it predicts, or for a scheduler that scales its network
         """
+        _check_callable(module, "module(z, timestep=t)")
         said, steps = scheduler_says(scheduler)
         predicts = keywords.pop("predicts", said)
         if predicts is None:
@@ -215,6 +217,12 @@ class Network:
                     f"the time where it has used its digits, or wrap it as Network(..., time={own.dtype})."
                 )
         return None
+
+
+def _check_callable(function: Any, call: str) -> None:
+    """raises InputError unless it can be called; `call` says how"""
+    if not callable(function):
+        raise InputError(f"a network is called as {call}, and {typed(function)} cannot be; give a callable.")
 
 
 def _before(t: float) -> float:

@@ -151,6 +151,11 @@ def sample(
     """
     if on_nonfinite not in NONFINITE:
         raise unknown("on_nonfinite", on_nonfinite, NONFINITE)
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback is {typed(callback)}; give a function of a Progress, or leave it out.")
+    for name, value in (("trajectory", trajectory), ("grad", grad)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} = {value!r} is neither True nor False; give one.")
     own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )

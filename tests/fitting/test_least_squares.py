@@ -70,7 +70,7 @@ def test_no_other_coefficients_do_better_on_the_batch(spec):
         changed = FittedCoefficients(table.scheme, table.base, table.process, "", "", table.names, steps, {})
         states.clear()
         run(lower(scheme(spec).with_table(changed), EDM(), table.times), call, [xi],
-            watch=lambda i, step, state: states.append(state[0]))  # fmt: skip
+            watch=lambda i, step, state, latest: states.append(state[0]))  # fmt: skip
         return states[n]
 
     own = table.steps[n]

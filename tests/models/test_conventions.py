@@ -196,6 +196,10 @@ def test_a_half_model_of_diffusers_computes_in_its_own_dtype():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: Network.edm(3), r"called as net\(x, sigma, class_labels\), and an int cannot be"),
+        (lambda: Network.channels(None), r"called as net\(u, t\), and a NoneType cannot be"),
+        (lambda: Network.diffusers("unet", LINEAR), r"called as module\(z, timestep=t\), and a str cannot be"),
+        (lambda: Network.channels(PSLDNet()).function(torch.ones(3, 2), 1), r"shape \(3, 2\) has no blocks"),
         (lambda: Network.diffusers(Unet()), "give its scheduler, or predicts="),
         (lambda: Network.diffusers(Unet(), 3), "scheduler is an int; give a scheduler of diffusers"),
         (lambda: Network.diffusers(Unet(), {"beta_start": 1e-4}), "the config of dict names no prediction_type"),

@@ -225,6 +225,20 @@ def test_a_callback_that_returns_something_else_is_told_what_to_return(answer, w
         run("ddim", callback=lambda progress: answer(progress.state))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"callback": 3}, "callback is an int; give a function of a Progress"),
+        ({"trajectory": "steps"}, "trajectory = 'steps' is neither True nor False"),
+        ({"grad": 1}, "grad = 1 is neither True nor False"),
+    ],
+)
+def test_what_is_no_callback_and_no_switch_is_refused(changes, words):
+    """In one sentence, before the run."""
+    with pytest.raises(InputError, match=words):
+        run("ddim", **changes)
+
+
 def test_a_state_of_another_floating_dtype_is_taken_in_that_of_the_run():
     """The state never changes its dtype."""
     ours = run("ddim", callback=lambda progress: progress.state.float())
