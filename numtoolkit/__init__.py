@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from numtoolkit.program.walk import Stepper
     from numtoolkit.references import allow_imports
     from numtoolkit.sampling.runner import Samples, sample, stepper
+    from numtoolkit.sampling.starts import add_noise, start_noise
+    from numtoolkit.sampling.watching import STOP, Progress, Trajectory
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "STOP",
     "Claims",
     "InputError",
     "InputWarning",
@@ -52,11 +55,14 @@ __all__ = [
     "NonFiniteError",
     "NumtoolkitError",
     "Param",
+    "Progress",
     "Samples",
     "Scheme",
     "Stepper",
     "Steps",
     "StorageError",
+    "Trajectory",
+    "add_noise",
     "allow_imports",
     "catalogue",
     "conditions",
@@ -84,6 +90,7 @@ __all__ = [
     "sqrt",
     "stability",
     "stability_figure",
+    "start_noise",
     "stepper",
     "symbol",
     "tableau",
@@ -99,11 +106,15 @@ _HOMES = {
     "NonFiniteError": "numtoolkit.errors",
     "NumtoolkitError": "numtoolkit.errors",
     "Param": "numtoolkit.declare.scheme",
+    "Progress": "numtoolkit.sampling.watching",
+    "STOP": "numtoolkit.sampling.watching",
     "Samples": "numtoolkit.sampling.runner",
     "Scheme": "numtoolkit.declare.scheme",
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
+    "Trajectory": "numtoolkit.sampling.watching",
+    "add_noise": "numtoolkit.sampling.starts",
     "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
     "conditions": "numtoolkit.symbolic.conditions",
@@ -131,6 +142,7 @@ _HOMES = {
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",
+    "start_noise": "numtoolkit.sampling.starts",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
@@ -36,10 +36,28 @@ def is_floating(array: Array) -> bool:
     return bool(array.dtype.kind == "f" if library(array) is np else array.dtype.is_floating_point)
 
 
-def quiet(like: Array) -> AbstractContextManager[Any]:
-    """No autograd in torch, no overflow warnings in numpy: what is not finite is reported at the end of a run."""
+def quiet(like: Array, grad: bool = False) -> AbstractContextManager[Any]:
+    """No overflow warnings in numpy, where what is not finite is reported at the end of a run; in torch no autograd.
+
+    like  an array of the library; grad, whether autograd in torch is left as it is
+    """
     xp = library(like)
-    return np.errstate(over="ignore", invalid="ignore") if xp is np else xp.no_grad()
+    if xp is np:
+        return np.errstate(over="ignore", invalid="ignore")
+    return nullcontext() if grad else xp.no_grad()
+
+
+def readable(array: Array) -> bool:
+    """Whether the host can read numbers of an array: not of one on meta, of a fake one, or inside torch.func."""
+    if library(array) is np:
+        return True
+    if array.device.type == "meta" or type(array).__name__ == "FakeTensor":
+        return False
+    try:
+        array.untyped_storage()
+    except NotImplementedError:  # it stands for others
+        return False
+    return True
 
 
 def host(name: str, value: Any) -> NDArray[Any]:
@@ -54,6 +72,31 @@ def host(name: str, value: Any) -> NDArray[Any]:
         return np.asarray(value)
     except (ValueError, TypeError):
         raise InputError(f"{name} is no rectangular array; give rows of one length.") from None
+
+
+def dtype_of(dtype: Any, xp: Any) -> Any:
+    """A dtype of a library, also by its name: "float32" is torch.float32 in torch, numpy.float32 in numpy.
+
+    raises   TypeError for a name that the library does not have
+    """
+    if not isinstance(dtype, str):
+        return dtype
+    found = np.dtype(dtype) if xp is np else getattr(xp, dtype, None)
+    if found is None:
+        raise TypeError(dtype)
+    return found
+
+
+def cast(array: Array, dtype: Any) -> Array:
+    """The array in a dtype of its library; as it is where it has that already."""
+    if array.dtype == dtype:
+        return array
+    return array.astype(dtype) if library(array) is np else array.to(dtype)
+
+
+def copied(array: Array) -> Array:
+    """A copy of an array of either library, on its device; differentiable in torch."""
+    return array.copy() if library(array) is np else array.clone()
 
 
 class _Asked:

@@ -23,7 +23,7 @@ class Empirical:
     images   (N, *shape); float32 stays float32 on the host, every other dtype becomes float64
     weights  (N,) >= 0 summing to 1 within 1e-6, or None for equal ones
     tile     images at a time; None keeps the (batch, tile) matrix of exponents below 64 MB
-    errors   InputError for data that are empty, not finite or of fewer than one axis
+    errors   InputError for data that are empty, not finite or of fewer than one axis, and for pixels from 0 to 255
     cost     two (batch, N, d) matrix products a call; the data move once to each dtype and device
 
     Exponents are formed as (y' x - |x|^2/2) / sigma^2, y and x centred on the mean image: |y|^2 is common to
@@ -43,6 +43,11 @@ class Empirical:
     def __init__(self, images: Any, weights: Any = None, name: str = "empirical", tile: int | None = None) -> None:
         given = host("images", images)
         data = real("images", given, np.float32 if given.dtype == np.float32 else np.float64)
+        if data.min() >= 0 and 127 < data.max() <= 255:
+            raise InputError(
+                f"images go from {data.min():g} to {data.max():g}, as pixels of 8 bits do, and processes "
+                "expect data near 1; give images / 127.5 - 1."
+            )
         if data.ndim == 0:
             raise InputError("images is a single number; give one entry for each image, (N, *shape).")
         if tile is not None and tile < 1:

@@ -310,9 +310,9 @@ def stability(
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, on a process
     linear    values of h L, one map each
-    size      points along each axis of a map; a fifth as many times on a process
-    raises    InputError for unknown schemes, and for a scheme with history on a process, or with history and a
-              coefficient that only a grid gives
+    size      points along each axis of a map, 2 at least; a fifth as many times on a process
+    raises    InputError for unknown schemes, a variance or size of no meaning, and for a scheme with history on a
+              process, or with history and a coefficient that only a grid gives
     """
     declared, size = read(scheme), whole("size", size, 2, MOST_POINTS)
     variance = real("variance", variance, 0, MOST_VARIANCE)

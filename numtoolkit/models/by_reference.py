@@ -7,7 +7,7 @@ from typing import Any
 
 from numtoolkit import references
 from numtoolkit.errors import InputError, typed
-from numtoolkit.laws.named import is_named, law_of
+from numtoolkit.laws.named import NAMED, is_named, law_of
 from numtoolkit.models.network import Network
 from numtoolkit.spec_text import Spec
 
@@ -28,7 +28,7 @@ def network_of(network: Any) -> Any:
     if isinstance(network, str) and not is_named(network):
         raise InputError(
             f"{network!r} is no network; give a numtoolkit.Network, or FILE.py:NAME or MODULE:NAME that holds one, or "
-            "a law for its exact one."
+            f"a law for its exact one: {', '.join(sorted(NAMED))}, PATH.npz."
         )
     if isinstance(network, str) or _is_law(network):
         return Network.of(law_of(network))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from operator import mul
 from typing import Any
 
-from numtoolkit.arrays import Array, is_floating, join, library, split
-from numtoolkit.errors import InputError, brief, choice, counted, text, typed
+from numtoolkit.arrays import Array, cast, copied, dtype_of, is_floating, join, library, split
+from numtoolkit.errors import InputError, InputWarning, brief, choice, counted, text, typed
 from numtoolkit.laws import Law
+from numtoolkit.models.conventions import DiffusersModule, EDMDenoiser, OnChannels, scheduler_says
+from numtoolkit.models.guard import Guard
+from numtoolkit.models.modes import in_training
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -21,16 +27,20 @@ class Network:
     """A network as schemes use it: function(z, t) -> what it predicts, on numpy arrays or torch tensors.
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
-              z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it)
+              z's shape, but (batch, *event) for predicts="data". It may write into z, and into what it returned before:
+              then it is given copies and its outputs are copied
     predicts  by its name or as an object, as in `numtoolkit.problem.predictions`: "data", "noise", "score" ...
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
     clock     host function of the process time (or of s) to the number the network wants, such as lambda t: 1000 * t
-    time      how it is told: None, (batch,) of z's dtype; a floating dtype, (batch,) of that; "float", a Python float
-    dtype     what the network computes in, such as torch.bfloat16; None for that of the state, which it never changes
+    time      how it is told: a floating dtype or its name, (batch,) of that; "float", a Python float; None, (batch,) of
+              z's dtype, but of float32 where that has fewer digits: bfloat16 knows 256 times between 0.5 and 1
+    dtype     what the network computes in, such as torch.bfloat16 or "bfloat16"; None for that of the state, which it
+              never changes
     shape     event shape it takes, if it is known
     calls     how often `function` was called: once an evaluation of a tile of the batch
-    raises    InputError for an unknown prediction, and where it is called for an output that is not as said
+    raises    InputError for an unknown prediction, and where it is called for an output that is not as said, or after
+              it has written where that could not be foreseen (`numtoolkit.models.guard`)
     """
 
     function: Callable[..., Any]
@@ -42,10 +52,10 @@ class Network:
     shape: tuple[int, ...] | None = field(default=None, kw_only=True)
     name: str = field(default="", kw_only=True)
     calls: int = field(default=0, init=False)
+    _guard: Guard = field(default_factory=Guard, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise InputError(f"a network is a function of (z, t), not {typed(self.function)}; give a callable.")
+        _check_callable(self.function, "function(z, t)")
         if self.clock is not None and not callable(self.clock):
             raise InputError(
                 f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
@@ -66,12 +76,68 @@ class Network:
             raise InputError(f"{typed(law)} is no law; give one of numtoolkit.laws, which has a denoiser.")
         return cls(law.denoise, DATA, sees="observation", time="float", shape=law.shape, name=law.name)
 
+    @classmethod
+    def edm(cls, net: Any, labels: Any = None, **keywords: Any) -> Network:
+        """A network in the convention of Karras et al. (2022): net(x, sigma, class_labels) returns the denoised data.
+
+        net      preconditioned, such as EDMPrecond of their code; it runs on every process
+        labels   None; one class for all samples, by its number or as a row (1, classes). A third argument that a run
+                 gives to the network goes before them
+        keywords as of `Network`
+        """
+        _check_callable(net, "net(x, sigma, class_labels)")
+        size = getattr(net, "img_channels", None), getattr(net, "img_resolution", None)
+        known = {} if None in size else {"shape": (size[0], size[1], size[1])}
+        given = {"name": type(net).__name__} | known | keywords
+        return cls(EDMDenoiser(net, labels), DATA, sees="observation", **given)
+
+    @classmethod
+    def channels(cls, net: Any, predicts: str | Prediction = "noise", **keywords: Any) -> Network:
+        """A network of a phase space that takes position and momentum behind one another on the channel axis.
+
+        net      net(u, t), u = (batch, 2 C, *rest), as of PSLD and CLD; it returns 2 C channels, or C, the block of the
+                 momentum, which is all that the noise of CLD drives: schemes that freeze the data prediction, which
+                 takes both blocks, are not for it
+        predicts by its name or as an object; their official networks predict the noise
+        keywords as of `Network`
+        """
+        _check_callable(net, "net(u, t)")
+        own = prediction(predicts)
+        return cls(OnChannels(net, own is DATA), own, **{"name": type(net).__name__} | keywords)
+
+    @classmethod
+    def diffusers(cls, module: Any, scheduler: Any = None, **keywords: Any) -> Network:
+        """A model of diffusers, called as module(z, timestep=t), whose result has a `.sample`.
+
+        module    what else it needs, such as encoder_hidden_states, may be bound by functools.partial
+        scheduler one of diffusers or its config: it says the prediction, and how the time is told. On a process from a
+                  table, point i of which is time i + 1, that is t - 1; of a flow it is num_train_timesteps t, with t
+                  from 0 to 1. Without it give predicts=, and clock= where the time is not told as of a table
+        keywords  as of `Network`, before what the scheduler says; a pipeline that divides its timesteps, as that of
+                  FLUX does, has clock=lambda t: t
+        raises    InputError where nothing says what it predicts, or for a scheduler that scales its network
+        """
+        _check_callable(module, "module(z, timestep=t)")
+        said, steps = scheduler_says(scheduler)
+        predicts = keywords.pop("predicts", said)
+        if predicts is None:
+            raise InputError("nothing says what the module predicts; give its scheduler, or predicts=.")
+        own = getattr(module, "func", module)  # of a partial
+        given = {"name": type(own).__name__, "dtype": getattr(own, "dtype", None)}
+        clock = _before if steps is None else partial(mul, steps)
+        return cls(DiffusersModule(module), predicts, **given | {"clock": clock} | keywords)
+
     def on(self, process: Process) -> NetworkCall:
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
 
-        raises   InputError when the prediction is not defined on the process
+        raises   InputError when the prediction is not defined on the process; warns, by an InputWarning, of a torch
+                 module in training mode
         """
         q = outputs(self.predicts, process)
+        module = in_training(self.function)
+        if module is not None:
+            told = f"network {self.name}: its module {module} is in training mode, in which dropout and batch "
+            warnings.warn(f"{told}statistics make every run another; call .eval() on it.", InputWarning, stacklevel=3)
 
         def evaluate(blocks: Blocks, t: float) -> Blocks:
             seen, told = (join(blocks), t) if self.sees == "state" else process.observe(blocks, t)
@@ -84,22 +150,30 @@ class Network:
         seen, told = self._input(z, t)
         self.calls += 1
         try:
-            out = self.function(seen, told)
+            out, lent = self._guard.call(f"network {self.name}", self.function, seen, told)
         except RuntimeError as error:
-            misfit = self._misfit(seen)
+            misfit = self._misfit(seen, told)
             if misfit is None:
                 raise
             raise misfit from error
         self._check(out, seen, tuple(z.shape) if shape is None else shape)
-        return _cast(out, z.dtype)
+        own = cast(out, z.dtype)
+        if own is not out:
+            return own
+        if lent:
+            return copied(out)
+        self._guard.keep(out)
+        return out
 
     def _input(self, z: Array, t: float) -> tuple[Array, Any]:
         told = t if self.clock is None else self.clock(t)
         try:
-            seen = z if self.dtype is None else _cast(z, self.dtype)
+            xp = library(z)
+            seen = z if self.dtype is None else cast(z, dtype_of(self.dtype, xp))
             if self.time == "float":
                 return seen, told
-            return seen, library(seen).full((len(seen),), told, dtype=self.time or seen.dtype, device=seen.device)
+            digits = xp.float32 if xp.finfo(seen.dtype).bits < 32 else seen.dtype
+            return seen, xp.full((len(seen),), told, dtype=dtype_of(self.time or digits, xp), device=seen.device)
         except TypeError:
             raise InputError(
                 f"network {self.name} has dtype={self.dtype} and time={self.time!r}, which {typed(z)} cannot "
@@ -122,8 +196,8 @@ class Network:
         if out.device != seen.device:
             raise InputError(f"{who} returned values on {out.device} for input on {seen.device}; keep the device.")
 
-    def _misfit(self, seen: Array) -> InputError | None:
-        """What torch leaves unnamed when a module and its input differ in device or dtype."""
+    def _misfit(self, seen: Array, told: Any) -> InputError | None:
+        """What torch leaves unnamed when a module and its input or its time differ in device or dtype."""
         parameters = getattr(self.function, "parameters", None)
         for own in parameters() if callable(parameters) else ():
             if own.device != seen.device:
@@ -136,10 +210,20 @@ class Network:
                     f"network {self.name} has parameters of {own.dtype} but is given {seen.dtype}; "
                     f"wrap it as Network(..., dtype={own.dtype})."
                 )
+            if self.time is None and getattr(told, "dtype", seen.dtype) != seen.dtype:
+                return InputError(
+                    f"network {self.name} of {own.dtype} fails when it is told its time in {told.dtype}; let it cast "
+                    f"the time where it has used its digits, or wrap it as Network(..., time={own.dtype})."
+                )
         return None
 
 
-def _cast(array: Array, dtype: Any) -> Array:
-    if array.dtype == dtype:
-        return array
-    return array.astype(dtype) if hasattr(array, "astype") else array.to(dtype)
+def _check_callable(function: Any, call: str) -> None:
+    """raises InputError unless it can be called; `call` says how"""
+    if not callable(function):
+        raise InputError(f"a network is called as {call}, and {typed(function)} cannot be; give a callable.")
+
+
+def _before(t: float) -> float:
+    """The point of a table whose time is t."""
+    return t - 1

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit import references
-from numtoolkit.arrays import Array, Floats, host, join, library, quiet
+from numtoolkit.arrays import Array, Floats, host, join, library, quiet, readable
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, InputWarning, brief, choice, counted, typed, whole
+from numtoolkit.errors import InputError, InputWarning, NonFiniteError, brief, choice, counted, typed, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
 from numtoolkit.models.by_reference import network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
-from numtoolkit.program.program import Program, ProgramStep
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import Program
 from numtoolkit.program.rounding import warning
-from numtoolkit.program.runs import program_of
+from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.locate import first_nonfinite
-from numtoolkit.sampling.loop import Watch, run
+from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.state import Origin, finite_rows, origin
+from numtoolkit.sampling.watching import Callback, Trajectory, Watching
 from numtoolkit.schemes import scheme as scheme_of
 
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
-
-Callback = Callable[[int, float, Array], None]  # after each step: (step from 0, its end time, state in public layout)
 
 
 class NetworkLike(Protocol):
@@ -61,8 +61,11 @@ class Samples:
 
     samples     (batch, *event), or (batch, 2, *event) on PSLD unless denoised; numpy or torch as the run was
     finite      (batch,) booleans beside it: which samples are finite throughout
-    nfe         network evaluations a sample cost, the denoising one included
+    nfe         network evaluations of a whole run, the denoising one included
     steps       steps of the grid
+    done        (batch,) whole numbers: the steps behind each sample, the denoising one included; all of them unless a
+                callback ended the run of its tile, and then sample i is at `program.times[done[i]]`
+    trajectory  its states at every time, where they were asked for; else None
     program     what was run, coefficient by coefficient
     provenance  everything else that decides the numbers, ready for JSON
     """
@@ -71,6 +74,8 @@ class Samples:
     finite: Array
     nfe: int
     steps: int
+    done: NDArray[np.int64]
+    trajectory: Trajectory | None
     program: Program
     provenance: dict[str, Any]
 
@@ -90,6 +95,7 @@ def sample(
     steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
+    strength: float | None = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -98,6 +104,8 @@ def sample(
     batch: int | None = None,
     progress: bool | None = None,
     callback: Callback | None = None,
+    trajectory: bool = False,
+    grad: bool = False,
     on_nonfinite: str = "raise",
     into: Any = None,
 ) -> Samples:
@@ -109,16 +117,30 @@ def sample(
     nfe, steps    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
                   what whole steps leave of it is spent by the scheme's `steps.remainder`, and `provenance` says how
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
-    start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
-                  or from N(0, Sigma_t) where the grid begins at t < T
-    shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype
+    start         the state at the first time of the grid, (batch, *event), or (batch, 2, *event) on PSLD, never
+                  changed; else drawn from the process's prior, or from N(0, Sigma_t) where the grid begins at t < T
+    strength      None; or in (0, 1], and `start` is data (batch, *event), images to be drawn anew: of the N steps of
+                  the grid the last k = int(strength N) are taken, as diffusers counts them, and the run begins with
+                  what `numtoolkit.add_noise` makes of `start` at grid time N - k, by the seeds. nfe and steps are those
+                  of the whole grid, of which k whole steps are spent
+    shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype. A name
+                  is one of torch, "float64", or "numpy.float64"
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
                   "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only)
     denoise       end with one more evaluation, at the grid's last time, and return its data prediction (batch, *event)
     batch         samples at a time, by default all; the last tile is filled up, so that a network, which may round
                   differently for another size, sees one size only, and gives the same bits for the same `batch`
     progress      a bar on stderr: None where stderr is a terminal, True always, False never
-    callback      called after every step of every tile with (step, time, copy of the state)
+    callback      called after every step of every tile with a `Progress`: step, time, which samples, their state and
+                  data prediction. It returns None; or a state like the one it was shown, with which the run goes on
+                  (what a multistep scheme remembers stays: its earlier evaluations, at the states they were taken at);
+                  or `numtoolkit.STOP`, which ends the run of this tile and keeps its state, with `denoise` its latest
+                  data prediction
+    trajectory    True: the result holds the states at every time of the grid, and the data predictions between them,
+                  2 steps + 1 times the memory of the samples, and as much again while more tiles than one are joined
+    grad          True: the run is recorded as the caller's torch records it, by autograd or under torch.func (vmap, jvp
+                  over the weights of the network), which keeps what all evaluations keep. Nothing is read back: what is
+                  not finite is marked, not raised
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
     into          where samples go, tile by tile, as into[first:last] = samples of the tile: an array of the result's
                   shape and dtype, such as a memory map or a tensor, or whatever stores host arrays that it is given so.
@@ -132,24 +154,47 @@ def sample(
     choice("on_nonfinite", on_nonfinite, NONFINITE)
     if not (progress is None or isinstance(progress, bool)):
         raise InputError(f"progress = {progress!r} is {typed(progress)}; give True, False or None.")
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback is {typed(callback)}; give a function of a Progress, or leave it out.")
+    for name, value in (("trajectory", trajectory), ("grad", grad)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} = {value!r} is neither True nor False; give one.")
     own, begin, program = _prepared(
-        scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
+    if grad:
+        _check_grad(begin, update, into)
     call = own.on(program.process)
     size = len(begin) if batch is None else whole("batch", batch, high=MOST)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
-    with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
+    whole_run = len(program.steps)
+    done, tiles, paths, changed = np.broadcast_to(np.int64(whole_run), len(begin)), [], [], False
+    reads = on_nonfinite == "raise" and not grad and readable(finite)
+    with quiet(begin.like, grad), _bar(program, -(-len(begin) // size), progress) as bar:
         for rows, count in _tiles(len(begin), size):
-            watch = _watch(bar, callback, count)
-            tile = join(run(program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], watch))[:count]
-            place = slice(rows[0], rows[0] + count)
+            place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
+            watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
+            tile = join(run(program, call, at, begin.noise(rows), UPDATES[update], watch))[:count]
+            if watch.done < whole_run:
+                done = done.copy()
+                done[place] = watch.done
+            if trajectory:
+                paths.append(watch.trajectory())
+            changed |= watch.changed
+            if grad:
+                tiles.append(tile)
+                continue
             finite[place] = finite_rows(tile)
-            if into is not None and on_nonfinite == "raise" and not bool(finite[place].all()):
+            if into is not None and reads and not bool(finite[place].all()):
                 break
             samples = _kept(samples, place, tile, len(begin))
-        if on_nonfinite == "raise" and not bool(finite.all()):
-            raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
+        if grad:
+            samples = _joined(tiles, 0)
+            finite = finite_rows(samples)
+        if reads and not bool(finite.all()):
+            bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
+            raise _lost(program, call, begin, update, size, bad, changed)
     times = program.times[:-1] if denoise else program.times
     provenance = {
         "scheme": program.scheme,
@@ -160,17 +205,21 @@ def sample(
         "network": own.name,
         "predicts": prediction(own.predicts).name,
         "seeds": None if begin.seeds is None else list(begin.seeds),
-        "start": "given" if begin.start is not None else "drawn",
+        "start": "drawn" if begin.start is None else "given" if strength is None else "noised",
+        "strength": strength,
         "shape": list(begin.event),
         "dtype": str(begin.like.dtype),
         "device": str(begin.like.device),
         "update": update,
         "denoise": denoise,
         "batch": size,
+        "callback": None if callback is None else "changed states" if changed else "looked on",
+        "done": None if (done == whole_run).all() else done.tolist(),
         "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
         **references.records(_taken(scheme, program.process, own, network)),
     }
-    return Samples(samples, finite, program.nfe, len(times) - 1, program, provenance)
+    path = Trajectory(times, *(_joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
+    return Samples(samples, finite, program.nfe, len(times) - 1, done, path, program, provenance)
 
 
 def _taken(scheme: Any, process: Process, network: NetworkLike, given: Any) -> list[references.Reference]:
@@ -190,6 +239,7 @@ def stepper(
     steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
+    strength: float | None = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -206,11 +256,12 @@ def stepper(
 
     Stopped, pickled or copied, and continued, a run keeps its history and its place in the noise (`Stepper`); calls of
     `sample` on pieces of the grid do not: each is a run of its own, and draws its noise from the first step on.
-    scheme, process, network, grid, nfe, steps, seeds, start, shape, dtype, device, update, denoise   as of `sample`
+    scheme, process, network, grid, nfe, steps, seeds, start, strength, shape, dtype, device, update, denoise   as of
+             `sample`
     raises   InputError for what cannot be used as given
     """
     _, begin, program = _prepared(
-        scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
+        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
     rows = list(range(len(begin)))
     return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update])
@@ -225,6 +276,7 @@ def _prepared(
     nfe: int | None,
     seeds: Any,
     start: Any,
+    strength: float | None,
     shape: Any,
     dtype: Any,
     device: Any,
@@ -234,11 +286,15 @@ def _prepared(
     """The arguments of a run checked and read: network, origin, and the program of it all."""
     called: NetworkLike = network_of(network)
     choice("update", update, UPDATES)
+    if strength is not None:
+        if start is None:
+            raise InputError("strength says how far a start is noised; give start=, data (batch, ...), or drop it.")
+        grid, nfe, steps = _last_steps(strength, scheme, process, grid, nfe, steps, denoise), None, None
     program = program_of(scheme, process, grid, nfe, steps=steps, predicts=called.predicts, denoise=denoise)
     first, last = program.steps[0].start, program.steps[-1].end
     if start is None and first < last:
         raise InputError("a rising grid takes samples of the data back to noise; give them as start.")
-    begin = origin(program.process, first, seeds, start, shape, dtype, device, called.shape)
+    begin = origin(program.process, first, seeds, start, shape, dtype, device, called.shape, strength is not None)
     if begin.seeds is None and program.draws:
         raise InputError(
             f"scheme {program.scheme} draws noise; give seeds, one integer for each of the {len(begin)} samples."
@@ -249,6 +305,26 @@ def _prepared(
     if told is not None:
         warnings.warn(told, InputWarning, stacklevel=3)  # the caller of `sample` or `stepper`
     return called, begin, program
+
+
+def _last_steps(strength: Any, scheme: Any, process: Any, grid: Any, nfe: Any, steps: Any, denoise: bool) -> Floats:
+    """The times of a run that takes the share `strength` of the steps of a grid, the last ones."""
+    if isinstance(scheme, Program):
+        raise InputError(f"the program of {scheme.scheme} fixes its grid already; leave strength out.")
+    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 < strength <= 1:
+        raise InputError(f"strength = {strength!r} is no share of the grid; give a number above 0, up to 1.")
+    if process is None:
+        raise InputError("a run needs a process; give one, as an object or by name.")
+    times = times_of(scheme_of(scheme), process_of(process), grid, steps, nfe, denoise)
+    if times[0] < times[-1]:
+        raise InputError("strength noises data to the time where a run begins, and a rising grid ends there; drop it.")
+    whole_grid = len(times) - 1
+    taken = int(whole_grid * strength)
+    if not taken:
+        raise InputError(
+            f"strength = {strength:g} takes no step of a grid of {whole_grid}; give at least {1 / whole_grid:.3g}."
+        )
+    return times[whole_grid - taken :]
 
 
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
@@ -264,7 +340,7 @@ def _fitting(into: Any, begin: Origin, denoise: bool) -> Any:
     shape, dtype = (len(begin), *blocks, *begin.event), str(begin.like.dtype).removeprefix("torch.")
     if into is None:
         return None
-    if isinstance(into, dict) or not callable(getattr(into, "__setitem__", None)):
+    if type(into) is dict or not callable(getattr(into, "__setitem__", None)):
         raise InputError(f"into is {typed(into)}, which stores no samples; give an array of shape {shape}.")
     its = tuple(getattr(into, "shape", shape)), str(getattr(into, "dtype", dtype)).removeprefix("torch.")
     if its != (shape, dtype):
@@ -284,34 +360,39 @@ def _kept(samples: Any, own: slice, tile: Array, n: int) -> Any:
     return samples
 
 
-def _watch(bar: Any, callback: Callback | None, count: int) -> Watch:
-    """What follows a tile of which `count` samples count: the bar, and the callback with a copy it may keep."""
+def _joined(tiles: Sequence[Array], axis: int) -> Array:
+    """Arrays of all tiles as one, which lie one after the other on the axis of the batch."""
+    return tiles[0] if len(tiles) == 1 else library(tiles[0]).concatenate(tiles, axis)
 
-    def watch(n: int, step: ProgramStep, state: Sequence[Array]) -> None:
-        bar.update()
-        if callback is not None:
-            callback(n, step.end, copy.deepcopy(join(state)[:count]))
 
-    return watch
+def _check_grad(begin: Origin, update: str, into: Any) -> None:
+    """raises InputError for what cannot be recorded"""
+    if library(begin.like) is np:
+        raise InputError("grad=True records a run in torch, but this one is in numpy; give a torch dtype or start.")
+    if update == "fused":
+        raise InputError("update 'fused' sums in place, which cannot be recorded; use 'plain' with grad=True.")
+    if into is not None:
+        raise InputError("into stores samples, and a store records nothing; leave it out with grad=True.")
 
 
 def _lost(
-    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int]
+    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int], changed: bool
 ) -> Exception:
-    """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile."""
+    """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile.
+
+    A run in which a callback has `changed` states is not replayed.
+    """
     first = bad[0]
     rows, _ = list(_tiles(len(begin), size))[first // size]
     seed = "" if begin.seeds is None else f" (seed {begin.seeds[first]})"
     others = f", the first of {len(bad)} lost among {len(begin)}," if len(bad) > 1 else ""
-    return first_nonfinite(
-        program,
-        network,
-        begin.blocks(rows),
-        begin.noise(rows),
-        UPDATES[update],
-        first % size,
-        f"sample {first}{seed}{others}",
-    )
+    who = f"sample {first}{seed}{others}"
+    if changed:
+        return NonFiniteError(
+            f"{who} is not finite; the run is not replayed, since the callback changed its states: look at those it is "
+            "shown, and at those it returns."
+        )
+    return first_nonfinite(program, network, begin.blocks(rows), begin.noise(rows), UPDATES[update], first % size, who)
 
 
 def _bar(program: Program, tiles: int, progress: bool | None) -> Any:

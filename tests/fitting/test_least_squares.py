@@ -44,7 +44,7 @@ def test_residuals_are_those_of_the_bound_scheme_on_its_own_states(spec):
     xi = normals(CALIBRATION, START, 0, (1, *law.shape))[:, 0] * 80.0
     states = [xi]
     program = lower(scheme(spec).with_table(table), EDM(), table.times)
-    run(program, Network.of(law).on(EDM()), [xi], watch=lambda n, step, state: states.append(state[0]))
+    run(program, Network.of(law).on(EDM()), [xi], watch=lambda n, step, state, latest: states.append(state[0]))
     declared = scheme(spec).steps
     for n, step in enumerate(table.steps):
         if coefficients_of([*declared.start, declared.inner][min(n, len(declared.start))], table.names):
@@ -70,7 +70,7 @@ def test_no_other_coefficients_do_better_on_the_batch(spec):
         changed = FittedCoefficients(table.scheme, table.base, table.process, "", "", table.names, steps, {})
         states.clear()
         run(lower(scheme(spec).with_table(changed), EDM(), table.times), call, [xi],
-            watch=lambda i, step, state: states.append(state[0]))  # fmt: skip
+            watch=lambda i, step, state, latest: states.append(state[0]))  # fmt: skip
         return states[n]
 
     own = table.steps[n]
@@ -131,7 +131,7 @@ def test_the_infinite_batch_is_that_of_the_marginal_deviations():
     call, z = Network.of(WIDE).on(EDM()), [np.full((1, 16), 80.0)]
     states = []
     run(lower(scheme("iia-ddim(two)").with_table(table), EDM(), table.times), call, z,
-        watch=lambda n, step, state: states.append(state))  # fmt: skip
+        watch=lambda n, step, state, latest: states.append(state))  # fmt: skip
     step = table.steps[3]
     goal = run(lower(scheme("ddim"), EDM(), np.linspace(step.start, step.end, 11)), call, states[2])
     assert np.sqrt(np.mean((goal[0] - states[3][0]) ** 2)) == pytest.approx(step.residual, rel=1e-6)
@@ -217,7 +217,7 @@ def test_a_torch_network_is_fitted_as_the_law_it_copies():
 
     # A network of its own, in float32, that predicts the flow: no residual is above the base's.
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 2))
+    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 2)).eval()
     own = Network(lambda z, t: net(z), "velocity", shape=(2,), name="net")
     table = fit("iia-spndm", "vp", own, "log-snr", steps=5, seeds=range(20), dtype=torch.float32)
     assert table.network == "net"

@@ -89,6 +89,16 @@ def test_a_data_set_is_taken_one_image_at_a_time_at_least(tile):
         Empirical(random_images(3), tile=tile)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_pixels_of_eight_bits_are_no_law(dtype):
+    """Data from 0 to 255 are on another scale than the noise of any process."""
+    pixels = np.array([[0, 12, 255], [3, 200, 9]], dtype)
+    with pytest.raises(InputError, match=r"images go from 0 to 255, as pixels .*; give images / 127\.5 - 1\.$"):
+        Empirical(pixels)
+    Empirical(pixels / np.float32(127.5) - 1)
+    Empirical(pixels * 2.0)
+
+
 def test_an_image_without_weight_is_not_there():
     """Its logarithm is asked of nobody."""
     y = np.array([[0.3], [0.9]])

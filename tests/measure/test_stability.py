@@ -417,6 +417,9 @@ def test_phase_space_and_stochastic_schemes_are_mapped_on_a_process() -> None:
     [
         (lambda: stability("res-2n"), "did you mean"),
         (lambda: stability("dpmpp-2m", process=EDM()), "carries evaluations"),
+        (lambda: stability("ddim", "edm", variance=-1), "variance = -1 is no finite number >= 0"),
+        (lambda: stability("ddim", "edm", variance=float("nan")), "variance = nan is no finite number >= 0"),
+        (lambda: stability("ddim", size=0), "size = 0 is no whole number from 2"),
         (lambda: stability("nse", process=EDM()), "it runs on phase space processes"),
         (lambda: linear_radius("roba", 0.0, GRID), "no meaning on the test equation"),
         (lambda: linear_radius("heun-edm", -1000.0, GRID), "grows beyond float64"),

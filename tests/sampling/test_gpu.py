@@ -154,6 +154,6 @@ def test_a_network_on_another_device_is_named():
     """Parameters on the CPU, or a device that does not exist: the sentence names it."""
     keywords = {"process": process("vp"), "grid": "log-snr", "steps": 2, "seeds": range(2), "shape": 4}
     with pytest.raises(InputError, match=r"parameters on cpu but the samples are on cuda"):
-        sample("ddim", network=Network(Linear(4, 4), "noise"), device=DEVICE, **keywords)
+        sample("ddim", network=Network(Linear(4, 4).eval(), "noise"), device=DEVICE, **keywords)
     with pytest.raises(InputError, match=r"device 'cuda:99'"):
         sample("ddim", network=Network(cubic, "data"), device="cuda:99", **keywords)

@@ -20,7 +20,7 @@ from tests.support.sampling_cases import (
 
 def largest(sizes):
     """A watch that records the size of the state."""
-    return lambda n, step, state: sizes.append(max(float(np.abs(block).max()) for block in state))
+    return lambda n, step, state, latest: sizes.append(max(float(np.abs(block).max()) for block in state))
 
 
 def rounding(law, sizes, trips=1):

@@ -80,7 +80,7 @@ def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
 
     def function(z, t):
         assert t.shape == (BATCH,)
-        assert t.dtype == z.dtype
+        assert t.dtype == z.dtype == torch.float64
         told.append(float(t[0]))
         return cubic(z, t)
 
@@ -100,11 +100,11 @@ def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
 @pytest.mark.parametrize(("own", "law"), [("unipc", "edm"), ("heun-edm", "vp"), ("roba", "psld"), ("ddim", "flow")])
 @pytest.mark.parametrize("update", ["plain", "fused"])
 def test_dtype_and_device_are_kept(own, law, dtype, update):
-    """State and time have the dtype of the start from the first call to the last, with either update."""
+    """The state has the dtype of the start from the first call to the last, with either update."""
     seen = set()
 
     def function(z, t):
-        seen.update([z.dtype, t.dtype])
+        seen.add(z.dtype)
         return cubic(z, t)
 
     keywords = {"process": law, "grid": GRIDS[law], "steps": STEPS, "seeds": range(3), "update": update}

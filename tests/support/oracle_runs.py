@@ -125,7 +125,7 @@ def states_of(program: Program, case: Case) -> list[Any]:
         lambda z, t: [network(z[0], t)],
         [case.start],
         lambda step, slot: [normals(step, slot)],
-        watch=lambda n, step, z: seen.append(z[0]),
+        watch=lambda n, step, z, latest: seen.append(z[0]),
     )
     return seen
 

@@ -81,7 +81,7 @@ def states_of_program(case):
         lambda z, t: [case.network(np.stack(z), t)] if one else list(case.network(np.stack(z), t)),
         list(case.start),
         lambda step, slot: list(case.normals(step, slot)),
-        watch=lambda n, step, state: seen.append(np.stack(state)),
+        watch=lambda n, step, state, latest: seen.append(np.stack(state)),
     )
     return np.stack(seen)
 
