@@ -86,6 +86,7 @@ class Case:
             self.law,
             member.grid.format(**told),
             budgets,
+            metric="path",
         )
 
 

@@ -38,13 +38,15 @@ ORDERS = {  # columns of the order table
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 GAP = 2  # white pixels between image tiles
 FRAME: dict[str, Any] = {"fill": False, "color": "#e76300", "linewidth": 1.2}
-QUANTITIES = ("error", "median")
-LABELS = {
-    ("relative-rms", "error"): "RMS error relative to the exact flow",
-    ("relative-rms", "median"): "median error relative to the exact flow",
-    ("wasserstein2", "error"): "Wasserstein-2 distance to the exact law",
-    ("sliced-wasserstein", "error"): "sliced Wasserstein distance to the exact law",
+QUANTITIES = ("error", "median", "path", "law", "frechet")  # of records, which curves can be of
+LABELS = {  # of metrics, and of quantities that are of no metric
+    "relative-rms": "RMS error relative to the exact flow",
+    "wasserstein2": "Wasserstein-2 distance to the exact law",
+    "sliced-wasserstein": "sliced Wasserstein distance to the exact law",
+    "median": "median error relative to the exact flow",
+    "frechet": "Frechet distance to the exact law",
 }
+FLOORS = {"sliced-wasserstein": "floor", "frechet": "frechet_floor"}  # of measures by samples, what two exact sets have
 
 
 def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
@@ -105,45 +107,77 @@ def _limit(ax: Any, limit: StepLimit, look: dict[str, Any]) -> None:
 def curve_figure(
     records: Sequence[Record], title: str, quantities: Sequence[str] = ("error",), slopes: Sequence[int] = (1, 2, 3)
 ) -> Any:
-    """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each metric and quantity.
+    """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each quantity and its measure.
+
+    Intervals are drawn where records have them, and for measures by samples the floor of two exact sets.
 
     records     as `numtoolkit.measure.error_curve` returns them; those without an error are left out
     title       the question that the figure answers
-    quantities  "error", "median" (of the samples), or both
+    quantities  of `QUANTITIES`: "error", the leading one of each scheme; "path", "law"; "median" of the samples
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
     """
     records, quantities = _records(records), several("quantities", quantities)
     for quantity in quantities:
         choice("quantity", quantity, QUANTITIES)
     guides = [real("slopes", slope, 0, 20) for slope in several("slopes", slopes)]
-    panels = [(metric, quantity) for metric in dict.fromkeys(r["metric"] for r in records) for quantity in quantities
-              if any(r["metric"] == metric and r.get(quantity) is not None for r in records)]  # fmt: skip
+    panels: dict[str, list[tuple[Record, str]]] = {}
+    for quantity in quantities:
+        for r in records:
+            if r.get(quantity) is not None:
+                panels.setdefault(measure_of(r, quantity), []).append((r, quantity))
     _check_count(len(panels), PANELS)
     with _style():
         figure = _figure(title, width=1.2 + 5.0 * len(panels), height=4.0)
-        for ax, (metric, quantity) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            members = [r for r in records if r["metric"] == metric and r.get(quantity) is not None]
-            _check_count(len({r["scheme"] for r in members}), CURVES)
-            _curves(ax, members, quantity)
+        for ax, (measure, members) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            _check_count(len({r["scheme"] for r, _ in members}), CURVES)
+            _curves(ax, members, measure)
             _log_axes(ax, sorted({r["nfe"] for r in records}))
-            label = LABELS.get((metric, quantity), f"{quantity} ({metric})")
-            ax.set(xlabel="network evaluations (NFE)", ylabel=label)
+            ax.set(xlabel="network evaluations (NFE)", ylabel=LABELS.get(measure, measure))
             _guides(ax, guides)
     return figure
 
 
-def _curves(ax: Any, records: Sequence[Record], quantity: str) -> None:
+def measure_of(record: Record, quantity: str) -> str:
+    """What a quantity of a record of an error curve is measured by, a key of LABELS."""
+    if quantity == "error" or quantity == _kind(record):
+        return str(record["metric"])
+    if quantity == "law":
+        return "sliced-wasserstein" if "floor" in record else "wasserstein2"
+    return "relative-rms" if quantity == "path" else quantity
+
+
+def _kind(record: Record) -> str:
+    """Whether the error of a record is that of the path or of the law."""
+    return "path" if record["metric"] == "relative-rms" else "law"
+
+
+def _error(record: Record, kind: str) -> float | None:
+    """The error of a record along paths or in law."""
+    return record["error"] if kind == _kind(record) else record.get(kind)
+
+
+def _ends_of(record: Record, quantity: str) -> tuple[float, float] | None:
+    """The interval of a quantity of a record."""
+    own = "" if quantity in ("error", _kind(record)) else f"{quantity}_"
+    low, high = record.get(f"{own}low"), record.get(f"{own}high")
+    return None if low is None or high is None else (low, high)
+
+
+def _curves(ax: Any, records: Sequence[tuple[Record, str]], measure: str) -> None:
     ends = []
-    for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r in records)):
+    for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r, _ in records)):
         look = _look(i)
-        members = sorted((r for r in records if r["scheme"] == scheme), key=lambda r: r["nfe"])
-        nfe, error = [r["nfe"] for r in members], [r[quantity] for r in members]
+        members = sorted(((r, q) for r, q in records if r["scheme"] == scheme), key=lambda own: own[0]["nfe"])
+        nfe, error = [r["nfe"] for r, _ in members], [r[quantity] for r, quantity in members]
         (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=scheme, **look)
-        ax.vlines([r["nfe"] for r in members if "low" in r], [r["low"] for r in members if "low" in r],
-                  [r["high"] for r in members if "high" in r], color=look["color"], linewidth=0.8)  # fmt: skip
+        known = [(n, *own) for n, own in zip(nfe, (_ends_of(*member) for member in members), strict=True) if own]
+        if known:
+            ax.vlines(*zip(*known, strict=True), color=look["color"], linewidth=0.8)
         ends.append((error[-1], line))
     handles = [line for _, line in sorted(ends, key=lambda end: -end[0])]
-    floors = [r["floor"] for r in records if "floor" in r]
+    floors = [r[FLOORS[measure]] for r, _ in records if measure in FLOORS and r.get(FLOORS[measure]) is not None]
     if floors:
         handles.append(ax.axhline(floors[0], color="0.35", linewidth=0.9, linestyle=":", label="two exact sets"))
     _literal(ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0)))
@@ -229,20 +263,28 @@ def order_table(rows: Sequence[Record]) -> str:
 
 
 def error_table(records: Sequence[Record]) -> str:
-    """Errors as a Markdown table, a row a scheme and a column a budget, empty where a run overflows.
+    """Errors as Markdown, a table for those along paths and one for those in law, that which leads first.
+
+    Each with a row a scheme and a column a budget, empty where a run overflows.
 
     records  as `numtoolkit.measure.error_curve` returns them
     """
     from tabulate import tabulate
 
     budgets = sorted({r["nfe"] for r in records})
-    errors_of = {(r["scheme"], r["nfe"]): r["error"] for r in records}
-    rows = []
-    for scheme, metric in dict.fromkeys((r["scheme"], r["metric"]) for r in records):
-        errors = (errors_of.get((scheme, nfe)) for nfe in budgets)
-        rows.append([f"`{scheme}`", *("" if e is None else f"{e:.1e}" for e in errors), LABELS[metric, "error"]])
-    headers = ["scheme", *(f"NFE {nfe}" for nfe in budgets), "measure"]
-    return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    headers = ["scheme", *(f"NFE {nfe}" for nfe in budgets)]
+    parts = []
+    for kind in dict.fromkeys([*map(_kind, records), "path", "law"]):
+        own = [r for r in records if kind == _kind(r) or _error(r, kind) is not None]
+        errors = {(r["scheme"], r["nfe"]): _error(r, kind) for r in own}
+        for measure in dict.fromkeys(measure_of(r, kind) for r in own):
+            schemes = dict.fromkeys(r["scheme"] for r in own if measure_of(r, kind) == measure)
+            cells = [[errors.get((scheme, nfe)) for nfe in budgets] for scheme in schemes]
+            texts = [["" if e is None else f"{e:.1e}" for e in row] for row in cells]
+            rows = [[f"`{scheme}`", *row] for scheme, row in zip(schemes, texts, strict=True)]
+            text = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+            parts.append(f"{LABELS[measure]}:\n\n{text}")
+    return "\n\n".join(parts)
 
 
 def check_figure(panels: Iterable[str] = ("",)) -> None:

@@ -12,7 +12,7 @@ import pytest
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_figure
 from numtoolkit.measure.stability import Region, stability
-from numtoolkit.plots import curve_figure, error_table, image_grid, order_table, stability_figure
+from numtoolkit.plots import LABELS, curve_figure, error_table, image_grid, order_table, stability_figure
 from numtoolkit.problem.processes import PSLD
 
 pytest.importorskip("matplotlib")
@@ -73,16 +73,30 @@ def test_guides_have_the_slopes_they_name() -> None:
 
 
 def test_metrics_and_quantities_get_a_panel_each_and_missing_errors_none() -> None:
-    """Errors of two measures never share an axis; the floor is drawn where there is one."""
+    """Errors of two measures never share an axis; the floor is drawn where there is one, and each interval."""
     records = [
         *(record("a", n, 1 / n, median=0.5 / n) for n in (5, 10)),
         record("a", 20, None),
         *(record("c", n, 1 / n, "sliced-wasserstein", low=0.5 / n, high=2 / n, floor=0.01) for n in (5, 10)),
     ]
     panels = curve_figure(records, "t", ("error", "median"), ()).axes
-    assert [ax.get_ylabel().split()[0] for ax in panels] == ["RMS", "median", "sliced"]
-    np.testing.assert_array_equal(panels[1].get_lines()[0].get_xydata(), [[5, 0.1], [10, 0.05]])
-    assert [text.get_text() for text in panels[2].get_legend().get_texts()] == ["c", "two exact sets"]
+    assert [ax.get_ylabel().split()[0] for ax in panels] == ["RMS", "sliced", "median"]
+    np.testing.assert_array_equal(panels[2].get_lines()[0].get_xydata(), [[5, 0.1], [10, 0.05]])
+    assert [text.get_text() for text in panels[1].get_legend().get_texts()] == ["c", "two exact sets"]
+    (bars,) = panels[1].collections
+    np.testing.assert_allclose(bars.get_segments(), [[[n, 0.5 / n], [n, 2 / n]] for n in (5, 10)])
+
+
+def test_law_and_path_get_a_panel_each_with_their_own_intervals() -> None:
+    """Whichever leads: the interval of the other is beside it, and stochastic schemes share the panel of the law."""
+    led = {"low": 0.1, "high": 0.3, "path": 2.0, "path_low": 1.5, "path_high": 2.5, "law": 0.2}
+    records = [record("a", 5, 0.2, "wasserstein2", **led), record("em", 5, 0.4, "wasserstein2", law=0.4, path=None)]
+    law, path = curve_figure(records, "t", ("law", "path"), ()).axes
+    assert [ax.get_ylabel().split()[0] for ax in (law, path)] == ["Wasserstein-2", "RMS"]
+    assert [line.get_label() for line in law.get_lines()] == ["a", "em"]
+    assert [line.get_label() for line in path.get_lines()] == ["a"]
+    for ax, bar in ((law, [[5, 0.1], [5, 0.3]]), (path, [[5, 1.5], [5, 2.5]])):
+        np.testing.assert_allclose(ax.collections[0].get_segments(), [bar])
 
 
 def test_lost_runs_leave_the_axes_and_not_the_others_unreadable() -> None:
@@ -136,11 +150,37 @@ def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
     assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "", "2", "higher", "general"]
 
 
+def test_the_law_beside_a_path_is_named_by_how_it_was_measured() -> None:
+    """By samples where there is a floor, exactly where there is none: two panels, never one."""
+    sampled = record("a", 5, 0.5, path=0.5, law=0.2, law_low=0.1, law_high=0.3, floor=0.05)
+    records = [sampled, record("b", 5, 0.5, path=0.5, law=0.1)]
+    panels = curve_figure(records, "t", ("law",), ()).axes
+    assert [ax.get_ylabel() for ax in panels] == [LABELS["sliced-wasserstein"], LABELS["wasserstein2"]]
+
+
+def table_of(records: list[dict[str, Any]]) -> list[str | list[str]]:
+    """What an error table holds: its headings, and the cells of its rows."""
+    lines = [line for line in error_table(records).splitlines() if line and not line.startswith(("|-", "| scheme"))]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] if line.startswith("|") else line for line in lines]
+
+
 def test_the_error_table_leaves_unspent_budgets_empty() -> None:
     """Each budget has a column, with two digits or empty."""
-    rows = error_table([record("a", 5, 0.25), record("a", 10, None), record("b", 10, 3e-7)]).splitlines()[2:]
-    cells = [[cell.strip() for cell in row.split("|")[1:-2]] for row in rows]
-    assert cells == [["`a`", "2.5e-01", ""], ["`b`", "", "3.0e-07"]]
+    rows = table_of([record("a", 5, 0.25), record("a", 10, None), record("b", 10, 3e-7)])
+    assert rows == [LABELS["relative-rms"] + ":", ["`a`", "2.5e-01", ""], ["`b`", "", "3.0e-07"]]
+
+
+def test_the_error_table_of_the_law_holds_every_scheme_and_that_of_the_path_its_own() -> None:
+    """What leads first: in law deterministic and stochastic schemes are compared by one measure."""
+    by_law = [
+        record("rvv", 5, 0.2, "wasserstein2", path=3.0, law=0.2),
+        record("em", 5, 0.4, "wasserstein2", path=None, law=0.4),
+    ]
+    law = [LABELS["wasserstein2"] + ":", ["`rvv`", "2.0e-01"], ["`em`", "4.0e-01"]]
+    path = [LABELS["relative-rms"] + ":", ["`rvv`", "3.0e+00"]]
+    assert table_of(by_law) == [*law, *path]
+    by_path = [record("rvv", 5, 3.0, path=3.0, law=0.2), by_law[1]]
+    assert table_of(by_path) == [*path, *law]
 
 
 def test_too_many_curves_are_refused() -> None:

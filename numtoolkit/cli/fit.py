@@ -6,6 +6,7 @@ import argparse
 import math
 from typing import Any
 
+from numtoolkit.cli.networks import add_network, network_from, numbers_of
 from numtoolkit.cli.output import (
     Command,
     add_json,
@@ -35,7 +36,7 @@ BATCH, SUBSTEPS = 200, 10
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheme", required=True, metavar="S", help="of the family 'fitted', or any with --search")
-    parser.add_argument("--law", required=True, metavar="L", help="a named law or the path of an .npz file")
+    add_network(parser)
     parser.add_argument("--nfe", required=True, metavar="N", help="evaluations of a run; with --search also 5,10,20")
     parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
@@ -48,6 +49,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     search = parser.add_argument_group("search")
     search.add_argument("--search", metavar="NAME", help="a parameter of the scheme, to find the best value of")
     search.add_argument("--low", type=float, metavar="X", help="by default the parameter's own least value")
+    search.add_argument("--metric", choices=("path", "law"), help="of the error; by default the one that comes first")
     search.add_argument("--high", type=float, metavar="X", help="by default the parameter's own greatest value")
     add_json(parser)
 
@@ -57,11 +59,12 @@ def _run(arguments: argparse.Namespace) -> int:
         return _search(arguments)
     if arguments.low is not None or arguments.high is not None:
         raise InputError("--low and --high bound a search; name its parameter with --search, or drop them.")
+    if arguments.metric is not None or arguments.tolerance is not None:
+        raise InputError("--metric and --tolerance are of a search; name its parameter with --search, or drop them.")
     from numtoolkit.fitting import fit
     from numtoolkit.fitting.least_squares import CALIBRATION, CUT
-    from numtoolkit.laws import law_of
 
-    scheme, law = scheme_of(arguments.scheme), law_of(arguments.law)
+    scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
     process = process_of(arguments.process or scheme.processes[0])
     nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
@@ -70,7 +73,10 @@ def _run(arguments: argparse.Namespace) -> int:
     path = None if arguments.out is None else destination(arguments.out, (".json",), (FITTED, SCHEME))
     cut = CUT if arguments.cut is None else arguments.cut
     ridge = 0.0 if arguments.ridge is None else arguments.ridge
-    table = fit(scheme, process, law, arguments.grid, nfe=nfe, seeds=seeds, substeps=substeps, ridge=ridge, cut=cut)
+    how: dict[str, Any] = {"seeds": seeds, "substeps": substeps, "ridge": ridge, "cut": cut}
+    if arguments.law is None:
+        how |= {"dtype": None, **numbers_in}
+    table = fit(scheme, process, network, arguments.grid, nfe=nfe, **how)
     if path is not None:
         if is_declared_here(scheme):
             note(f"wrote {write_fitted_coefficients(path, table)}")
@@ -92,22 +98,23 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _search(arguments: argparse.Namespace) -> int:
     from numtoolkit.fitting import search
-    from numtoolkit.laws import law_of
 
     for option in ("batch", "substeps", "ridge", "cut"):
         if getattr(arguments, option) is not None:
             raise InputError(f"--{option} is of a least-squares fit; drop it or --search.")
-    scheme, law = scheme_of(arguments.scheme), law_of(arguments.law)
+    scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
     process = process_of(arguments.process or scheme.processes[0])
     budgets = numbers(arguments.nfe, "--nfe", 1, MOST_NFE)
     if (arguments.low is None) != (arguments.high is None):
         raise InputError("--low and --high bound a search together; give both or neither.")
     bounds = None if arguments.low is None else (arguments.low, arguments.high)
     path = None if arguments.out is None else destination(arguments.out, (".json",), (FITTED,))
-    records = search(scheme, process, law, arguments.grid, budgets, arguments.search, bounds=bounds)
+    how = {"bounds": bounds, "metric": arguments.metric, **numbers_in}
+    records = search(scheme, process, network, arguments.grid, budgets, arguments.search, **how)
     records = [{k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in r.items()} for r in records]
     if path is not None:
-        facts: dict[str, Any] = {"law": law.name, "process": process.spec, "grid": arguments.grid}
+        named = "model" if arguments.law is None else "law"
+        facts: dict[str, Any] = {named: network.name, "process": process.spec, "grid": arguments.grid}
         note(f"wrote {write_json(path, {**facts, **references(origins()), 'versions': versions(), 'data': records})}")
     report(arguments, records, lambda: grid(records, optional=("parameter", "objective", "steps", "default")))
     return 0

@@ -1,8 +1,9 @@
 """The scalar parameter of a scheme (c2, shift, lambda_s, sigma_data) that makes a stated error least at each budget.
 
-For a Gaussian law the error is exact: of a stochastic scheme the Wasserstein-2 distance of the final law, of another
-the root mean square of run minus exact flow over all normal starts, relative to that of the exact end points, both of
-the data part. For other laws it is that of `numtoolkit.measure.error_curve`, over seeds.
+For a Gaussian law the error is exact: in law the Wasserstein-2 distance of the final law, along paths the root mean
+square of run minus exact flow over all normal starts, relative to that of the exact end points, both of the data part.
+For other laws, and for a network of one's own, it is that of `numtoolkit.measure.error_curve`, over seeds. Which of the
+two it is follows from scheme and process as there: the law comes first in phase space and of stochastic schemes.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from numtoolkit import schemes
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.errors import InputError, counted, real, several
-from numtoolkit.laws import Gaussian, Law, law_of
-from numtoolkit.measure import affine_map, error_curve, gaussian_flow
-from numtoolkit.measure.curves import metric_of
+from numtoolkit.laws import Gaussian
+from numtoolkit.measure import affine_map, error_curve
+from numtoolkit.measure.curves import KIND_OF, PATH, metric_of
+from numtoolkit.measure.flows import law_propagators
+from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem import processes
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, lower
@@ -35,26 +38,31 @@ Record = dict[str, Any]
 def search(
     scheme: str | Scheme,
     process: str | Process,
-    law: str | Law,
+    network: Any,
     grid: str | Sequence[float] | Floats,
     nfe: Iterable[int],
     parameter: str,
     *,
     bounds: tuple[float, float] | None = None,
     seeds: Iterable[int] | None = None,
+    metric: str | None = None,
+    **own: Any,
 ) -> list[Record]:
     """For each budget of evaluations, the value of a parameter with the least error, by Brent's bounded method.
 
-    scheme, process, law, grid, nfe   as for `numtoolkit.error_curve`
+    scheme, process, network, grid, nfe   as for `numtoolkit.error_curve`; a network of one's own is judged by its flow
     parameter   one of the scheme's, by name
     bounds   by default the parameter's own range; one local minimum between them is found
     seeds    of the error, for a law that is not Gaussian; by default those of `error_curve`
+    metric   "path" or "law"; None is the one that comes first
+    own      shape, dtype, device, tolerance and tile of a network of one's own, as for `error_curve`
     returns  a record {scheme, parameter, value, nfe, steps, objective, error, default, default_error} a budget;
              `scheme` is bound to the value, which is the one it had where the bounds hold it and nothing better
     raises   InputError for an unknown parameter or bounds out of its range, and as `error_curve` and `times_of` do
     cost     some 30 runs a budget; for a Gaussian law without samples, milliseconds a run
     """
-    declared, on, law = schemes.scheme(scheme), processes.process(process), law_of(law)
+    declared, on = schemes.scheme(scheme), processes.process(process)
+    law = law_or_network(network)
     param = _param(declared, parameter)
     low, high = _bounds(declared, param, bounds)
     drawn = None if seeds is None else several("seeds", seeds)
@@ -62,7 +70,7 @@ def search(
     records = []
     for budget in several("nfe", nfe):
         times = times_of(declared, on, grid, nfe=budget)
-        objective = _Objective(declared, parameter, law, on, times, budget, drawn)
+        objective = _Objective(declared, parameter, law, on, times, budget, drawn, metric, own)
         best = objective.minimum(low, high)
         value = min((default, best) if low <= default <= high else (best,), key=objective)
         records.append(
@@ -85,12 +93,15 @@ class _Objective:
     """The error as a function of the parameter; infinite where a run leaves the finite numbers."""
 
     def __init__(
-        self, scheme: Scheme, parameter: str, law: Law, process: Process, times: Floats, nfe: int, seeds: Any
-    ) -> None:
+        self, scheme: Scheme, parameter: str, law: Any, process: Process, times: Floats, nfe: int, seeds: Any,
+        metric: str | None, own: dict[str, Any],
+    ) -> None:  # fmt: skip
         self.scheme, self.parameter, self.law, self.process = scheme, parameter, law, process
-        self.times, self.nfe, self.seeds = times, nfe, seeds
-        self.exact = scheme.kind == "ode" and isinstance(law, Gaussian)
-        self.name = "relative-rms of all starts" if self.exact else metric_of(scheme, law)
+        self.times, self.nfe, self.seeds, self.own = times, nfe, seeds, own
+        leading = metric_of(scheme, process, law, metric)
+        self.metric = KIND_OF[leading]
+        self.exact = leading == PATH and isinstance(law, Gaussian)
+        self.name = "relative-rms of all starts" if self.exact else leading
 
     def __call__(self, value: Fraction) -> float:
         bound = self.scheme.bind(**{self.parameter: value})
@@ -98,7 +109,8 @@ class _Objective:
             assert isinstance(self.law, Gaussian)
             error = gaussian_error(lower(bound, self.process, self.times, nfe=self.nfe), self.law)
         else:
-            (record,) = error_curve(bound, self.process, self.law, self.times, [self.nfe], self.seeds)
+            of = (bound, self.process, self.law, self.times, [self.nfe], self.seeds)
+            (record,) = error_curve(*of, metric=self.metric, **self.own)
             error = math.inf if record["error"] is None else record["error"]
         return error if math.isfinite(error) else math.inf
 
@@ -117,9 +129,9 @@ def gaussian_error(program: Program, law: Gaussian) -> float:
     raises   InputError for a program that draws noise
     """
     process, t0, t1 = program.process, program.steps[0].start, program.steps[-1].end
-    _, variances, mean = law.eigen()
+    mean = law.eigen()[2]
     R, r = affine_map(program, law)
-    E = gaussian_flow(process, variances, t0, t1)
+    E = law_propagators(process, law, t0, t1)
     first, last = process.kernel(np.array([t0, t1]))[0]
     e = mean[:, None] * (last - E @ first)  # the exact end point is E start + e
     factor = start_factor(process, t0)

@@ -1,188 +1,283 @@
-"""Error against network evaluations: what a scheme does to a law whose network is exact.
+"""Error against network evaluations: what a scheme does to a law whose network is exact, or to a network of one's own.
 
-Errors are those of the data part of the state at the end of the grid. Three metrics, by kind of scheme and law:
+Errors are those of the data part of the state at the end of the grid, and of two kinds:
 
-    relative-rms        ODE schemes: RMS over samples and coordinates against the exact flow from the same start, over
-                        the RMS of the exact end points; `median` is that of the median sample
-    wasserstein2        SDE schemes, Gaussian law: distance of the final law from the exact marginal, without samples
-    sliced-wasserstein  SDE schemes, other laws: between equally many samples of the run and of the exact marginal, with
-                        `low` and `high` of its 95 % interval, and `floor`, the value for two sets from the marginal
+    path   of schemes of the flow: `relative-rms`, the RMS over samples and coordinates against the flow from the same
+           starts, over the RMS of its ends; `median` is that of the median sample
+    law    of every scheme: of a Gaussian law `wasserstein2`, the distance of the final law from the exact marginal,
+           without samples; else `sliced-wasserstein`, between the samples of the run and as many of the law, with
+           `floor`, the value for two sets of these. Of a network of one's own the others are the ends of its flow from
+           the same starts: paths that end near one another tell errors far below the floor
 
-Runs start and draw as `numtoolkit.sample` does for the same seeds, but from the exact marginal where a grid starts
-below T.
+In phase space the law comes first: the flow only turns near T, and a run of a wrong phase, which no sample shows, is as
+far from it along paths as a random one. On a scalar process the path does.
+
+Runs start and draw as `numtoolkit.sample` does for the same seeds, but from the exact marginal, or from where the
+network's own flow takes the starts, where a grid starts below T.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Floats, lower_factor
+from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, counted, several, whole
-from numtoolkit.laws import Gaussian, Law, law_of
+from numtoolkit.errors import InputError, choice, counted, several, whole
+from numtoolkit.laws import Gaussian, Law
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.distances import GROUPS, relative_rms, sliced_wasserstein
-from numtoolkit.measure.flows import exact_flow
+from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_wasserstein
+from numtoolkit.measure.exact_networks import Ends, ExactNetwork, Seeds
 from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
+from numtoolkit.measure.own_networks import OwnNetwork, own_network
+from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem.grids import grid as grid_of
+from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Program, lower, problem_of
-from numtoolkit.sampling.loop import run
-from numtoolkit.sampling.noise import START, normals
-from numtoolkit.sampling.state import Origin, coloured, origin, seeds_of
+from numtoolkit.sampling.state import seeds_of
 from numtoolkit.schemes import scheme as scheme_of
 
 Record = dict[str, Any]
-Seeds = tuple[int, ...]
-SAMPLES = {"relative-rms": 64, "wasserstein2": 0, "sliced-wasserstein": 1024}  # of each metric, unless seeds are given
-FEWEST = {"relative-rms": 1, "wasserstein2": 0, "sliced-wasserstein": GROUPS}  # of each metric
+Subject = ExactNetwork | OwnNetwork
+PATH, EXACT_LAW, SAMPLED_LAW = "relative-rms", "wasserstein2", "sliced-wasserstein"
+KIND_OF = {PATH: "path", EXACT_LAW: "law", SAMPLED_LAW: "law"}
+SAMPLES = {PATH: 64, EXACT_LAW: 0, SAMPLED_LAW: 1024}  # of each metric, unless seeds are given
+OWN_SAMPLES = {PATH: 64, SAMPLED_LAW: 256}  # the same with a network of one's own, whose flow costs hundreds of runs
+FEWEST = {PATH: 1, EXACT_LAW: 0, SAMPLED_LAW: GROUPS}  # of each metric
+OWN_FEWEST = FEWEST | {SAMPLED_LAW: 2 * GROUPS}  # whose floor is told by halves
+CLEAR = 10  # times the error of the reference that an error must be to stand for itself
 OVERFLOW = "the run left the finite numbers; give it more evaluations or a denser grid."
 
 
 def error_curve(
     scheme: str | Scheme,
     process: str | Process,
-    law: str | Law,
+    network: Any,
     grid: str | Sequence[float] | Floats,
     nfe: Iterable[int],
     seeds: Iterable[int] | None = None,
+    *,
+    metric: str | None = None,
+    shape: int | Sequence[int] | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    tolerance: float | None = None,
+    tile: int | None = None,
 ) -> list[Record]:
-    """The error of a scheme at each budget of network evaluations.
+    """The errors of a scheme at each budget of network evaluations, along paths and in law.
 
-    Of a stochastic scheme it is that of the law at the end, from a law at the start that is exact or nearly so: slopes
-    are those of the order of the marginal (`sde_marginal`), not of the transition.
-    scheme, process, law   as objects or specifications, "ddim", "edm", "mixture(dim=2)"
-    grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0. On one that rises, from the data to noise,
-             runs start from the exact marginal at its first time
-    seeds    one a sample; None is 0..63 against the exact flow, 0..1023 for sliced-wasserstein
-    returns  a record {scheme, nfe, steps, plan, metric, error, median} a budget: `plan` says how the steps spend what
-             whole steps do not, else null; median is null but for relative-rms; the fields of the interval beside it. A
-             budget the scheme cannot spend, or whose run overflows, has error null and says `why`
-    raises   InputError for a process the scheme is not declared on, and for a grid or law that cannot be used
+    Of a stochastic scheme the error is that of the law at the end, from a law at the start that is exact or nearly so:
+    slopes are those of the order of the marginal (`sde_marginal`), not of the transition.
+    scheme, process   as objects or specifications, "ddim", "edm"
+    network  a law, by name too, "mixture(dim=2)", for its exact network; or a `numtoolkit.Network` of one's own, whose
+             errors are those against its own probability flow
+    grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0, where the flow of a network of one's own
+             ends by its data prediction at t_min. On one that rises, from the data to noise, runs start from the exact
+             marginal at its first time, or from where the network's flow takes the starts by then
+    seeds    one a sample; None is 0..63 along paths and 0..1023 in law. Of a network of one's own 0..63 tell both, the
+             law from the same starts; 0..255 where the law stands alone, as of a stochastic scheme
+    metric   "path" or "law" measures that alone; None both, the one first that the head of this module says
+    shape, dtype, device   of a sample of one's own network: float64 unless given, in torch unless a numpy dtype is, on
+             the device of the network's parameters; the network computes in its own dtype all the same
+    tolerance   relative, of its flow: by default 1e-8; 2e-6 in float32, 3e-3 in half precision, 16 units of rounding
+             or what their average allows
+    tile     samples that it sees at once, by default 64
+    returns  a record {scheme, nfe, steps, plan, metric, error, median, low, high, path, law} a budget: `error` is that
+             of `metric`, with a 95 % interval over samples where it has chance in it, `path` and `law` are both errors,
+             null where they are not measured, as `law` is by fewer samples than 20 (40 on one's own network) unless it
+             comes first; `path_low`, `path_high`, `law_low` and `law_high` are the interval of the one that is not
+             `error`; `plan` says how the steps spend what whole steps do not, else null. Beside a law measured by
+             samples stand `floor` and, for more samples than coordinates, `frechet` of the moments, squared as in FID,
+             and `frechet_floor`; beside one's own network `reference_nfe`, the evaluations that its flow cost a sample,
+             and `reference_error`, how far a tenth of its tolerance moves the flow of 8 samples, relative as `path`. A
+             budget the scheme cannot spend, or whose run overflows, has error null and says `why`; so does a path
+             error less than ten times that of the reference, which the reference blurs
+    raises   InputError for a process the scheme is not declared on, and for what cannot be used as given
     cost     the exact flow once for all schemes and budgets of one process, law, pair of grid ends and seeds; a law is
-             that of another call where it is the same object
+             that of another call where it is the same object. The flow of one's own network, some hundred evaluations a
+             sample, is kept in the cache folder (`numtoolkit.files.user_cache`), tile by tile
     """
-    scheme, process, law = scheme_of(scheme), process_of(process), law_of(law)
+    scheme, process = scheme_of(scheme), process_of(process)
     budgets = [whole("nfe", budget, high=MOST_NFE) for budget in several("nfe", nfe)]
+    own = {"shape": shape, "dtype": dtype, "device": device, "tolerance": tolerance, "tile": tile}
+    network = law_or_network(network)
+    law = _law(network, own)
     problem_of(scheme, process)
     to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
-    metric = metric_of(scheme, law)
-    drawn = tuple(range(SAMPLES[metric])) if seeds is None else seeds_of(seeds)
-    check_samples(scheme, law, len(drawn))
+    metrics = metrics_of(scheme, process, law, metric)
+    given = None if seeds is None else seeds_of(seeds)
+    if given is not None:
+        check_samples(scheme, process, law, len(given), metric)
+    subject = ExactNetwork(law, process) if law is not None else own_network(network, process, **own)
+    drawn = {each: _drawn(each, metrics, law, given) for each in metrics}
+    measured_by = [each for each in metrics if len(drawn[each]) >= _fewest(law)[each]]
     records = []
     for budget in budgets:
-        record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metric}
-        record |= {"error": None, "median": None}
+        record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metrics[0]}
+        record |= dict.fromkeys(("error", "median", "low", "high", "path", "law"))
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
             try:
                 steps = len(planned(scheme, budget, to_zero))
-                program = lower(scheme, process, grid_of(grid, process, steps), nfe=budget)
+                predicts = DATA if law is not None else network.predicts
+                program = lower(scheme, process, grid_of(grid, process, steps), predicts, budget)
             except InputError as refusal:
                 records.append(record | {"why": str(refusal)})
                 continue
-            measured = _measured(metric, program, law, drawn)
-        filled = evaluations(scheme, steps, to_zero) != budget
-        record |= {"steps": steps, "plan": program.plan if filled else None}
-        record |= measured if np.isfinite(measured["error"]) else {"why": OVERFLOW}
-        records.append(record)
+            filled = evaluations(scheme, steps, to_zero) != budget
+            record |= {"steps": steps, "plan": program.plan if filled else None}
+            records.append(record | _measured(subject, program, {each: drawn[each] for each in measured_by}))
     return records
 
 
-def metric_of(scheme: Scheme, law: Law) -> str:
-    """The metric that judges a scheme on a law: a key of SAMPLES, which the head of this file explains."""
-    if scheme.kind == "ode":
-        return "relative-rms"
-    return "wasserstein2" if isinstance(law, Gaussian) else "sliced-wasserstein"
+def metrics_of(scheme: Scheme, process: Process, law: Any, metric: str | None = None) -> tuple[str, ...]:
+    """The metrics that judge a scheme on a process, keys of SAMPLES, the leading one first.
+
+    law     a law; or a network of one's own, or None for it
+    metric  "path", "law", or None for both where there are both
+    raises  InputError for another metric, and for that of a path which a stochastic scheme does not have
+    """
+    if metric is not None:
+        choice("metric", metric, ("path", "law"))
+    in_law = EXACT_LAW if isinstance(law, Gaussian) else SAMPLED_LAW
+    if scheme.kind != "ode":
+        if metric == "path":
+            raise InputError(f"{scheme.spec} draws noise, so no path is its own; take metric='law'.")
+        return (in_law,)
+    both = (PATH, in_law) if process.blocks == 1 else (in_law, PATH)
+    return tuple(each for each in both if metric in (None, KIND_OF[each]))
 
 
-def check_samples(scheme: Scheme, law: Law, count: int) -> None:
-    """Refuse, before anything is computed, a count of samples that is too small for the metric of a scheme on a law."""
-    metric = metric_of(scheme, law)
-    if count < FEWEST[metric]:
+def metric_of(scheme: Scheme, process: Process, law: Any, metric: str | None = None) -> str:
+    """The leading one of `metrics_of`, of the same scheme, process, law and metric: that of `error` in records."""
+    return metrics_of(scheme, process, law, metric)[0]
+
+
+def check_samples(scheme: Scheme, process: Process, law: Any, count: int, metric: str | None = None) -> None:
+    """Refuse, before anything is computed, a count of samples that is too small for the leading metric.
+
+    scheme, process, law, metric   as for `metrics_of`
+    """
+    leading = metric_of(scheme, process, law, metric)
+    fewest = _fewest(law)[leading]
+    if count < fewest:
+        other = " or metric='path'" if metric is None and scheme.kind == "ode" else ""
         raise InputError(
-            f"{counted(count, 'sample')} are too few for {metric} of {scheme.spec}; give {FEWEST[metric]}."
+            f"{counted(count, 'sample')} are too few for {leading} of {scheme.spec}; give {fewest}{other}."
         )
 
 
-def _measured(metric: str, program: Program, law: Law, seeds: Seeds) -> Record:
-    """The error of a run and what stands beside it; an error that is not finite for a run that overflows."""
-    if metric == "relative-rms":
-        return _flow_error(program, law, seeds)
-    return _law_distance(program, law) if metric == "wasserstein2" else _sample_distance(program, law, seeds)
+def _law(network: Any, own: dict[str, Any]) -> Law | None:
+    """The law that was given, or None for a network of one's own, whose arguments `own` are."""
+    if callable(getattr(network, "on", None)):
+        return None
+    law: Law = network
+    for name, value in own.items():
+        if value is not None:
+            raise InputError(f"{name} = {value!r} is of a network of your own, but law {law.name} was given; drop it.")
+    return law
 
 
-def _flow_error(program: Program, law: Law, seeds: Seeds) -> Record:
-    exact = _flow_end(program.process, law, *_ends(program), seeds)  # type: ignore[arg-type]  # laws hash by identity
-    error = relative_rms(_run(program, law, seeds), exact)
-    return {"error": error.rms, "median": error.median}
+def _fewest(law: Any) -> dict[str, int]:
+    return FEWEST if hasattr(law, "denoise") else OWN_FEWEST
 
 
-def _law_distance(program: Program, law: Law) -> Record:
-    process, (first, last) = program.process, _ends(program)
+def _drawn(metric: str, metrics: Sequence[str], law: Law | None, seeds: Seeds | None) -> Seeds:
+    """The seeds that a metric takes, the first of those of the one that takes most."""
+    if seeds is not None:
+        return seeds if metric != EXACT_LAW else ()
+    if law is None:
+        return tuple(range(OWN_SAMPLES[PATH if PATH in metrics else metric]))
+    return tuple(range(SAMPLES[metric]))
+
+
+# --- what is measured
+
+
+@dataclass(frozen=True)
+class Error:
+    """An error, a 95 % interval of it where it has one, and what stands beside it in a record."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    beside: Record = field(default_factory=dict)
+
+
+def _measured(subject: Subject, program: Program, drawn: dict[str, Seeds]) -> Record:
+    """The errors of a run by the metrics of `drawn`, the leading one first, as they stand in a record."""
+    most = max(drawn.values(), key=len)
+    ends = subject.run(program, most) if most else np.empty(0)
+    errors = {
+        KIND_OF[metric]: MEASURES[metric](subject, program, ends[: len(seeds)], seeds)
+        for metric, seeds in drawn.items()
+    }
+    leading = next(iter(errors.values()))
+    if not math.isfinite(leading.value):
+        return {"why": OVERFLOW}
+    found = {kind: error.value for kind, error in errors.items() if math.isfinite(error.value)}
+    record: Record = {"error": leading.value, **found}
+    if math.isfinite(leading.high):
+        record |= {"low": leading.low, "high": leading.high}
+    for kind in found:
+        own = errors[kind]
+        if own is not leading and math.isfinite(own.high):
+            record |= {f"{kind}_low": own.low, f"{kind}_high": own.high}
+        record |= own.beside
+    return record
+
+
+def _along_paths(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:
+    reference = subject.ends(*_interval(program), seeds)
+    error = relative_rms(ends, reference.data)
+    beside: Record = {"median": error.median, **_known(reference)}
+    if reference.error is not None and error.rms < CLEAR * reference.error:
+        beside["why"] = (
+            f"the path error is below {CLEAR} times that of the reference, {reference.error:.2g}, which blurs it; "
+            "give a smaller tolerance."
+        )
+    return Error(error.rms, error.low, error.high, beside)
+
+
+def _known(reference: Ends) -> Record:
+    """What stands in a record of a reference that is not exact."""
+    if reference.error is None:
+        return {}
+    return {"reference_nfe": reference.evaluations, "reference_error": reference.error}
+
+
+def _between_moments(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:
+    assert isinstance(subject, ExactNetwork)
+    process, law, (first, last) = program.process, subject.law, _interval(program)
     final = moments(program, law=law, start=exact_marginal(process, law, first) if first < process.T else None)
     if not np.isfinite(final.covariance).all():
-        return {"error": np.inf}
-    return {"error": wasserstein2(final.block(0), exact_marginal(process, law, last).block(0))}
+        return Error(math.inf)
+    return Error(wasserstein2(final.block(0), exact_marginal(process, law, last).block(0)))
 
 
-def _sample_distance(program: Program, law: Law, seeds: Seeds) -> Record:
-    samples = _run(program, law, seeds)
-    if not np.isfinite(samples).all():
-        return {"error": np.inf}
-    exact, floor = _marginal_samples(program.process, law, _ends(program)[1], seeds)  # type: ignore[arg-type]
-    distance = sliced_wasserstein(samples, exact)
-    return {"error": distance.value, "low": distance.low, "high": distance.high, "floor": floor}
+def _between_samples(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:
+    if not np.isfinite(ends).all():
+        return Error(math.inf)
+    target = subject.target(*_interval(program), seeds)
+    distance = sliced_wasserstein(ends, target.samples)
+    beside: Record = {"floor": target.floor}
+    if isinstance(subject, OwnNetwork):
+        beside |= _known(subject.ends(*_interval(program), seeds))
+    if target.mean is not None:
+        drawn = Moments.of(ends)
+        beside["frechet"] = frechet(drawn.mean, drawn.covariance(), target.mean, target.covariance)
+        beside["frechet_floor"] = target.frechet_floor
+    return Error(distance.value, distance.low, distance.high, beside)
 
 
-def _ends(program: Program) -> tuple[float, float]:
+MEASURES = {PATH: _along_paths, EXACT_LAW: _between_moments, SAMPLED_LAW: _between_samples}
+
+
+def _interval(program: Program) -> tuple[float, float]:
     return program.steps[0].start, program.steps[-1].end
-
-
-def _run(program: Program, law: Law, seeds: Seeds) -> Floats:
-    """The data part of the final states, (len(seeds), *law.shape)."""
-    process = program.process
-
-    def network(z: list[Floats], t: float) -> list[Floats]:
-        return [law.denoise(*process.observe(z, t))]
-
-    first = program.steps[0].start
-    noise = _origin(process, law, first, seeds).noise(range(len(seeds)))
-    final: Floats = run(program, network, _start(process, law, first, seeds), noise)[0]
-    return final
-
-
-@lru_cache(maxsize=8)
-def _flow_end(process: Process, law: Law, t0: float, t1: float, seeds: Seeds) -> Floats:
-    return exact_flow(process, law, _start(process, law, t0, seeds), t0, t1)[0]
-
-
-@lru_cache(maxsize=8)
-def _marginal_samples(process: Process, law: Law, t: float, seeds: Seeds) -> tuple[Floats, float]:
-    """The data part of samples of the marginal at t, and their sliced distance from as many others."""
-    exact, other = (_noised(process, law, t, seeds, part)[0] for part in (1, 2))
-    return exact, sliced_wasserstein(exact, other).value
-
-
-def _origin(process: Process, law: Law, t: float, seeds: Seeds) -> Origin:
-    return origin(process, t, seeds, None, law.shape, np.float64, None)
-
-
-def _start(process: Process, law: Law, t: float, seeds: Seeds) -> list[Floats]:
-    if t < process.T:
-        return _noised(process, law, t, seeds, 0)
-    return _origin(process, law, t, seeds).blocks(range(len(seeds)))
-
-
-def _noised(process: Process, law: Law, t: float, seeds: Seeds, part: int) -> list[Floats]:
-    """Samples of the marginal at t; parts are independent of one another and of the noise of runs."""
-    e, sigma = process.kernel(np.array([t]))
-    xi = normals(seeds, START, 1 + part, (process.blocks, *law.shape))
-    noise = coloured(lower_factor(sigma)[0], np.moveaxis(xi, 1, 0))
-    data = law.sample(len(seeds), part)
-    return [e[0, i] * data + block for i, block in enumerate(noise)]

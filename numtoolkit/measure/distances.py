@@ -25,10 +25,12 @@ _BLOCK = 1 << 22  # entries of one block of projected samples
 
 
 class RelativeError(NamedTuple):
-    """Error of samples relative to the RMS of the exact ones: over all of them, and of the median sample."""
+    """Error of samples relative to the RMS of the exact ones: over all of them, with an interval, and of the median."""
 
     rms: float
     median: float
+    low: float
+    high: float
 
 
 class Interval(NamedTuple):
@@ -46,6 +48,10 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     rms      RMS over samples and coordinates of samples - exact, over the RMS of exact
     median   median over samples of the RMS over coordinates of samples - exact, over the RMS of exact: the
              fair figure when a few starts near a separatrix end in another mode and dominate the RMS
+    low, high  95 % interval of rms, the samples a draw of all: from the delete-one jackknife of the logarithm of the
+             ratio of mean squares (Shao & Tu 1995, "The Jackknife and Bootstrap", section 2.1), with Student's t. NaN
+             for one sample, and where all the error is one sample's. Squares of samples that spread by a factor e are
+             covered at 92 % by 64 samples, by e^2 at 80 %: a few large ones are known as badly as they are few
     samples  (n, *shape), paired with exact (n, *shape); inf or NaN of a run that blew up show in the result
     errors   InputError for shapes that differ, and for an exact that is empty, not finite or zero throughout
     """
@@ -56,9 +62,21 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     scale = math.sqrt(np.mean(truth**2))
     if scale == 0:
         raise InputError("exact is zero throughout, so no error is relative to it; compare absolute errors.")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         squares = np.mean(((got - truth) / scale).reshape(len(truth), -1) ** 2, axis=1)
-        return RelativeError(math.sqrt(np.mean(squares)), math.sqrt(np.median(squares)))
+        sizes = np.mean((truth / scale).reshape(len(truth), -1) ** 2, axis=1)
+        rms = math.sqrt(np.mean(squares))
+        spread = math.exp(_jackknifed(squares, sizes) / 2) if rms > 0 else 1.0
+    return RelativeError(rms, math.sqrt(np.median(squares)), rms / spread, rms * spread)
+
+
+def _jackknifed(parts: Floats, wholes: Floats) -> float:
+    """Half the 95 % interval of log(sum of parts / sum of wholes), both (n,) and >= 0; NaN where it is unknown."""
+    from scipy.special import stdtrit
+
+    n = len(parts)
+    left_out = np.log(parts.sum() - parts) - np.log(wholes.sum() - wholes)  # not finite where nothing is left
+    return float(stdtrit(n - 1, (1 + LEVEL) / 2) * math.sqrt((n - 1) * left_out.var()))
 
 
 def wasserstein2_gaussian(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float:
@@ -249,6 +267,9 @@ def _leave_out(x: Floats, y: Floats) -> Floats:
 def _squared_1d(x: Floats, y: Floats) -> Floats:
     """Squared W2 of sorted samples (p, n) and (p, m): mean over the joint quantile levels."""
     n, m = x.shape[1], y.shape[1]
+    if n == m:
+        paired: Floats = np.mean((x - y) ** 2, axis=1)
+        return paired
     levels = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)  # in units of 1 / (n m), hence exact
     start, width = levels[:-1], np.diff(levels) / (n * m)
     squares: Floats = (x[:, start // m] - y[:, start // n]) ** 2 @ width

@@ -1,8 +1,9 @@
-"""The exact probability flow dz/dt = F z - G G' S / 2, S the exact score of a law, to rounding or nearly so."""
+"""The probability flow dz/dt = F z - G G' S / 2 to rounding or nearly so, S the score of a law or of a network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import Gaussian, Law
+from numtoolkit.problem.predictions import DATA, Prediction, convert, to_score
 from numtoolkit.problem.processes import PSLD, Process, ScalarProcess
 
-LOST = "the exact flow leaves the finite numbers; start from smaller states or check the law."
+Denoiser = Callable[[Floats, float], Floats]  # (y, s) -> the posterior mean of x_0 given y = x_0 + s n
+Call = Callable[[list[Floats], float], list[Floats]]  # (state blocks, time) -> what a network predicts, in blocks
+
+LOST = "the exact flow leaves the finite numbers; start from smaller states or check the law or network."
 NEAR_ZERO = 1e-7  # noise level, in deviations of the law, from which the denoiser finishes a flow to noise level 0
 NEAR_END = 1e-8  # the same in phase space, as a share of T: lower, CLD's inverse covariance has no digits left
+NETWORK_VARIANCE = 0.25  # of the frame in which a network's flow is integrated; it decides the cost alone
 
 
 def exact_flow(
@@ -42,17 +48,70 @@ def exact_flow(
     integrated in log t; at time 0 the position is good to some 1e-9 / v where the law is smooth with variance v, and to
     rounding where it is points.
     """
+    _check(start, t0, t1)
+    if isinstance(law, Gaussian):
+        return _linear(process, law, start, t0, t1)
+    if isinstance(process, ScalarProcess):
+        s0, s1 = process.noise_level(np.array([t0, t1]))
+        v = law.variance or 1.0  # any variance makes a frame; a law of one point has none
+        last = s1 if t1 > 0 else NEAR_ZERO * min(np.sqrt(v), s0)
+        y = _scalar(law.denoise, law.mean, v, start[0] / process.alpha(np.array([t0])), s0, last, rtol, atol)
+        # Below NEAR_ZERO a flow into a density moves by s^2 score / 2 and one into a point runs straight to it: D to
+        # 1e-14.
+        return [process.alpha(np.array([t1])) * (y if t1 > 0 else law.denoise(y, float(last)))]
+
+    def exact(z: list[Floats], t: float) -> list[Floats]:
+        return [law.denoise(*process.observe(z, t))]
+
+    last = t1 if t1 > 0 else min(NEAR_END * process.T, t0 / 2)
+    z = _phase_space(process, exact, DATA, start, t0, last, rtol, atol)
+    if t1 > 0:
+        return z
+    kicked = z[1] - _slope(process, exact, DATA, np.stack(z), last)[1]  # Euler's step to 0, good for the momentum alone
+    return [*exact(z, last), kicked]
+
+
+def network_flow(
+    process: Process, call: Call, predicts: Prediction, start: Sequence[Floats], t0: float, t1: float, tolerance: float
+) -> list[Floats]:
+    """Where the probability flow of a network on a process takes states at time t0 by time t1.
+
+    By Dormand-Prince 8(5,3), in the variables of `exact_flow`.
+    call      (k state blocks, time) -> the blocks of what it predicts; asked at times between t0 and t1 alone
+    predicts  the prediction; in phase space all of its score counts, not only the part that a law would fix
+    start     k arrays (batch, *event) of float64, kept unchanged
+    t1        above 0, below t0 or above it
+    tolerance relative, of the integrator (RMS over the batch), a tenth of it absolute, in the frame of `exact_flow`
+              with mean 0 and variance NETWORK_VARIANCE
+    returns   k arrays like `start`
+    raises    as `exact_flow`
+    """
+    _check(start, t0, t1)
+    if t1 <= 0:
+        raise InputError("a network has no flow to noise level 0, where it is not asked; end at a time above 0.")
+    if not isinstance(process, ScalarProcess):
+        return _phase_space(process, call, predicts, start, t0, t1, tolerance, tolerance / 10)
+    low, high = sorted((t0, t1))
+
+    def denoise(y: Floats, s: float) -> Floats:
+        t = np.clip(process.time_of_noise_level(np.array([s])), low, high)
+        z = process.alpha(t) * y
+        P, Q = (block.item() for block in convert(predicts, DATA, process, t))
+        data: Floats = P * z + Q * call([z], float(t[0]))[0]
+        return data
+
+    s0, s1 = process.noise_level(np.array([t0, t1]))
+    alpha0, alpha1 = process.alpha(np.array([t0, t1]))
+    return [alpha1 * _scalar(denoise, 0.0, NETWORK_VARIANCE, start[0] / alpha0, s0, s1, tolerance, tolerance / 10)]
+
+
+def _check(start: Sequence[Floats], t0: float, t1: float) -> None:
     if not (t0 > t1 >= 0 or t1 > t0 > 0):
         raise InputError(
             f"the flow runs from t0 = {t0:g} to t1 = {t1:g}; give t0 > t1 >= 0, or t1 > t0 > 0 for the way to noise."
         )
     if not all(np.isfinite(z).all() for z in start):
         raise InputError("the start of the flow holds NaN or infinity; give finite states.")
-    if isinstance(law, Gaussian):
-        return _linear(process, law, start, t0, t1)
-    if isinstance(process, ScalarProcess):
-        return _scalar(process, law, start[0], t0, t1, rtol, atol)
-    return _phase_space(process, law, start, t0, t1, rtol, atol)
 
 
 def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> Floats:
@@ -90,60 +149,72 @@ def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> 
     return X
 
 
+@lru_cache(maxsize=8)
+def law_propagators(process: Process, law: Gaussian, t0: float, t1: float) -> Floats:
+    """`gaussian_flow` of a process from time t0 to t1 along the eigen-directions of a law, (d, k, k), read-only.
+
+    The last few are kept; a law is another where it is another object.
+    """
+    X = gaussian_flow(process, law.eigen()[1], t0, t1)
+    X.flags.writeable = False
+    return X
+
+
 def _linear(process: Process, law: Gaussian, start: Sequence[Floats], t0: float, t1: float) -> list[Floats]:
-    basis, variances, _ = law.eigen()
+    basis = law.eigen()[0]
     e = process.kernel(np.array([t0, t1]))[0]
     centred = np.stack([z - e[0, i] * law.mean for i, z in enumerate(start)], axis=-1)
     flat = centred.reshape(len(start[0]), -1, len(start))
     into = flat if basis is None else np.einsum("ji,bjk->bik", basis, flat)
-    moved = np.einsum("dij,bdj->bdi", gaussian_flow(process, variances, t0, t1), into)
+    moved = np.einsum("dij,bdj->bdi", law_propagators(process, law, t0, t1), into)
     back = moved if basis is None else np.einsum("ij,bjk->bik", basis, moved)
     return [back[:, :, i].reshape(z.shape) + e[1, i] * law.mean for i, z in enumerate(start)]
 
 
 def _scalar(
-    process: ScalarProcess, law: Law, start: Floats, t0: float, t1: float, rtol: float, atol: float
-) -> list[Floats]:
-    mean, v = law.mean, law.variance or 1.0  # any variance makes a frame; a law of one point has none
-    alpha0, alpha1 = process.alpha(np.array([t0, t1]))
-    s0, s1 = process.noise_level(np.array([t0, t1]))
-    last = s1 if t1 > 0 else NEAR_ZERO * min(np.sqrt(v), s0)
+    denoise: Denoiser, mean: Floats | float, v: float, y: Floats, s0: float, s1: float, rtol: float, atol: float
+) -> Floats:
+    """z / alpha at the noise level s1, from y at s0, both above 0."""
 
     def slope(log_s: float, flat: Floats) -> Floats:
         s = float(np.exp(log_s))
         width = np.hypot(np.sqrt(v), s)
-        offset = width * flat.reshape(start.shape)
-        return ((v / width**2 * offset - (law.denoise(mean + offset, s) - mean)) / width).ravel()
+        offset = width * flat.reshape(y.shape)
+        return ((v / width**2 * offset - (denoise(mean + offset, s) - mean)) / width).ravel()
 
-    w = (start / alpha0 - mean) / np.hypot(np.sqrt(v), s0)
-    w = _solve(slope, np.log(s0), np.log(last), w.ravel(), rtol, atol).reshape(start.shape)
-    x = mean + np.hypot(np.sqrt(v), last) * w
-    # Below NEAR_ZERO a flow into a density moves by s^2 score / 2 and one into a point runs straight to it: D to 1e-14.
-    return [alpha1 * (x if t1 > 0 else law.denoise(x, float(last)))]
+    w = (y - mean) / np.hypot(np.sqrt(v), s0)
+    w = _solve(slope, np.log(s0), np.log(s1), w.ravel(), rtol, atol).reshape(y.shape)
+    end: Floats = mean + np.hypot(np.sqrt(v), s1) * w
+    return end
 
 
 def _phase_space(
-    process: Process, law: Law, start: Sequence[Floats], t0: float, t1: float, rtol: float, atol: float
+    process: Process,
+    call: Call,
+    predicts: Prediction,
+    start: Sequence[Floats],
+    t0: float,
+    t1: float,
+    rtol: float,
+    atol: float,
 ) -> list[Floats]:
+    """The state at the time t1 > 0."""
     shape = (len(start), *start[0].shape)
-    last = t1 if t1 > 0 else min(NEAR_END * process.T, t0 / 2)
 
     def slope(log_t: float, flat: Floats) -> Floats:
-        t = np.exp(np.array([log_t]))
-        z = flat.reshape(shape)
-        e, sigma = (part[0] for part in process.kernel(t))
-        F, Q = process.drift(t)[0], process.diffusion(t)[0]
-        kick = Q @ np.linalg.inv(sigma) / 2
-        D = law.denoise(*process.observe(z, float(t[0])))
-        rate = np.tensordot(F + kick, z, 1) - np.multiply.outer(kick @ e, D)
-        return t * rate.ravel()
+        return _slope(process, call, predicts, flat.reshape(shape), float(np.exp(log_t))).ravel()
 
-    flat = _solve(slope, np.log(t0), np.log(last), np.stack(start).ravel(), rtol, atol)
-    z = flat.reshape(shape)
-    if t1 > 0:
-        return list(z)
-    kicked = flat - slope(float(np.log(last)), flat)  # Euler's step to 0, good for the momentum alone
-    return [law.denoise(*process.observe(z, last)), kicked.reshape(shape)[1]]
+    return list(_solve(slope, np.log(t0), np.log(t1), np.stack(start).ravel(), rtol, atol).reshape(shape))
+
+
+def _slope(process: Process, call: Call, predicts: Prediction, z: Floats, t: float) -> Floats:
+    """dz / d log t of the flow, z the stacked blocks."""
+    at = np.array([t])
+    P, Q = (block[0] for block in to_score(predicts, process, at))
+    half = process.diffusion(at)[0] / 2
+    out = np.stack(call(list(z), t))
+    rate: Floats = np.tensordot(process.drift(at)[0] - half @ P, z, 1) - np.tensordot(half @ Q, out, 1)
+    return t * rate
 
 
 def _solve(

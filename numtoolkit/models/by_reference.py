@@ -21,8 +21,7 @@ def network_of(network: Any) -> Any:
               be run, and as `numtoolkit.references.resolve` and `numtoolkit.law_of`
     cost      what the file does as it is run, such as reading weights
     """
-    if references.is_reference(network):
-        network = references.resolve(network, "network", lambda own: _is_network(own) or _is_law(own), _made)
+    network = _taken(network)
     if _is_network(network):
         return network
     if isinstance(network, str) and not is_named(network):
@@ -37,6 +36,23 @@ def network_of(network: Any) -> Any:
     raise InputError(
         f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
     )
+
+
+def law_or_network(network: Any) -> Any:
+    """What is measured: a law, whose network is exact, or a network of one's own, as `network_of` reads them.
+
+    network   as for `network_of`
+    raises    as `network_of`
+    """
+    network = _taken(network)
+    return network if _is_network(network) else law_of(network)
+
+
+def _taken(network: Any) -> Any:
+    """What a reference is to; anything else as it is."""
+    if references.is_reference(network):
+        return references.resolve(network, "network", lambda own: _is_network(own) or _is_law(own), _made)
+    return network
 
 
 def _is_law(value: object) -> bool:

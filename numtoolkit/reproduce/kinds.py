@@ -23,7 +23,7 @@ from numtoolkit.errors import InputError, StorageError, brief, unknown, whole
 from numtoolkit.laws import Law, law_of
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.measure import stability
-from numtoolkit.measure.curves import check_samples, metric_of
+from numtoolkit.measure.curves import KIND_OF, check_samples, metrics_of
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
@@ -125,7 +125,7 @@ class Stability(_Question):
 @dataclass(frozen=True, repr=False)
 class Curve(_Question):
     """Error against evaluations. `samples` is the number of seeds, 0 for as many as the metric needs; `show` says what
-    is drawn, error, median or both; `slopes` are the orders drawn as guides.
+    is drawn, `QUANTITIES` of the records, a panel each; `slopes` are the orders drawn as guides.
     """
 
     title: str
@@ -144,15 +144,15 @@ class Curve(_Question):
         _check_budgets(self.nfe)
         whole("samples", self.samples, 0, MOST)
         for quantity in _several("show", self.show):
-            if quantity not in ("error", "median"):
-                raise unknown("quantity", quantity, ("error", "median"))
+            if quantity not in plots.QUANTITIES:
+                raise unknown("quantity", quantity, plots.QUANTITIES)
         for slope in self.slopes:
             whole("slopes", slope, 0, STEEPEST)
-        chosen, law = [scheme_of(text) for text in self.schemes], law_of(self.law)
+        chosen, process, law = [scheme_of(text) for text in self.schemes], process_of(self.process), law_of(self.law)
         for scheme in chosen if self.samples else ():
-            check_samples(scheme, law, self.samples)
-        plots.check_figure([f"{metric_of(s, law)} {x}" for s in chosen for x in self.show])
-        _check_any_runs(chosen, process_of(self.process), self.grid, self.nfe)
+            check_samples(scheme, process, law, self.samples)
+        plots.check_figure([panel for s in chosen for panel in _panels(metrics_of(s, process, law), self.show)])
+        _check_any_runs(chosen, process, self.grid, self.nfe)
 
     def run(self, quick: bool) -> Result:
         count = max(self.samples // 4, QUICK_SEEDS) if quick else self.samples
@@ -360,6 +360,13 @@ def _check_any_runs(schemes: Sequence[Scheme], process: Process, grid: str, nfe:
         except InputError as refusal:
             why = why or str(refusal)
     raise InputError(f"no scheme can spend any of nfe = {list(nfe)}: {why}")
+
+
+def _panels(metrics: Sequence[str], show: Sequence[str]) -> list[str]:
+    """The panels that a scheme judged by some metrics, the leading one first, has a curve in."""
+    of = {KIND_OF[metric]: metric for metric in metrics}
+    measures = {"error": metrics[0], "median": "median" if "path" in of else None, "frechet": "frechet"} | of
+    return [measure for quantity in show if (measure := measures.get(quantity)) is not None]
 
 
 def _several(what: str, values: Sequence[Any]) -> Sequence[Any]:

@@ -73,7 +73,13 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "curve": (
         (),
         {"--process": "edm", "--law": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3,5"}
-        | {"--out": "kept.csv", "--seeds": "0-3"},
+        | {"--out": "kept.csv", "--seeds": "0-3", "--metric": "path"},
+    ),
+    "curve --model": (
+        (),
+        {"--process": "edm", "--model": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}
+        | {"--seeds": "0-3", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--tile": "2"}
+        | {"--tolerance": "1e-3"},
     ),
     "sample": (
         (),
@@ -106,7 +112,17 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "fit --search": (
         (),
         {"--scheme": "res-2s", "--law": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
-        | {"--search": "c2", "--low": "0.3", "--high": "1"},
+        | {"--search": "c2", "--low": "0.3", "--high": "1", "--metric": "path"},
+    ),
+    "fit --model": (
+        (),
+        {"--scheme": "iia-ddim", "--model": "gaussian(dim=2)", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
+        | {"--batch": "5", "--substeps": "2", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--tile": "2"},
+    ),
+    "fit --model --search": (
+        (),
+        {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
+        | {"--search": "c2", "--low": "0.3", "--high": "1", "--tolerance": "1e-3"},
     ),
     "reproduce": ((), {"--quick": None, "--experiments": "own", "--out": "results"}),
 }

@@ -86,7 +86,7 @@ BAD = [
     ("verify", "name schemes, or give --all alone"),
     ("verify ddim --all", "name schemes, or give --all alone"),
     ("verify nonsense", "unknown scheme 'nonsense'"),
-    ("curve --process vp", "the following arguments are required: --law, --schemes, --grid, --nfe"),
+    ("curve --process vp", "the following arguments are required: --schemes, --grid, --nfe"),
     ("curve {curve} --process vpp", "unknown process 'vpp'; did you mean vp"),
     ("curve {curve} --process vp(T=1e9)", "process vp(T=1000000000.0): somewhere"),
     ("curve {curve} --law rng", "unknown law 'rng'; did you mean ring"),

@@ -123,7 +123,9 @@ def test_no_stream_loses_what_goes_to_files(tmp_path, command, streams, code):
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     if command == "curve":
-        assert out.read_text().startswith("scheme,nfe,steps,metric,error,median\nddim,5,5,relative-rms,0.")
+        assert out.read_text().startswith(
+            "scheme,nfe,steps,metric,error,median,low,high,path,law\nddim,5,5,relative-rms,0."
+        )
     else:
         assert sorted(drawn(out)) == [0, 1, 2, 3]
 

@@ -42,7 +42,7 @@ def test_the_exact_objective_is_the_sampled_one_of_many_starts():
         times = grid("rho(7)", process, 8)
         exact = gaussian_error(lower(scheme(spec), process, times), OFF_CENTRE)
         nfe = lower(scheme(spec), process, times).nfe
-        (sampled,) = error_curve(scheme(spec), process, OFF_CENTRE, times, [nfe], range(20_000))
+        (sampled,) = error_curve(scheme(spec), process, OFF_CENTRE, times, [nfe], range(20_000), metric="path")
         # means of squares of 20000 normals in two dimensions: 1 % at three standard errors, twice
         assert sampled["error"] == pytest.approx(exact, rel=0.02)
 

@@ -12,10 +12,10 @@ import pytest
 from numtoolkit.errors import InputError
 from numtoolkit.laws.named import digits, mixture
 from numtoolkit.measure import (
-    curves,
     error_curve,
     exact_flow,
     exact_marginal,
+    exact_networks,
     moments,
 )
 from numtoolkit.problem.grids import grid
@@ -27,10 +27,13 @@ from tests.support.gaussian_runs import IDS, PROCESSES, ROTATED, network, starts
 
 
 def test_a_curve_is_of_64_samples_unless_seeds_are_given():
-    """Seeds 0 to 63, against the exact flow."""
+    """Seeds 0 to 63, against the exact flow, also where a law beside is told by more."""
     law = mixture(dim=1, components=1)
-    own, given = (error_curve(scheme("ddim"), EDM(), law, "rho(7)", [3], seeds) for seeds in (None, range(64)))
+    of = (scheme("ddim"), EDM(), law, "rho(7)", [3])
+    (given,), (own,) = (error_curve(*of, seeds, metric="path") for seeds in (range(64), None))
     assert own == given
+    ((both,), (of_1024,)) = (error_curve(*of, seeds) for seeds in (None, range(1024)))
+    assert (both["path"], both["law"]) == (given["error"], of_1024["law"])
 
 
 def test_a_curve_of_an_ode_scheme_is_its_error_to_the_flow_from_the_same_start():
@@ -59,7 +62,7 @@ def test_a_curve_of_an_ode_scheme_is_its_error_to_the_flow_from_the_same_start()
 def test_errors_fall_along_the_curve_on_every_law(process, law):
     """Four times the steps leave less than two thirds, on a Gaussian, a mixture and a data set, in plain numbers."""
     name = "dpmpp-2m" if process.blocks == 1 else "rse"
-    curve = error_curve(scheme(name), process, law, "quadratic", [20, 80, 320], seeds=range(16))
+    curve = error_curve(scheme(name), process, law, "quadratic", [20, 80, 320], range(16), metric="path")
     errors = [record["median"] for record in curve]  # the mean of a data set's law is ruled by its separatrices
     assert errors[0] > 1.5 * errors[1] > 2.25 * errors[2]
     json.dumps(curve, allow_nan=False)
@@ -89,13 +92,15 @@ def test_a_curve_of_an_sde_scheme_on_another_law_has_an_interval_and_a_floor(nam
 
 
 def test_budgets_that_cannot_be_spent_are_reported_and_the_others_run():
-    """Budgets no plan spends have a reason in place of an error."""
+    """Budgets no plan spends have a reason in place of an error; what is no budget is refused."""
     bare = replace(scheme("heun-edm"), steps=replace(scheme("heun-edm").steps, remainder=()))
-    curve = error_curve(bare, EDM(), ROTATED, "rho(7, zero=1)", [10, 11, 0], seeds=range(4))
-    assert [record["error"] is None for record in curve] == [True, False, True]
-    assert [record["steps"] for record in curve] == [None, 6, None]
+    curve = error_curve(bare, EDM(), ROTATED, "rho(7, zero=1)", [10, 11], seeds=range(4))
+    assert [record["error"] is None for record in curve] == [True, False]
+    assert [record["steps"] for record in curve] == [None, 6]
     assert curve[0]["why"] == "scheme heun-edm cannot spend 10 evaluations; the nearest it can are 9, 11."
     assert "why" not in curve[1]
+    with pytest.raises(InputError, match="nfe = 0 is no whole number from 1"):
+        error_curve(bare, EDM(), ROTATED, "rho(7, zero=1)", [10, 0], seeds=range(4))
 
 
 def test_curves_say_how_they_fill_a_budget():
@@ -135,7 +140,7 @@ def test_the_sets_behind_a_floor_have_noise_of_their_own():
 def test_the_flow_is_solved_once_for_all_schemes_and_budgets(monkeypatch):
     """The exact ends depend on law, process, seeds and grid ends alone, and are kept."""
     calls = []
-    monkeypatch.setattr(curves, "exact_flow", lambda *args: calls.append(args) or exact_flow(*args))
+    monkeypatch.setattr(exact_networks, "exact_flow", lambda *args: calls.append(args) or exact_flow(*args))
     law = mixture(dim=2, components=3, seed=5)
     for name in ("ddim", "res-2m"):
         error_curve(scheme(name), VP(), law, "log-snr", [5, 9], seeds=range(3))

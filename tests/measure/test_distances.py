@@ -40,7 +40,7 @@ def test_relative_error_is_that_of_its_definition():
     error = relative_rms(samples, exact)
     assert error.rms == pytest.approx(math.sqrt((0.01 + 1.0) * 2 / 6) / scale, rel=8 * EPS, abs=0)
     assert error.median == pytest.approx(0.1 / scale, rel=100 * EPS, abs=0)  # 3.1 - 3 has lost 5 bits
-    assert relative_rms(exact, exact) == (0.0, 0.0)
+    assert relative_rms(exact, exact) == (0.0, 0.0, 0.0, 0.0)
     assert relative_rms(1e5 * samples, 1e5 * exact) == pytest.approx(error, rel=100 * EPS, abs=0)
 
 
@@ -49,11 +49,38 @@ def test_relative_error_shows_a_run_that_blew_up():
     exact = np.ones((3, 2, 2))
     samples = exact.copy()
     samples[1] = np.inf
-    assert relative_rms(samples, exact) == (math.inf, 0.0)
+    assert relative_rms(samples, exact)[:2] == (math.inf, 0.0)
     samples[1] = 1e200
-    assert relative_rms(samples, exact) == (math.inf, 0.0)
+    assert relative_rms(samples, exact)[:2] == (math.inf, 0.0)
     samples[1] = np.nan
     assert math.isnan(relative_rms(samples, exact).rms)
+
+
+def test_the_interval_of_a_relative_error_is_the_jackknife_of_its_logarithm():
+    """One sample after the other is left out by hand; one sample, or one with all the error, has no interval."""
+    rng = np.random.default_rng(5)
+    exact = rng.standard_normal((12, 3))
+    samples = exact + 0.1 * rng.standard_normal((12, 3)) * rng.exponential(size=(12, 1))
+    error = relative_rms(samples, exact)
+    without = [relative_rms(np.delete(samples, i, 0), np.delete(exact, i, 0)).rms for i in range(12)]
+    spread = student.ppf(0.975, 11) * math.sqrt(11 * np.var(np.log(without)))
+    # Sums less a term lose some digits against sums without it.
+    assert math.log(error.high / error.rms) == pytest.approx(spread, rel=1e-10)
+    assert error.low * error.high == pytest.approx(error.rms**2, rel=1e-12)
+    assert math.isnan(relative_rms(samples[:1], exact[:1]).high)
+    samples[1:] = exact[1:]
+    assert math.isnan(relative_rms(samples, exact).high)
+
+
+@pytest.mark.check
+def test_the_interval_of_a_relative_error_covers_it():
+    """Of 64 samples whose squared errors spread by a factor e, 92 % of the intervals hold the truth, as it says."""
+    rng, exact, covered = np.random.default_rng(0), np.ones((64, 1)), 0
+    for _ in range(2000):
+        squares = np.exp(rng.standard_normal((64, 1)))
+        error = relative_rms(exact + np.sqrt(squares), exact)
+        covered += error.low <= math.exp(1 / 4) <= error.high
+    assert covered / 2000 == pytest.approx(0.92, abs=0.02)  # three standard errors of 2000 trials
 
 
 def test_distances_accept_numbers_diagonals_matrices_and_tensors():

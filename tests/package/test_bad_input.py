@@ -78,7 +78,19 @@ ENTRIES = {
     ),
     "error_curve": Entry(
         nt.error_curve,
-        {"scheme": "ddim", "process": "edm", "law": "gaussian(dim=2)", "grid": "rho(7)", "nfe": [3], "seeds": [0, 1]},
+        RUN | {"nfe": [3], "seeds": [0, 1], "metric": "path"},
+    ),
+    "error_curve of a network": Entry(
+        nt.error_curve,
+        RUN
+        | {"network": nt.Network(lambda z, t: 0.1 * z, "data"), "nfe": [3], "seeds": [0, 1], "metric": "path"}
+        | {"shape": (2,), "dtype": np.float64, "tolerance": 1e-3, "tile": 2},
+    ),
+    "error_curve of a network in torch": Entry(
+        nt.error_curve,
+        RUN
+        | {"network": nt.Network(lambda z, t: 0.1 * z, "data", shape=(2,)), "nfe": [3], "seeds": [0, 1]}
+        | {"device": "cpu", "dtype": None},
     ),
     "fit": Entry(
         nt.fit, RUN | {"scheme": "iia-ddim", "seeds": [5, 6, 7], "substeps": 2, "ridge": 0.0, "cut": 1e-4, "tile": 2}
@@ -125,11 +137,12 @@ ENTRIES = {
         {
             "scheme": "res-2s",
             "process": "edm",
-            "law": "gaussian(dim=2)",
+            "network": "gaussian(dim=2)",
             "grid": "rho(7)",
             "nfe": [4],
             "parameter": "c2",
             "bounds": (0.2, 1.0),
+            "metric": "path",
         },
     ),
     "sqrt": Entry(nt.sqrt, {"value": 2}),

@@ -175,7 +175,9 @@ def test_a_scheme_on_an_axis_of_ones_own_has_an_error_curve_that_falls(axis, pro
     """Four times the steps leave less than a third of the error: order one at least."""
     member, law = MEMBERS[axis], mixture(dim=2)
     (coarse,), (fine,) = (
-        error_curve(member, process, law, grid_of(process, steps), [steps * member.nfe_per_step], range(8))
+        error_curve(
+            member, process, law, grid_of(process, steps), [steps * member.nfe_per_step], range(8), metric="path"
+        )
         for steps in (40, 160)
     )
     assert fine["error"] < coarse["error"] / 3

@@ -313,6 +313,17 @@ def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     assert all(e.title.endswith("?") and e.caption for e in plans.values())
 
 
+def test_a_figure_has_a_panel_for_what_each_scheme_is_measured_by() -> None:
+    """Law and path in phase space: eight schemes of the flow fill two panels, and noise adds a curve to one alone."""
+    flow = ("heun", "ddim", "gddim(1)", "nse", "rse", "rvv", "cvv")
+    of = {"process": "psld", "law": "gaussian", "grid": "quadratic", "nfe": (12,), "show": ("law", "path", "median")}
+    question = Curve("t", schemes=(*flow, "em"), **of)
+    assert [len(ax.get_legend().get_texts()) for ax in question.run(quick=True).figure().axes] == [8, 7, 7]
+    with pytest.raises(InputError, match="9 curves of one panel"):
+        Curve("t", schemes=(*flow, "em", "roba"), **of)
+    Curve("t", schemes=(*flow, "em", "roba"), **of | {"show": ("median", "path")})  # of which noise has neither
+
+
 @pytest.mark.check
 def test_the_shipped_experiments_run(tmp_path: Path) -> None:
     """All of them, shortened, write their files; in the table of orders every scheme is as claimed."""

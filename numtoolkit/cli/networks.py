@@ -1,0 +1,66 @@
+"""What commands measure: a law, whose network is exact, or a network of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from numtoolkit.cli.output import number
+from numtoolkit.errors import InputError
+from numtoolkit.limits import MOST
+
+DTYPES = ("float64", "float32")
+
+
+def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None:
+    """The options that `network_from` and `numbers_of` read.
+
+    tolerance   whether --tolerance is among them
+    """
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
+    given.add_argument("--model", metavar="M", help="a network, FILE.py:NAME or MODULE:NAME, with --import")
+    own = parser.add_argument_group("with --model")
+    own.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
+    own.add_argument("--dtype", choices=DTYPES, help="of the state, by default float64; the network keeps its own")
+    own.add_argument("--device", metavar="D", help="by default that of the network's parameters, else cpu")
+    own.add_argument("--tile", metavar="N", help="samples at a time, by default 64")
+    if tolerance:
+        own.add_argument("--tolerance", type=float, metavar="X", help="relative, of its flow; by default as its dtype")
+
+
+def network_from(arguments: argparse.Namespace) -> Any:
+    """The law of --law, or the network of --model."""
+    if arguments.law is not None:
+        from numtoolkit.laws import law_of
+
+        return law_of(arguments.law)
+    from numtoolkit.models.by_reference import network_of
+
+    return network_of(arguments.model)
+
+
+def numbers_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What else was said of the network of --model, as arguments of functions that take it.
+
+    raises   InputError for any of it beside --law
+    """
+    said = {name: getattr(arguments, name, None) for name in ("shape", "dtype", "device", "tile", "tolerance")}
+    given = {name: value for name, value in said.items() if value is not None}
+    if given and arguments.law is not None:
+        raise InputError(f"--{next(iter(given))} is of a network, but --law was given; drop it.")
+    if "shape" in given:
+        given["shape"] = tuple(number(part, "--shape", 1, MOST) for part in given["shape"].split(","))
+    if "tile" in given:
+        given["tile"] = number(given["tile"], "--tile", 1, MOST)
+    if "dtype" in given:
+        given["dtype"] = _torch_dtype(given["dtype"])
+    return given
+
+
+def _torch_dtype(name: str) -> Any:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise InputError(f"--dtype {name} of a network needs torch; pip install 'numtoolkit[torch]'.") from None
+    return getattr(torch, name)

@@ -1,0 +1,286 @@
+"""A network of one's own as error curves see it: its probability flow, followed once and kept, and runs on it.
+
+The flow is integrated by Dormand-Prince 8(5,3) with its state in float64 on the host; the network computes in its own
+dtype, on its own device. Tiles of samples are kept in the user's cache folder as they come, so that a run that was
+killed goes on where it was. What decides the numbers decides the name of an entry: what the network answers on fixed
+probes, what the process is at fixed times, the ends, the seeds of the tile, the tolerance and the dtypes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.arrays import Array, Floats, host, library, quiet
+from numtoolkit.errors import InputError, real, whole
+from numtoolkit.files.storage import json_text
+from numtoolkit.files.user_cache import kept_arrays
+from numtoolkit.measure.distances import Moments, frechet, relative_rms, sliced_wasserstein
+from numtoolkit.measure.exact_networks import Ends, Seeds, Target
+from numtoolkit.measure.flows import network_flow
+from numtoolkit.problem.predictions import DATA, convert, outputs, prediction
+from numtoolkit.problem.processes import Process
+from numtoolkit.program.program import Program
+from numtoolkit.program.walk import Blocks
+from numtoolkit.sampling.loop import run
+from numtoolkit.sampling.state import Origin, origin
+
+TOLERANCE = 1e-8  # of the flow of a network that computes in float64
+ROUNDINGS = 16  # units of rounding of another, its tolerance: below, an integrator follows the rounding
+COARSEST = 3e-3  # tolerance that is asked of any network: what 16 bits round averages out over the steps
+TIGHTER, CHECKED = 10, 8  # by how much, and on how many samples, a second run says how well the flow is known
+TILE = 64  # samples that the network sees at once
+MOST = 20_000  # evaluations of one tile
+PROBES, PROBE_SEEDS = 3, (0, 1)  # times and starts at which a network is asked who it is
+KEPT = 256  # tiles that are remembered without the folder
+FORMAT = 1  # of entries, raised when what is kept under one key changes
+
+_REMEMBERED: dict[str, tuple[Blocks, int]] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class OwnNetwork:
+    """A network on a process, and in which numbers it runs.
+
+    network    what has `on`, `predicts`, `name` and `shape`, such as a `numtoolkit.Network`
+    like       an empty array of the library, dtype and device of the state of runs
+    event      shape of one block of one sample
+    inner      dtype that the network is given
+    tolerance  relative, of its flow
+    tile       samples at once
+    """
+
+    network: Any
+    process: Process
+    like: Array = field(repr=False)
+    event: tuple[int, ...]
+    inner: Any
+    tolerance: float
+    tile: int
+
+    @property
+    def name(self) -> str:
+        """That of the network."""
+        return str(self.network.name)
+
+    def call(self, blocks: Blocks, t: float) -> Blocks:
+        """The network as the loop calls it, in its own dtype; state and answer in that of the state."""
+        out = self.network.on(self.process)([_cast(block, self.inner) for block in blocks], t)
+        return [_cast(block, self.like.dtype) for block in out]
+
+    def run(self, program: Program, seeds: Seeds) -> Floats:
+        """The data part of the final states of a run, (len(seeds), *event) on the host, from `start`."""
+        first, parts = program.steps[0].start, []
+        for own in _tiles(seeds, self.tile):
+            begin = self._origin(first, own)
+            start = begin.blocks(range(len(own))) if self._from_prior(first) else self._placed(self.start(first, own))
+            with quiet(self.like):
+                parts.append(host("samples", run(program, self.call, start, begin.noise(range(len(own))))[0]))
+        return np.concatenate(parts).astype(np.float64)
+
+    def start(self, t: float, seeds: Seeds) -> Blocks:
+        """Where runs begin, float64 on the host: noise at T, below it where the network's flow takes that by time t."""
+        if self._from_prior(t):
+            drawn = self._origin(t, seeds).blocks(range(len(seeds)))
+            return [host("a start", block).astype(np.float64) for block in drawn]
+        return self._flow(self.process.T, t, seeds, self.tolerance)[0]
+
+    def ends(self, t0: float, t1: float, seeds: Seeds) -> Ends:
+        """Where the flow takes the starts of the seeds at time t0 by time t1, and how well that is known.
+
+        At noise level 0, where the network is not asked, it ends with the data prediction at t_min.
+        cost   evaluations of the flow of every tile, and of a second one of CHECKED samples, unless they are kept
+        """
+        blocks, evaluations = self._flow(t0, t1, seeds, self.tolerance)
+        few = seeds[:CHECKED]
+        closer, _ = self._flow(t0, t1, few, self.tolerance / TIGHTER)
+        return Ends(blocks[0], evaluations, relative_rms(blocks[0][: len(few)], closer[0]).rms)
+
+    def target(self, t0: float, t1: float, seeds: Seeds) -> Target:
+        """The ends at t1 of the flow from the starts of the seeds at t0, as samples of a law; floors by their halves.
+
+        Distances of two sets fall with the number of samples as its root, and their squares as itself.
+        """
+        samples = self._flow(t0, t1, seeds, self.tolerance)[0][0]
+        one, other = np.array_split(samples, 2)
+        floor, d = sliced_wasserstein(one, other).value / math.sqrt(2), samples[0].size
+        if len(samples) <= d:
+            return Target(samples, floor)
+        every, first, second = (Moments.of(part) for part in (samples, one, other))
+        between = frechet(first.mean, first.covariance(), second.mean, second.covariance()) / 2
+        return Target(samples, floor, every.mean, every.covariance(), between if len(samples) > 2 * d else None)
+
+    def _flow(self, t0: float, t1: float, seeds: Seeds, tolerance: float) -> tuple[Blocks, int]:
+        """(blocks at t1, evaluations a sample) from the starts at t0, tile by tile."""
+        from tqdm import tqdm
+
+        tiles = list(_tiles(seeds, self.tile))
+        bar = tqdm(tiles, f"flow of {self.name}", disable=True if sys.stderr is None else None, leave=False)
+        parts = [self._tile(t0, t1, own, tolerance) for own in bar]
+        blocks = [np.concatenate(own) for own in zip(*(blocks for blocks, _ in parts), strict=True)]
+        spent = sum(count * len(own) for own, (_, count) in zip(tiles, parts, strict=True))
+        return blocks, round(spent / len(seeds))
+
+    def _tile(self, t0: float, t1: float, seeds: Seeds, tolerance: float) -> tuple[Blocks, int]:
+        key = json_text({**self._identity, "t0": t0, "t1": t1, "seeds": list(seeds), "tolerance": tolerance})
+        if key not in _REMEMBERED:
+
+            def computed() -> dict[str, Any]:
+                blocks, evaluations = self._followed(t0, t1, self.start(t0, seeds), tolerance)
+                return {"ends": np.stack(blocks), "evaluations": np.array(evaluations)}
+
+            kept = kept_arrays("flows", key, computed)
+            while len(_REMEMBERED) >= KEPT:
+                del _REMEMBERED[next(iter(_REMEMBERED))]
+            _REMEMBERED[key] = list(kept["ends"]), int(kept["evaluations"])
+        return _REMEMBERED[key]
+
+    def _followed(self, t0: float, t1: float, start: Blocks, tolerance: float) -> tuple[Blocks, int]:
+        spent = 0
+
+        def call(blocks: Blocks, t: float) -> Blocks:
+            nonlocal spent
+            spent += 1
+            if spent > MOST:
+                raise InputError(
+                    f"the flow of network {self.name} takes more than {MOST} evaluations at tolerance {tolerance:g} "
+                    f"and is at t = {t:.3g}: its answers are rougher than that; give a larger tolerance."
+                )
+            with quiet(self.like):
+                return [host("an answer", out).astype(np.float64) for out in self.call(self._placed(blocks), t)]
+
+        predicts, last = prediction(self.network.predicts), t1 if t1 > 0 else min(self.process.t_min, t0)
+        blocks = list(start) if last == t0 else network_flow(self.process, call, predicts, start, t0, last, tolerance)
+        if t1 == 0:
+            P, Q = (block[0, 0] for block in convert(predicts, DATA, self.process, np.array([last])))
+            blocks = [np.tensordot(P, np.stack(blocks), 1) + np.tensordot(Q, np.stack(call(blocks, last)), 1)]
+        return blocks, spent
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        """What tells this network on this process from every other."""
+        times = np.geomspace(self.process.T, self.process.t_min, PROBES)
+        answers = hashlib.sha256()
+        for t in times.tolist():
+            first, second = (self._probed(t) for _ in range(2))
+            apart, size = (np.sqrt(np.mean(x**2)) for x in (first - second, first))
+            if apart > self.tolerance * size:
+                raise InputError(
+                    f"network {self.name} gives two answers to one question at t = {t:.3g}, so it has no flow; take "
+                    "the chance out of it, as model.eval() does."
+                )
+            answers.update(first.tobytes())
+        about = hashlib.sha256()
+        for part in (*self.process.kernel(times), self.process.drift(times), self.process.diffusion(times)):
+            about.update(part.tobytes())
+        return {
+            "format": FORMAT,
+            "network": self.name,
+            "predicts": prediction(self.network.predicts).name,
+            "answers": answers.hexdigest(),
+            "process": f"{self.process.spec} {about.hexdigest()}",
+            "shape": list(self.event),
+            "dtypes": [str(self.like.dtype), str(self.inner)],
+        }
+
+    def _probed(self, t: float) -> Floats:
+        begin = self._origin(t, PROBE_SEEDS)
+        with quiet(self.like):
+            out = self.call(begin.blocks(range(len(begin))), t)
+        return np.stack([host("an answer", block).astype(np.float64) for block in out])
+
+    def _origin(self, t: float, seeds: Seeds) -> Origin:
+        device = None if library(self.like) is np else self.like.device
+        return origin(self.process, t, seeds, None, self.event, self.like.dtype, device)
+
+    def _placed(self, blocks: Sequence[Floats]) -> Blocks:
+        """Blocks of the host where the state of runs is."""
+        xp, like = library(self.like), self.like
+        if xp is np:
+            return [block.astype(like.dtype) for block in blocks]
+        return [xp.as_tensor(block, dtype=like.dtype, device=like.device) for block in blocks]
+
+    def _from_prior(self, t: float) -> bool:
+        return t >= self.process.T
+
+
+def own_network(
+    network: Any,
+    process: Process,
+    shape: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    tolerance: float | None = None,
+    tile: int | None = None,
+) -> OwnNetwork:
+    """A network on a process, in the numbers it allows.
+
+    shape      of a sample, where the network does not say it
+    dtype      of the state: float64 unless given, in torch unless a numpy dtype is
+    device     by default that of the network's parameters, else "cpu"
+    tolerance  of its flow, relative; by default TOLERANCE, or ROUNDINGS units of rounding of its dtype if that is more,
+               but no more than COARSEST
+    tile       samples that it sees at once, by default TILE
+    raises     InputError for what cannot be used as given, and for a network that answers in no dtype it was offered
+    cost       one or two evaluations of one sample
+    """
+    outputs(network.predicts, process)
+    parameters = getattr(getattr(network, "function", None), "parameters", None)
+    parameter = next(iter(parameters()), None) if callable(parameters) else None
+    if device is None and parameter is not None and (dtype is None or type(dtype).__module__ == "torch"):
+        device = parameter.device
+    begin = origin(process, process.T, PROBE_SEEDS[:1], None, shape, dtype, device, network.shape)
+    like = begin.like
+    if dtype is None and like.device.type != "mps":  # which knows no float64
+        like = like.double()
+    offered = [like.dtype]
+    if parameter is not None and parameter.dtype.is_floating_point:
+        offered.insert(0, parameter.dtype)
+    if library(like) is not np:
+        offered.append(library(like).float32)
+    if tolerance is not None and not 0 < real("tolerance", tolerance) < 1:
+        raise InputError(f"tolerance = {tolerance} is out of range; it must satisfy 0 < tolerance < 1.")
+    size = TILE if tile is None else whole("tile", tile)
+    casts = getattr(network, "dtype", None)  # it sees to its dtype by itself
+    found = OwnNetwork(network, process, like, begin.event, like.dtype, 0.0, size)
+    found = found if casts is not None else _answering(found, list(dict.fromkeys(offered)))
+    rounding = ROUNDINGS * _rounding(like, found.inner if casts is None else casts)
+    return replace(found, tolerance=tolerance or max(TOLERANCE, min(rounding, COARSEST)))
+
+
+def _answering(network: OwnNetwork, offered: Sequence[Any]) -> OwnNetwork:
+    """The network in the first of the dtypes that it answers in."""
+    refusal: Exception | None = None
+    for inner in offered:
+        able = replace(network, inner=inner)
+        try:
+            able._probed(network.process.T)
+            return able
+        except (RuntimeError, InputError) as error:
+            refusal = refusal or error
+    assert refusal is not None
+    raise refusal
+
+
+def _rounding(like: Array, inner: Any) -> float:
+    """The unit of rounding of what a network sees."""
+    xp = library(like)
+    return max(float(xp.finfo(dtype).eps) for dtype in (like.dtype, inner))
+
+
+def _tiles(seeds: Seeds, size: int) -> Iterator[Seeds]:
+    for first in range(0, len(seeds), size):
+        yield seeds[first : first + size]
+
+
+def _cast(array: Array, dtype: Any) -> Array:
+    if array.dtype == dtype:
+        return array
+    return array.astype(dtype) if isinstance(array, np.ndarray) else array.to(dtype)
