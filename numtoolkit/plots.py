@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError
-from numtoolkit.measure.stability import Region, StepLimit
+from numtoolkit.measure.stability import WINDOW, Region, StepLimit
 
 Record = Mapping[str, Any]
 
@@ -46,12 +47,35 @@ LABELS = {
 }
 
 
-def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
+@dataclass(frozen=True, eq=False)
+class Boundary:
+    """Where one scheme ceases to be stable on the test equation, to 4 decimals of w, in the window of `regions`.
+
+    panel   what is held fixed
+    lines   each (n, 2), Re w and Im w; none where the window has no boundary
+    """
+
+    scheme: str
+    panel: str
+    lines: tuple[NDArray[Any], ...] = field(repr=False)
+
+
+def boundary(region: Region) -> Boundary:
+    """The contour radius = 1 of a region, interpolated between its points. Needs the extra `plots`."""
+    _matplotlib()
+    from contourpy import contour_generator
+
+    crossed = region.radius.min() <= 1 < region.radius.max()
+    lines: Any = contour_generator(region.x, region.y, region.radius).lines(1.0) if crossed else ()
+    return Boundary(region.scheme, region.panel, tuple(np.round(line, 4) for line in lines))
+
+
+def stability_figure(regions: Sequence[Region | Boundary | StepLimit], title: str) -> Any:
     """Where each scheme is stable: inside its contour radius = 1, or below its longest step.
 
     One panel for each thing held fixed (`panel` of the regions).
 
-    regions  as `numtoolkit.measure.stability.regions` returns them, at most 8 schemes a panel
+    regions  as `numtoolkit.measure.stability.regions` returns them, or boundaries of them, at most 8 schemes a panel
     """
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
     _check_count(max(map(len, panels.values()), default=0), CURVES)
@@ -64,10 +88,10 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
             ax.set_title("\n".join(name.rsplit(", ", 1)), parse_math=False)
             for i, member in enumerate(members):
-                if isinstance(member, Region):
-                    _contour(ax, member, _look(i))
-                else:
+                if isinstance(member, StepLimit):
                     _limit(ax, member, _look(i))
+                else:
+                    _contour(ax, boundary(member) if isinstance(member, Region) else member, _look(i))
             schemes = tuple(member.scheme for member in members)
             if not shared and schemes not in explained:
                 _literal(ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17)))
@@ -77,15 +101,16 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
     return figure
 
 
-def _contour(ax: Any, region: Region, look: dict[str, Any]) -> None:
+def _contour(ax: Any, edge: Boundary, look: dict[str, Any]) -> None:
+    from matplotlib.collections import LineCollection
+
     ax.set(xlabel="Re w in u' = L u + (w/h) u", ylabel="Im w", aspect="equal")
-    crossed = region.radius.min() <= 1 < region.radius.max()
+    ax.set(xlim=(WINDOW[0], WINDOW[1]), ylim=(-WINDOW[2], WINDOW[2]))
     if not ax.texts:
         ax.text(0.04, 0.04, "stable inside", transform=ax.transAxes, color="0.35")
-    ax.plot([], [], label=region.scheme if crossed else f"{region.scheme} (no bound)", **look)
-    if crossed:
-        ax.contour(region.x, region.y, region.radius, levels=[1.0], colors=[look["color"]],
-                   linewidths=look["linewidth"], linestyles=[look["linestyle"]])  # fmt: skip
+    ax.plot([], [], label=edge.scheme if edge.lines else f"{edge.scheme} (no bound)", **look)
+    if edge.lines:
+        ax.add_collection(LineCollection(edge.lines, **look), autolim=False)
 
 
 def _limit(ax: Any, limit: StepLimit, look: dict[str, Any]) -> None:
@@ -144,10 +169,14 @@ def _curves(ax: Any, records: Sequence[Record], quantity: str) -> None:
 
 
 def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
-
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(top=min(ax.get_ylim()[1], LARGEST))
+    _nfe_ticks(ax, ticks)
+
+
+def _nfe_ticks(ax: Any, ticks: Sequence[int]) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(ScalarFormatter())
@@ -187,6 +216,36 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
                 ax.add_patch(Rectangle(corner, width + 1, height + 1, clip_on=False, **FRAME))
             ax.set_title(caption, fontsize=9, parse_math=False)
             ax.set_axis_off()
+    return figure
+
+
+def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:
+    """Error against evaluations of the sides of a contest, a panel a case: mean solid, median dashed.
+
+    records  with `case, side, nfe, error, median`; one without an error is left out
+    title    the question that the figure answers
+    sides    their names
+    floor    errors below are drawn there
+    """
+    cases = list(dict.fromkeys(r["case"] for r in records))
+    rows = -(-len(cases) // 4)
+    with _style():
+        figure = _figure(title, width=11.0, height=0.9 + 2.2 * rows)
+        axes = figure.subplots(rows, 4, squeeze=False).ravel()
+        for ax, case in zip(axes, cases, strict=False):
+            for i, side in enumerate(sides):
+                own = [r for r in records if (r["case"], r["side"]) == (case, side)]
+                for key, line in (("error", "-"), ("median", "--")):
+                    error = [np.nan if r[key] is None else max(r[key], floor) for r in own]
+                    look = {"color": f"C{i}", "linestyle": line, "label": side if key == "error" else None}
+                    ax.plot([r["nfe"] for r in own], error, **look)
+            ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")
+            ax.set_title(case, fontsize=9, parse_math=False)
+            _nfe_ticks(ax, sorted({r["nfe"] for r in records}))
+        for ax in axes[len(cases) :]:
+            ax.set_visible(False)
+        handles, labels = axes[0].get_legend_handles_labels()
+        _literal(figure.legend(handles, labels, loc="outside lower center", ncols=len(sides)))
     return figure
 
 
@@ -256,7 +315,10 @@ def _matplotlib() -> Any:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    with _matplotlib().rc_context(fname=STYLE):
+    _matplotlib()
+    from matplotlib import style
+
+    with style.context(["default", STYLE]):  # and not what a person's matplotlibrc says
         yield
 
 
