@@ -65,8 +65,7 @@ def boundary(region: Region) -> Boundary:
     _matplotlib()
     from contourpy import contour_generator
 
-    crossed = region.radius.min() <= 1 < region.radius.max()
-    lines: Any = contour_generator(region.x, region.y, region.radius).lines(1.0) if crossed else ()
+    lines: Any = contour_generator(region.x, region.y, region.radius).lines(1.0)
     return Boundary(region.scheme, region.panel, tuple(np.round(line, 4) for line in lines))
 
 
@@ -252,7 +251,7 @@ def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], 
 def order_table(rows: Sequence[Record]) -> str:
     """The orders of schemes as a Markdown table: derived, with the claim in brackets where it is another number.
 
-    rows  with `scheme, nfe_per_step, claimed, derived, run, verdict, holds`, as `verify --json` prints them
+    rows  with `scheme, nfe_per_step, claimed, derived, run, run_marginal, verdict, holds`, as `verify --json` has them
     """
     from tabulate import tabulate
 
@@ -266,7 +265,7 @@ def order_table(rows: Sequence[Record]) -> str:
             f"`{row['scheme']}`",
             row["nfe_per_step"],
             *(cell(row, order) for order in ORDERS),
-            row["run"],
+            row["run"] if row["run_marginal"] in (None, row["run"]) else f"{row['run']}, marginal {row['run_marginal']}",
             row["verdict"],
             row["holds"],
         ]

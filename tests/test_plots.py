@@ -101,6 +101,16 @@ def test_the_drawn_boundary_of_stability_is_the_contour() -> None:
     np.testing.assert_allclose(distance, 1, atol=(8 / 399) ** 2)
 
 
+def test_a_scheme_whose_boundary_is_not_in_the_window_is_said_to_have_none() -> None:
+    """Stable everywhere or nowhere in it: nothing is drawn, and the legend says so."""
+    x, y = np.meshgrid(np.linspace(-5, 3, 9), np.linspace(-4, 4, 9))
+    inside = Region("inside", 0.0, x, y, np.full(x.shape, 0.5))
+    crossing = Region("crossing", 0.0, x, y, np.abs(x))
+    (ax,) = stability_figure([inside, crossing, Region("outside", 0.0, x, y, np.full(x.shape, 2.0))], "t").axes
+    assert [line.get_label() for line in ax.get_lines()] == ["inside (no bound)", "crossing", "outside (no bound)"]
+    assert len(ax.collections) == 1
+
+
 def test_step_limits_are_drawn_where_they_are_finite() -> None:
     """A scheme without bound is named so in the legend."""
     limits = [*regions("nse", process=PSLD(), size=40), *regions("sscs", process=PSLD(), size=40)]
@@ -132,8 +142,10 @@ def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
         "claimed": none | {"classical": 2, "stiff_weak": 2},
     }
     row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general", "run": 2} | orders_of
-    cells = [cell.strip() for cell in order_table([row]).splitlines()[-1].split("|")[1:-1]]
-    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "", "2", "higher", "general"]
+    for marginal, shown in ((None, "2"), (2, "2"), (3, "2, marginal 3")):
+        table = order_table([row | {"run_marginal": marginal}])
+        cells = [cell.strip() for cell in table.splitlines()[-1].split("|")[1:-1]]
+        assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "", shown, "higher", "general"]
 
 
 def test_the_error_table_leaves_unspent_budgets_empty() -> None:

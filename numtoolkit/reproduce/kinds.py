@@ -278,7 +278,12 @@ def _records(schemes: Sequence[str], cells: Sequence[Cell], found: Found) -> lis
 def check(
     schemes: Sequence[str], process: str, law: str | None = None, grid: str | None = None, repeated: bool = False
 ) -> None:
-    """Read every specification once, where there is one; schemes may be `repeated`."""
+    """Read every specification once, where there is one.
+
+    schemes, process, law, grid   specifications; the process may be "" where nothing runs on one
+    repeated  schemes may be given twice
+    raises    InputError for what cannot be read, and for a scheme that does not run on the process
+    """
     if not schemes:
         raise InputError("there are no schemes; name at least one.")
     chosen = [work.scheme_at(text) for text in schemes]
@@ -294,6 +299,7 @@ def check(
 
 
 def check_budgets(nfe: tuple[int, ...]) -> None:
+    """Refuse budgets that nothing can be measured at: none, none twice, whole numbers from 1."""
     if not nfe or min(nfe) < 1:
         raise InputError(f"nfe = {list(nfe)} holds no budgets; give whole numbers from 1.")
     for budget in several("nfe", nfe):
@@ -323,5 +329,6 @@ def several(what: str, values: Sequence[Any]) -> Sequence[Any]:
 
 
 def within(what: str, value: float, low: float, high: float) -> None:
+    """Refuse a `value` called `what` that is not from `low` to `high`."""
     if not low <= value <= high:
         raise InputError(f"{what} = {value} is out of range; give a number from {low:g} to {high:g}.")

@@ -80,7 +80,11 @@ def rounded(value: Any) -> Any:
 
 
 def difference(cell: Cell, kept: Any, again: Any) -> str:
-    """Where a result that was computed again is another one, to CHECKED digits; nothing where it is the same."""
+    """Where a result that was computed again is another one, to CHECKED digits; nothing where it is the same.
+
+    cell         whose result it is
+    kept, again  plain data
+    """
     return _difference(kept, again, "", 0.0, WORK[cell.kind].absolute)
 
 
@@ -154,7 +158,14 @@ def curve_records(scheme: str, data: Data, grid: int = 0) -> list[dict[str, Any]
 
 
 def stability_cell(scheme: str, linear: Sequence[float], process: str, variance: float, size: int) -> Cell:
-    """Where a scheme is stable; see `numtoolkit.measure.stability.regions`, `process` being "" for its own choice."""
+    """Where a scheme is stable, as `numtoolkit.measure.stability.regions` has it.
+
+    scheme    its specification
+    linear    values of h L
+    process   its specification, "" for the choice of `regions`
+    variance  of a coordinate of the data, on a process
+    size      points along each axis of a map
+    """
     resolved = process_of(process).spec if process else None
     return Cell.of(
         "stability", **_own(scheme), linear=list(linear), process=resolved, variance=variance,
@@ -174,7 +185,14 @@ def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit:
 def picture_cell(
     process: str, law: str, count: int, exact: bool, scheme: str = "", grid: str = "", nfe: int = 0
 ) -> Cell:
-    """Images drawn by a scheme on a grid from the starts 0 .. count - 1; without a scheme, ends of the exact flow."""
+    """Images drawn by a scheme, or without one the ends of the exact flow.
+
+    process, law, grid   specifications
+    count    of images; the starts are those of the seeds 0 .. count - 1
+    exact    say which images are not where the exact flow ends
+    scheme   its specification, "" for the exact flow
+    nfe      evaluations
+    """
     about = _law_and_process(process, law) | {"count": count}
     if not scheme:
         return Cell.of("exact-pictures", **about)
@@ -224,7 +242,12 @@ def _law_name(law: str) -> str:
 
 @lru_cache(maxsize=64)
 def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Law:
-    """The law of a cell, one object each, so that its exact flows are found again."""
+    """The law of a cell, one object each, so that its exact flows are found again.
+
+    law, law_sha256   as `resolved_law` returns them
+    network_error     as of `curve_cell`
+    raises            InputError for a file that has changed since
+    """
     if law_sha256 is not None and checksum(law) != law_sha256:
         raise InputError(f"law {law!r} has changed since its results were asked for; run again.")
     found = law_of(law)

@@ -16,11 +16,16 @@ from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
-from numtoolkit.problem.processes import EDM
+from numtoolkit.measure.stability import regions
+from numtoolkit.models.network import Network
+from numtoolkit.plots import boundary
+from numtoolkit.problem.processes import EDM, PSLD, VP
 from numtoolkit.reproduce.job import Progress, reproduce
-from numtoolkit.reproduce.kinds import Curve, Errors, Samples, Stability
+from numtoolkit.reproduce.kinds import Curve, Errors, Panel, Samples, Stability
 from numtoolkit.reproduce.reading import read_experiments
 from numtoolkit.reproduce.work import WORK, Work, rounded
+from numtoolkit.sampling.runner import sample
+from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.checkout import ROOT
 
@@ -139,6 +144,32 @@ def test_a_quick_curve_keeps_its_smallest_budget_and_a_quarter_of_its_samples() 
     law = law_of("gaussian(dim=2)")
     found = Curve("How fast?", "edm", "gaussian(dim=2)", ("ddim",), "rho(7)", (30, 40), samples=200).run(quick=True)
     assert found.data == rounded(error_curve(scheme("ddim"), EDM(), law, "rho(7)", [30], range(50)))
+
+
+def test_images_are_drawn_as_they_were_sampled() -> None:
+    """To half a grey level of the 255 between -1 and 1, and clipped to them."""
+    found = Samples("Clean?", "vp", "digits(count=20)", 6, (Panel("unipc(2)", "log-snr"),), count=8).run(quick=False)
+    (ax,) = found.figure().axes
+    starts = origin(VP(), 1.0, range(8), None, (8, 8), np.float64, None).blocks(range(8))
+    drawn = sample(Network.of(law_of("digits(count=20)")), "unipc(2)", process="vp", grid="log-snr", nfe=6,
+                   seeds=range(8), start=starts[0]).samples  # fmt: skip
+    shown = np.asarray(ax.images[0].get_array())
+    for i, image in enumerate(drawn):
+        tile = shown[:8, i * 10 : i * 10 + 8]
+        np.testing.assert_allclose(tile, np.clip(image, -1, 1), rtol=0, atol=0.5 / 127.5 + 1e-12)
+
+
+def test_what_is_drawn_of_stability_is_what_was_measured() -> None:
+    """Longest steps, those without bound among them, to the digits of results; boundaries to four decimals."""
+    steps = Stability("Where?", ("nse", "sscs"), process="psld")
+    drawn = [line.get_xydata() for ax in steps.run(quick=True).figure().axes for line in ax.get_lines()]
+    for line, name in zip(drawn, steps.schemes, strict=True):
+        (limit,) = regions(name, (), PSLD(), 0.25, 100)
+        np.testing.assert_allclose(line[:, 1], np.where(np.isfinite(limit.h), limit.h, np.nan), rtol=1e-5)
+    assert np.isnan(drawn[1]).any(axis=1).all()  # SSCS has no bound
+    (ax,) = Stability("Where?", ("euler",), linear=(0.0,)).run(quick=True).figure().axes
+    (wanted,) = boundary(regions("euler", (0.0,), size=100)[0]).lines
+    np.testing.assert_array_equal(ax.collections[0].get_paths()[0].vertices, wanted)
 
 
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
