@@ -260,12 +260,16 @@ def order_table(rows: Sequence[Record]) -> str:
         text = "" if derived is None else str(derived)
         return text if claimed in (None, derived) else f"{text or '?'} (claimed {claimed})"
 
+    def whole_run(row: Record) -> str:
+        run, marginal = row["run"], row["run_marginal"]
+        return "" if run is None else f"{run}" if marginal in (None, run) else f"{run}, marginal {marginal}"
+
     table = [
         [
             f"`{row['scheme']}`",
             row["nfe_per_step"],
             *(cell(row, order) for order in ORDERS),
-            row["run"] if row["run_marginal"] in (None, row["run"]) else f"{row['run']}, marginal {row['run_marginal']}",
+            whole_run(row),
             row["verdict"],
             row["holds"],
         ]

@@ -75,7 +75,7 @@ def reproduce(
 
     experiments  folder of TOML files (see `numtoolkit.reproduce.reading`), all read and checked before the first runs
     out          folder of the results, made if absent: NAME.json with the data, the experiment, the command and the
-                 versions; NAME.png and NAME.svg, or NAME.md; an index, README.md, of all experiments that are there.
+                 versions; NAME.png and NAME.svg, NAME.md, or both; README.md, an index of all experiments that are there.
                  Each is replaced whole, as soon as its results are complete. Results lie in `cells/`
     chosen       names of experiments in the folder, or paths of others; none for all of the folder
     quick        fewer evaluations and samples: the same files, marked as quick
@@ -121,7 +121,8 @@ def check(
     returns  what was computed again, and how each result that is another one now differs
     cost     that of `count` cells: seconds each
     """
-    job = _Job(_store(out, progress), read_experiments(experiments, chosen), quick)
+    plans = read_experiments(experiments, chosen)
+    job = _Job(_store(out, progress), plans, quick)
     job.missing()
     kept = sorted(job.found, key=lambda cell: cell.digest)
     sample = random.Random(whole("seed", seed, 0)).sample(kept, min(whole("count", count), len(kept)))
@@ -139,7 +140,8 @@ def strangers(experiments: Path, out: Path, remove: bool = False) -> list[Path]:
     experiments, out   as for `reproduce`
     remove             them too
     """
-    job = _Job(_store(out, SILENT), read_experiments(experiments))
+    plans = read_experiments(experiments)
+    job = _Job(_store(out, SILENT), plans)
     job.missing()
     found = job.store.others(cell for cells in job.cells for cell in cells)
     if remove:
@@ -321,20 +323,21 @@ def _is_written_here(record: Any) -> bool:
 
 
 def _entry(out: Path, name: str, record: dict[str, Any]) -> str:
-    """What the index says of an experiment: its page if it is a table alone, or the picture."""
+    """What the index says of an experiment: its page if it is a table alone, or its picture."""
     table = out / f"{name}.md"
     if record["files"] == [table.name] and table.exists():
         return table.read_text(encoding="utf-8")
-    picture = _untagged(record["title"]).replace("[", r"\[").replace("]", r"\]")
-    return _page(name, record, f"![{picture}]({quote(name)}.png)")
+    return _page(name, record)
 
 
-def _page(name: str, record: dict[str, Any], shown: str) -> str:
+def _page(name: str, record: dict[str, Any], table: str = "") -> str:
+    """What there is to see of an experiment, under its title: the picture, the caption and the table."""
     title, caption = (_untagged(text) for text in (record["title"], record["experiment"].get("caption", "").strip()))
-    file = quote(name)
-    further = f"Tables: [{name}.md]({file}.md). " if shown.startswith("![") and f"{name}.md" in record["files"] else ""
-    data = f"{further}Data: [{name}.json]({file}.json), by `{_untagged(record['command'])}`."
-    parts = [f"## {title}", shown, caption, data]
+    file, words = quote(name), title.replace("[", r"\[").replace("]", r"\]")
+    picture = f"![{words}]({file}.png)" if f"{name}.png" in record["files"] else ""
+    tables = f"Tables: [{name}.md]({file}.md). " if f"{name}.md" in record["files"] and not table else ""
+    data = f"{tables}Data: [{name}.json]({file}.json), by `{_untagged(record['command'])}`."
+    parts = [f"## {title}", picture or table, caption, table if picture else "", data]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -247,3 +247,24 @@ def test_the_shipped_contest_is_blind_and_complete() -> None:
         own = [s for s in catalogue() if s.kind == "ode" and not s.fitted and field.process in s.processes]
         assert names == {s.name for s in own if s.family != "Gaussian frame"}
         assert {scheme(m.told("ring")[0]).name for m in contest.members(field, frame)} == {"gframe-ab", "gframe-abm"}
+
+
+def test_readme_says_of_the_shipped_contest_what_was_found() -> None:
+    """Its table and the members it names are those of the kept data, to the digits that it prints."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    data = read_json(ROOT / "figures/gframe.json")["data"]
+    found = {(line["quantity"], line["side"]): line for line in data["summary"]}
+
+    def shown(quantity: str, side: str = "frame", key: str = "gain") -> list[str]:
+        values = found[quantity, side][key]
+        return [f"{v:.1f}" if key == "gain" and v < 10 else f"{v:.0f}" for v in values]
+
+    rows = [shown("error"), shown("median"), shown("error", key="worse"),
+            shown("error of one"), shown("median of one"), shown("error of one", "k = 2")]  # fmt: skip
+    lines = readme.partition("\n| evaluations | ")[2].splitlines()
+    assert [cell.strip() for cell in lines[0].split("|")[:-1]] == list(map(str, found["error", "frame"]["nfe"]))
+    assert [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:8]] == rows
+    for process in ("edm", "psld"):
+        for side in ("frame", "rest"):
+            own, grid = data["chosen"][process][side]["all"].split(" on ")
+            assert f"`{own}` on `{grid}`" in re.sub(r"\s+", " ", readme)

@@ -423,3 +423,17 @@ def test_a_cell_that_fails_in_a_worker_is_said_by_the_job(plans: Path, tmp_path:
     with pytest.raises(StorageError, match=r"cannot read .*mine\.json"):
         reproduce(plans, tmp_path / "out", progress=Progress(say))
     assert lines == ["1/2 b"]
+
+
+# --- what is kept in the repository
+
+
+@pytest.mark.check
+def test_kept_results_are_those_that_the_shipped_experiments_ask_for() -> None:
+    """None is missing, none is left over of what has changed since, and files of figures name them."""
+    figures = ROOT / "figures"
+    assert strangers(ROOT / "experiments", figures) == []
+    named = {figures / "cells" / cell for path in figures.glob("*.json") for cell in read_json(path)["cells"]}
+    assert named == set((figures / "cells").glob("*/*.json"))
+    plans = {plan.name: plan.table for plan in read_experiments(ROOT / "experiments")}
+    assert {path.stem: read_json(path)["experiment"] for path in figures.glob("*.json")} == plans
