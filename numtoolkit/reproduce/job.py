@@ -75,8 +75,8 @@ def reproduce(
 
     experiments  folder of TOML files (see `numtoolkit.reproduce.reading`), all read and checked before the first runs
     out          folder of the results, made if absent: NAME.json with the data, the experiment, the command and the
-                 versions; NAME.png and NAME.svg, NAME.md, or both; README.md, an index of all experiments that are there.
-                 Each is replaced whole, as soon as its results are complete. Results lie in `cells/`
+                 versions; NAME.png and NAME.svg, NAME.md, or both; README.md, the index of all experiments there. Each
+                 is replaced whole, as soon as its results are complete. Results lie in `cells/`
     chosen       names of experiments in the folder, or paths of others; none for all of the folder
     quick        fewer evaluations and samples: the same files, marked as quick
     workers      processes that compute
