@@ -264,6 +264,9 @@ def test_readme_says_of_the_shipped_contest_what_was_found() -> None:
     lines = readme.partition("\n| evaluations | ")[2].splitlines()
     assert [cell.strip() for cell in lines[0].split("|")[:-1]] == list(map(str, found["error", "frame"]["nfe"]))
     assert [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:8]] == rows
+    error = {(r["case"], r["side"], r["nfe"]): r["error"] for r in data["records"]}
+    phase = [error[case, "frame", n] < e for (case, side, n), e in error.items() if side == "rest" and "phase" in case]
+    assert f"ahead in {sum(phase)} of {len(phase)} comparisons" in re.sub(r"\s+", " ", readme)
     for process in ("edm", "psld"):
         for side in ("frame", "rest"):
             own, grid = data["chosen"][process][side]["all"].split(" on ")
