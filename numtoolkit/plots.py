@@ -236,8 +236,8 @@ def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], 
                 own = [r for r in records if (r["case"], r["side"]) == (case, side)]
                 for key, line in (("error", "-"), ("median", "--")):
                     error = [np.nan if r[key] is None else max(r[key], floor) for r in own]
-                    look = {"color": f"C{i}", "linestyle": line, "label": side if key == "error" else None}
-                    ax.plot([r["nfe"] for r in own], error, **look)
+                    label = side if key == "error" else None
+                    ax.plot([r["nfe"] for r in own], error, line, color=_look(i)["color"], label=label)
             ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")
             ax.set_title(case, fontsize=9, parse_math=False)
             _nfe_ticks(ax, sorted({r["nfe"] for r in records}))
