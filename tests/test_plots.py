@@ -44,6 +44,17 @@ def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
         assert len(first) > 5000
 
 
+def test_a_figure_does_not_depend_on_the_settings_of_a_person(tmp_path: Path) -> None:
+    """Whatever a matplotlibrc says while it is drawn and written, it is the same bytes."""
+    from matplotlib import rc_context
+
+    plain = write_figure(tmp_path / "plain.png", curve_figure(CURVES, "title")).read_bytes()
+    for own in ({"lines.dash_capstyle": "round", "xtick.labelsize": 5.0}, {"savefig.dpi": 50, "svg.fonttype": "none"}):
+        with rc_context(own):
+            figure = curve_figure(CURVES, "title")
+            assert write_figure(tmp_path / "own.png", figure).read_bytes() == plain
+
+
 def test_every_figure_has_a_title_and_labelled_axes() -> None:
     """Only axes of images stand without labels."""
     for figure in figures():

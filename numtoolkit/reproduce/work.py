@@ -179,7 +179,7 @@ def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit:
         lines = (np.array(axes).T for axes in zip(data["x"], data["y"], strict=True))
         return plots.Boundary(data["scheme"], data["panel"], tuple(lines))
     t, h, longest = (np.array(data[key], dtype=float) for key in ("t", "longest_stable_step", "longest"))
-    return measured.StepLimit(data["scheme"], data["panel"], t, np.where(np.isnan(h), np.inf, h), longest)
+    return measured.StepLimit(data["scheme"], data["panel"], t, np.nan_to_num(h, nan=np.inf), longest)
 
 
 def picture_cell(

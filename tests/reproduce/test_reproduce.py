@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.files.storage import read_json
+from numtoolkit.files.storage import plain, read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
 from numtoolkit.measure.stability import regions
@@ -23,7 +23,7 @@ from numtoolkit.problem.processes import EDM, PSLD, VP
 from numtoolkit.reproduce.job import Progress, reproduce
 from numtoolkit.reproduce.kinds import Curve, Errors, Panel, Samples, Stability
 from numtoolkit.reproduce.reading import read_experiments
-from numtoolkit.reproduce.work import WORK, Work, rounded
+from numtoolkit.reproduce.work import WORK, Work, compute, drawn_stability, rounded
 from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
@@ -167,6 +167,8 @@ def test_what_is_drawn_of_stability_is_what_was_measured() -> None:
         (limit,) = regions(name, (), PSLD(), 0.25, 100)
         np.testing.assert_allclose(line[:, 1], np.where(np.isfinite(limit.h), limit.h, np.nan), rtol=1e-5)
     assert np.isnan(drawn[1]).any(axis=1).all()  # SSCS has no bound
+    rows = [row for cell in steps.cells(True, {}) for row in plain(compute(cell))]
+    assert [bool(np.isinf(drawn_stability(row).h).all()) for row in rows] == [False, True]
     (ax,) = Stability("Where?", ("euler",), linear=(0.0,)).run(quick=True).figure().axes
     (wanted,) = boundary(regions("euler", (0.0,), size=100)[0]).lines
     np.testing.assert_array_equal(ax.collections[0].get_paths()[0].vertices, wanted)
