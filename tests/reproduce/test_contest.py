@@ -114,6 +114,21 @@ def test_a_member_is_named_without_what_it_is_told() -> None:
     assert {key: str(Member(*key, False)) for key in names} == names
 
 
+@pytest.mark.parametrize("process", ["edm", "psld"])
+def test_a_side_of_the_catalogue_has_every_deterministic_scheme_that_needs_no_fitting(process: str) -> None:
+    """On its kind of process, without the families left out, told what it asks for, and before those that are named."""
+    side = Side("all", ("log-snr",), ("exp-adams(5)",), catalogue=True, without=("Gaussian frame",))
+    *own, last = (member.scheme for member in CONTEST.members(Field(process, ()), side))
+    known = [s for s in catalogue() if s.kind == "ode" and not s.fitted and process in s.processes]
+    assert [text.split("(")[0] for text in own] == [s.name for s in known if s.family != "Gaussian frame"]
+    assert last == "exp-adams(5)"
+    asking = {s.name for s in known if {"sigma_data", "mean"} & {p.name for p in s.params}} - {
+        "gframe-ab",
+        "gframe-abm",
+    }
+    assert {text.split("(")[0] for text in own if "={s}" in text} == asking
+
+
 def test_a_summary_counts_cases_and_means_ratios() -> None:
     """Geometric mean of first over other; an error below the floor is the floor, and one that is absent is left out."""
     rows = [("a", 4.0, 1.0), ("b", 1.0, 4.0), ("c", 8.0, 1.0), ("d", None, 1.0), ("e", 1e-15, 1e-14)]
@@ -236,6 +251,7 @@ def test_a_contest_is_run_as_other_experiments_are(tmp_path: Path) -> None:
 # --- the one that is shipped
 
 
+@pytest.mark.check
 def test_the_shipped_contest_is_blind_and_complete() -> None:
     """No case is a tuning law; the rest is every other deterministic scheme of the catalogue that needs no fitting."""
     (plan,) = read_experiments(ROOT / "experiments", ["gframe"])

@@ -103,7 +103,7 @@ def killed(plans: Path, tmp_path: Path, every: int) -> Iterator[tuple[int, dict[
 
 
 @needs_fork
-@pytest.mark.parametrize("every", [17, pytest.param(1, marks=pytest.mark.check)])
+@pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.check)])
 def test_a_job_that_was_killed_at_any_file_operation_ends_with_the_same_bytes(
     plans: Path, tmp_path: Path, every: int
 ) -> None:
