@@ -91,7 +91,9 @@ def reproduce(
     plans = read_experiments(experiments, chosen)
     job = _Job(_store(out, progress), plans, quick, partial(_is_of, shard))
     if from_nothing:
-        _remove(_kept(job) if chosen else job.store.others())
+        job.stale.update(job.store.others())
+        if not chosen:
+            _remove(job.stale)
     job.store.tidy()
     written: list[Path] = []
     missing = len(job.missing())
@@ -154,14 +156,6 @@ def _remove(paths: Iterable[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _kept(job: _Job) -> list[Path]:
-    """The files of the results that a job would not compute, which it forgets."""
-    job.missing()
-    paths = [job.store.path / cell.address for cell in job.found]
-    job.found.clear()
-    return paths
-
-
 def _is_of(shard: tuple[int, int], cell: Cell) -> bool:
     """Whether a cell is of the i-th of n parts."""
     part, parts = shard
@@ -181,6 +175,7 @@ class _Job:
         self.store, self.plans, self.quick, self.mine = store, plans, quick, mine
         self.found: dict[Cell, Kept] = {}
         self.cells: list[list[Cell]] = [[] for _ in plans]  # of each plan, as far as they are known
+        self.stale: set[Path] = set()  # files that are no results of this job, and go when their cells are known
 
     def lacking(self, i: int) -> list[Cell]:
         """The cells of the i-th plan whose results are not there; none where it is complete."""
@@ -193,6 +188,9 @@ class _Job:
             if cells == self.cells[i]:
                 return []
             self.cells[i] = cells
+            old = self.stale & {self.store.path / cell.address for cell in cells}
+            _remove(old)
+            self.stale -= old
 
     def missing(self) -> list[Cell]:
         """The cells that are known to be wanted, and whose results are not there."""

@@ -14,6 +14,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
+from numtoolkit.reproduce import work
 from numtoolkit.reproduce.contest import QUANTITIES, Case, Contest, Field, Member, Side, summarised
 from numtoolkit.reproduce.job import reproduce
 from numtoolkit.reproduce.kinds import Found
@@ -37,8 +38,6 @@ CONTEST = Contest(
 
 def found_by(contest: Contest, steps: int = 9) -> tuple[Found, list[int]]:
     """All results of a contest, and how many cells were asked for in each round."""
-    from numtoolkit.reproduce import work
-
     found: dict[Any, Any] = {}
     rounds = []
     while missing := [cell for cell in contest.cells(False, found) if cell not in found]:
@@ -246,6 +245,23 @@ def test_a_contest_is_run_as_other_experiments_are(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "out").glob("x.*")} == {f"x.{end}" for end in ("json", "md", "png", "svg")}
     assert {line["side"] for line in read_json(tmp_path / "out/x.json")["data"]["summary"]} == {"frame"}
     assert "![Who?](x.png)\n\nTables: [x.md](x.md). Data: [x.json](x.json)" in (tmp_path / "out/README.md").read_text()
+
+
+def test_a_contest_from_nothing_keeps_no_result_of_judging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what judging follows from was incomplete; results of other experiments stay."""
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans/x.toml").write_text(TEXT)
+    reproduce(tmp_path / "plans", tmp_path / "out")
+    results = set((tmp_path / "out/cells/curve").iterdir())
+    other = tmp_path / "out/cells/curve/other.json"
+    other.touch()
+    tuning = read_experiments(tmp_path / "plans")[0].experiment.cells(False, {})
+    (tmp_path / "out/cells" / tuning[0].address).unlink()
+    own, calls = work.WORK["curve"], []
+    monkeypatch.setitem(work.WORK, "curve", work.Work(lambda **data: calls.append(data) or own.run(**data)))
+    reproduce(tmp_path / "plans", tmp_path / "out", ["x"], from_nothing=True)
+    assert len(calls) == len(results) > len(tuning)
+    assert set((tmp_path / "out/cells/curve").iterdir()) == results | {other}
 
 
 # --- the one that is shipped
