@@ -18,7 +18,7 @@ endif
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q
 
 .DEFAULT_GOAL := setup
-.PHONY: setup test check check-long gpu bench reproduce clean
+.PHONY: setup test check check-long gpu bench reproduce reproduce-full clean
 
 setup: $(STAMP)
 
@@ -48,8 +48,13 @@ gpu: $(READY)
 bench: $(READY)
 	$(PYTEST) --benchmark-only tests/bench
 
+# Figures and tables from the results that are kept, of which some are computed again; and all of them from nothing.
+# A killed `make reproduce-full` is gone on with by `make reproduce`.
 reproduce: $(READY)
-	$(PY) -m numtoolkit reproduce
+	$(PY) -m numtoolkit reproduce --check 16 --workers 2
+
+reproduce-full: $(READY)
+	$(PY) -m numtoolkit reproduce --from-nothing --workers 2
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

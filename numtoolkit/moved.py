@@ -23,7 +23,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "exact.curves": ("measure.curves",),
     "exact.flows": ("measure.flows",),
     "exact.moments": ("measure.gaussian_moments",),
-    "experiments": ("reproduce.kinds",),
+    "experiments": ("reproduce.kinds", "reproduce.reading"),
     "grids": ("problem.grids", "problem.grid_rules"),
     "measures": ("measure.distances",),
     "phi": ("phi_functions",),

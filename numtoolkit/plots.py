@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, brief, choice, real, several, text, typed, whole
-from numtoolkit.measure.stability import Region, StepLimit
+from numtoolkit.measure.stability import WINDOW, Region, StepLimit
 
 Record = Mapping[str, Any]
 
@@ -49,12 +50,34 @@ LABELS = {  # of metrics, and of quantities that are of no metric
 FLOORS = {"sliced-wasserstein": "floor", "frechet": "frechet_floor"}  # of measures by samples, what two exact sets have
 
 
-def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
+@dataclass(frozen=True, eq=False)
+class Boundary:
+    """Where one scheme ceases to be stable on the test equation, to 4 decimals of w, in the window of `stability`.
+
+    panel   what is held fixed
+    lines   each (n, 2), Re w and Im w; none where the window has no boundary
+    """
+
+    scheme: str
+    panel: str
+    lines: tuple[NDArray[Any], ...] = field(repr=False)
+
+
+def boundary(region: Region) -> Boundary:
+    """The contour radius = 1 of a region, interpolated between its points. Needs the extra `plots`."""
+    _matplotlib()
+    from contourpy import contour_generator
+
+    lines: Any = contour_generator(region.x, region.y, region.radius).lines(1.0)
+    return Boundary(region.scheme, region.panel, tuple(np.round(line, 4) for line in lines))
+
+
+def stability_figure(regions: Sequence[Region | Boundary | StepLimit], title: str) -> Any:
     """Where each scheme is stable: inside its contour radius = 1, or below its longest step.
 
     One panel for each thing held fixed (`panel` of the regions).
 
-    regions  as `numtoolkit.measure.stability.regions` returns them, at most 8 schemes a panel
+    regions  as `numtoolkit.measure.stability.stability` returns them, or boundaries of them, at most 8 schemes a panel
     """
     regions = _all_of("regions", regions, "panel", "stability")
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
@@ -68,10 +91,10 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
             ax.set_title("\n".join(name.rsplit(", ", 1)), parse_math=False)
             for i, member in enumerate(members):
-                if isinstance(member, Region):
-                    _contour(ax, member, _look(i))
-                else:
+                if isinstance(member, StepLimit):
                     _limit(ax, member, _look(i))
+                else:
+                    _contour(ax, boundary(member) if isinstance(member, Region) else member, _look(i))
             schemes = tuple(member.scheme for member in members)
             if not shared and schemes not in explained:
                 _literal(ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17)))
@@ -81,15 +104,16 @@ def stability_figure(regions: Sequence[Region | StepLimit], title: str) -> Any:
     return figure
 
 
-def _contour(ax: Any, region: Region, look: dict[str, Any]) -> None:
+def _contour(ax: Any, edge: Boundary, look: dict[str, Any]) -> None:
+    from matplotlib.collections import LineCollection
+
     ax.set(xlabel="Re w in u' = L u + (w/h) u", ylabel="Im w", aspect="equal")
-    crossed = region.radius.min() <= 1 < region.radius.max()
+    ax.set(xlim=(WINDOW[0], WINDOW[1]), ylim=(-WINDOW[2], WINDOW[2]))
     if not ax.texts:
         ax.text(0.04, 0.04, "stable inside", transform=ax.transAxes, color="0.35")
-    ax.plot([], [], label=region.scheme if crossed else f"{region.scheme} (no bound)", **look)
-    if crossed:
-        ax.contour(region.x, region.y, region.radius, levels=[1.0], colors=[look["color"]],
-                   linewidths=look["linewidth"], linestyles=[look["linestyle"]])  # fmt: skip
+    ax.plot([], [], label=edge.scheme if edge.lines else f"{edge.scheme} (no bound)", **look)
+    if edge.lines:
+        ax.add_collection(LineCollection(edge.lines, **look), autolim=False)
 
 
 def _limit(ax: Any, limit: StepLimit, look: dict[str, Any]) -> None:
@@ -184,10 +208,14 @@ def _curves(ax: Any, records: Sequence[tuple[Record, str]], measure: str) -> Non
 
 
 def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
-
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(top=min(ax.get_ylim()[1], LARGEST))
+    _nfe_ticks(ax, ticks)
+
+
+def _nfe_ticks(ax: Any, ticks: Sequence[int]) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(ScalarFormatter())
@@ -235,10 +263,40 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
     return figure
 
 
+def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:
+    """Error against evaluations of the sides of a contest, a panel a case: mean solid, median dashed.
+
+    records  with `case, side, nfe, error, median`; one without an error is left out
+    title    the question that the figure answers
+    sides    their names
+    floor    errors below are drawn there
+    """
+    cases = list(dict.fromkeys(r["case"] for r in records))
+    rows = -(-len(cases) // 4)
+    with _style():
+        figure = _figure(title, width=11.0, height=0.9 + 2.2 * rows)
+        axes = figure.subplots(rows, 4, squeeze=False).ravel()
+        for ax, case in zip(axes, cases, strict=False):
+            for i, side in enumerate(sides):
+                own = [r for r in records if (r["case"], r["side"]) == (case, side)]
+                for key, line in (("error", "-"), ("median", "--")):
+                    error = [np.nan if r[key] is None else max(r[key], floor) for r in own]
+                    label = side if key == "error" else None
+                    ax.plot([r["nfe"] for r in own], error, line, color=_look(i)["color"], label=label)
+            ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")
+            ax.set_title(case, fontsize=9, parse_math=False)
+            _nfe_ticks(ax, sorted({r["nfe"] for r in records}))
+        for ax in axes[len(cases) :]:
+            ax.set_visible(False)
+        handles, labels = axes[0].get_legend_handles_labels()
+        _literal(figure.legend(handles, labels, loc="outside lower center", ncols=len(sides)))
+    return figure
+
+
 def order_table(rows: Sequence[Record]) -> str:
     """The orders of schemes as a Markdown table: derived, with the claim in brackets where it is another number.
 
-    rows  with `scheme, nfe_per_step, claimed, derived, run, verdict, holds`, as `verify --json` prints them
+    rows  with `scheme, nfe_per_step, claimed, derived, run, run_marginal, verdict, holds`, as `verify --json` has them
     """
     from tabulate import tabulate
 
@@ -247,12 +305,16 @@ def order_table(rows: Sequence[Record]) -> str:
         text = "" if derived is None else str(derived)
         return text if claimed in (None, derived) else f"{text or '?'} (claimed {claimed})"
 
+    def whole_run(row: Record) -> str:
+        run, marginal = row["run"], row["run_marginal"]
+        return "" if run is None else f"{run}" if marginal in (None, run) else f"{run}, marginal {marginal}"
+
     table = [
         [
             f"`{row['scheme']}`",
             row["nfe_per_step"],
             *(cell(row, order) for order in ORDERS),
-            row["run"],
+            whole_run(row),
             row["verdict"],
             row["holds"],
         ]
@@ -337,7 +399,10 @@ def _matplotlib() -> Any:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    with _matplotlib().rc_context(fname=STYLE):
+    _matplotlib()
+    from matplotlib import style
+
+    with style.context(["default", STYLE]):  # and not what a person's matplotlibrc says
         yield
 
 

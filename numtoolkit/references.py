@@ -79,6 +79,11 @@ def allow_imports() -> Iterator[None]:
             outer |= own
 
 
+def allowed() -> bool:
+    """Whether references may be taken here, within `allow_imports`."""
+    return _TAKEN.get() is not None
+
+
 def is_reference(text: object) -> TypeGuard[str]:
     """Whether a text is FILE.py:NAME or MODULE:NAME, with or without values."""
     return isinstance(text, str) and _TEXT.fullmatch(text) is not None

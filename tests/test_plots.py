@@ -44,6 +44,17 @@ def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
         assert len(first) > 5000
 
 
+def test_a_figure_does_not_depend_on_the_settings_of_a_person(tmp_path: Path) -> None:
+    """Whatever a matplotlibrc says while it is drawn and written, it is the same bytes."""
+    from matplotlib import rc_context
+
+    plain = write_figure(tmp_path / "plain.png", curve_figure(CURVES, "title")).read_bytes()
+    for own in ({"lines.dash_capstyle": "round", "xtick.labelsize": 5.0}, {"savefig.dpi": 50, "svg.fonttype": "none"}):
+        with rc_context(own):
+            figure = curve_figure(CURVES, "title")
+            assert write_figure(tmp_path / "own.png", figure).read_bytes() == plain
+
+
 def test_every_figure_has_a_title_and_labelled_axes() -> None:
     """Only axes of images stand without labels."""
     for figure in figures():
@@ -115,6 +126,16 @@ def test_the_drawn_boundary_of_stability_is_the_contour() -> None:
     np.testing.assert_allclose(distance, 1, atol=(8 / 399) ** 2)
 
 
+def test_a_scheme_whose_boundary_is_not_in_the_window_is_said_to_have_none() -> None:
+    """Stable everywhere or nowhere in it: nothing is drawn, and the legend says so."""
+    x, y = np.meshgrid(np.linspace(-5, 3, 9), np.linspace(-4, 4, 9))
+    inside = Region("inside", 0.0, x, y, np.full(x.shape, 0.5))
+    crossing = Region("crossing", 0.0, x, y, np.abs(x))
+    (ax,) = stability_figure([inside, crossing, Region("outside", 0.0, x, y, np.full(x.shape, 2.0))], "t").axes
+    assert [line.get_label() for line in ax.get_lines()] == ["inside (no bound)", "crossing", "outside (no bound)"]
+    assert len(ax.collections) == 1
+
+
 def test_step_limits_are_drawn_where_they_are_finite() -> None:
     """A scheme without bound is named so in the legend."""
     limits = [*stability("nse", process=PSLD(), size=40), *stability("sscs", process=PSLD(), size=40)]
@@ -146,8 +167,10 @@ def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
         "claimed": none | {"classical": 2, "stiff_weak": 2},
     }
     row = {"scheme": "s", "nfe_per_step": 2, "verdict": "higher", "holds": "general", "run": 2} | orders_of
-    cells = [cell.strip() for cell in order_table([row]).splitlines()[-1].split("|")[1:-1]]
-    assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "", "2", "higher", "general"]
+    for marginal, shown in ((None, "2"), (2, "2"), (3, "2, marginal 3")):
+        table = order_table([row | {"run_marginal": marginal}])
+        cells = [cell.strip() for cell in table.splitlines()[-1].split("|")[1:-1]]
+        assert cells == ["`s`", "2", "3 (claimed 2)", "", "", "2", "", "", "", shown, "higher", "general"]
 
 
 def test_the_law_beside_a_path_is_named_by_how_it_was_measured() -> None:

@@ -1,8 +1,8 @@
 """The command line: results on stdout, progress and errors on stderr.
 
-Exit codes are 0, 1 (a claim failed, and nothing else), 2 (usage or input), 70 (a fault of numtoolkit, with its
-traceback), 74 (stdout is closed or full), 130 (interrupted) and 141 (nobody reads stdout any more). What goes to
-files is written before anything is printed, so that no stream can lose it. Nothing heavy is imported before a
+Exit codes are 0, 1 (a claim failed, or a kept result is not reproduced), 2 (usage or input), 70 (a fault of numtoolkit,
+with its traceback), 74 (stdout is closed or full), 130 (interrupted) and 141 (nobody reads stdout any more). What goes
+to files is written before anything is printed, so that no stream can lose it. Nothing heavy is imported before a
 command needs it.
 """
 
@@ -53,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="A scheme, process, law or grid is a name with optional parameters: 'res-2s(c2=1/3)', 'rho(7)'. "
         "A law is also the path of an .npz file, a scheme that of a .json file that show or fit wrote; with --import "
         "either, and a process, is FILE.py:NAME or MODULE:NAME, what that Python has under the name. "
-        "Names are read in either case. Results go to stdout. Exit code: 0, 1 where a claim failed, 2 for what cannot "
-        "be used as given, 74 where stdout is closed or full.",
+        "Names are read in either case. Results go to stdout. Exit code: 0, 1 where a claim or a kept result failed, "
+        "2 for what cannot be used as given, 74 where stdout is closed or full.",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="store_true", help="versions of numtoolkit and of the packages it uses")

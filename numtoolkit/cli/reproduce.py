@@ -3,24 +3,94 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from numtoolkit.cli.output import Command, add_json, directory, note, report
+from numtoolkit.cli.output import Command, add_json, directory, note, number, report
+from numtoolkit.errors import InputError, counted
+
+if TYPE_CHECKING:
+    from numtoolkit.reproduce.job import Progress
+
+MOST_CHECKED, MOST_PARTS, MOST_SEED = 10**6, 10**4, 2**63 - 1
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("chosen", nargs="*", metavar="NAME", help="experiments of DIR, or FILE.toml; none is all")
     parser.add_argument("--quick", action="store_true", help="fewer samples and evaluations: the same files in seconds")
     parser.add_argument("--experiments", metavar="DIR", default="experiments", help="by default experiments")
-    parser.add_argument("--out", metavar="DIR", default="figures", help="by default figures")
+    parser.add_argument("--out", metavar="DIR", default="figures", help="by default figures; results lie in DIR/cells")
+    parser.add_argument("--workers", metavar="N", default="1", help="processes that compute, by default 1")
+    parser.add_argument("--shard", metavar="I/N", default="1/1", help="compute the I-th of N parts of the results")
+    parser.add_argument("--check", metavar="N", help="compute N kept results again; exit status 1 if one differs")
+    parser.add_argument("--seed", metavar="S", default="0", help="of the choice that --check makes, by default 0")
+    parser.add_argument(
+        "--from-nothing", action="store_true", help="remove kept results first; go on with a killed job without this"
+    )
+    parser.add_argument("--prune", action="store_true", help="remove results that no experiment of DIR asks for")
     add_json(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from numtoolkit.reproduce.job import reproduce
+    from numtoolkit.reproduce import job
+    from numtoolkit.reproduce.work import CHECKED
 
-    experiments = directory(arguments.experiments, "--experiments")
-    written = reproduce(experiments, directory(arguments.out, "--out"), arguments.quick, note)
-    report(arguments, {"files": written}, lambda: "\n".join(map(str, written)))
-    return 0
+    experiments, out = directory(arguments.experiments, "--experiments"), directory(arguments.out, "--out")
+    workers, shard = number(arguments.workers, "--workers", 1, job.MOST_WORKERS), _shard(arguments.shard)
+    count = None if arguments.check is None else number(arguments.check, "--check", 1, MOST_CHECKED)
+    seed = number(arguments.seed, "--seed", 0, MOST_SEED)
+    asked = {"chosen": arguments.chosen, "quick": arguments.quick}
+    found = job.Checked([], [])
+    if count is not None:
+        with _bar("checking") as progress:
+            found = job.check(experiments, out, **asked, count=count, seed=seed, progress=progress)
+        for sentence in found.differ:
+            note(sentence)
+        same = len(found.cells) - len(found.differ)
+        note(f"{same} of {counted(len(found.cells), 'result')} are the same to {CHECKED} digits (--seed {seed})")
+    with _bar("computing") as progress:
+        more = {"workers": workers, "shard": shard, "from_nothing": arguments.from_nothing, "progress": progress}
+        written = job.reproduce(experiments, out, **asked, **more)
+    removed = job.strangers(experiments, out, remove=True) if arguments.prune else []
+    record = {"files": written, "checked": [c.address for c in found.cells], "differ": found.differ, "removed": removed}
+    report(arguments, record, lambda: "\n".join(map(str, [*written, *(f"removed {path}" for path in removed)])))
+    return 1 if found.differ else 0
 
 
-REPRODUCE = Command("reproduce", "The main job: every experiment.", _arguments, _run)
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts <= MOST_PARTS:
+        raise InputError(f"--shard {text[:60]!r} is no part of a whole; give 2/3 for the second of three, at most "
+                         f"{MOST_PARTS}.")  # fmt: skip
+    return part, parts
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    """A bar over cells with the time left on stderr, where that is a terminal; lines are written above it."""
+    from tqdm import tqdm
+
+    from numtoolkit.reproduce.job import Progress
+
+    bar = tqdm(desc=what, unit="cell", disable=True if sys.stderr is None else None, leave=False)
+
+    def say(line: str) -> None:
+        bar.clear()
+        note(line)
+        bar.refresh()
+
+    def count(done: int, wanted: int) -> None:
+        if not bar.total:
+            bar.initial = bar.n = done  # what was there before took no time
+        bar.total = wanted
+        bar.update(done - bar.n)
+
+    with bar:
+        yield Progress(say, count)
+
+
+REPRODUCE = Command("reproduce", "The main job: experiments, to figures and tables.", _arguments, _run)

@@ -34,6 +34,7 @@ from numtoolkit.spec_text import HUGE
 
 KIND = "numtoolkit scheme"
 FORMAT = f"{KIND} 1"
+WORDS = ("family", "source", "aliases", "claims")  # fields that change no run
 LONGEST, HIGHEST = 2000, 99  # characters of a text, whole numbers: orders, steps
 
 
@@ -373,6 +374,18 @@ def _record(scheme: Scheme) -> dict[str, Any]:
     own = {key: form.write(getattr(scheme, key)) for key, form in FIELDS.items()}
     content = {"format": FORMAT, "numtoolkit": __version__, **own}
     return content | {"sha256": _digest(content)}
+
+
+def digest(scheme: Scheme, without: Collection[str] = WORDS) -> str:
+    """SHA-256, in hexadecimal, of a declaration as a file has it: of what a run of it does, by default.
+
+    without  fields of the record that say nothing of it
+    raises   InputError for an axis value or a rule of one's own, which has no name in use
+    """
+    try:
+        return _digest({key: form.write(getattr(scheme, key)) for key, form in FIELDS.items() if key not in without})
+    except InputError as error:
+        raise InputError(f"a result of scheme {scheme.name} cannot be kept: {error}") from None
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, StorageError, brief, counted
-from numtoolkit.files.storage import checksum, json_text, locked, read_json, read_npz, write, write_npz
+from numtoolkit.files.storage import checksum, json_text, locked, read_json, read_npz, set_aside, write, write_npz
 
 MANIFEST = "manifest.json"
 PATTERN = "samples-*.npz"
@@ -146,7 +145,7 @@ class SampleFolder:
             if isinstance(found, File):
                 self._enter(path.name, found)
             else:
-                aside = _aside(path)
+                aside = set_aside(path)
                 warn(f"{path} {found}; it is now {aside.name}, and what is missing is drawn again")
         if self.files or listed:
             self._write_manifest()
@@ -245,16 +244,6 @@ def _files(manifest: dict[str, Any]) -> dict[str, File]:
 def _name(seeds: Sequence[int]) -> str:
     """The name of the file of these seeds."""
     return f"samples-{seeds[0]:08d}.npz"
-
-
-def _aside(path: Path) -> Path:
-    """The file under another name, which none has had before."""
-    names = (path.with_suffix(f".aside{n or ''}") for n in count())
-    aside = next(name for name in names if not name.exists())
-    try:
-        return path.rename(aside)
-    except OSError as error:
-        raise StorageError(f"cannot move {str(path)!r} aside: {error.strerror}; remove it.") from error
 
 
 def _seal(samples: NDArray[Any], seeds: NDArray[Any], *texts: str) -> str:

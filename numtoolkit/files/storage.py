@@ -7,6 +7,7 @@ a full disk or a crash leaves the old file or the new one. No date, machine or u
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
 import io
 import json
@@ -20,6 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,12 +67,15 @@ def folder(path: Where) -> Path:
 
 
 @contextmanager
-def locked(path: Where) -> Iterator[Path]:
+def locked(path: Where, wait: bool = False) -> Iterator[Path]:
     """The folder, as `folder` makes it, with this writer alone in it until the context ends.
 
     The lock is the system's and lies on the folder itself: it ends with the process, however that ends, and leaves no
     file. What temporary files there are then were left by killed writers. A file system without locks gives none.
-    errors   StorageError while another run holds it, and as `folder`
+
+    wait     until another run that holds it ends
+
+    errors   StorageError while another run holds it, unless it is waited for, and as `folder`
     """
     path = folder(path)
     if fcntl is None or not hasattr(os, "O_DIRECTORY"):
@@ -78,17 +83,17 @@ def locked(path: Where) -> Iterator[Path]:
         return
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if _alone(handle, path):
+        if _alone(handle, path, wait):
             _sweep(path, -math.inf)
         yield path
     finally:
         os.close(handle)
 
 
-def _alone(handle: int, path: Path) -> bool:
+def _alone(handle: int, path: Path, wait: bool) -> bool:
     """Whether the system gives this run the folder; it may know no locks."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise StorageError(f"another run writes to {str(path)!r}; wait until it ends, or name another.") from None
     except OSError:
@@ -96,9 +101,55 @@ def _alone(handle: int, path: Path) -> bool:
     return True
 
 
-def _sweep(path: Path, age: float) -> None:
-    """Remove temporary files that are more than `age` seconds old."""
-    for litter in path.glob(".*.partial"):
+@contextmanager
+def claimed(path: Where) -> Iterator[bool]:
+    """Whether this worker alone may make the file at `path`, until the context ends.
+
+    The claim is a lock of the system on the file PATH.claim beside it, which goes when the context ends. A worker that
+    dies leaves that file without the lock, and the next one takes it over. Temporary files of `path` that are there
+    when a claim is taken were left by killed writers, and go. A file system without locks gives a claim to everybody.
+
+    errors   StorageError where the claim cannot be written
+    """
+    path = Path(path)
+    if fcntl is None:
+        yield True
+        return
+    claim = path.with_name(f"{path.name}.claim")
+    try:
+        handle = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise StorageError(f"cannot write {str(claim)!r}: {_reason(error)}; name another place.") from error
+    try:
+        taken = _taken(handle, claim)
+        if taken:
+            _sweep(path.parent, -math.inf, path.name)
+        try:
+            yield taken is not False
+        finally:
+            if taken is not False:
+                claim.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int, claim: Path) -> bool | None:
+    """Whether the system gives this worker the claim, on the file that others see; None where it knows no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(claim))
+    except FileNotFoundError:  # its worker ended in between, and took it away
+        return False
+
+
+def _sweep(path: Path, age: float, name: str = "") -> None:
+    """Remove temporary files that are more than `age` seconds old, of one file if it has a name."""
+    for litter in path.glob(f".{glob.escape(name)}*.partial"):
         with suppress(FileNotFoundError):  # its writer has just put it in its place
             if PARTIAL.fullmatch(litter.name) and time.time() - litter.stat().st_mtime > age:
                 litter.unlink()
@@ -150,6 +201,19 @@ def _reason(error: Exception) -> str:
     return reason[:1].lower() + reason[1:]
 
 
+def set_aside(path: Path) -> Path:
+    """The file under another name, PATH.aside or with a number, which none has had before.
+
+    errors   StorageError if it cannot be moved
+    """
+    names = (path.with_suffix(f".aside{n or ''}") for n in count())
+    aside = next(name for name in names if not name.exists())
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise StorageError(f"cannot move {str(path)!r} aside: {error.strerror}; remove it.") from error
+
+
 def checksum(path: Where) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as stream:
@@ -173,6 +237,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (Fraction, Path)):
         return str(value)
     raise TypeError(f"{typed(value)} is no JSON value")
+
+
+def plain(value: Any) -> Any:
+    """The value as it is when it is read from a JSON file.
+
+    errors   as `json_text`
+    """
+    return parse_json(json_text(value))
 
 
 def write_json(path: Where, value: Any) -> Path:
@@ -294,13 +366,13 @@ def write_figure(path: Where, figure: Any) -> Path:
 
     errors   InputError for another ending
     """
-    import matplotlib
+    from matplotlib import style
 
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
         raise InputError(f"cannot draw {path.name!r}; end its name in {', '.join(PICTURES)}.")
     stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "numtoolkit"}):
+    with style.context(["default", {"svg.hashsalt": "numtoolkit"}]):  # and not what a person's matplotlibrc says
         figure.savefig(stream, format=suffix[1:], metadata=PICTURES[suffix])
     return write(path, stream.getvalue())

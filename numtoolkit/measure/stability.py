@@ -43,6 +43,7 @@ from numtoolkit.symbolic.unit_circle import End, on_imaginary_axis, on_negative_
 
 MOST_POINTS = 4000  # of a map, along each axis
 MOST_VARIANCE = 1e12  # of data: beyond it float64 has no digits left for the noise
+WINDOW = (-5.0, 3.0, 4.0)  # of maps of the test equation: Re w from, to, and the largest |Im w|
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
 AXES = {"real": on_negative_axis, "imaginary": on_imaginary_axis}
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
@@ -348,8 +349,8 @@ def panels_of(
 
 def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
     """Computed for Im w >= 0 and mirrored: coefficients are real."""
-    half = np.linspace(0.0, 4.0, max(size // 2, 2))
-    x, upper = np.meshgrid(np.linspace(-5.0, 3.0, size), half)
+    half = np.linspace(0.0, WINDOW[2], max(size // 2, 2))
+    x, upper = np.meshgrid(np.linspace(*WINDOW[:2], size), half)
     radius = linear_radius(scheme, linear, (x + 1j * upper).ravel()).reshape(x.shape)
     x, y, radius = (np.vstack([below[::-1], above]) for below, above in ((x, x), (-upper, upper), (radius, radius)))
     return Region(scheme.spec, linear, x, y, radius)

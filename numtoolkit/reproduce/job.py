@@ -1,74 +1,348 @@
-"""The main job: every experiment of a folder, to figures, tables and the data behind them.
+"""The main job: experiments, to results that are kept, and from these to figures, tables and the data behind them.
 
-Results depend on the experiments and on the versions of the packages alone: they hold no dates and no timings.
+An experiment asks for cells (`numtoolkit.files.result_store`), whose results lie in `cells/` of the folder of figures.
+What is there is not computed again, so that a job that was killed goes on where it stopped, several jobs on one folder
+share the work, and pictures are drawn anew from results that are years old. Files depend on the experiments and on the
+versions of the packages alone: they hold no dates and no timings.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import shlex
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from numtoolkit.files.storage import locked, write, write_figure, write_json
+from numtoolkit import references
+from numtoolkit.errors import StorageError, whole
+from numtoolkit.files.result_store import Cell, Kept, Store
+from numtoolkit.files.storage import folder, locked, plain, read_json, write, write_figure, write_json
 from numtoolkit.files.versions import versions
-from numtoolkit.references import origins_in, records
-from numtoolkit.reproduce.kinds import Experiment, Result, read_experiments
+from numtoolkit.reproduce.reading import KINDS, Plan, rank, read_experiments
+from numtoolkit.reproduce.work import compute, difference
 
-PACKAGES = ("numpy", "scipy", "sympy", "matplotlib", "scikit-learn")  # that decide the results
+PACKAGES = ("numpy", "scipy", "sympy", "scikit-learn")  # that decide the results
+DRAWING = ("matplotlib", "tabulate")  # that decide what they look like
 PICTURES = (".png", ".svg")
+CELLS = "cells"  # the folder of results in that of the figures
+INDEX = "README.md"
+POLL_SECONDS = 0.2  # between looks at what other workers are at
+MOST_WORKERS = 256
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Results that were computed again: those of the cells, and a sentence for each that is another one now."""
+
+    cells: list[Cell] = field(repr=False)
+    differ: list[str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told of a job while it runs.
+
+    say    a line: an experiment that is written, a file that is set aside
+    count  how many of the results that are known to be wanted are there, and how many are wanted
+    """
+
+    say: Callable[[str], None] = lambda line: None
+    count: Callable[[int, int], None] = lambda done, wanted: None
+
+
+SILENT = Progress()
 
 
 def reproduce(
-    experiments: Path, out: Path, quick: bool = False, progress: Callable[[str], None] = lambda line: None
+    experiments: Path,
+    out: Path,
+    chosen: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    workers: int = 1,
+    shard: tuple[int, int] = (1, 1),
+    from_nothing: bool = False,
+    progress: Progress = SILENT,
 ) -> list[Path]:
-    """Run every experiment of a folder, one after the other, and return the files written.
+    """Compute what is missing of the results of experiments, and draw them; the files written.
 
-    experiments  folder of TOML files (see `numtoolkit.reproduce.kinds`), all read and checked before the first runs
+    experiments  folder of TOML files (see `numtoolkit.reproduce.reading`), all read and checked before the first runs
     out          folder of the results, made if absent: NAME.json with the data, the experiment, the command and the
-                 versions; then NAME.png and NAME.svg, or NAME.md; last an index, README.md. Each is replaced whole
+                 versions; NAME.png and NAME.svg, NAME.md, or both; README.md, the index of all experiments there. Each
+                 is replaced whole, as soon as its results are complete. Results lie in `cells/`
+    chosen       names of experiments in the folder, or paths of others; none for all of the folder
     quick        fewer evaluations and samples: the same files, marked as quick
-    progress     told what runs now
+    workers      processes that compute
+    shard        (i, n): compute the i-th of n parts of the cells alone, and draw what is complete
+    from_nothing remove the results there are first
+    progress     told what happens
     raises       InputError for an experiment that cannot be used, StorageError for a folder that cannot be written to
-    cost         about a minute on one core, a third of it when quick
+    cost         about ten minutes on one core for the experiments of the repository, from nothing; a minute to draw
+    """
+    whole("workers", workers, 1, MOST_WORKERS)
+    whole("shard", shard[0], 1, whole("shard", shard[1]))
+    plans = read_experiments(experiments, chosen)
+    job = _Job(_store(out, progress), plans, quick, partial(_is_of, shard))
+    if from_nothing:
+        job.stale.update(job.store.others())
+        if not chosen:
+            _remove(job.stale)
+    job.store.tidy()
+    written: list[Path] = []
+    missing = len(job.missing())
+    progress.count(*job.tally())
+    with _helpers(min(workers, missing) - 1, out, plans, quick, shard):
+        for plan, complete in job.run(progress.count):
+            progress.say(f"{complete}/{len(plans)} {plan.name}")
+            written += _write(out, plan, quick, job.found)
+    return [*written, out / INDEX] if written else []
+
+
+def check(
+    experiments: Path,
+    out: Path,
+    chosen: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    count: int = 12,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Checked:
+    """Compute some results again and compare them, to the digits that `numtoolkit.reproduce.work.CHECKED` states.
+
+    experiments, out, chosen, quick, progress   as for `reproduce`
+    count    how many results, all if there are fewer
+    seed     of the choice
+    returns  what was computed again, and how each result that is another one now differs
+    cost     that of `count` cells: seconds each
+    """
+    plans = read_experiments(experiments, chosen)
+    job = _Job(_store(out, progress), plans, quick)
+    job.missing()
+    kept = sorted(job.found, key=lambda cell: cell.digest)
+    sample = random.Random(whole("seed", seed, 0)).sample(kept, min(whole("count", count), len(kept)))
+    differ = []
+    for i, cell in enumerate(sample):
+        progress.count(i, len(sample))
+        found = difference(cell, job.found[cell].data, plain(compute(cell)))
+        differ += [f"{out / CELLS / cell.address} is not reproduced: {found}; it is {cell.text}"] if found else []
+    return Checked(sample, differ)
+
+
+def strangers(experiments: Path, out: Path, remove: bool = False) -> list[Path]:
+    """The files of results that no experiment of a folder asks for, be it since a scheme or an experiment has changed.
+
+    experiments, out   as for `reproduce`
+    remove             them too
     """
     plans = read_experiments(experiments)
-    command = "numtoolkit reproduce --quick" if quick else "numtoolkit reproduce"
-    written: list[Path] = []
-    pages = [f"# Results\n\nWritten by `{command}`, from the files of the same names in `{experiments.name}/`.\n"]
-    with locked(out):
-        for i, (name, (table, experiment)) in enumerate(plans.items(), 1):
-            progress(f"{i}/{len(plans)} {name}")
-            with _one_thread():
-                result = experiment.run(quick)
-            facts = {"title": experiment.title, "command": command, "experiment": table, "versions": versions(PACKAGES)}
-            facts |= records(origins_in(table))
-            written.append(write_json(out / f"{name}.json", facts | {"data": result.data}))
-            if result.figure is not None:
-                figure = result.figure()
-                written += [write_figure(out / f"{name}{suffix}", figure) for suffix in PICTURES]
-            if result.table:
-                written.append(write(out / f"{name}.md", _page(name, experiment, result)))
-            pages.append(_page(name, experiment, result))
-        return [*written, write(out / "README.md", "\n".join(pages))]
+    job = _Job(_store(out, SILENT), plans)
+    job.missing()
+    found = job.store.others(cell for cells in job.cells for cell in cells)
+    if remove:
+        _remove(found)
+    return found
 
 
-def _one_thread() -> AbstractContextManager[Any]:
-    """Matrix products here are small: more threads take longer, and sum in an order of their own."""
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _is_of(shard: tuple[int, int], cell: Cell) -> bool:
+    """Whether a cell is of the i-th of n parts."""
+    part, parts = shard
+    return int(cell.digest, 16) % parts == part - 1
+
+
+def _store(out: Path, progress: Progress) -> Store:
+    return Store(folder(out) / CELLS, versions(PACKAGES), progress.say)
+
+
+class _Job:
+    """The cells of some experiments, and the results that were found so far."""
+
+    def __init__(
+        self, store: Store, plans: Sequence[Plan], quick: bool = False, mine: Callable[[Cell], bool] = lambda cell: True
+    ) -> None:
+        self.store, self.plans, self.quick, self.mine = store, plans, quick, mine
+        self.found: dict[Cell, Kept] = {}
+        self.cells: list[list[Cell]] = [[] for _ in plans]  # of each plan, as far as they are known
+        self.stale: set[Path] = set()  # files that are no results of this job, and go when their cells are known
+
+    def lacking(self, i: int) -> list[Cell]:
+        """The cells of the i-th plan whose results are not there; none where it is complete."""
+        while True:
+            lacking = [cell for cell in self.cells[i] if not self._has(cell)]
+            if lacking:
+                return lacking
+            found = {cell: kept.data for cell, kept in self.found.items()}
+            cells = self.plans[i].experiment.cells(self.quick, found)
+            if cells == self.cells[i]:
+                return []
+            self.cells[i] = cells
+            old = self.stale & {self.store.path / cell.address for cell in cells}
+            _remove(old)
+            self.stale -= old
+
+    def missing(self) -> list[Cell]:
+        """The cells that are known to be wanted, and whose results are not there."""
+        return [cell for i in range(len(self.plans)) for cell in self.lacking(i)]
+
+    def run(self, count: Callable[[int, int], None] = lambda done, wanted: None) -> Iterator[tuple[Plan, int]]:
+        """Compute what nobody else is at, until all is there; each plan as it is complete, and how many are.
+
+        A part of the cells alone: until all of that are there.
+        """
+        pending = list(range(len(self.plans)))
+        while pending:
+            busy, worked = False, False
+            for i in list(pending):
+                for cell in self.lacking(i):
+                    if self.mine(cell):
+                        own = self.store.compute(cell, compute)
+                        busy, worked = busy or not own, worked or own
+                        count(*self.tally())
+                if not self.lacking(i):
+                    worked = True
+                    pending.remove(i)
+                    count(*self.tally())
+                    yield self.plans[i], len(self.plans) - len(pending)
+            if pending and not worked:
+                if not busy:
+                    return
+                time.sleep(POLL_SECONDS)
+
+    def _has(self, cell: Cell) -> bool:
+        if cell not in self.found and (kept := self.store.find(cell)) is not None:
+            self.found[cell] = kept
+        return cell in self.found
+
+    def tally(self) -> tuple[int, int]:
+        """How many results are there of those that are known to be wanted, and how many these are."""
+        wanted = {cell for cells in self.cells for cell in cells}
+        return sum(map(self._has, wanted)), len(wanted)
+
+
+# --- further workers
+
+
+@contextmanager
+def _helpers(count: int, out: Path, plans: Sequence[Plan], quick: bool, shard: tuple[int, int]) -> Iterator[None]:
+    """Processes that compute what nobody else is at, until the context ends. What one of them fails at, is left."""
+    spawn = get_context("spawn")
+    about = (out, plans, quick, shard, references.allowed())
+    own = [spawn.Process(target=_help, args=about, daemon=True) for _ in range(count)]
+    for process in own:
+        process.start()
     try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
-    except ModuleNotFoundError:
-        return nullcontext()
-    return threadpool_limits(1)
+        yield
+    finally:
+        for process in own:
+            process.terminate()
+            process.join()
 
 
-def _page(name: str, experiment: Experiment, result: Result) -> str:
-    title, caption, file = _untagged(experiment.title), _untagged(experiment.caption.strip()), quote(name)
-    picture = title.replace("[", r"\[").replace("]", r"\]")
-    shown = result.table or f"![{picture}]({file}.png)"
-    parts = [f"## {title}", shown, caption, f"Data: [{name}.json]({file}.json)"]
+def _help(out: Path, plans: Sequence[Plan], quick: bool, shard: tuple[int, int], imports: bool) -> None:
+    parent = parent_process()
+
+    def mine(cell: Cell) -> bool:
+        if parent is not None and not parent.is_alive():
+            raise SystemExit
+        return _is_of(shard, cell)
+
+    permission = references.allow_imports() if imports else nullcontext()
+    with (
+        permission,
+        suppress(Exception, KeyboardInterrupt),
+    ):  # whoever called meets the same cell, and says what is wrong
+        for _ in _Job(Store(out / CELLS, versions(PACKAGES)), plans, quick, mine).run():
+            pass
+
+
+# --- what is written
+
+
+def _write(out: Path, plan: Plan, quick: bool, found: dict[Cell, Kept]) -> list[Path]:
+    """The files of an experiment, and the index."""
+    name, data = plan.name, {cell: kept.data for cell, kept in found.items()}
+    cells = plan.experiment.cells(quick, data)
+    result = plan.experiment.result(quick, data)
+    command = shlex.join(["numtoolkit", "reproduce", *plan.words, *(["--quick"] if quick else [])])
+    suffixes = [*(PICTURES if result.figure else ()), *([".md"] if result.table else ())]
+    facts = {
+        "title": plan.experiment.title,
+        "command": command,
+        "experiment": plan.table,
+        "files": [f"{name}{suffix}" for suffix in suffixes],
+        "versions": _merged([found[cell] for cell in cells]),
+        "drawn": {package: version for package, version in versions(DRAWING).items() if package in DRAWING},
+        "cells": [cell.address for cell in cells],
+        **references.records(references.origins_in(plan.table)),
+        "data": result.data,
+    }
+    figure = result.figure() if result.figure else None
+    with locked(out, wait=True):
+        written = [write_json(out / f"{name}.json", facts)]
+        written += [write_figure(out / f"{name}{suffix}", figure) for suffix in PICTURES if figure is not None]
+        if result.table:
+            written.append(write(out / f"{name}.md", _page(name, facts, result.table)))
+        write(out / INDEX, _index(out))
+    return written
+
+
+def _merged(results: Sequence[Kept]) -> dict[str, str]:
+    """The versions that computed some results: all of them, where they are several."""
+    names = dict.fromkeys(name for kept in results for name in kept.versions)
+    return {name: ", ".join(sorted({kept.versions.get(name, "unknown") for kept in results})) for name in names}
+
+
+def _index(out: Path) -> str:
+    """The page of all experiments whose data lie in the folder."""
+    found = {}
+    for path in out.glob("*.json"):
+        with suppress(StorageError):
+            record = read_json(path)
+            if _is_written_here(record):
+                found[path.stem] = record
+    order = sorted(found, key=lambda name: rank(found[name]["experiment"], name))
+    pages = ["# Results\n\nEach is made by the command under it from the experiment that its data name.\n"]
+    return "\n".join([*pages, *(_entry(out, name, found[name]) for name in order)])
+
+
+def _is_written_here(record: Any) -> bool:
+    """Whether a file holds the data of an experiment, and not something else of that folder's owner."""
+    kinds = {"title": str, "command": str, "experiment": dict, "files": list, "cells": list}
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
+        return False
+    experiment = record["experiment"]
+    return experiment.get("kind") in KINDS and isinstance(experiment.get("caption", ""), str)
+
+
+def _entry(out: Path, name: str, record: dict[str, Any]) -> str:
+    """What the index says of an experiment: its page if it is a table alone, or its picture."""
+    table = out / f"{name}.md"
+    if record["files"] == [table.name] and table.exists():
+        return table.read_text(encoding="utf-8")
+    return _page(name, record)
+
+
+def _page(name: str, record: dict[str, Any], table: str = "") -> str:
+    """What there is to see of an experiment, under its title: the picture, the caption and the table."""
+    title, caption = (_untagged(text) for text in (record["title"], record["experiment"].get("caption", "").strip()))
+    file, words = quote(name), title.replace("[", r"\[").replace("]", r"\]")
+    picture = f"![{words}]({file}.png)" if f"{name}.png" in record["files"] else ""
+    tables = f"Tables: [{name}.md]({file}.md). " if f"{name}.md" in record["files"] and not table else ""
+    data = f"{tables}Data: [{name}.json]({file}.json), by `{_untagged(record['command'])}`."
+    parts = [f"## {title}", picture or table, caption, table if picture else "", data]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

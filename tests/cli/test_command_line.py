@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,21 +22,28 @@ from tests.support.command_line import CURVE, fresh
 # --- reproduce
 
 
-def test_reproduce_runs_the_experiments_of_a_folder(run, result, tmp_path, monkeypatch):
-    """The command passes folders and `--quick` on and says what it wrote; `experiments` go to `figures` by default."""
-    import numtoolkit.reproduce.job
+def test_reproduce_passes_on_what_is_asked_for(run, result, tmp_path, monkeypatch):
+    """Names, folders and options reach the job, which says what it wrote; `experiments` go to `figures`."""
+    import numtoolkit.reproduce.job as job
 
     asked = []
 
-    def reproduce(experiments, out, quick, progress):
-        asked.append((experiments, out, quick))
-        progress("1/1 x")
+    def reproduce(experiments, out, chosen, progress, **options):
+        asked.append((str(experiments), str(out), chosen, options))
+        progress.say("1/1 x")
+        progress.count(1, 2)
         return [out / "x.png"]
 
-    monkeypatch.setattr(numtoolkit.reproduce.job, "reproduce", reproduce)
+    monkeypatch.setattr(job, "reproduce", reproduce)
     assert run("reproduce") == (0, "figures/x.png\n", "1/1 x\n")
-    assert result("reproduce", "--quick", "--experiments", "e", "--out", "o") == {"files": ["o/x.png"]}
-    assert asked == [(Path("experiments"), Path("figures"), False), (Path("e"), Path("o"), True)]
+    words = "--quick --experiments e --out o --workers 3 --shard 2/5 --from-nothing".split()
+    found = result("reproduce", "a", "b.toml", *words)
+    assert found == {"files": ["o/x.png"], "checked": [], "differ": [], "removed": []}
+    plain = {"quick": False, "workers": 1, "shard": (1, 1), "from_nothing": False}
+    assert asked == [
+        ("experiments", "figures", [], plain),
+        ("e", "o", ["a", "b.toml"], {"quick": True, "workers": 3, "shard": (2, 5), "from_nothing": True}),
+    ]
 
 
 # --- the command line itself

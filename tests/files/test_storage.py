@@ -115,6 +115,44 @@ def test_a_locked_folder_has_one_writer_and_no_litter(tmp_path):
         pass
 
 
+def test_a_writer_that_waits_has_the_folder_after_the_other(tmp_path):
+    """A second process that waits writes only when the first is done."""
+    program = (
+        "import sys; from numtoolkit.files import storage\n"
+        "print('asks', flush=True)\n"
+        "with storage.locked(sys.argv[1], wait=True) as path:\n"
+        "    print([p.name for p in path.iterdir()], flush=True)"
+    )
+    with storage.locked(tmp_path):
+        words = [sys.executable, "-c", program, str(tmp_path)]
+        other = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert other.stdout.readline() == "asks\n"
+        (tmp_path / "first").touch()
+    assert other.communicate()[0] == "['first']\n"
+
+
+def test_a_claim_is_of_one_worker_and_of_the_file_that_others_see(tmp_path, monkeypatch):
+    """Who gets the lock of a claim that was taken away in between has nothing."""
+    path, flock = tmp_path / "result", storage.fcntl.flock
+    with storage.claimed(path) as first, storage.claimed(path) as second, storage.claimed(tmp_path / "x") as third:
+        assert (first, second, third) == (True, False, True)
+
+    def taken_away(handle, how):
+        os.remove(tmp_path / "result.claim")
+        flock(handle, how)
+
+    def renewed(handle, how):
+        taken_away(handle, how)
+        (tmp_path / "result.claim").touch()
+
+    for meanwhile in (taken_away, renewed):
+        with monkeypatch.context() as between:
+            between.setattr(storage.fcntl, "flock", meanwhile)
+            with storage.claimed(path) as own:
+                assert not own
+    refuses("cannot write '.*result.claim'", storage.claimed(tmp_path / "absent" / "result").__enter__)
+
+
 @pytest.mark.parametrize("failure", [OSError(errno.ENOLCK, "No locks available"), None])
 def test_a_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch, failure):
     """There a young temporary file may have a writer, and stays."""
@@ -130,6 +168,9 @@ def test_a_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch
     monkeypatch.setattr(storage, "fcntl", Fcntl if failure else None)
     with storage.locked(tmp_path):
         assert os.listdir(tmp_path) == [".file.01234567.partial"]
+    with storage.claimed(tmp_path / "file") as own:
+        assert own
+        assert ".file.01234567.partial" in os.listdir(tmp_path)
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path):

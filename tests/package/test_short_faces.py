@@ -11,8 +11,9 @@ from numtoolkit.cli import COMMANDS
 from numtoolkit.declare.entries import L, N, adams, covariance, flow, integral, phi, symbol
 from numtoolkit.declare.forms import past
 from numtoolkit.files.fitted_coefficients import FittedCoefficients, FittedStep
+from numtoolkit.files.result_store import Cell, Store
 from numtoolkit.files.sample_folder import SampleFolder
-from numtoolkit.laws import Empirical, law_of
+from numtoolkit.laws import Empirical, Imperfect, law_of
 from numtoolkit.measure import exact_marginal
 from numtoolkit.measure.distances import Moments, relative_rms, sliced_wasserstein
 from numtoolkit.measure.stability import stability
@@ -22,7 +23,7 @@ from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import PROCESSES, PSLD, VP
 from numtoolkit.program.program import lower, problem_of
 from numtoolkit.references import Reference
-from numtoolkit.reproduce.kinds import read_experiments
+from numtoolkit.reproduce.reading import read_experiments
 from numtoolkit.sampling.noise import keys
 from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
@@ -116,6 +117,9 @@ def made() -> dict[str, tuple[object, str]]:
         "Node": (StiffConditions(long).nodes[-1], "Node"),
         "FittedCoefficients": (table, "iia-edm"),
         "FittedStep": (steps[0], "rank"),
+        "Cell": (Cell.of("curve", grids=["rho(7)"] * 99), "curve/"),
+        "Store": (Store(Path("out"), {"numpy": "2"}), "out"),
+        "Imperfect": (Imperfect(law, 0.1), "wrong by 0.1"),
         "SampleFolder": (SampleFolder(Path("out"), {"scheme": "ddim"}, {}, (2,), "float64"), "out"),
         "Tableau": (tableau(long, long.steps.inner), "E0"),
         "Spec": (parse("unipc(2, variant=bh1)"), "unipc"),
@@ -147,6 +151,6 @@ def test_every_scheme_and_all_its_items_are_shown_in_a_line(member):
 
 def test_every_process_and_every_shipped_experiment_is_shown_in_a_line():
     """Captions and data stay out of the face of an experiment."""
-    experiments = [experiment for _, experiment in read_experiments(ROOT / "experiments").values()]
-    things = [*(kind() for kind in PROCESSES.values()), *experiments]
+    plans = read_experiments(ROOT / "experiments")
+    things = [*(kind() for kind in PROCESSES.values()), *plans, *(plan.experiment for plan in plans)]
     assert [face for face in map(repr, things) if len(face) > LONGEST] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,19 @@ import numpy as np
 import pytest
 
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.files.storage import locked, read_json
+from numtoolkit.files.storage import plain, read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
-from numtoolkit.problem.processes import EDM
-from numtoolkit.reproduce.job import reproduce
-from numtoolkit.reproduce.kinds import Curve, Errors, Samples, Stability, read_experiments, rounded
+from numtoolkit.measure.stability import stability
+from numtoolkit.models.network import Network
+from numtoolkit.plots import boundary
+from numtoolkit.problem.processes import EDM, PSLD, VP
+from numtoolkit.reproduce.job import Progress, reproduce
+from numtoolkit.reproduce.kinds import Curve, Errors, Panel, Samples, Stability
+from numtoolkit.reproduce.reading import read_experiments
+from numtoolkit.reproduce.work import WORK, Work, compute, drawn_stability, rounded
+from numtoolkit.sampling.runner import sample
+from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.checkout import ROOT
 
@@ -73,33 +81,41 @@ def folder_of(path: Path, **texts: str) -> Path:
     return path
 
 
+def contents(path: Path) -> dict[str, bytes]:
+    """The bytes of every file in a folder and those in it."""
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "experiments", a=CURVE, b=STABILITY, c=SAMPLES)
 
 
 def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
-    """Every picture and record, under two hash seeds: what is committed can be compared."""
+    """Every picture and record, under two hash seeds and settings of matplotlib: what is committed can be compared."""
     program = "import sys; from pathlib import Path; from numtoolkit.reproduce.job import reproduce; "
     program += "reproduce(Path(sys.argv[1]), Path(sys.argv[2]))"
     root = str(ROOT)
     for i, out in enumerate(("one", "two")):
-        environment = os.environ | {"PYTHONHASHSEED": str(i), "PYTHONPATH": root}
+        (tmp_path / f"home{i}").mkdir()
+        (tmp_path / f"home{i}" / "matplotlibrc").write_text(f"savefig.dpi: {50 + i}\nlines.dash_capstyle: round\n" * i)
+        environment = os.environ | {"PYTHONHASHSEED": str(i), "PYTHONPATH": root, "MPLCONFIGDIR": f"{tmp_path}/home{i}"}
         subprocess.run([sys.executable, "-c", program, str(small), str(tmp_path / out)], check=True, env=environment)
-    one, two = ({p.name: p.read_bytes() for p in (tmp_path / out).iterdir()} for out in ("one", "two"))
+    one, two = (contents(tmp_path / out) for out in ("one", "two"))
     names = {f"{name}.{suffix}" for name in "abc" for suffix in ("png", "svg", "json")} | {"README.md"}
-    assert set(one) == names
+    assert {name for name in one if not name.startswith("cells")} == names
+    assert len(one) == len(names) + 2 + 1 + 3  # a result a curve, a stable scheme, a panel
     assert one == two
 
 
 def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> None:
     """Command, experiment, versions and rounded numbers stand beside each picture, and the index shows it."""
     lines: list[str] = []
-    written = reproduce(small, tmp_path / "out", progress=lines.append)
+    written = reproduce(small, tmp_path / "out", progress=Progress(lines.append))
     assert lines == ["1/3 b", "2/3 a", "3/3 c"]  # by kind, then by name
     assert [path.name for path in written][-4:] == ["c.json", "c.png", "c.svg", "README.md"]
     curve = read_json(tmp_path / "out/a.json")
-    assert curve["command"] == "numtoolkit reproduce"
+    assert curve["command"] == f"numtoolkit reproduce a --experiments {small}"
     assert curve["experiment"]["schemes"] == ["euler", "res-2s"]
     assert curve["data"] == rounded(curve["data"])
     assert curve["versions"]["numpy"] == np.__version__
@@ -109,6 +125,7 @@ def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> No
     assert good["noise_left"] < 0.05 < bad["noise_left"]
     assert (good["astray"], bad["astray"]) == (2, 7)  # of 16: what the schemes do on this grid, not what they promise
     assert "![Which falls faster?](a.png)" in (tmp_path / "out/README.md").read_text()
+    assert f"by `{curve['command']}`." in (tmp_path / "out/README.md").read_text()
 
 
 def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path) -> None:
@@ -118,7 +135,7 @@ def test_quick_runs_write_the_same_files_and_say_so(small: Path, tmp_path: Path)
     reproduce(small, tmp_path / "full")
     assert {p.name for p in (tmp_path / "quick").iterdir()} == {p.name for p in (tmp_path / "full").iterdir()}
     quick = read_json(tmp_path / "quick/a.json")
-    assert quick["command"] == "numtoolkit reproduce --quick"
+    assert quick["command"] == f"numtoolkit reproduce a --experiments {small} --quick"
     assert {r["nfe"] for r in quick["data"]} == {6}
 
 
@@ -127,6 +144,34 @@ def test_a_quick_curve_keeps_its_smallest_budget_and_a_quarter_of_its_samples() 
     law = law_of("gaussian(dim=2)")
     found = Curve("How fast?", "edm", "gaussian(dim=2)", ("ddim",), "rho(7)", (30, 40), samples=200).run(quick=True)
     assert found.data == rounded(error_curve(scheme("ddim"), EDM(), law, "rho(7)", [30], range(50)))
+
+
+def test_images_are_drawn_as_they_were_sampled() -> None:
+    """To half a grey level of the 255 between -1 and 1, and clipped to them."""
+    found = Samples("Clean?", "vp", "digits(count=20)", 6, (Panel("unipc(2)", "log-snr"),), count=8).run(quick=False)
+    (ax,) = found.figure().axes
+    starts = origin(VP(), 1.0, range(8), None, (8, 8), np.float64, None).blocks(range(8))
+    drawn = sample(Network.of(law_of("digits(count=20)")), "unipc(2)", process="vp", grid="log-snr", nfe=6,
+                   seeds=range(8), start=starts[0]).samples  # fmt: skip
+    shown = np.asarray(ax.images[0].get_array())
+    for i, image in enumerate(drawn):
+        tile = shown[:8, i * 10 : i * 10 + 8]
+        np.testing.assert_allclose(tile, np.clip(image, -1, 1), rtol=0, atol=0.5 / 127.5 + 1e-12)
+
+
+def test_what_is_drawn_of_stability_is_what_was_measured() -> None:
+    """Longest steps, those without bound among them, to the digits of results; boundaries to four decimals."""
+    steps = Stability("Where?", ("nse", "sscs"), process="psld")
+    drawn = [line.get_xydata() for ax in steps.run(quick=True).figure().axes for line in ax.get_lines()]
+    for line, name in zip(drawn, steps.schemes, strict=True):
+        (limit,) = stability(name, PSLD(), 0.25, linear=(), size=100)
+        np.testing.assert_allclose(line[:, 1], np.where(np.isfinite(limit.h), limit.h, np.nan), rtol=1e-5)
+    assert np.isnan(drawn[1]).any(axis=1).all()  # SSCS has no bound
+    rows = [row for cell in steps.cells(True, {}) for row in plain(compute(cell))]
+    assert [bool(np.isinf(drawn_stability(row).h).all()) for row in rows] == [False, True]
+    (ax,) = Stability("Where?", ("euler",), linear=(0.0,)).run(quick=True).figure().axes
+    (wanted,) = boundary(stability("euler", linear=(0.0,), size=100)[0]).lines
+    np.testing.assert_array_equal(ax.collections[0].get_paths()[0].vertices, wanted)
 
 
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
@@ -146,15 +191,17 @@ def test_a_failing_experiment_leaves_what_was_done_and_what_was_there(
     (out / "c.json").write_text("of an earlier run")
     (out / "a.json").write_text("torn by a crash {")
 
-    def interrupted(self: Samples, quick: bool) -> None:
+    def interrupted(**data: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Samples, "run", interrupted)
+    monkeypatch.setitem(WORK, "pictures", Work(interrupted))
     with pytest.raises(KeyboardInterrupt):
         reproduce(small, out)
     assert (out / "c.json").read_text() == "of an earlier run"
-    assert {p.name for p in out.iterdir()} == {f"{n}.{s}" for n in "ab" for s in ("png", "svg", "json")} | {"c.json"}
+    names = {f"{n}.{s}" for n in "ab" for s in ("png", "svg", "json")} | {"c.json", "README.md", "cells"}
+    assert {p.name for p in out.iterdir()} == names
     json.loads((out / "a.json").read_text())
+    assert re.findall(r"\((.)\.png\)", (out / "README.md").read_text()) == ["b", "a"]  # what there is so far
 
 
 def test_an_unusable_folder_is_said_before_any_work(small: Path, tmp_path: Path) -> None:
@@ -162,7 +209,7 @@ def test_an_unusable_folder_is_said_before_any_work(small: Path, tmp_path: Path)
     (tmp_path / "file").write_text("")
     lines: list[str] = []
     with pytest.raises(StorageError, match="cannot use the folder"):
-        reproduce(small, tmp_path / "file/out", progress=lines.append)
+        reproduce(small, tmp_path / "file/out", progress=Progress(lines.append))
     assert not lines
 
 
@@ -282,17 +329,6 @@ def test_data_are_written_before_they_are_drawn(tmp_path: Path, monkeypatch: pyt
     assert [row["nfe"] for row in read_json(tmp_path / "out/a.json")["data"]] == [6, 10, 6, 10]
 
 
-def test_one_run_at_a_time_writes_to_a_folder_of_results(small: Path, tmp_path: Path) -> None:
-    """A second one is refused before it computes anything; what a killed one left unfinished is swept."""
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/.a.json.01234567.partial").touch()
-    lines: list[str] = []
-    with locked(tmp_path / "out"), pytest.raises(StorageError, match="another run writes to"):
-        reproduce(small, tmp_path / "out", progress=lines.append)
-    assert not lines
-    assert list((tmp_path / "out").iterdir()) == []
-
-
 def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are a StorageError with the file's name."""
     folder = folder_of(tmp_path / "bad")
@@ -303,7 +339,7 @@ def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     """Every scheme meets a Gaussian; there are curves on data, samples and stability, all with question and caption."""
-    plans = {name: experiment for name, (_, experiment) in read_experiments(SHIPPED).items()}
+    plans = {plan.name: plan.experiment for plan in read_experiments(SHIPPED)}
     tabled = {e.process for e in plans.values() if isinstance(e, Errors) and "anisotropic" in e.law}
     assert not [s.name for s in catalogue() if not tabled & set(s.processes)]  # every scheme meets a Gaussian
     curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
@@ -327,7 +363,7 @@ def test_a_figure_has_a_panel_for_what_each_scheme_is_measured_by() -> None:
 @pytest.mark.check
 def test_the_shipped_experiments_run(tmp_path: Path) -> None:
     """All of them, shortened, write their files; in the table of orders every scheme is as claimed."""
-    written = reproduce(SHIPPED, tmp_path, quick=True)
+    written = reproduce(SHIPPED, tmp_path, quick=True, workers=2)
     assert {path.stem for path in written} == {path.stem for path in SHIPPED.glob("*.toml")} | {"README"}
     orders = read_json(tmp_path / "orders.json")["data"]
     assert [row["scheme"].split("(")[0] for row in orders] == [s.name for s in catalogue()]

@@ -1,7 +1,8 @@
 """A command that dies at its n-th file operation, for every n, and is then run again: `python -m tests.support.kills`.
 
 Arguments are a folder, in which n = 0, 1, 2, ... get one each, and the words of the command line, in which OUT stands
-for that. Folder 0 holds what the command writes undisturbed. It prints how many operations there are.
+for that. Folder 0 holds what the command writes undisturbed. It prints how many operations there are. With --every K
+before the words, n = 0, 1, 1 + K, 1 + 2 K, ...
 """
 
 from __future__ import annotations
@@ -62,17 +63,19 @@ def status(command: Sequence[str], folder: Path, n: int | None) -> int:
     os._exit(run(command, folder))
 
 
-def kill_everywhere(folder: Path, command: Sequence[str]) -> int:
-    """How many file operations the command has; each folder n holds what it wrote after dying at the n-th of them."""
+def kill_everywhere(folder: Path, command: Sequence[str], every: int = 1) -> int:
+    """How many file operations the command has, or a few less; folder n has what it wrote after dying at the n-th."""
     assert run(command, folder / "0") == 0  # here, so that what it imports need not be imported again
-    for n in count(1):
+    for n in count(1, every):
         ended = status(command, folder / str(n), n)
         if ended != KILLED:
             assert ended == 0
-            return n - 1
+            return n - every
         assert status(command, folder / str(n), None) == 0
     raise AssertionError
 
 
 if __name__ == "__main__":
-    sys.stderr.write(f"{kill_everywhere(Path(sys.argv[1]), sys.argv[2:])}\n")
+    words = sys.argv[2:]
+    every = int(words[1]) if words[0] == "--every" else 1
+    sys.stderr.write(f"{kill_everywhere(Path(sys.argv[1]), words[2 * (words[0] == '--every') :], every)}\n")

@@ -1,0 +1,389 @@
+"""What a cell computes: a function of its data alone for each kind of work, and the makers of such cells.
+
+All specifications in a cell are resolved: they say every parameter of a law, and the digest of what a scheme, a table
+or a file holds, so that a result belongs to what it was computed from and to nothing that has its name later. Numbers
+of results are rounded to DIGITS: machines and thread counts differ in the last bits, not in these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from numtoolkit import plots
+from numtoolkit.arrays import Floats, join, split
+from numtoolkit.declare import scheme_file
+from numtoolkit.declare.scheme import Scheme
+from numtoolkit.errors import InputError
+from numtoolkit.files.result_store import Cell
+from numtoolkit.files.storage import checksum
+from numtoolkit.laws import Imperfect, Law, law_of
+from numtoolkit.measure import error_curve, exact_flow
+from numtoolkit.measure import stability as measured
+from numtoolkit.measure.curves import SAMPLES, metrics_of
+from numtoolkit.problem.processes import Process
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.sampling.state import origin
+from numtoolkit.schemes import is_declared_here
+from numtoolkit.schemes import scheme as scheme_of
+
+DIGITS = 6  # significant ones of measured numbers
+CHECKED = 4  # of them, that a result computed again must share
+CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change no verdict
+ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null where they were not measured
+BESIDE = ("path_low", "path_high", "law_low", "law_high", "floor", "frechet", "frechet_floor")
+COLUMNS = ("steps", "plan", *ERRORS, *BESIDE, "why")  # of a curve, a value a budget
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A kind of work.
+
+    run       data of a cell -> plain data
+    absolute  key -> how much a number under it may differ when it is computed again, whatever its size
+    """
+
+    run: Callable[..., Any]
+    absolute: Mapping[str, float] = field(default_factory=dict)
+
+
+def compute(cell: Cell) -> Any:
+    """The result of a cell: plain data, rounded; the same in any order, process and number of workers.
+
+    raises   InputError for data that no longer describe what is there: a scheme or file that has changed
+    """
+    with _one_thread():
+        return rounded(WORK[cell.kind].run(**cell.data))
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Matrix products here are small: more threads take longer, and sum in an order of their own."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+    except ModuleNotFoundError:
+        return nullcontext()
+    return threadpool_limits(1)
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with every float at DIGITS significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def difference(cell: Cell, kept: Any, again: Any) -> str:
+    """Where a result that was computed again is another one, to CHECKED digits; nothing where it is the same.
+
+    cell         whose result it is
+    kept, again  plain data
+    """
+    return _difference(kept, again, "", 0.0, WORK[cell.kind].absolute)
+
+
+def _difference(kept: Any, again: Any, where: str, slack: float, absolute: Mapping[str, float]) -> str:
+    numbers = [x for x in (kept, again) if isinstance(x, int | float) and not isinstance(x, bool)]
+    if len(numbers) == 2:
+        near = abs(kept - again) <= max(slack, 10.0**-CHECKED * max(abs(kept), abs(again)))
+        return "" if near else f"{where or 'it'} was {kept} and is {again}"
+    if isinstance(kept, Mapping) and isinstance(again, Mapping) and kept.keys() == again.keys():
+        parts = ((f"{where}.{key}" if where else key, key, kept[key], again[key]) for key in kept)
+        found = (_difference(a, b, name, absolute.get(key, slack), absolute) for name, key, a, b in parts)
+        return next(filter(None, found), "")
+    if isinstance(kept, list) and isinstance(again, list) and len(kept) == len(again):
+        found = (_difference(a, b, f"{where}[{i}]", slack, absolute) for i, (a, b) in enumerate(zip(kept, again)))  # noqa: B905
+        return next(filter(None, found), "")
+    return "" if kept == again else f"{where or 'it'} has changed"
+
+
+# --- makers of cells
+
+
+def order_cell(scheme: str) -> Cell:
+    """What `verify` says of a scheme, its claims among it."""
+    return Cell.of("orders", **_own(scheme, CLAIMED))
+
+
+def curve_cell(
+    scheme: str,
+    process: str,
+    law: str,
+    grids: Sequence[str],
+    nfe: Sequence[int],
+    samples: int = 0,
+    network_error: float = 0.0,
+    metric: str | None = None,
+) -> Cell:
+    """The error curves of a scheme on some grids.
+
+    scheme, process, law, grids   specifications
+    nfe      budgets of network evaluations
+    samples  number of seeds, 0 for as many as each metric needs
+    network_error   as `size` of `numtoolkit.laws.imperfect.Imperfect`; 0 for the exact network
+    metric   "path" or "law" for that alone, None for both
+    """
+    about = _law_and_process(process, law)
+    metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
+    seeds = {each: samples or SAMPLES[each] for each in metrics}
+    return Cell.of(
+        "curve",
+        **_own(scheme),
+        **about,
+        grids=list(grids),
+        nfe=list(nfe),
+        seeds=seeds,
+        given=bool(samples),
+        network_error=network_error or None,
+        metric=metric,
+    )
+
+
+def curve_records(scheme: str, data: Data, grid: int = 0) -> list[dict[str, Any]]:
+    """The records of an error curve, as `numtoolkit.measure.error_curve` returns them, rounded.
+
+    scheme   of the cell
+    data     result of a `curve_cell`
+    grid     number of its grid
+    """
+    spec, columns = scheme_at(scheme).spec, data["curves"][grid]
+    records = []
+    for i, nfe in enumerate(data["nfe"]):
+        record = {"scheme": spec, "nfe": nfe, "steps": None, "plan": None, "metric": data["metric"]}
+        record |= dict.fromkeys(ERRORS)
+        given = {key: columns[key][i] for key in COLUMNS if key in columns}
+        records.append(record | {key: value for key, value in given.items() if value is not None})
+    return records
+
+
+def stability_cell(scheme: str, linear: Sequence[float], process: str, variance: float, size: int) -> Cell:
+    """Where a scheme is stable, as `numtoolkit.measure.stability.stability` has it.
+
+    scheme    its specification
+    linear    values of h L
+    process   its specification, "" for the choice of `stability`
+    variance  of a coordinate of the data, on a process
+    size      points along each axis of a map
+    """
+    resolved = process_of(process).spec if process else None
+    return Cell.of(
+        "stability", **_own(scheme), linear=list(linear), process=resolved, variance=variance,
+        size=size,
+    )  # fmt: skip
+
+
+def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit:
+    """What a figure shows of one of the results of a `stability_cell`."""
+    if "t" not in data:
+        lines = (np.array(axes).T for axes in zip(data["x"], data["y"], strict=True))
+        return plots.Boundary(data["scheme"], data["panel"], tuple(lines))
+    t, h, longest = (np.array(data[key], dtype=float) for key in ("t", "longest_stable_step", "longest"))
+    return measured.StepLimit(data["scheme"], data["panel"], t, np.nan_to_num(h, nan=np.inf), longest)
+
+
+def picture_cell(
+    process: str, law: str, count: int, exact: bool, scheme: str = "", grid: str = "", nfe: int = 0
+) -> Cell:
+    """Images drawn by a scheme, or without one the ends of the exact flow.
+
+    process, law, grid   specifications
+    count    of images; the starts are those of the seeds 0 .. count - 1
+    exact    say which images are not where the exact flow ends
+    scheme   its specification, "" for the exact flow
+    nfe      evaluations
+    """
+    about = _law_and_process(process, law) | {"count": count}
+    if not scheme:
+        return Cell.of("exact-pictures", **about)
+    return Cell.of("pictures", **about, **_own(scheme), grid=grid, nfe=nfe, exact=exact)
+
+
+def pictures_of(data: Data) -> Floats:
+    """The images of a `picture_cell` in [-1, 1], (count, height, width)."""
+    return np.array(data["images"]) / 127.5 - 1
+
+
+def scheme_at(text: str) -> Scheme:
+    """The scheme of a specification; one of the catalogue is read once, a file anew."""
+    return scheme_of(text) if text.endswith(".json") or ":" in text else _catalogued(text)
+
+
+_catalogued = lru_cache(maxsize=1024)(scheme_of)
+_digest = lru_cache(maxsize=1024)(scheme_file.digest)
+_is_declared_here = lru_cache(maxsize=1024)(is_declared_here)
+
+
+def _own(text: str, without: tuple[str, ...] = scheme_file.WORDS) -> dict[str, str]:
+    """What names a scheme in a cell: its resolved specification, or its file, and the digest of its declaration."""
+    scheme = scheme_at(text)
+    named = scheme.table is None and _is_declared_here(scheme)
+    return {"scheme": scheme.spec if named else text, "scheme_sha256": _digest(scheme, without)}
+
+
+def _law_and_process(process: str, law: str) -> dict[str, Any]:
+    return {"process": process_of(process).spec, **resolved_law(law)}
+
+
+def resolved_law(law: str) -> dict[str, str | None]:
+    """What names a law in a cell, `law` and `law_sha256`: with every parameter, or as a file and the digest of it."""
+    if law.endswith(".npz"):
+        return {"law": law, "law_sha256": checksum(law)}
+    return {"law": _law_name(law), "law_sha256": None}
+
+
+@lru_cache(maxsize=64)
+def _law_name(law: str) -> str:
+    return law_of(law).name
+
+
+# --- readers of cells
+
+
+@lru_cache(maxsize=64)
+def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Law:
+    """The law of a cell, one object each, so that its exact flows are found again.
+
+    law, law_sha256   as `resolved_law` returns them
+    network_error     as of `curve_cell`
+    raises            InputError for a file that has changed since
+    """
+    if law_sha256 is not None and checksum(law) != law_sha256:
+        raise InputError(f"law {law!r} has changed since its results were asked for; run again.")
+    found = law_of(law)
+    return Imperfect(found, network_error) if network_error else found
+
+
+def _unchanged(scheme: str, scheme_sha256: str, without: tuple[str, ...] = scheme_file.WORDS) -> Scheme:
+    found = scheme_at(scheme)
+    if _digest(found, without) != scheme_sha256:
+        raise InputError(f"scheme {scheme!r} has changed since its results were asked for; run again.")
+    return found
+
+
+# --- kinds of work
+
+
+def _orders(scheme: str, scheme_sha256: str) -> dict[str, Any]:
+    from numtoolkit.symbolic.verdict import verify
+
+    found = _unchanged(scheme, scheme_sha256, CLAIMED)
+    verdict = verify(found)
+    names = ("claimed", "derived", "run", "run_marginal", "verdict", "holds", "ok")
+    return {"scheme": found.spec, "family": found.family, "nfe_per_step": found.nfe_per_step} | {
+        name: getattr(verdict, name) for name in names
+    }
+
+
+def _curve(
+    scheme: str,
+    scheme_sha256: str,
+    process: str,
+    law: str,
+    grids: Sequence[str],
+    nfe: Sequence[int],
+    seeds: Mapping[str, int],
+    given: bool,
+    law_sha256: str | None = None,
+    network_error: float = 0.0,
+    metric: str | None = None,
+) -> dict[str, Any]:
+    found, on = _unchanged(scheme, scheme_sha256), law_at(law, law_sha256, network_error)
+    drawn = range(max(seeds.values())) if given else None
+    curves = [error_curve(found, process_of(process), on, grid, nfe, drawn, metric=metric) for grid in grids]
+    columns = [{key: [record.get(key) for record in curve] for key in COLUMNS} for curve in curves]
+    used = [{key: column for key, column in own.items() if any(x is not None for x in column)} for own in columns]
+    return {"metric": next(iter(seeds)), "nfe": nfe, "curves": used}
+
+
+def _stability(
+    scheme: str, scheme_sha256: str, linear: Sequence[float], variance: float, size: int, process: str | None = None
+) -> list[dict[str, Any]]:
+    found = _unchanged(scheme, scheme_sha256)
+    on = process_of(process) if process else None
+    return [_stable(found, own) for own in measured.stability(found, on, variance, linear=linear, size=size)]
+
+
+def _stable(scheme: Scheme, region: measured.Region | measured.StepLimit) -> dict[str, Any]:
+    row: dict[str, Any] = {"scheme": region.scheme, "panel": region.panel}
+    if isinstance(region, measured.StepLimit):
+        steps = {"t": region.t.tolist(), "longest_stable_step": [_finite(h) for h in region.h]}
+        return row | steps | {"longest": region.longest.tolist()}
+    lines = plots.boundary(region).lines
+    row["real_interval"] = _finite(measured.real_interval(scheme, region.linear))
+    return row | {axis: [line[:, i].tolist() for line in lines] for i, axis in enumerate("xy")}
+
+
+def _starts(process: Process, law: Law, count: int) -> list[Floats]:
+    seeds = range(count)
+    return origin(process, process.T, seeds, None, law.shape, np.float64, None).blocks(seeds)
+
+
+@lru_cache(maxsize=4)
+def _ends(process: Process, law: Law, count: int) -> Floats:
+    """Where the exact flow takes the starts 0 .. count - 1."""
+    return exact_flow(process, law, _starts(process, law, count), process.T, process.t_min)[0]
+
+
+def _exact_pictures(process: str, law: str, count: int, law_sha256: str | None = None) -> dict[str, Any]:
+    return {"images": _levels(_ends(process_of(process), law_at(law, law_sha256), count))}  # type: ignore[arg-type]
+
+
+def _pictures(
+    process: str,
+    law: str,
+    count: int,
+    scheme: str,
+    scheme_sha256: str,
+    grid: str,
+    nfe: int,
+    exact: bool,
+    law_sha256: str | None = None,
+) -> dict[str, Any]:
+    from numtoolkit.sampling.runner import sample
+
+    found, on, at = _unchanged(scheme, scheme_sha256), law_at(law, law_sha256), process_of(process)
+    drawn = sample(found, at, on, grid, nfe, seeds=range(count),
+                   start=join(_starts(at, on, count)), progress=False, on_nonfinite="mark")  # fmt: skip
+    blocks = split(drawn.samples, at.blocks)
+    left = _left_to_denoise(at, on, blocks, float(drawn.program.times[-1]))
+    astray = np.zeros(count, bool)
+    if exact:
+        apart = blocks[0] - _ends(at, on, count)  # type: ignore[arg-type]  # laws hash by identity
+        distance = np.sqrt(np.mean(apart.reshape(count, -1) ** 2, axis=1))
+        astray = ~(distance < np.sqrt(on.variance) / 2)
+    return {"nfe": drawn.nfe, "noise_left": left, "astray": astray.tolist(), "images": _levels(blocks[0])}
+
+
+def _levels(images: Floats) -> list[list[list[int]]]:
+    """Grey levels 0 .. 255, as they are drawn, of images in [-1, 1]; what is not finite is white."""
+    levels = np.clip(np.nan_to_num((images + 1) * 127.5, nan=255.0), 0, 255)
+    return list(np.rint(levels).astype(int).tolist())
+
+
+def _left_to_denoise(process: Process, law: Law, blocks: list[Floats], t: float) -> float | None:
+    """RMS over samples and coordinates of what the exact denoiser would still take away at time t."""
+    if t == 0:
+        return 0.0
+    return _finite(np.sqrt(np.mean((blocks[0] - law.denoise(*process.observe(blocks, t))) ** 2)))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+ERROR = 1e-11  # absolute, of an error: what the exact flow it is measured against is good to
+WORK = {
+    "orders": Work(_orders),
+    "curve": Work(_curve, dict.fromkeys((*ERRORS, *BESIDE), ERROR)),
+    "stability": Work(_stability, {"x": 1e-3, "y": 1e-3}),
+    "exact-pictures": Work(_exact_pictures, {"images": 1}),
+    "pictures": Work(_pictures, {"images": 1}),
+}
