@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from numtoolkit.arrays import Array, is_floating, join, library, split
 from numtoolkit.errors import InputError, brief, counted, typed, unknown
 from numtoolkit.laws import Law, law_of
+from numtoolkit.models.conditions import Arguments, Conditions
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -21,7 +23,8 @@ class Network:
     """A network as schemes use it: function(z, t) -> what it predicts, on numpy arrays or torch tensors.
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
-              z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it)
+              z's shape, but (batch, *event) for predicts="data", and is a new array at each call (schemes keep it).
+              With conditions it is function(z, t, conditions), or function(z, t, **conditions) of a dict
     predicts  by its name or as an object, as in `numtoolkit.problem.predictions`: "data", "noise", "score" ...
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
@@ -67,25 +70,34 @@ class Network:
             raise InputError(f"{typed(law)} is no law; give one of numtoolkit.laws, which has a denoiser.")
         return cls(law.denoise, DATA, sees="observation", time="float", shape=law.shape, name=law.name)
 
-    def on(self, process: Process) -> NetworkCall:
+    def on(self, process: Process, conditions: Any = None) -> NetworkCall:
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
 
-        raises   InputError when the prediction is not defined on the process
+        conditions  of the batch it will be called with, as of `numtoolkit.sample`; moved to its device once
+        raises      InputError when the prediction is not defined on the process, or the function takes other arguments
         """
         q = outputs(self.predicts, process)
+        given = conditions if conditions is None or isinstance(conditions, Conditions) else Conditions(conditions)
+        self._check_arguments(given)
+        moved: list[Arguments] = [] if given is not None else [((), {})]
 
         def evaluate(blocks: Blocks, t: float) -> Blocks:
             seen, told = (join(blocks), t) if self.sees == "state" else process.observe(blocks, t)
-            return split(self(seen, told, tuple(blocks[0].shape if q == 1 else seen.shape)), q)
+            if given is not None and not moved:
+                moved.append(given.beside(seen))
+            return split(self(seen, told, tuple(blocks[0].shape if q == 1 else seen.shape), moved[0]), q)
 
         return evaluate
 
-    def __call__(self, z: Array, t: float, shape: tuple[int, ...] | None = None) -> Array:
-        """One counted evaluation at the process time t; the output has `shape` (by default z's) and z's dtype."""
+    def __call__(self, z: Array, t: float, shape: tuple[int, ...] | None = None, beside: Arguments = ((), {})) -> Array:
+        """One counted evaluation at the process time t; the output has `shape` (by default z's) and z's dtype.
+
+        beside   what the function is given after z and t: by place and by name, as `Conditions.beside` makes it
+        """
         seen, told = self._input(z, t)
         self.calls += 1
         try:
-            out = self.function(seen, told)
+            out = self.function(seen, told, *beside[0], **beside[1])
         except RuntimeError as error:
             misfit = self._misfit(seen)
             if misfit is None:
@@ -93,6 +105,22 @@ class Network:
             raise misfit from error
         self._check(out, seen, tuple(z.shape) if shape is None else shape)
         return _cast(out, z.dtype)
+
+    def _check_arguments(self, conditions: Conditions | None) -> None:
+        """raises   InputError where the function cannot be called as it will be"""
+        named = conditions is not None and isinstance(conditions.given, dict)
+        by_place = () if conditions is None or named else (None,)
+        by_name = dict.fromkeys(conditions.given) if conditions is not None and named else {}
+        try:
+            takes = inspect.signature(getattr(self.function, "forward", self.function))
+        except (TypeError, ValueError):  # of one that does not say what it takes
+            return
+        try:
+            takes.bind(None, None, *by_place, **by_name)
+        except TypeError as error:
+            called = ", ".join(["z, t", *(["condition"] if by_place else []), *(f"{name}=" for name in by_name)])
+            remedy = "give conditions=" if conditions is None else "leave conditions out, or wrap it"
+            raise InputError(f"network {self.name} cannot be called as ({called}): {error}; {remedy}.") from None
 
     def _input(self, z: Array, t: float) -> tuple[Array, Any]:
         told = t if self.clock is None else self.clock(t)
@@ -155,6 +183,20 @@ def network_of(network: Any) -> Any:
     raise InputError(
         f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
     )
+
+
+def call_of(network: Any, process: Process, conditions: Conditions | None = None) -> NetworkCall:
+    """What a run calls on a batch: the `network` on the process, told the conditions of the batch, if there are any.
+
+    raises   InputError for a network that takes none
+    """
+    if conditions is None:
+        call: NetworkCall = network.on(process)
+        return call
+    if "conditions" not in inspect.signature(network.on).parameters:
+        raise InputError(f"network {network.name} takes no conditions; leave them out, or wrap it as a Network.")
+    call = network.on(process, conditions=conditions)
+    return call
 
 
 def _cast(array: Array, dtype: Any) -> Array:

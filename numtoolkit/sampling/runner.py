@@ -15,7 +15,8 @@ from numtoolkit.arrays import Array, Floats, host, join, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown, whole
 from numtoolkit.files.versions import versions
-from numtoolkit.models.network import network_of
+from numtoolkit.models.conditions import Conditions, conditions_of
+from numtoolkit.models.network import call_of, network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, ProgramStep
@@ -49,7 +50,7 @@ class NetworkLike(Protocol):
         """For provenance and messages."""
 
     def on(self, process: Process) -> NetworkCall:
-        """The network as the loop calls it."""
+        """The network as the loop calls it; one that takes conditions has them as a second argument, `conditions`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,7 @@ def sample(
     steps: int | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
+    conditions: Any = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -108,6 +110,9 @@ def sample(
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
     start         (batch, *event), or (batch, 2, *event) on PSLD, never changed; else drawn from the process's prior,
                   or from N(0, Sigma_t) where the grid begins at t < T
+    conditions    one entry a sample, indexed like seeds: an array, a tensor or a list, which the network gets as a
+                  third argument, or a dict of such, which it gets by name. Each tile sees its own rows, filled up as it
+                  is, on the run's device; dtypes stay. Of a list of numbers the network sees an array
     shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
                   "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only)
@@ -131,13 +136,14 @@ def sample(
     own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, shape, dtype, device, update, denoise
     )
-    call = own.on(program.process)
+    told = conditions_of(conditions, len(begin))
     size = len(begin) if batch is None else whole("batch", batch)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     with quiet(begin.like), _bar(program, -(-len(begin) // size), progress) as bar:
         for rows, count in _tiles(len(begin), size):
             watch = _watch(bar, callback, count)
+            call = _call(own, program, told, rows)
             tile = join(run(program, call, begin.blocks(rows), begin.noise(rows), UPDATES[update], watch))[:count]
             place = slice(rows[0], rows[0] + count)
             finite[place] = finite_rows(tile)
@@ -145,7 +151,9 @@ def sample(
                 break
             samples = _kept(samples, place, tile, len(begin))
         if on_nonfinite == "raise" and not bool(finite.all()):
-            raise _lost(program, call, begin, update, size, np.flatnonzero(~np.array(finite.tolist())).tolist())
+            bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
+            rows, _ = list(_tiles(len(begin), size))[bad[0] // size]
+            raise _lost(program, _call(own, program, told, rows), begin, update, rows, bad)
     times = program.times[:-1] if denoise else program.times
     provenance = {
         "scheme": program.scheme,
@@ -157,6 +165,7 @@ def sample(
         "predicts": prediction(own.predicts).name,
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "given" if begin.start is not None else "drawn",
+        "conditions": None if told is None else told.about(),
         "shape": list(begin.event),
         "dtype": str(begin.like.dtype),
         "device": str(begin.like.device),
@@ -186,7 +195,7 @@ def stepper(
 ) -> Stepper:
     """The run of `sample` on the whole batch, before its first evaluation: it may be stopped anywhere and continued.
 
-        call = network.on(process("vp"))
+        call = network.on(process("vp"))  # on(process("vp"), conditions) where it takes them
         run = stepper("sa-solver(2)", "vp", network, "log-snr", 20, seeds=range(16), shape=(3, 32, 32))
         while not run.done:
             run.send(call(run.row, run.time))
@@ -240,6 +249,11 @@ def _prepared(
     return called, begin, program
 
 
+def _call(network: NetworkLike, program: Program, conditions: Conditions | None, rows: Sequence[int]) -> NetworkCall:
+    """The network as a tile of the samples `rows` calls it."""
+    return call_of(network, program.process, None if conditions is None else conditions.rows(rows))
+
+
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
     """(sample indices, how many of them count): always `size` indices, the last one repeated as often as needed."""
     for first in range(0, n, size):
@@ -285,11 +299,10 @@ def _watch(bar: Any, callback: Callback | None, count: int) -> Watch:
 
 
 def _lost(
-    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int]
+    program: Program, network: NetworkCall, begin: Origin, update: str, rows: Sequence[int], bad: Sequence[int]
 ) -> Exception:
     """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile."""
     first = bad[0]
-    rows, _ = list(_tiles(len(begin), size))[first // size]
     seed = "" if begin.seeds is None else f" (seed {begin.seeds[first]})"
     others = f", the first of {len(bad)} lost among {len(begin)}," if len(bad) > 1 else ""
     return first_nonfinite(
@@ -298,7 +311,7 @@ def _lost(
         begin.blocks(rows),
         begin.noise(rows),
         UPDATES[update],
-        first % size,
+        rows.index(first),
         f"sample {first}{seed}{others}",
     )
 
