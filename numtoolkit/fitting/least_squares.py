@@ -17,8 +17,9 @@ from numtoolkit.errors import InputError, NonFiniteError, whole
 from numtoolkit.files.fitted_coefficients import Fact, FittedCoefficients, FittedStep
 from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.flows import exact_flow
+from numtoolkit.models.calls import call_of
 from numtoolkit.models.conditions import conditions_of
-from numtoolkit.models.network import Network, call_of, network_of
+from numtoolkit.models.network import Network, network_of
 from numtoolkit.problem import processes
 from numtoolkit.problem.predictions import Prediction
 from numtoolkit.problem.processes import Process

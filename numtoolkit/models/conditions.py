@@ -101,24 +101,21 @@ def _rows(value: Any, rows: Sequence[int]) -> Any:
 
 
 def _put(value: Any, seen: Array) -> Any:
-    """An array, or a list of numbers, in the library of `seen` and on its device; its dtype is its own."""
-    if library(value) is None:
-        if not all(isinstance(entry, Number) for entry in value):
-            return value
-        value = np.asarray(value)
-    xp = library(seen)
-    if xp is np:
+    """An array, or a list of numbers, in the library of `seen` and on its device; the dtype of an array is its own."""
+    if library(value) is None and not all(isinstance(entry, Number) for entry in value):
+        return value
+    if library(seen) is np:
         return host("conditions", value)
-    return xp.as_tensor(value, device=seen.device)
+    return library(seen).as_tensor(value if library(value) is not None else list(value), device=seen.device)
 
 
 def _repeated(value: Any, seen: Array) -> Any:
     """One entry as often as `seen` has samples; None, for a network that is told of no condition, as it is."""
     if value is None:
         return None
-    if library(value) is None and not isinstance(value, Number):
-        return [value] * len(seen)
-    one = _put(np.asarray(value) if library(value) is None else value, seen)
+    if library(value) is None:
+        return _put([value] * len(seen), seen)
+    one = _put(value, seen)
     shape = (len(seen), *one.shape)
     return np.broadcast_to(one, shape) if library(one) is np else one.expand(shape)
 

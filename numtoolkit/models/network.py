@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 from numtoolkit.arrays import Array, is_floating, join, library, split
 from numtoolkit.errors import InputError, brief, counted, typed, unknown
 from numtoolkit.laws import Law, law_of
+from numtoolkit.models.calls import refusal
 from numtoolkit.models.conditions import Arguments, Conditions
+from numtoolkit.models.wrappers import Wrappable
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -19,7 +20,7 @@ SIGHTS = ("state", "observation")
 
 
 @dataclass(eq=False)
-class Network:
+class Network(Wrappable):
     """A network as schemes use it: function(z, t) -> what it predicts, on numpy arrays or torch tensors.
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
@@ -32,6 +33,9 @@ class Network:
     time      how it is told: None, (batch,) of z's dtype; a floating dtype, (batch,) of that; "float", a Python float
     dtype     what the network computes in, such as torch.bfloat16; None for that of the state, which it never changes
     shape     event shape it takes, if it is known
+    learned_variance  whether the function returns twice the channels, (batch, 2 C, ...), the prediction and then what
+              interpolates the variance of a step of Nichol & Dhariwal (arXiv:2102.09672 eq. 15), which no scheme here
+              uses: that half is dropped
     calls     how often `function` was called: once an evaluation of a tile of the batch
     raises    InputError for an unknown prediction, and where it is called for an output that is not as said
     """
@@ -43,6 +47,7 @@ class Network:
     time: Any = field(default=None, kw_only=True)
     dtype: Any = field(default=None, kw_only=True)
     shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+    learned_variance: bool = field(default=False, kw_only=True)
     name: str = field(default="", kw_only=True)
     calls: int = field(default=0, init=False)
 
@@ -78,7 +83,10 @@ class Network:
         """
         q = outputs(self.predicts, process)
         given = conditions if conditions is None or isinstance(conditions, Conditions) else Conditions(conditions)
-        self._check_arguments(given)
+        unfit = refusal(self, given)
+        if unfit is not None:
+            remedy = "give conditions=" if given is None else "leave conditions out, or wrap it"
+            raise InputError(f"network {self.name} {unfit}; {remedy}.")
         moved: list[Arguments] = [] if given is not None else [((), {})]
 
         def evaluate(blocks: Blocks, t: float) -> Blocks:
@@ -103,24 +111,11 @@ class Network:
             if misfit is None:
                 raise
             raise misfit from error
-        self._check(out, seen, tuple(z.shape) if shape is None else shape)
+        needed = tuple(z.shape) if shape is None else shape
+        if self.learned_variance:
+            out = self._mean(out, needed)
+        self._check(out, seen, needed)
         return _cast(out, z.dtype)
-
-    def _check_arguments(self, conditions: Conditions | None) -> None:
-        """raises   InputError where the function cannot be called as it will be"""
-        named = conditions is not None and isinstance(conditions.given, dict)
-        by_place = () if conditions is None or named else (None,)
-        by_name = dict.fromkeys(conditions.given) if conditions is not None and named else {}
-        try:
-            takes = inspect.signature(getattr(self.function, "forward", self.function))
-        except (TypeError, ValueError):  # of one that does not say what it takes
-            return
-        try:
-            takes.bind(None, None, *by_place, **by_name)
-        except TypeError as error:
-            called = ", ".join(["z, t", *(["condition"] if by_place else []), *(f"{name}=" for name in by_name)])
-            remedy = "give conditions=" if conditions is None else "leave conditions out, or wrap it"
-            raise InputError(f"network {self.name} cannot be called as ({called}): {error}; {remedy}.") from None
 
     def _input(self, z: Array, t: float) -> tuple[Array, Any]:
         told = t if self.clock is None else self.clock(t)
@@ -135,13 +130,26 @@ class Network:
                 "have; give dtypes of its library, or time='float'."
             ) from None
 
+    def _mean(self, out: Any, shape: tuple[int, ...]) -> Any:
+        """The first half of the channels of an output.
+
+        raises   InputError for another shape than twice the channels of `shape`
+        """
+        twice = (*shape[:1], 2 * shape[1], *shape[2:]) if len(shape) > 1 else ()
+        if library(out) is not None and tuple(out.shape) != twice:
+            raise InputError(
+                f"network {self.name} returned shape {tuple(out.shape)}, but with learned_variance {twice} is needed, "
+                "twice the channels; leave learned_variance out if it returns the prediction alone."
+            )
+        return out if library(out) is None else out[:, : shape[1]]
+
     def _check(self, out: Any, seen: Array, shape: tuple[int, ...]) -> None:
         who = f"network {self.name}"
         if library(out) is not library(seen):
             raise InputError(f"{who} returned {typed(out)} for {typed(seen)}; return one like its input.")
         if tuple(out.shape) != shape:
             wider = out.ndim == len(shape) > 1 and out.shape[1] > shape[1]
-            cut = f", for example out[:, :{shape[1]}]" if wider else ""
+            cut = f", for example out[:, :{shape[1]}] or learned_variance=True" if wider else ""
             raise InputError(
                 f"{who} returned shape {tuple(out.shape)} where predicts={self.predicts.name!r} needs {shape}; "
                 f"return the prediction alone{cut}."
@@ -183,20 +191,6 @@ def network_of(network: Any) -> Any:
     raise InputError(
         f"network is {typed(network)}; wrap it as numtoolkit.Network(function, predicts=...), or give a law."
     )
-
-
-def call_of(network: Any, process: Process, conditions: Conditions | None = None) -> NetworkCall:
-    """What a run calls on a batch: the `network` on the process, told the conditions of the batch, if there are any.
-
-    raises   InputError for a network that takes none
-    """
-    if conditions is None:
-        call: NetworkCall = network.on(process)
-        return call
-    if "conditions" not in inspect.signature(network.on).parameters:
-        raise InputError(f"network {network.name} takes no conditions; leave them out, or wrap it as a Network.")
-    call = network.on(process, conditions=conditions)
-    return call
 
 
 def _cast(array: Array, dtype: Any) -> Array:

@@ -83,12 +83,16 @@ class ProgramStep:
 
 @dataclass(frozen=True)
 class Program:
-    """A whole run. `network` is the prediction its calls expect; `nfe` counts them."""
+    """A whole run. `network` is the prediction its calls expect; `nfe` counts them.
+
+    both   whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
+    """
 
     scheme: str
     process: Process
     network: Prediction
     steps: tuple[ProgramStep, ...]
+    both: bool = False
 
     def __repr__(self) -> str:
         spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name} in {counted(len(self.steps), 'step')}"

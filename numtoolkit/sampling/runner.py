@@ -15,8 +15,9 @@ from numtoolkit.arrays import Array, Floats, host, join, library, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, InputWarning, brief, counted, typed, unknown, whole
 from numtoolkit.files.versions import versions
+from numtoolkit.models.calls import call_of
 from numtoolkit.models.conditions import Conditions, conditions_of
-from numtoolkit.models.network import call_of, network_of
+from numtoolkit.models.network import network_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program, ProgramStep
@@ -163,6 +164,7 @@ def sample(
         "plan": program.plan,
         "network": own.name,
         "predicts": prediction(own.predicts).name,
+        "output": [*own.about(program)] if hasattr(own, "about") else [],
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "given" if begin.start is not None else "drawn",
         "conditions": None if told is None else told.about(),
