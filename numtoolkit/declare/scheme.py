@@ -249,6 +249,21 @@ class Scheme:
         """The steps as proofs read them: free parameters that are not bound stay symbols."""
         return self.steps.map(lambda _, step: step.map(self.exact_scalar))
 
+    @property
+    def both(self) -> bool:
+        """Whether its evaluations have two outputs, a guided and an unguided one."""
+        return any(step.both for step in self.steps.distinct)
+
+    @cached_property
+    def agreed(self) -> Scheme:
+        """The scheme where both outputs of each evaluation agree: what is proved of it; itself where there is one."""
+        if not self.both:
+            return self
+        steps = self.steps.map(lambda _, step: step.agreed())
+        used = set().union(*(symbols(entry) for step in steps.distinct for i in step.items for entry in i.scalars))
+        used |= symbols(self.reference)
+        return replace(self, steps=steps, quantities=tuple(own for own in self.quantities if own.name in used))
+
     @cached_property
     def balls(self) -> frozenset[Ball]:
         """The numbers of its steps, and of its dynamics, that are known to some digits only."""

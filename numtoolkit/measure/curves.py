@@ -147,7 +147,7 @@ def _run(program: Program, law: Law, seeds: Seeds) -> Floats:
     process = program.process
 
     def network(z: list[Floats], t: float) -> list[Floats]:
-        return [law.denoise(*process.observe(z, t))]
+        return [law.denoise(*process.observe(z, t))] * (1 + program.both)  # without guidance both outputs agree
 
     first = program.steps[0].start
     noise = _origin(process, law, first, seeds).noise(range(len(seeds)))

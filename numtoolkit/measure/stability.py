@@ -163,7 +163,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
-    declared = read(scheme).unfitted()
+    declared = read(scheme).agreed.unfitted()
     if declared.steps.inner.carry:
         raise InputError(
             f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
@@ -258,7 +258,7 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
     returns  nothing for a scheme with a coefficient that only a grid gives
     cost     0.05 to 1 s
     """
-    declared = read(scheme)
+    declared = read(scheme).agreed
     if declared.of_grid:
         return {}
     found = {

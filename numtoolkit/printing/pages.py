@@ -204,7 +204,7 @@ def _statement(item: Item, step: Step, scheme: Scheme, style: Text) -> tuple[str
     if isinstance(item, Eval):
         told = style.abscissa(entry(item.network_time))
         note = "" if told == at else f"; {style.word('told')} {told}"
-        return at, name(item.name), "=", [f"{style.word(scheme.frozen.name)}({name(item.of)}{note})"]
+        return at, ", ".join(map(name, item.names)), "=", [f"{style.word(scheme.frozen.name)}({name(item.of)}{note})"]
     terms = [f"{style.factor(entry(e), entry(item.at))} {name(source)}".strip() for source, e in item.terms]
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 

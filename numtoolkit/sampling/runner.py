@@ -253,7 +253,7 @@ def _prepared(
 
 def _call(network: NetworkLike, program: Program, conditions: Conditions | None, rows: Sequence[int]) -> NetworkCall:
     """The network as a tile of the samples `rows` calls it."""
-    return call_of(network, program.process, None if conditions is None else conditions.rows(rows))
+    return call_of(network, program.process, None if conditions is None else conditions.rows(rows), program.both)
 
 
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:

@@ -17,6 +17,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import read_json
+from numtoolkit.schemes.cfg_plus_plus import CFG_PLUS_PLUS
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
@@ -36,6 +37,7 @@ CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *MULTISTEP,
     *NOISE_POLYNOMIALS,
     *STOCHASTIC,
+    *CFG_PLUS_PLUS,
     *PHASE_SPACE,
     *CONJUGATE,
     *GDDIM,
