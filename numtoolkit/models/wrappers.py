@@ -129,7 +129,8 @@ class Guided(Wrappable):
     @property
     def calls(self) -> int:
         """How often a function was called, that of the network or that which guides it."""
-        return int(self.network.calls) + (int(self.negative.calls) if self.by_network else 0)
+        other = self.negative if self.by_network and self.negative is not self.network else None
+        return int(self.network.calls) + (0 if other is None else int(other.calls))
 
     def on(self, process: Process, conditions: Any = None, both: bool = False) -> NetworkCall:
         """The guided network as the loop calls it on a process.

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Literal
 
-from numtoolkit.declare.entries import Quotient, symbols
+from numtoolkit.declare.entries import Quotient, symbols, walk
 from numtoolkit.declare.scheme import LENGTH, ORDERS, Scheme, StepQuantity
 from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import InputError, brief
@@ -183,7 +183,7 @@ def _grows(quantity: StepQuantity) -> bool:
     """Whether a step quantity grows as the step falls."""
     if quantity.expansion is None:
         return False
-    return isinstance(quantity.expansion, Quotient) and LENGTH.name in symbols(quantity.expansion.bottom)
+    return any(isinstance(node, Quotient) and LENGTH.name in symbols(node.bottom) for node in walk(quantity.expansion))
 
 
 def _found(scheme: Scheme) -> _Found:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from numtoolkit.declare.entries import number, phi, substitute, symbol
+from numtoolkit.declare.entries import number, phi, substitute, symbol, symbols
 from numtoolkit.declare.forms import ancestral, predict_correct, tableau
 from numtoolkit.declare.scheme import END_LEVEL, LENGTH, LEVEL, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Steps
@@ -47,7 +47,8 @@ def remainders(own, on, steps):
 
     def remainder(quantity):
         at_zero, at_one = (evaluator.scalar(substitute(quantity.expansion, {quantity.name: number(x)})) for x in (0, 1))
-        return (known[quantity.name] - at_zero) / (at_one - at_zero)
+        open_ = at_one - at_zero if quantity.name in symbols(quantity.expansion) else 1.0  # else it says all
+        return (known[quantity.name] - at_zero) / open_
 
     return {quantity.name: remainder(quantity) for quantity in own.quantities if quantity.expansion is not None}
 
