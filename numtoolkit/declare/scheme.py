@@ -193,8 +193,11 @@ class Scheme:
 
     @property
     def of_grid(self) -> set[str]:
-        """Coefficients of the unfitted inner step that a grid alone gives, its step ratios apart: noise added back."""
-        used = set().union(*(symbols(entry) for _, entry in self.unfitted().steps.inner.entries()))
+        """Coefficients of the unfitted inner step that a grid alone gives, its step ratios apart: noise added back.
+
+        What two outputs of an evaluation differ by has none.
+        """
+        used = set().union(*(symbols(entry) for _, entry in self.agreed.unfitted().steps.inner.entries()))
         return used & {quantity.name for quantity in self.quantities}
 
     @property
