@@ -199,8 +199,8 @@ def _process_radius(scheme: Scheme, problem: Problem, variance: float, t: Floats
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
     """Spectral radius of a run whose network is linear, out = slope(t) z: of the map from the start to the final state.
 
-    slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`; q counts the blocks of both
-             outputs where there are two; noise does not move it
+    slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`, q the blocks of
+             one output or of both; noise does not move it
     step     instead the map of this step, over (state, carried values). It is no growth where these are handed on in
              units that change, as the noise is that a multistep scheme carries while the noise level falls
     returns  (*batch,)

@@ -85,11 +85,11 @@ RES_2M_CFGPP = _scheme(
 )
 
 
-def _ancestral(base: Scheme, source: str) -> Scheme:
+def _ancestral(base: Scheme, name: str, source: str) -> Scheme:
     """An ancestral scheme of the data prediction in log-SNR, with CFG++."""
     return replace(
         base,
-        name=f"{base.name}-cfgpp",
+        name=name,
         family="CFG++",
         source=source,
         steps=_moved(base.steps),
@@ -100,7 +100,11 @@ def _ancestral(base: Scheme, source: str) -> Scheme:
     )
 
 
-EULER_ANCESTRAL_CFGPP = _ancestral(EULER_ANCESTRAL, f"arXiv:2406.08070 with ancestral noise, {PORT}")
-DPMPP_2S_ANCESTRAL_CFGPP = _ancestral(DPMPP_2S_ANCESTRAL, f"arXiv:2406.08070 with DPM-Solver++(2S), {PORT}")
+EULER_ANCESTRAL_CFGPP = _ancestral(
+    EULER_ANCESTRAL, "euler-ancestral-cfgpp", f"arXiv:2406.08070 with ancestral noise, {PORT}"
+)
+DPMPP_2S_ANCESTRAL_CFGPP = _ancestral(
+    DPMPP_2S_ANCESTRAL, "dpmpp-2sa-cfgpp", f"arXiv:2406.08070 with DPM-Solver++(2S), {PORT}"
+)
 
 CFG_PLUS_PLUS = (DDIM_CFGPP, DPMPP_2M_CFGPP, RES_2M_CFGPP, EULER_ANCESTRAL_CFGPP, DPMPP_2S_ANCESTRAL_CFGPP)

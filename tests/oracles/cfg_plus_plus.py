@@ -93,5 +93,5 @@ CFG_PLUS_PLUS: dict[str, Formula] = {
     "dpmpp-2m-cfgpp": in_levels(dpmpp_2m),
     "res-2m-cfgpp": in_levels(res_2m),
     "euler-ancestral-cfgpp": in_levels(euler_ancestral),
-    "dpmpp-2s-ancestral-cfgpp": in_levels(dpmpp_2s_ancestral),
+    "dpmpp-2sa-cfgpp": in_levels(dpmpp_2s_ancestral),
 }

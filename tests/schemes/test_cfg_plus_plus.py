@@ -26,7 +26,7 @@ RUN = {"seeds": range(4), "dtype": np.float64}
 
 def base(own):
     """The scheme without CFG++, with that clock and frozen quantity."""
-    plain = scheme(own.name.removesuffix("-cfgpp"))
+    plain = scheme(own.name.removesuffix("-cfgpp").replace("2sa", "2s-ancestral"))
     return Scheme("base", "t", "t", plain.steps, "data", "log-snr", "scalar", reference=plain.reference,
                   params=plain.params, quantities=plain.quantities)  # fmt: skip
 

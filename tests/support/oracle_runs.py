@@ -53,7 +53,7 @@ gframe-ab(3,opening=runge-kutta,ending=full) gframe-abm(1) gframe-abm(3) gframe-
 gframe-ab(3,tau=1,opening=runge-kutta) gframe-abm(4,ending=lower) gframe-abm(2,ending=full) gframe-abm(2,ending=ddim)
 dpmpp-2m(frozen=noise) dpmpp-3m(frozen=noise,ending=lower) exp-adams(2,frozen=noise) exp-adams(4,frozen=noise)
 gradient-estimation(gamma=1) gradient-estimation(ending=zero) dpmpp-2s-ancestral(eta=0) er-sde(1) er-sde(2)
-dpmpp-2s-ancestral-cfgpp(eta=0)
+dpmpp-2sa-cfgpp(eta=0)
 euler-ancestral-cfgpp(eta=0) seeds-2(frozen=data) seeds-3(frozen=data) seeds-3(ending=lower)
 sde-dpmpp-2m(solver=heun) sde-dpmpp-3m(ending=ddim)
 iia-ddim(one) iia-ddim(guided) biia-edm(0) biia-edm(2) biia-edm(3) iia-edm(0) iia-edm(2) iia-edm(3)
