@@ -168,3 +168,9 @@ def test_a_call_refuses_a_batch_of_another_size():
     call = Network(halved, "data").on(process("vp"), Conditions(LABELS))
     with pytest.raises(InputError, match="conditions of 10 samples for a batch of 3"):
         call([np.zeros((3, 2))], 0.5)
+
+
+def test_a_module_that_takes_no_conditions_says_so():
+    """What its `forward` takes counts, not the call of every module, which takes anything."""
+    with pytest.raises(InputError, match=r"cannot be called as \(z, t, condition\)"):
+        drawn(Network(Linear(2, 2), "data"), LABELS)

@@ -279,3 +279,24 @@ def test_a_wrapped_law_is_an_exact_network_still():
     guided = Network.of(WITH).guided(2, Network.of(WITHOUT))
     assert replace(guided, scale=1.0).shape == WITH.shape == guided.clipped().shape
     assert guided.name == WITH.name == guided.thresholded().name
+
+
+def test_both_outputs_are_clipped():
+    """Of a guided network under a wrapper: the guided one and the unguided one, each."""
+    strong, weak = Network(lambda z, t: z * 9, "data"), Network(lambda z, t: z * -7, "data")
+    call = strong.guided(2, weak).clipped(0.5).on(process("vp"), both=True)
+    assert [block.tolist() for block in call([np.ones((1, 2))], 0.5)] == [[[0.5, 0.5]], [[-0.5, -0.5]]]
+
+
+def test_a_threshold_below_the_limit_leaves_the_data_alone():
+    """The bits of what lies within: s is the limit then."""
+    z = np.random.default_rng(0).uniform(-1, 1, (3, 9))
+    call = Network(lambda z, t: z, "data").thresholded(0.5, 1.0).on(process("vp"))
+    assert call([z], 0.5)[0].tolist() == z.tolist()
+
+
+def test_a_network_that_is_not_guided_is_called_once():
+    """At scale 1 the result says as many calls as there are evaluations."""
+    network = Network(labelled, "data").guided(1, 0)
+    (about,) = sample("ddim", "vp", network, "log-snr", **RUN, shape=2, conditions=[1, 2, 3, 4]).provenance["output"]
+    assert about["network_calls"] == 8

@@ -189,3 +189,18 @@ def test_a_step_that_does_not_begin_with_its_evaluation_cannot_be_moved():
     step = tableau([0], [[]], [phi(1)])
     with pytest.raises(InputError, match="evaluates E0 at its start"):
         moved_by_guidance(Step(step.items[1:], "out"), symbol("g"))
+
+
+def test_ports_hand_on_unguided_predictions():
+    """The second step of dpmpp-2m-cfgpp weighs U of the first, by -(1 - s'/s) / (2 r); no weight is on its G."""
+    form = canonical(program_of("dpmpp-2m-cfgpp", "edm", [4.0, 2.0, 1.0]))
+    first = np.array([0.5, 1.0, -0.5])  # y, G, U of the first step, as the state after it is made of them
+    weight = (1 - 0.5) / 2  # both steps halve the level: r = 1
+    expected = [0.5 * first[0], 0.5 * first[1], 0.5 * first[2] - weight, 1.0 + weight, -0.5, 0.0]
+    np.testing.assert_allclose(form.final, [expected], atol=8 * EPS)
+
+
+def test_the_denoising_step_takes_the_guided_output():
+    """Its own evaluation, of nothing else."""
+    form = canonical(program_of("ddim-cfgpp", "edm", [2.0, 1.0], denoise=True))
+    np.testing.assert_allclose(form.final, [[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]], atol=EPS)
