@@ -418,21 +418,22 @@ def ancestral(layout: Step, d: Scalarlike) -> Step:
     return Step((*layout.moved(ZERO, d).items, noise, combine("down", 1, **back)), "down", layout.carry)
 
 
-def moved_by_guidance(layout: Step, per_length: Scalarlike, unguided: bool = False) -> Step:
+def moved_by_guidance(layout: Step, weight: Scalarlike, unguided: bool = False) -> Step:
     """The step from a start that is moved by the guided minus the unguided data prediction, as CFG++ takes it.
 
-    The history it hands on is that of the unguided predictions. For schemes that freeze the data in log-SNR: there
-    h N at abscissa c is h alpha(c), so that the start x moves by h alpha / h times that difference.
-    layout      a step whose first item evaluates E0 at its start
-    per_length  1 over the length of the step
-    unguided    whether its rows weigh the unguided output of E0 rather than the guided one
-    raises      InputError for a step that begins otherwise
+    The history it hands on is that of the unguided predictions.
+    layout    a step whose first item evaluates E0 at its start
+    weight    of guided minus unguided E0 in the start, alpha for the data and -sigma for the noise. Where the data are
+              frozen in log-SNR h N is h alpha, and at(N, 0) over h is the weight; where the noise is in the noise level
+              h N is -alpha (s - s_end), and the weight is at(N, 0) times s / (s - s_end)
+    unguided  whether its rows weigh the unguided output of E0 rather than the guided one
+    raises    InputError for a step that begins otherwise
     """
     first, *rest = layout.items
     if not isinstance(first, Eval) or (first.name, first.of) != ("E0", START):
         raise InputError("a step moved by guidance evaluates E0 at its start, first of all; give such a step.")
-    weight = per_length * at(N, 0)
-    start = combine("P", 0, y=1, E0=weight, U0=-weight)
+    own = as_entry(weight)
+    start = combine("P", 0, y=1, E0=own, U0=-own)
     names = {START: start.name} | ({"E0": "U0"} if unguided else {})
     items = [
         replace(item, terms=tuple((names.get(source, source), entry) for source, entry in item.terms))

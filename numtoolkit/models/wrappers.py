@@ -259,11 +259,15 @@ def _positive(name: str, value: float) -> None:
 
 
 def _rescaled(out: Blocks, like: Blocks, phi: float) -> Blocks:
-    """`out` times phi std(like) / std(out) + 1 - phi, a factor for each sample (arXiv:2305.08891 eqs. 15-16)."""
+    """`out` times phi std(like) / std(out) + 1 - phi, a factor for each sample (arXiv:2305.08891 eqs. 15-16).
+
+    It is 1 for a sample whose numbers are all the same, which has no deviation.
+    """
     n, size = len(out[0]), sum(math.prod(block.shape[1:]) for block in out)
     if size < 2:
         raise InputError("rescale compares deviations over the numbers of a sample, which has one; leave rescale out.")
-    factor = _deviation(like) / _deviation(out) * phi + (1 - phi)
+    wanted, has, xp = _deviation(like), _deviation(out), library(out[0])
+    factor = xp.where(has > 0, wanted, 1.0) / xp.where(has > 0, has, 1.0) * phi + (1 - phi)
     return [block * _narrow(factor, block).reshape(n, *[1] * (block.ndim - 1)) for block in out]
 
 

@@ -17,18 +17,23 @@ follows the flow guided with scale k.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from numtoolkit.declare.entries import symbol
+from numtoolkit.declare.entries import N, at, symbol
 from numtoolkit.declare.forms import moved_by_guidance
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, multistep, one_step
-from numtoolkit.declare.scheme import LENGTH, Claims, Scheme, StepQuantity
+from numtoolkit.declare.scheme import END_LEVEL, LENGTH, LEVEL, Claims, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
 from numtoolkit.problem.rules import inverse_length
 from numtoolkit.schemes.multistep import adams_weights, solver_weights
+from numtoolkit.schemes.noise_polynomials import gradient_estimation
 from numtoolkit.schemes.stochastic import DPMPP_2S_ANCESTRAL, EULER_ANCESTRAL
 
 PER_LENGTH = StepQuantity("g", inverse_length, "1 over the length of the step", expansion=1 / LENGTH)
+PER_FALL = StepQuantity(
+    "g", LEVEL / (LEVEL - END_LEVEL), "the noise level over what it falls by", expansion=symbol("g") / LENGTH
+)
 PORT = "as ComfyUI writes it"
 
 
@@ -48,16 +53,16 @@ def _scheme(name: str, steps: Steps, order: int, source: str, aliases: tuple[str
     )
 
 
-def _moved(steps: Steps, unguided: bool = False) -> Steps:
+def _moved(steps: Steps, unguided: Callable[[Step], bool] = lambda step: False) -> Steps:
     """A run whose every step starts where guidance has moved it; the step to t = 0, which forgets its start, as it is.
 
-    unguided   whether steps with a history weigh the unguided output of the newest evaluation too
+    unguided   whether a step weighs the unguided output of the newest evaluation, and not the guided one
     """
 
     def change(place: tuple[str, int], step: Step) -> Step:
         if place[0] == "final_to_zero":
             return step
-        return moved_by_guidance(step, symbol(PER_LENGTH.name), unguided and bool(step.needs))
+        return moved_by_guidance(step, symbol(PER_LENGTH.name) * at(N, 0), unguided(step))
 
     return steps.map(change)
 
@@ -78,7 +83,7 @@ DPMPP_2M_CFGPP = _scheme(
 )
 RES_2M_CFGPP = _scheme(
     "res-2m-cfgpp",
-    _moved(multistep(adams_weights, 2), unguided=True),
+    _moved(multistep(adams_weights, 2), lambda step: bool(step.needs)),
     2,
     f"arXiv:2406.08070 with the multistep form of RES, {PORT}",
     ("res-2m-cfg-pp", "res-multistep-cfg-pp"),
@@ -107,4 +112,18 @@ DPMPP_2S_ANCESTRAL_CFGPP = _ancestral(
     DPMPP_2S_ANCESTRAL, "dpmpp-2sa-cfgpp", f"arXiv:2406.08070 with DPM-Solver++(2S), {PORT}"
 )
 
-CFG_PLUS_PLUS = (DDIM_CFGPP, DPMPP_2M_CFGPP, RES_2M_CFGPP, EULER_ANCESTRAL_CFGPP, DPMPP_2S_ANCESTRAL_CFGPP)
+GRADIENT_ESTIMATION = gradient_estimation()
+GRADIENT_ESTIMATION_CFGPP = replace(
+    GRADIENT_ESTIMATION,
+    name="gradient-est-cfgpp",
+    family="CFG++",
+    source=f"arXiv:2406.08070 with gradient estimation, {PORT}",
+    steps=_moved(GRADIENT_ESTIMATION.steps, lambda step: True),
+    quantities=(PER_FALL,),
+    aliases=("gradient-estimation-cfg-pp",),
+)
+
+CFG_PLUS_PLUS = (
+    *(DDIM_CFGPP, DPMPP_2M_CFGPP, RES_2M_CFGPP, GRADIENT_ESTIMATION_CFGPP),
+    *(EULER_ANCESTRAL_CFGPP, DPMPP_2S_ANCESTRAL_CFGPP),
+)

@@ -267,6 +267,14 @@ def test_wrappers_refuse_numbers_out_of_range(make, names):
     assert all(name in str(refused.value) for name in names)
 
 
+def test_rescale_leaves_a_constant_output_alone():
+    """A sample whose guided numbers are all the same has no deviation to bring to another."""
+    z = np.arange(6.0).reshape(2, 3)
+    network = Network(lambda z, t: z * 0 + 1, "data")
+    out = network.guided(2, Network(lambda z, t: z * 0, "data"), rescale=0.5).on(process("vp"))([z], 0.5)
+    assert out[0].tolist() == [[2.0] * 3] * 2
+
+
 def test_rescale_of_a_sample_of_one_number_is_refused():
     """It has no deviation."""
     network = Network(lambda z, t: z, "data")

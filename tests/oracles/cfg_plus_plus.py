@@ -88,10 +88,24 @@ def dpmpp_2s_ancestral(line: Line, eta: float, c2: float) -> Iterator[Any]:
         yield x
 
 
+def gradient_estimation(line: Line, gamma: float) -> Iterator[Any]:
+    """sample_gradient_estimation_cfg_pp: the noise that is extrapolated is unguided; none of it at t = 0."""
+    x, old = line.x, None
+    for _, s, t in line.steps():
+        guided, unguided = line.data(x, s), line.unguided(x, s)
+        noise = (x - unguided) / s
+        x = guided + t * noise
+        if old is not None and t > 0:
+            x = x + (gamma - 1) * (noise - old) * (t - s)
+        old = noise
+        yield x
+
+
 CFG_PLUS_PLUS: dict[str, Formula] = {
     "ddim-cfgpp": in_levels(ddim),
     "dpmpp-2m-cfgpp": in_levels(dpmpp_2m),
     "res-2m-cfgpp": in_levels(res_2m),
+    "gradient-est-cfgpp": in_levels(gradient_estimation),
     "euler-ancestral-cfgpp": in_levels(euler_ancestral),
     "dpmpp-2sa-cfgpp": in_levels(dpmpp_2s_ancestral),
 }

@@ -18,16 +18,20 @@ from numtoolkit.program.canonical import canonical
 from numtoolkit.program.runs import program_of
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.sampling_cases import EPS, cubic
+from tests.support.tiers import breadth
 
 FAMILY = [own for own in catalogue() if own.family == "CFG++"]
 WITH, WITHOUT = Gaussian([1.0, -0.5], 0.25), Gaussian([0.25, 0.5], 0.25)
 RUN = {"seeds": range(4), "dtype": np.float64}
 
 
+BASES = {"dpmpp-2sa-cfgpp": "dpmpp-2s-ancestral", "gradient-est-cfgpp": "gradient-estimation"}
+
+
 def base(own):
     """The scheme without CFG++, with that clock and frozen quantity."""
-    plain = scheme(own.name.removesuffix("-cfgpp").replace("2sa", "2s-ancestral"))
-    return Scheme("base", "t", "t", plain.steps, "data", "log-snr", "scalar", reference=plain.reference,
+    plain = scheme(BASES.get(own.name, own.name.removesuffix("-cfgpp")))
+    return Scheme("base", "t", "t", plain.steps, own.frozen, own.clock, "scalar", reference=plain.reference,
                   params=plain.params, quantities=plain.quantities)  # fmt: skip
 
 
@@ -41,7 +45,7 @@ def predicting(law, what, on):
     return Network(function, what, shape=law.shape)
 
 
-@pytest.mark.parametrize("own", FAMILY, ids=lambda own: own.name)
+@pytest.mark.parametrize("own", breadth(FAMILY), ids=lambda own: own.name)
 def test_where_both_outputs_agree_each_is_its_base_entry_for_entry(own):
     """The very steps, whose orders are proved; and the verdict says that it is about no more."""
     assert own.both
@@ -55,7 +59,7 @@ def test_where_both_outputs_agree_each_is_its_base_entry_for_entry(own):
     assert plain.where == ""
 
 
-@pytest.mark.parametrize("own", FAMILY, ids=lambda own: own.name)
+@pytest.mark.parametrize("own", breadth(FAMILY), ids=lambda own: own.name)
 @pytest.mark.parametrize("name", ["vp", "edm", "flow"])
 def test_unguided_runs_are_those_of_the_base(own, name):
     """Exact moments of a Gaussian law, whose network has no guidance: to rounding those of the base.
