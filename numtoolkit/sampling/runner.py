@@ -197,7 +197,7 @@ def stepper(
 ) -> Stepper:
     """The run of `sample` on the whole batch, before its first evaluation: it may be stopped anywhere and continued.
 
-        call = network.on(process("vp"))  # on(process("vp"), conditions) where it takes them
+        call = network.on(process("vp"))  # on(process("vp"), conditions, both=True): told them, and for CFG++
         run = stepper("sa-solver(2)", "vp", network, "log-snr", 20, seeds=range(16), shape=(3, 32, 32))
         while not run.done:
             run.send(call(run.row, run.time))

@@ -174,3 +174,13 @@ def test_a_module_that_takes_no_conditions_says_so():
     """What its `forward` takes counts, not the call of every module, which takes anything."""
     with pytest.raises(InputError, match=r"cannot be called as \(z, t, condition\)"):
         drawn(Network(Linear(2, 2), "data"), LABELS)
+
+
+@pytest.mark.parametrize("given", [LABELS, np.array(LABELS), torch.tensor(LABELS)])
+def test_arrays_are_moved_to_the_device_of_the_samples(given):
+    """On a device that holds no numbers they are as large as they were; one for all samples too."""
+    seen = torch.empty(10, 2, device="meta")
+    ((own,), _), ((one,), _) = Conditions(given).beside(seen), Conditions(given, same=True).beside(seen)
+    assert (own.device.type, tuple(own.shape)) == ("meta", (10,))
+    if not isinstance(given, list):
+        assert (one.device.type, tuple(one.shape)) == ("meta", (10, 10))
