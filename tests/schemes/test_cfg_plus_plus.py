@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numtoolkit import Network, process, sample, verify
+from numtoolkit import Network, error_curve, process, sample, stepper, verify
 from numtoolkit.declare.entries import ONE, flow, phi, symbol
 from numtoolkit.declare.forms import combine, evaluate, moved_by_guidance, tableau, written
 from numtoolkit.declare.scheme import Claims, Scheme
@@ -13,9 +13,11 @@ from numtoolkit.declare.steps import Step
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import moments
+from numtoolkit.measure.stability import extents
 from numtoolkit.problem.predictions import convert
 from numtoolkit.program.canonical import canonical
 from numtoolkit.program.runs import program_of
+from numtoolkit.program.walk import follow
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.sampling_cases import EPS, cubic
 from tests.support.tiers import breadth
@@ -208,3 +210,27 @@ def test_the_denoising_step_takes_the_guided_output():
     """Its own evaluation, of nothing else."""
     form = canonical(program_of("ddim-cfgpp", "edm", [2.0, 1.0], denoise=True))
     np.testing.assert_allclose(form.final, [[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]], atol=EPS)
+
+
+def test_a_run_by_hand_asks_for_both_outputs():
+    """A stepper is sent the blocks of both, as the guided network returns them; one of them is refused."""
+    on, guided = process("vp"), Network.of(WITH).guided(0.7, Network.of(WITHOUT))
+    walk = stepper("dpmpp-2m-cfgpp", on, guided, "log-snr", 8, **RUN)
+    call = guided.on(on, both=True)
+    with pytest.raises(InputError, match="but 1 came; send both"):
+        walk.send(call(walk.row, walk.time)[:1])
+    end = follow(walk, call)[0]
+    assert end.tolist() == sample("dpmpp-2m-cfgpp", on, guided, "log-snr", 8, **RUN).samples.tolist()
+
+
+def test_a_region_of_stability_is_that_of_the_base():
+    """Where both outputs agree no coefficient of the grid is left."""
+    assert scheme("dpmpp-2m-cfgpp").of_grid == set()
+    assert extents("dpmpp-2m-cfgpp") == extents("dpmpp-2m")
+
+
+def test_an_error_curve_is_that_of_the_base():
+    """A law is an exact network without guidance: errors agree to what rounding leaves of them."""
+    names = "dpmpp-2m-cfgpp", "dpmpp-2m"
+    (one,), (two,) = (error_curve(name, "edm", "mixture(dim=2)", "rho(7)", [5], range(8)) for name in names)
+    assert one["error"] == pytest.approx(two["error"], rel=1e-10)
