@@ -70,6 +70,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
     ]
     for r in records:
         parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['why']}", width())] if r["why"] else []
+        parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['where']}", width())] if r["where"] else []
         parts += ["", *textwrap.wrap(_digits(r), width())] if r["within"] is not None else []
         if r["holds"]:
             most = None if len(records) == 1 else SOME

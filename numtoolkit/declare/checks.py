@@ -276,7 +276,7 @@ def _check_step(step: Step, where: str) -> None:
     if not isinstance(step, Step):
         raise InputError(f"{where} is {step!r}, no Step; write one with numtoolkit.declare.forms.")
     try:
-        _once("the name", [item.name for item in step.items])
+        _once("the name", [name for item in step.items for name in _names(item)])
         _once("the carried name", [new for new, _ in step.carry])
         for item in step.items:
             _check_item(item)
@@ -285,9 +285,14 @@ def _check_step(step: Step, where: str) -> None:
         raise InputError(f"{where}: {refusal}") from None
 
 
+def _names(item: Item) -> tuple[str, ...]:
+    return item.names if isinstance(item, Eval) else (item.name,)
+
+
 def _check_item(item: Item) -> None:
-    if not isinstance(item.name, str) or not ITEM.fullmatch(item.name) or item.name == START:
-        raise InputError(f"{item.name!r} is no name of a row, evaluation or noise; use a word other than {START}.")
+    for name in _names(item):
+        if not isinstance(name, str) or not ITEM.fullmatch(name) or name == START:
+            raise InputError(f"{name!r} is no name of a row, evaluation or noise; use a word other than {START}.")
     scalars = {} if isinstance(item, Noise) else {"abscissa": item.at}
     if isinstance(item, Eval):
         scalars["network time"] = item.network_time
@@ -321,7 +326,11 @@ def _check_used(step: Step) -> None:
     for item in reversed(step.items):
         if isinstance(item, Row):
             used |= {source for source, _ in item.terms} if item.name in used else set()
-        elif item.name not in used:
+        elif isinstance(item, Eval) and item.unguided and item.unguided not in used:
+            raise InputError(
+                f"the unguided output {item.unguided} of {item.name} is never used; use it or leave it out."
+            )
+        elif not used & {*_names(item)}:
             kind = "evaluation" if isinstance(item, Eval) else "noise"
             raise InputError(f"the {kind} {item.name} of a step is never used; use it or leave it out.")
         elif isinstance(item, Eval):
@@ -363,7 +372,7 @@ def _check_sources(run: Sequence[Step]) -> None:
                     check_weight(f"{item.name} <- {source}", entry, evaluation=kinds.get(source) is Eval)
             if isinstance(item, Eval) and kinds.get(item.of, Row) is not Row:
                 raise InputError(f"{item.name} evaluates {item.of}, which is no state; evaluate a row or {START}.")
-            kinds[item.name] = type(item)
+            kinds |= dict.fromkeys(_names(item), type(item))
         handed = {new: kinds[old] for new, old in step.carry}
 
 

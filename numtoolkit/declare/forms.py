@@ -8,6 +8,7 @@ noisy               a run of the probability flow turned into one of the reverse
 word                a splitting step from its word, with evaluation letters
 conjugate_euler     an exponential Euler step with another linear operator
 churned, ancestral  noise added back before or after a step
+moved_by_guidance   the start of a step moved by what guidance adds (CFG++)
 """
 
 from __future__ import annotations
@@ -57,9 +58,14 @@ def written(items: Sequence[Item], out: str, carry: dict[str, str] | None = None
     return Step(tuple(map(_item, items)), out, tuple((carry or {}).items()))
 
 
-def evaluate(name: str, of: str = START, c: Scalarlike = 0, network_time: Scalarlike | None = None) -> Eval:
-    """The evaluation `name` at the row `of`, abscissa c; the network is told `network_time`, c unless given."""
-    return Eval(name, of, as_scalar(c), as_scalar(c if network_time is None else network_time))
+def evaluate(
+    name: str, of: str = START, c: Scalarlike = 0, network_time: Scalarlike | None = None, unguided: str = ""
+) -> Eval:
+    """The evaluation `name` at the row `of`, abscissa c; the network is told `network_time`, c unless given.
+
+    unguided   the name of its second output, the unguided one, if the scheme uses it
+    """
+    return Eval(name, of, as_scalar(c), as_scalar(c if network_time is None else network_time), unguided)
 
 
 def combine(name: str, c: Scalarlike, **terms: Scalarlike) -> Row:
@@ -410,3 +416,30 @@ def ancestral(layout: Step, d: Scalarlike) -> Step:
     noise = Noise("xi", covariance(d, 1, op("F"), op("Q")))
     back: dict[str, Scalarlike] = {layout.out: flow(d, 1, op("F")), "xi": 1}
     return Step((*layout.moved(ZERO, d).items, noise, combine("down", 1, **back)), "down", layout.carry)
+
+
+def moved_by_guidance(layout: Step, weight: Scalarlike, unguided: bool = False) -> Step:
+    """The step from a start that is moved by the guided minus the unguided data prediction, as CFG++ takes it.
+
+    The history it hands on is that of the unguided predictions.
+    layout    a step whose first item evaluates E0 at its start
+    weight    of guided minus unguided E0 in the start, alpha for the data and -sigma for the noise. Where the data are
+              frozen in log-SNR h N is h alpha, and at(N, 0) over h is the weight; where the noise is in the noise level
+              h N is -alpha (s - s_end), and the weight is at(N, 0) times s / (s - s_end)
+    unguided  whether its rows weigh the unguided output of E0 rather than the guided one
+    raises    InputError for a step that begins otherwise
+    """
+    first, *rest = layout.items
+    if not isinstance(first, Eval) or (first.name, first.of) != ("E0", START):
+        raise InputError("a step moved by guidance evaluates E0 at its start, first of all; give such a step.")
+    own = as_entry(weight)
+    start = combine("P", 0, y=1, E0=own, U0=-own)
+    names = {START: start.name} | ({"E0": "U0"} if unguided else {})
+    items = [
+        replace(item, terms=tuple((names.get(source, source), entry) for source, entry in item.terms))
+        if isinstance(item, Row)
+        else item
+        for item in rest
+    ]
+    carry = tuple((new, "U0" if old == "E0" else old) for new, old in layout.carry)
+    return Step((replace(first, unguided="U0"), start, *items), layout.out, carry)

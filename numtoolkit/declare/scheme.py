@@ -193,8 +193,11 @@ class Scheme:
 
     @property
     def of_grid(self) -> set[str]:
-        """Coefficients of the unfitted inner step that a grid alone gives, its step ratios apart: noise added back."""
-        used = set().union(*(symbols(entry) for _, entry in self.unfitted().steps.inner.entries()))
+        """Coefficients of the unfitted inner step that a grid alone gives, its step ratios apart: noise added back.
+
+        What two outputs of an evaluation differ by has none.
+        """
+        used = set().union(*(symbols(entry) for _, entry in self.agreed.unfitted().steps.inner.entries()))
         return used & {quantity.name for quantity in self.quantities}
 
     @property
@@ -248,6 +251,21 @@ class Scheme:
     def exact(self) -> Steps:
         """The steps as proofs read them: free parameters that are not bound stay symbols."""
         return self.steps.map(lambda _, step: step.map(self.exact_scalar))
+
+    @property
+    def both(self) -> bool:
+        """Whether its evaluations have two outputs, a guided and an unguided one."""
+        return any(step.both for step in self.steps.distinct)
+
+    @cached_property
+    def agreed(self) -> Scheme:
+        """The scheme where both outputs of each evaluation agree: what is proved of it; itself where there is one."""
+        if not self.both:
+            return self
+        steps = self.steps.map(lambda _, step: step.agreed())
+        used = set().union(*(symbols(entry) for step in steps.distinct for i in step.items for entry in i.scalars))
+        used |= symbols(self.reference)
+        return replace(self, steps=steps, quantities=tuple(own for own in self.quantities if own.name in used))
 
     @cached_property
     def balls(self) -> frozenset[Ball]:

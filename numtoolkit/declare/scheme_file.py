@@ -289,7 +289,10 @@ RULE_ENTRY = Form(
 RULE = Form(_rule_text, _rule)
 ITEMS: dict[str, tuple[type[Item], Form]] = {
     "row": (Row, record(Row, name=TEXT, at=ENTRY, terms=pairs(TEXT, ENTRY))),
-    "evaluation": (Eval, record(Eval, name=TEXT, of=TEXT, at=ENTRY, network_time=ENTRY)),
+    "evaluation": (
+        Eval,
+        record(Eval, later=("unguided",), name=TEXT, of=TEXT, at=ENTRY, network_time=ENTRY, unguided=TEXT),
+    ),
     "noise": (Noise, record(Noise, name=TEXT, covariance=ENTRY)),
 }
 STEP = record(Step, items=many(Form(_item_record, _item)), out=TEXT, carry=pairs(TEXT, TEXT))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from numtoolkit.declare.entries import Entry, rescale
+from numtoolkit.declare.entries import ONE, ZERO, Entry, rescale
 from numtoolkit.errors import brief, counted
 
 START = "y"
@@ -36,12 +36,22 @@ class Row:
 @dataclass(frozen=True)
 class Eval:
     """name = the frozen quantity at the row `of`, a state at abscissa `at`; the network is told the time at
-    `network_time`."""
+    `network_time`.
+
+    unguided  the name of a second output: what the network predicts without guidance, where `name` is what it predicts
+              with it; "" for a scheme that knows of one output only
+    """
 
     name: str
     of: str
     at: Entry
     network_time: Entry
+    unguided: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of its outputs."""
+        return (self.name, self.unguided) if self.unguided else (self.name,)
 
     @property
     def scalars(self) -> tuple[Entry, ...]:
@@ -83,7 +93,7 @@ class Step:
         for item in self.items:
             used = [s for s, _ in item.terms] if isinstance(item, Row) else [item.of] if isinstance(item, Eval) else []
             needed |= set(used) - known
-            known.add(item.name)
+            known |= set(item.names) if isinstance(item, Eval) else {item.name}
         return needed | {old for _, old in self.carry if old not in known} | ({self.out} - known)
 
     @property
@@ -104,10 +114,36 @@ class Step:
             if isinstance(i, Row):
                 return Row(i.name, put(i.at), tuple((s, change(e)) for s, e in i.terms))
             if isinstance(i, Eval):
-                return Eval(i.name, i.of, put(i.at), put(i.network_time))
+                return replace(i, at=put(i.at), network_time=put(i.network_time))
             return Noise(i.name, change(i.covariance))
 
         return replace(self, items=tuple(item(i) for i in self.items))
+
+    @property
+    def both(self) -> bool:
+        """Whether an evaluation of it has two outputs."""
+        return any(isinstance(item, Eval) and bool(item.unguided) for item in self.items)
+
+    def agreed(self) -> Step:
+        """The step where the two outputs of each evaluation agree, without the rows that only repeat another then."""
+        same = {i.unguided: i.name for i in self.items if isinstance(i, Eval) and i.unguided}
+        items: list[Item] = []
+        for item in self.items:
+            if isinstance(item, Row):
+                terms: dict[str, Entry] = {}
+                for source, entry in item.terms:
+                    own = same.get(source, source)
+                    terms[own] = terms[own] + entry if own in terms else entry
+                kept = tuple((source, entry) for source, entry in terms.items() if entry != ZERO)
+                if len(kept) == 1 and kept[0][1] == ONE and item.name != self.out:
+                    same[item.name] = kept[0][0]
+                else:
+                    items.append(replace(item, terms=kept))
+            elif isinstance(item, Eval):
+                items.append(replace(item, of=same.get(item.of, item.of), unguided=""))
+            else:
+                items.append(item)
+        return Step(tuple(items), self.out, tuple((new, same.get(old, old)) for new, old in self.carry))
 
     def moved(self, origin: Entry, scale: Entry) -> Step:
         """The step whose abscissa c lies at origin + scale c of another step."""

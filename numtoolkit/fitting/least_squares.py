@@ -19,6 +19,8 @@ from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.models.by_reference import network_of
+from numtoolkit.models.calls import call_of
+from numtoolkit.models.conditions import conditions_of
 from numtoolkit.models.network import Network
 from numtoolkit.problem import processes
 from numtoolkit.problem.predictions import Prediction
@@ -33,7 +35,8 @@ from numtoolkit.sampling.state import origin, start_factor
 CALIBRATION = range(1_000_000, 1_000_200)  # seeds apart from those that samples are usually drawn with
 CUT = 1e-4  # what quantities differ by below it is mostly the rounding of a float32 network
 
-Target = Callable[[Blocks, ProgramStep], Blocks]  # where a state at the start of a step should be at its end
+Target = Callable[[NetworkCall, Blocks, ProgramStep], Blocks]  # where a state at a step's start should be at its end
+Tiles = list[tuple[slice, NetworkCall]]  # samples that the network sees at once, and how they call it
 
 
 def fit(
@@ -49,6 +52,7 @@ def fit(
     ridge: float = 0.0,
     cut: float = CUT,
     tile: int | None = None,
+    conditions: Any = None,
     shape: tuple[int, ...] | None = None,
     dtype: Any = np.float64,
     device: Any = None,
@@ -59,7 +63,8 @@ def fit(
     `substeps` equal steps of process time from the same state; a base with history begins anew there, like a run.
 
     network      a `Network`, or a law or its name, whose network is exact
-    scheme, process, grid, nfe, steps, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs in numpy
+    scheme, process, grid, nfe, steps, conditions, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs
+                 in numpy
     seeds        one a sample of the batch; None fits the infinite batch, exactly, for the network of a Gaussian law
     substeps     None: the target is the exact probability flow of a law
     ridge, cut   for quantities scaled to length 1: added to squared singular values; those below `cut` times the
@@ -84,8 +89,10 @@ def fit(
     called = network_of(network)
     if drawn is not None:
         begin = origin(on, float(times[0]), drawn, None, shape, dtype, device, called.shape)
-    call = called.on(on)
-    target = _target(declared.base, on, called.predicts, call, network, substeps)
+    told, size = conditions_of(conditions, len(begin)), tile or len(begin)
+    rows = [range(i, min(i + size, len(begin))) for i in range(0, len(begin), size)]
+    tiles = [(slice(r.start, r.stop), call_of(called, on, None if told is None else told.rows(r))) for r in rows]
+    target = _target(declared.base, on, called.predicts, network, substeps)
     program = lower(probe(declared), on, times, called.predicts, nfe)
     planned = plan(declared, times, nfe)
     if not any(coefficients_of(step, declared.fitted) for step in planned):
@@ -96,7 +103,7 @@ def fit(
 
     def corrected(n: int, step: ProgramStep, names: dict[str, Blocks]) -> dict[str, Blocks]:
         own = coefficients_of(planned[n], declared.fitted)
-        goal = _by_tiles(lambda state: target(state, step), names[START], tile) if own else []
+        goal = _by_tiles(lambda call, state: target(call, state, step), names[START], tiles) if own else []
         values, rank, before, after = _solved(own, goal, names, step, ridge, cut) if own else ({}, 0, 0.0, 0.0)
         row = tuple(values.get(name, 0.0) for name in declared.fitted)
         found.append(FittedStep(step.start, step.end, row, rank, before, after))
@@ -106,7 +113,7 @@ def fit(
 
     with quiet(begin.like):
         walk = Stepper(program, begin.blocks(range(len(begin))), hand=corrected)
-        follow(walk, lambda row, t: _by_tiles(lambda blocks: call(blocks, t), row, tile))
+        follow(walk, lambda row, t: _by_tiles(lambda call, blocks: call(blocks, t), row, tiles))
     about: dict[str, Fact] = {
         "batch": "infinite" if drawn is None else len(drawn),
         "seeds": "none" if drawn is None else f"{drawn[0]} to {drawn[-1]}",
@@ -199,29 +206,24 @@ def _infinite_batch(law: Network | Law, process: Process, t: float) -> tuple[Gau
     return Gaussian(mean, variances, law.name), start if k > 1 else start[:, 0]
 
 
-def _target(
-    base: str, process: Process, predicts: Prediction, call: NetworkCall, network: Network | Law, substeps: int | None
-) -> Target:
+def _target(base: str, process: Process, predicts: Prediction, network: Network | Law, substeps: int | None) -> Target:
     if substeps is None:
         if isinstance(network, Network):
             raise InputError("the exact flow is that of a law, but a network was given; give substeps, such as 10.")
         law = network
-        return lambda state, step: exact_flow(process, law, state, step.start, step.end)
+        return lambda call, state, step: exact_flow(process, law, state, step.start, step.end)
     finer, count = schemes.scheme(base), substeps + 1
 
-    def followed(state: Blocks, step: ProgramStep) -> Blocks:
+    def followed(call: NetworkCall, state: Blocks, step: ProgramStep) -> Blocks:
         return run(lower(finer, process, np.linspace(step.start, step.end, count), predicts), call, state)
 
     return followed
 
 
-def _by_tiles(function: Callable[[Blocks], Blocks], blocks: Blocks, tile: int | None) -> Blocks:
-    """A function of the samples applied to `tile` of them at a time, by default to all."""
-    count = len(blocks[0])
-    if tile is None or tile >= count:
-        return list(function(blocks))
-    parts = [function([block[i : i + tile] for block in blocks]) for i in range(0, count, tile)]
-    return [library(own[0]).concatenate(own) for own in zip(*parts, strict=True)]
+def _by_tiles(function: Callable[[NetworkCall, Blocks], Blocks], blocks: Blocks, tiles: Tiles) -> Blocks:
+    """A function of the samples applied to one tile of them after the other, each with its own call."""
+    parts = [function(call, [block[rows] for block in blocks]) for rows, call in tiles]
+    return [own[0] if len(own) == 1 else library(own[0]).concatenate(own) for own in zip(*parts, strict=True)]
 
 
 def _column(blocks: Blocks) -> Floats:

@@ -64,7 +64,8 @@ class ExactNetwork:
         first = program.steps[0].start
 
         def network(z: Blocks, t: float) -> Blocks:
-            return [self.law.denoise(*self.process.observe(z, t))]
+            # without guidance both outputs agree
+            return [self.law.denoise(*self.process.observe(z, t))] * (1 + program.both)
 
         noise = _origin(self.process, self.law, first, seeds).noise(range(len(seeds)))
         final: Floats = run(program, network, _start(self.process, self.law, first, seeds), noise)[0]

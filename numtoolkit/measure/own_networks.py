@@ -13,7 +13,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from numtoolkit.files.user_cache import kept_arrays
 from numtoolkit.measure.distances import Moments, frechet, relative_rms, sliced_wasserstein
 from numtoolkit.measure.exact_networks import Ends, Seeds, Target
 from numtoolkit.measure.flows import network_flow
+from numtoolkit.models.calls import call_of
 from numtoolkit.problem.predictions import DATA, convert, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
@@ -70,19 +71,23 @@ class OwnNetwork:
         """That of the network."""
         return str(self.network.name)
 
-    def call(self, blocks: Blocks, t: float) -> Blocks:
-        """The network as the loop calls it, in its own dtype; state and answer in that of the state."""
-        out = self.network.on(self.process)([_cast(block, self.inner) for block in blocks], t)
+    def call(self, blocks: Blocks, t: float, both: bool = False) -> Blocks:
+        """The network as the loop calls it, in its own dtype; state and answer in that of the state.
+
+        both   for its guided and its unguided prediction
+        """
+        own = call_of(self.network, self.process, both=both)
+        out = own([_cast(block, self.inner) for block in blocks], t)
         return [_cast(block, self.like.dtype) for block in out]
 
     def run(self, program: Program, seeds: Seeds) -> Floats:
         """The data part of the final states of a run, (len(seeds), *event) on the host, from `start`."""
-        first, parts = program.steps[0].start, []
+        first, call, parts = program.steps[0].start, partial(self.call, both=program.both), []
         for own in _tiles(seeds, self.tile):
             begin = self._origin(first, own)
             start = begin.blocks(range(len(own))) if self._from_prior(first) else self._placed(self.start(first, own))
             with quiet(self.like):
-                parts.append(host("samples", run(program, self.call, start, begin.noise(range(len(own))))[0]))
+                parts.append(host("samples", run(program, call, start, begin.noise(range(len(own))))[0]))
         return np.concatenate(parts).astype(np.float64)
 
     def start(self, t: float, seeds: Seeds) -> Blocks:

@@ -166,7 +166,7 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
-    declared = read(scheme).unfitted()
+    declared = read(scheme).agreed.unfitted()
     if declared.steps.inner.carry:
         raise InputError(
             f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
@@ -202,7 +202,8 @@ def _process_radius(scheme: Scheme, problem: Problem, variance: float, t: Floats
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
     """Spectral radius of a run whose network is linear, out = slope(t) z: of the map from the start to the final state.
 
-    slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`; noise does not move it
+    slope    told time -> (*batch, q, k), real or complex, for networks of `program.network`, q the blocks of
+             one output or of both; noise does not move it
     step     instead the map of this step, over (state, carried values). It is no growth where these are handed on in
              units that change, as the noise is that a multistep scheme carries while the noise level falls
     returns  (*batch,)
@@ -261,7 +262,7 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
     returns  nothing for a scheme with a coefficient that only a grid gives
     cost     0.05 to 1 s
     """
-    declared = read(scheme)
+    declared = read(scheme).agreed
     if declared.of_grid:
         return {}
     found = {

@@ -12,9 +12,12 @@ from typing import Any
 from numtoolkit.arrays import Array, cast, copied, dtype_of, is_floating, join, library, split
 from numtoolkit.errors import InputError, InputWarning, brief, choice, counted, text, typed
 from numtoolkit.laws import Law
+from numtoolkit.models.calls import refusal
+from numtoolkit.models.conditions import Arguments, Conditions
 from numtoolkit.models.conventions import DiffusersModule, EDMDenoiser, OnChannels, scheduler_says
 from numtoolkit.models.guard import Guard
 from numtoolkit.models.modes import in_training
+from numtoolkit.models.wrappers import Wrappable
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.walk import Blocks, NetworkCall
@@ -23,12 +26,13 @@ SIGHTS = ("state", "observation")
 
 
 @dataclass(eq=False)
-class Network:
+class Network(Wrappable):
     """A network as schemes use it: function(z, t) -> what it predicts, on numpy arrays or torch tensors.
 
     function  z is (batch, *event), or (batch, 2, *event) on PSLD, of the run's device and of `dtype`; the result has
               z's shape, but (batch, *event) for predicts="data". It may write into z, and into what it returned before:
-              then it is given copies and its outputs are copied
+              then it is given copies and its outputs are copied. With conditions it is function(z, t, conditions), or
+              function(z, t, **conditions) of a dict
     predicts  by its name or as an object, as in `numtoolkit.problem.predictions`: "data", "noise", "score" ...
     sees      "state", or "observation": function(y, s) with y = x_0 + s n in place of z and s in place of the time,
               the denoiser of Karras et al. (2022), which so runs on every process; it predicts data
@@ -38,6 +42,9 @@ class Network:
     dtype     what the network computes in, such as torch.bfloat16 or "bfloat16"; None for that of the state, which it
               never changes
     shape     event shape it takes, if it is known
+    learned_variance  whether the function returns twice the channels, (batch, 2 C, ...), the prediction and then what
+              interpolates the variance of a step of Nichol & Dhariwal (arXiv:2102.09672 eq. 15), which no scheme here
+              uses: that half is dropped
     calls     how often `function` was called: once an evaluation of a tile of the batch
     raises    InputError for an unknown prediction, and where it is called for an output that is not as said, or after
               it has written where that could not be foreseen (`numtoolkit.models.guard`)
@@ -50,6 +57,7 @@ class Network:
     time: Any = field(default=None, kw_only=True)
     dtype: Any = field(default=None, kw_only=True)
     shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+    learned_variance: bool = field(default=False, kw_only=True)
     name: str = field(default="", kw_only=True)
     calls: int = field(default=0, init=False)
     _guard: Guard = field(default_factory=Guard, init=False, repr=False)
@@ -127,36 +135,51 @@ class Network:
         clock = _before if steps is None else partial(mul, steps)
         return cls(DiffusersModule(module), predicts, **given | {"clock": clock} | keywords)
 
-    def on(self, process: Process) -> NetworkCall:
+    def on(self, process: Process, conditions: Any = None) -> NetworkCall:
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
 
-        raises   InputError when the prediction is not defined on the process; warns, by an InputWarning, of a torch
-                 module in training mode
+        conditions  of the batch it will be called with, as of `numtoolkit.sample`; moved to its device once
+        raises      InputError when the prediction is not defined on the process, or the function takes other arguments;
+                    warns, by an InputWarning, of a torch module in training mode
         """
         q = outputs(self.predicts, process)
         module = in_training(self.function)
         if module is not None:
             told = f"network {self.name}: its module {module} is in training mode, in which dropout and batch "
             warnings.warn(f"{told}statistics make every run another; call .eval() on it.", InputWarning, stacklevel=3)
+        given = conditions if conditions is None or isinstance(conditions, Conditions) else Conditions(conditions)
+        unfit = refusal(self, given)
+        if unfit is not None:
+            remedy = "give conditions=" if given is None else "leave conditions out, or wrap it"
+            raise InputError(f"network {self.name} {unfit}; {remedy}.")
+        moved: list[Arguments] = [] if given is not None else [((), {})]
 
         def evaluate(blocks: Blocks, t: float) -> Blocks:
             seen, told = (join(blocks), t) if self.sees == "state" else process.observe(blocks, t)
-            return split(self(seen, told, tuple(blocks[0].shape if q == 1 else seen.shape)), q)
+            if given is not None and not moved:
+                moved.append(given.beside(seen))
+            return split(self(seen, told, tuple(blocks[0].shape if q == 1 else seen.shape), moved[0]), q)
 
         return evaluate
 
-    def __call__(self, z: Array, t: float, shape: tuple[int, ...] | None = None) -> Array:
-        """One counted evaluation at the process time t; the output has `shape` (by default z's) and z's dtype."""
+    def __call__(self, z: Array, t: float, shape: tuple[int, ...] | None = None, beside: Arguments = ((), {})) -> Array:
+        """One counted evaluation at the process time t; the output has `shape` (by default z's) and z's dtype.
+
+        beside   what the function is given after z and t: by place and by name, as `Conditions.beside` makes it
+        """
         seen, told = self._input(z, t)
         self.calls += 1
         try:
-            out, lent = self._guard.call(f"network {self.name}", self.function, seen, told)
+            out, lent = self._guard.call(f"network {self.name}", self.function, seen, told, *beside[0], **beside[1])
         except RuntimeError as error:
             misfit = self._misfit(seen, told)
             if misfit is None:
                 raise
             raise misfit from error
-        self._check(out, seen, tuple(z.shape) if shape is None else shape)
+        needed = tuple(z.shape) if shape is None else shape
+        if self.learned_variance:
+            out, lent = self._mean(out, needed), True  # a part of what was returned
+        self._check(out, seen, needed)
         own = cast(out, z.dtype)
         if own is not out:
             return own
@@ -180,13 +203,26 @@ class Network:
                 "have; give dtypes of its library, or time='float'."
             ) from None
 
+    def _mean(self, out: Any, shape: tuple[int, ...]) -> Any:
+        """The first half of the channels of an output.
+
+        raises   InputError for another shape than twice the channels of `shape`
+        """
+        twice = (*shape[:1], 2 * shape[1], *shape[2:]) if len(shape) > 1 else ()
+        if library(out) is not None and tuple(out.shape) != twice:
+            raise InputError(
+                f"network {self.name} returned shape {tuple(out.shape)}, but with learned_variance {twice} is needed, "
+                "twice the channels; leave learned_variance out if it returns the prediction alone."
+            )
+        return out if library(out) is None else out[:, : shape[1]]
+
     def _check(self, out: Any, seen: Array, shape: tuple[int, ...]) -> None:
         who = f"network {self.name}"
         if library(out) is not library(seen):
             raise InputError(f"{who} returned {typed(out)} for {typed(seen)}; return one like its input.")
         if tuple(out.shape) != shape:
             wider = out.ndim == len(shape) > 1 and out.shape[1] > shape[1]
-            cut = f", for example out[:, :{shape[1]}]" if wider else ""
+            cut = f", for example out[:, :{shape[1]}] or learned_variance=True" if wider else ""
             raise InputError(
                 f"{who} returned shape {tuple(out.shape)} where predicts={self.predicts.name!r} needs {shape}; "
                 f"return the prediction alone{cut}."

@@ -44,6 +44,7 @@ LEGEND = (  # what a printed form uses, and what it says about it
     (r"\bphi\d", "where X or M vary, h*phi_k(c*h*X)*M stands for the integral that it is for constant ones"),
     (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
     (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
+    (r"\bE0, U0\b", "U0 is what the network predicts without guidance, E0 what it predicts with it"),
     (r"\br0\b", "r0 = h_(n-1) / h_n"),
     (r"\br1\b", "r1 = h_(n-2) / h_n and so on"),
 )
@@ -204,7 +205,7 @@ def _statement(item: Item, step: Step, scheme: Scheme, style: Text) -> tuple[str
     if isinstance(item, Eval):
         told = style.abscissa(entry(item.network_time))
         note = "" if told == at else f"; {style.word('told')} {told}"
-        return at, name(item.name), "=", [f"{style.word(scheme.frozen.name)}({name(item.of)}{note})"]
+        return at, ", ".join(map(name, item.names)), "=", [f"{style.word(scheme.frozen.name)}({name(item.of)}{note})"]
     terms = [f"{style.factor(entry(e), entry(item.at))} {name(source)}".strip() for source, e in item.terms]
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 

@@ -50,6 +50,15 @@ def ancestral_abscissa(problem: Problem, t: Floats, index: Indices, values: Valu
     return np.where(up > 0, moved, 1.0)  # exactly 1: noise is the root of a difference from it
 
 
+def inverse_length(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
+    """1 / h, h the length of the step in the clock of the problem: what it weighs does not fall with the step.
+
+    problem, t, index, values   as every rule takes them
+    """
+    u = problem.u(t)
+    return np.asarray(1 / (u[index + 1] - u[index]), dtype=np.float64)
+
+
 def mean_time_over_step(problem: Problem, t: Floats, index: Indices, values: Values) -> Floats:
     """w = tbar / (t - t'), tbar the middle of the step: the window of the clock that the `tbar` reading damps over.
 
@@ -191,7 +200,7 @@ RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         *(churn_abscissa, ancestral_abscissa, mean_time_over_step, gaussian_bend, brownian_share),
-        *(extended_abscissa, extended_slope, extended_bend),
+        *(extended_abscissa, extended_slope, extended_bend, inverse_length),
         *RBF.values(),
     )
 }

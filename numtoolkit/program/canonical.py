@@ -50,7 +50,7 @@ def canonical(program: Program) -> CanonicalForm:
 
     cost   O(nfe^2) coefficients: 25 ms and 16 MB for 1000 evaluations in one block
     """
-    k, q = program.process.blocks, outputs(program.network, program.process)
+    k, q = program.process.blocks, outputs(program.network, program.process) * (1 + program.both)
     algebra = Matrices(k, np.ones(()))
     draws = sorted(draw for n, step in enumerate(program.steps) for draw in draws_of(n, step))
     values = [f"evaluation {j}" for j in range(program.nfe)]

@@ -110,7 +110,8 @@ def gaussian_networks(program: Program, variances: Floats, mean: Floats) -> dict
     z says about x_0 what y = e' Sigma^-1 z / I says, I = e' Sigma^-1 e, a normal with mean x_0 and variance 1 / I; so
     E[x_0 | z] = m + g (y - m) with g = v / (v + 1 / I).
 
-    program           whose network it is, exact for data N(mean, variances) in independent directions
+    program           whose network it is, exact for data N(mean, variances) in independent directions; two outputs
+                      of it agree, as there is no guidance
     variances, mean   (d,) each
     """
     process = program.process
@@ -123,4 +124,6 @@ def gaussian_networks(program: Program, variances: Floats, mean: Floats) -> dict
     P, Q = convert("data", program.network, process, times)
     slope = P[:, None] + gain[:, :, None, None] * (Q * row[:, None, :])[:, None]
     offset = ((1 - gain) * mean)[:, :, None] * Q[:, None, :, 0]
+    if program.both:
+        slope, offset = (np.concatenate([own, own], axis=2) for own in (slope, offset))
     return {float(t): (slope[n], offset[n]) for n, t in enumerate(times)}

@@ -83,12 +83,16 @@ class ProgramStep:
 
 @dataclass(frozen=True)
 class Program:
-    """A whole run. `network` is the prediction its calls expect; `nfe` counts them."""
+    """A whole run. `network` is the prediction its calls expect; `nfe` counts them.
+
+    both   whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
+    """
 
     scheme: str
     process: Process
     network: Prediction
     steps: tuple[ProgramStep, ...]
+    both: bool = False
 
     def __repr__(self) -> str:
         spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name} in {counted(len(self.steps), 'step')}"
@@ -178,10 +182,11 @@ def lower(
     _check_rising(scheme, times)
     run = plan(scheme, times, nfe)
     steps: list[ProgramStep] = []
+    both = scheme.both
     alike = [*zip(run, taus(scheme, problem, times), strict=True)]
     for (step, tau), stretch in groupby(range(len(run)), alike.__getitem__):  # equal steps in a row at once
         try:
-            steps += _lower_step(scheme, step, replace(problem, tau=tau), times, np.array([*stretch]), predicts)
+            steps += _lower_step(scheme, step, replace(problem, tau=tau), times, np.array([*stretch]), predicts, both)
         except np.linalg.LinAlgError:
             if times[-1] == 0:
                 raise InputError(
@@ -192,7 +197,7 @@ def lower(
                 f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
                 "choose parameters of the process nearer the defaults."
             ) from None
-    program = Program(scheme.spec, process, predicts, tuple(steps))
+    program = Program(scheme.spec, process, predicts, tuple(steps), both)
     fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
     if fitted != program.nfe:  # the same grid, but another end
         raise InputError(
@@ -277,7 +282,7 @@ def step_quantity(
 
 
 def _lower_step(
-    scheme: Scheme, step: Step, problem: Problem, times: Floats, index: Indices, network: Prediction
+    scheme: Scheme, step: Step, problem: Problem, times: Floats, index: Indices, network: Prediction, both: bool
 ) -> list[ProgramStep]:
     values = scheme.parameters()
     evaluator = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
@@ -295,16 +300,17 @@ def _lower_step(
             slot += 1
         else:
             told = evaluator.time(item.network_time)
-            conversion = _conversion(item, step, problem, network, told)
+            conversion = _conversion(item, step, problem, network, told, both)
             if conversion is None:
                 columns.append([Call(item.name, item.of, t) for t in told.tolist()])
                 continue
-            terms = names.convert(item.name, conversion)
             moves = [None] * len(index) if conversion.moves is None else _floats(conversion.moves)
             columns.append([Call(conversion.raw, item.of, t, own) for t, own in zip(told.tolist(), moves, strict=True)])
-            row = _affine(scheme, item.name, terms, times, index)
-            if item.name in handed_on:
-                columns.append(row)
+            for output, name in enumerate(item.names):
+                own = _output(conversion, output, both)
+                row = _affine(scheme, name, names.convert(name, own), times, index)
+                if name in handed_on:
+                    columns.append(row)
     rows = zip(*columns, strict=True)
     return [
         ProgramStep(float(times[n]), float(times[n + 1]), tuple(row), step.out, step.carry)
@@ -322,17 +328,27 @@ def _row(row: Row, step: Step, problem: Problem, evaluator: Evaluator) -> list[t
     return terms
 
 
-def _conversion(item: Eval, step: Step, problem: Problem, network: Prediction, told: Floats) -> Conversion | None:
+def _conversion(
+    item: Eval, step: Step, problem: Problem, network: Prediction, told: Floats, both: bool
+) -> Conversion | None:
     """What the frozen quantity is of the output of a network told the times `told`; None for the output itself."""
     P, Q = problem.freeze(network, told)
     offset = {CONSTANT: problem.offset(told)} if problem.mean else {}
     moved = P.any() or any(blocks.any() for blocks in offset.values())
-    if not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
+    if not both and not moved and Q.shape[1] == Q.shape[2] and (Q == np.eye(Q.shape[1])).all():
         return None
     read = {START, step.out, *(old for _, old in step.carry)}
     read |= {source for row in step.items if isinstance(row, Row) for source, _ in row.terms}
-    write_out = problem.scalar is not None and problem.frozen.of_score and item.of not in read
+    write_out = not both and problem.scalar is not None and problem.frozen.of_score and item.of not in read
     return Conversion(item.of, f"{item.name}.{network.name}", P, Q, offset, write_out)
+
+
+def _output(conversion: Conversion, output: int, both: bool) -> Conversion:
+    """That of one output of a network which returns the blocks of both, the guided ones (0) first, or of one alone."""
+    if not both:
+        return conversion
+    none = np.zeros_like(conversion.Q)
+    return replace(conversion, Q=np.concatenate([none, conversion.Q] if output else [conversion.Q, none], axis=2))
 
 
 def _affine(scheme: Scheme, name: str, terms: Terms, times: Floats, index: Indices) -> list[Instruction]:

@@ -70,7 +70,7 @@ def _denoised(program: Program, denoise: bool) -> Program:
         return program
     if program.times[-1] == 0:
         raise InputError(NOTHING_LEFT)
-    last = denoising(program.process, program.network, float(program.times[-1]))
+    last = denoising(program.process, program.network, float(program.times[-1]), program.both)
     return replace(program, steps=(*program.steps, last))
 
 
@@ -114,16 +114,22 @@ def times_of(
     return times
 
 
-def denoising(process: Process, predicts: str | Prediction, t: float) -> ProgramStep:
+def denoising(process: Process, predicts: str | Prediction, t: float, both: bool = False) -> ProgramStep:
     """The step of a process from time t to noise level 0 that returns the data prediction of a network.
 
     One evaluation of a network that `predicts` this; the new state has one block.
+    both   whether it returns the guided and the unguided prediction, of which the guided one is taken
     """
     given = prediction(predicts)
     P, Q = convert(given, DATA, process, np.array([t]))
     raw = f"denoised.{given.name}"
     instructions: tuple[Instruction, ...] = (Call("denoised", START, t),)
-    if given is not DATA:
+    if both:
+        Q = np.concatenate([Q, np.zeros_like(Q)], axis=2)
+    if both or given is not DATA:
         blocks: list[Block] = [tuple(map(tuple, X[0].tolist())) for X in (P, Q)]
-        instructions = (Call(raw, START, t), Affine("denoised", ((START, blocks[0]), (raw, blocks[1]))))
+        instructions = (
+            Call(raw, START, t),
+            Affine("denoised", tuple(pair for pair in zip((START, raw), blocks, strict=True) if np.any(pair[1]))),
+        )
     return ProgramStep(t, 0.0, instructions, "denoised", ())

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError
+from numtoolkit.problem.predictions import outputs
 from numtoolkit.program.program import CONSTANT, Affine, Block, Call, Draw, Program, ProgramStep
 
 _CHANGED = "changed"  # the row that the caller goes on with
@@ -254,3 +255,15 @@ class Stepper(Walk[Blocks]):
         hand: Hand[Blocks] = handed,
     ) -> None:
         super().__init__(program, list(start), Arrays(normals, update), hand)
+
+    def send(self, output: Blocks, row: Blocks | None = None) -> None:
+        """As that of a `Walk`.
+
+        raises  InputError also for one output of the network where the program takes the unguided one too
+        """
+        if self.program.both and len(output) != 2 * outputs(self.program.network, self.program.process):
+            raise InputError(
+                f"the run of {self.program.scheme} takes the blocks of the guided and then of the unguided prediction, "
+                f"but {len(output)} came; send both, as network.guided(...).on(process, both=True) returns them."
+            )
+        super().send(output, row)

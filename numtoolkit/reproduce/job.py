@@ -263,7 +263,7 @@ def _help(out: Path, plans: Sequence[Plan], quick: bool, shard: tuple[int, int],
     with (
         permission,
         suppress(Exception, KeyboardInterrupt),
-    ):  # whoever called meets the same cell, and says what is wrong
+    ):  # whoever called meets the cell too, and says why
         for _ in _Job(Store(out / CELLS, versions(PACKAGES)), plans, quick, mine).run():
             pass
 

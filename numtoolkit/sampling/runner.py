@@ -18,6 +18,8 @@ from numtoolkit.errors import InputError, InputWarning, NonFiniteError, brief, c
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
 from numtoolkit.models.by_reference import network_of
+from numtoolkit.models.calls import call_of
+from numtoolkit.models.conditions import Conditions, conditions_of
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
@@ -52,7 +54,7 @@ class NetworkLike(Protocol):
         """For provenance and messages."""
 
     def on(self, process: Process) -> NetworkCall:
-        """The network as the loop calls it."""
+        """The network as the loop calls it; one that takes conditions has them as a second argument, `conditions`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,7 @@ def sample(
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
     strength: float | None = None,
+    conditions: Any = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -123,6 +126,9 @@ def sample(
                   the grid the last k = int(strength N) are taken, as diffusers counts them, and the run begins with
                   what `numtoolkit.add_noise` makes of `start` at grid time N - k, by the seeds. nfe and steps are those
                   of the whole grid, of which k whole steps are spent
+    conditions    one entry a sample, indexed like seeds: an array, a tensor or a list, which the network gets as a
+                  third argument, or a dict of such, which it gets by name. Each tile sees its own rows, filled up as it
+                  is, on the run's device; dtypes stay. Of a list of numbers the network sees an array
     shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype. A name
                   is one of torch, "float64", or "numpy.float64"
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
@@ -164,7 +170,8 @@ def sample(
     )
     if grad:
         _check_grad(begin, update, into)
-    call = own.on(program.process)
+    told = conditions_of(conditions, len(begin))
+    alike = None if told is not None else _call(own, program, None, ())
     size = len(begin) if batch is None else whole("batch", batch, high=MOST)
     samples, xp = _fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
@@ -175,6 +182,7 @@ def sample(
         for rows, count in _tiles(len(begin), size):
             place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
             watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
+            call = alike or _call(own, program, told, rows)
             tile = join(run(program, call, at, begin.noise(rows), UPDATES[update], watch))[:count]
             if watch.done < whole_run:
                 done = done.copy()
@@ -194,7 +202,8 @@ def sample(
             finite = finite_rows(samples)
         if reads and not bool(finite.all()):
             bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
-            raise _lost(program, call, begin, update, size, bad, changed)
+            rows, _ = list(_tiles(len(begin), size))[bad[0] // size]
+            raise _lost(program, alike or _call(own, program, told, rows), begin, update, rows, bad, changed)
     times = program.times[:-1] if denoise else program.times
     provenance = {
         "scheme": program.scheme,
@@ -204,9 +213,11 @@ def sample(
         "plan": program.plan,
         "network": own.name,
         "predicts": prediction(own.predicts).name,
+        "output": [*own.about(program)] if hasattr(own, "about") else [],
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "drawn" if begin.start is None else "given" if strength is None else "noised",
         "strength": strength,
+        "conditions": None if told is None else told.about(),
         "shape": list(begin.event),
         "dtype": str(begin.like.dtype),
         "device": str(begin.like.device),
@@ -248,7 +259,7 @@ def stepper(
 ) -> Stepper:
     """The run of `sample` on the whole batch, before its first evaluation: it may be stopped anywhere and continued.
 
-        call = network.on(process("vp"))
+        call = network.on(process("vp"))  # on(process("vp"), conditions, both=True): told them, and for CFG++
         run = stepper("sa-solver(2)", "vp", network, "log-snr", 20, seeds=range(16), shape=(3, 32, 32))
         while not run.done:
             run.send(call(run.row, run.time))
@@ -327,6 +338,11 @@ def _last_steps(strength: Any, scheme: Any, process: Any, grid: Any, nfe: Any, s
     return times[whole_grid - taken :]
 
 
+def _call(network: NetworkLike, program: Program, conditions: Conditions | None, rows: Sequence[int]) -> NetworkCall:
+    """The network as a tile of the samples `rows` calls it."""
+    return call_of(network, program.process, None if conditions is None else conditions.rows(rows), program.both)
+
+
 def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
     """(sample indices, how many of them count): always `size` indices, the last one repeated as often as needed."""
     for first in range(0, n, size):
@@ -376,14 +392,19 @@ def _check_grad(begin: Origin, update: str, into: Any) -> None:
 
 
 def _lost(
-    program: Program, network: NetworkCall, begin: Origin, update: str, size: int, bad: Sequence[int], changed: bool
+    program: Program,
+    network: NetworkCall,
+    begin: Origin,
+    update: str,
+    rows: Sequence[int],
+    bad: Sequence[int],
+    changed: bool,
 ) -> Exception:
     """The error of a run that left the finite numbers in the samples `bad`, after a replay of the first one's tile.
 
     A run in which a callback has `changed` states is not replayed.
     """
     first = bad[0]
-    rows, _ = list(_tiles(len(begin), size))[first // size]
     seed = "" if begin.seeds is None else f" (seed {begin.seeds[first]})"
     others = f", the first of {len(bad)} lost among {len(begin)}," if len(bad) > 1 else ""
     who = f"sample {first}{seed}{others}"
@@ -392,7 +413,8 @@ def _lost(
             f"{who} is not finite; the run is not replayed, since the callback changed its states: look at those it is "
             "shown, and at those it returns."
         )
-    return first_nonfinite(program, network, begin.blocks(rows), begin.noise(rows), UPDATES[update], first % size, who)
+    at, noise = begin.blocks(rows), begin.noise(rows)
+    return first_nonfinite(program, network, at, noise, UPDATES[update], rows.index(first), who)
 
 
 def _bar(program: Program, tiles: int, progress: bool | None) -> Any:

@@ -18,6 +18,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import read_json
+from numtoolkit.schemes.cfg_plus_plus import CFG_PLUS_PLUS
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
@@ -39,6 +40,7 @@ CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *NOISE_POLYNOMIALS,
     *STABILISED,
     *STOCHASTIC,
+    *CFG_PLUS_PLUS,
     *PHASE_SPACE,
     *CONJUGATE,
     *GDDIM,

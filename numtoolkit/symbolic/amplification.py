@@ -99,7 +99,7 @@ def amplification(
         raise InputError(f"h L = {linear} is no number that a step can have; give a finite one.")
     z, within = Fraction(linear), None
     given = {name: Fraction(value) for name, value in (quantities or {}).items()}
-    if any(balls(entry) for _, entry in scheme.steps.inner.entries()):
+    if any(balls(entry) for _, entry in scheme.agreed.steps.inner.entries()):
         within = _characteristic(scheme, Digits(FEWEST, z, spread=True), given)
     if not z:
         try:
@@ -166,7 +166,7 @@ def _settled(rows: Sequence[Polynomial]) -> list[list[Fraction]] | None:
 
 def _characteristic(scheme: Scheme, numbers: Numbers, given: Mapping[str, Fraction]) -> list[Polynomial]:
     """The coefficients in zeta of det(zeta - M(w)), polynomials in w; `given` are step quantities."""
-    reader = _OnLine(scheme.unfitted(), numbers, given)
+    reader = _OnLine(scheme.agreed.unfitted(), numbers, given)
     return characteristic(reader.step_matrix(), numbers.number(1))
 
 

@@ -45,7 +45,7 @@ def error_constant(scheme: Scheme) -> ErrorConstant | None:
     """
     from sympy import Integer
 
-    bound = scheme.unfitted()
+    bound = scheme.agreed.unfitted()
     bound = bound.bind(**bound.parameters())
     if bound.of_grid:
         return None

@@ -43,6 +43,7 @@ from numtoolkit.symbolic.series import SeriesExpansion
 class StepInClock:
     """A step with its entries in the clock of the step that is analysed, which comes `back` steps after it.
 
+    scheme its scheme; of one with two outputs an evaluation the one that it is where they agree
     place  where it stands in `Scheme.steps`
     exact  whether step quantities stay symbols, for their values on one grid, instead of being expanded
     """
@@ -51,6 +52,9 @@ class StepInClock:
     back: int = 0
     place: Place = INNER
     exact: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scheme", self.scheme.agreed)
 
     @property
     def declared(self) -> Step:

@@ -73,7 +73,7 @@ class Node:
 
 def applies(scheme: Scheme) -> bool:
     """Whether stiff order has a meaning: a deterministic exponential scheme in a clock that makes L constant."""
-    return scheme.kind == "ode" and scheme.clock.constant_linear and covariant(scheme.exact.inner)
+    return scheme.kind == "ode" and scheme.clock.constant_linear and covariant(scheme.agreed.exact.inner)
 
 
 def stiff_order(scheme: Scheme, highest: int = HIGHEST) -> StiffOrder:
@@ -156,7 +156,7 @@ class StiffConditions:
     """The stiff order conditions of a scheme, evaluated as exponential polynomials."""
 
     def __init__(self, scheme: Scheme, highest: int = HIGHEST) -> None:
-        self.scheme = scheme
+        self.scheme = scheme = scheme.agreed
         depth = max(highest - 2, 0) if scheme.steps.inner.needs else 0
         frame, stages = StepInClock(scheme), _Stages()
         self.variables = tuple(f"z{i}" for i in range(1, max(highest, 2)))

@@ -7,7 +7,8 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Literal
 
-from numtoolkit.declare.scheme import ORDERS, Scheme
+from numtoolkit.declare.entries import Quotient, symbols, walk
+from numtoolkit.declare.scheme import LENGTH, ORDERS, Scheme, StepQuantity
 from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import brief
 from numtoolkit.schemes import scheme as read
@@ -61,6 +62,8 @@ class Verdict:
                minus numerical, in phi functions
     tolerances how large the residuals are that order 1, 2, ... asks to be 0, one bound for each order that was looked
                at; none of a scheme with free parameters or step ratios
+    where      of a scheme that takes a guided and an unguided output, one sentence: where its orders hold, and what
+               a step does where the outputs differ; else ""
     """
 
     scheme: str
@@ -80,6 +83,7 @@ class Verdict:
     zeros: list[dict[str, object]] = field(default_factory=list)
     tolerances: dict[int, float] = field(default_factory=dict)
     stiff_residuals: list[dict[str, object]] = field(default_factory=list)
+    where: str = ""
 
     def __repr__(self) -> str:
         orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
@@ -120,7 +124,7 @@ def verify(scheme: str | Scheme) -> Verdict:
     scheme = read(scheme)
     claimed = {name: value for name, value in asdict(scheme.claims).items() if name in ORDERS}
     try:
-        found = _found(scheme)
+        found = _found(scheme.agreed)
     except NotAnalysedError as reason:
         found = _Found(why=f"it is not analysed: {reason}")
     except UndecidedError as reason:
@@ -165,7 +169,29 @@ def verify(scheme: str | Scheme) -> Verdict:
         found.zeros,
         found.tolerances,
         found.stiff,
+        _where(scheme),
     )
+
+
+def _where(scheme: Scheme) -> str:
+    """What is not proved of a scheme with two outputs an evaluation."""
+    if not scheme.both:
+        return ""
+    agree = "its orders are those where the guided and the unguided output agree"
+    dropped = {quantity.name for quantity in scheme.quantities} - {own.name for own in scheme.agreed.quantities}
+    if not any(_grows(quantity) for quantity in scheme.quantities if quantity.name in dropped):
+        return f"{agree}; nothing is proved of steps in which they differ."
+    return (
+        f"{agree}; where they differ each step moves by their difference however short it is: it follows no flow as "
+        "steps fall, and guides the more the more steps it takes."
+    )
+
+
+def _grows(quantity: StepQuantity) -> bool:
+    """Whether a step quantity grows as the step falls."""
+    if quantity.expansion is None:
+        return False
+    return any(isinstance(node, Quotient) and LENGTH.name in symbols(node.bottom) for node in walk(quantity.expansion))
 
 
 def _found(scheme: Scheme) -> _Found:

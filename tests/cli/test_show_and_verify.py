@@ -50,7 +50,25 @@ def test_show_prints_a_run_with_its_numbers(run, result):
     assert {i["kind"] for i in result("show", "em", "--nfe", 1)["steps"][0]["instructions"]} >= {"draw"}
 
 
+def test_show_tells_the_two_outputs_of_an_evaluation_apart(run):
+    """Both names stand before it, and the legend says which is which; no other page has that line."""
+    out = " ".join(run("show", "ddim-cfgpp")[1].split())
+    assert "E0, U0 = data(y)" in out
+    assert "P = y + g*h*N(0) E0 - g*h*N(0) U0" in out
+    assert "U0 is what the network predicts without guidance, E0 what it predicts with it" in out
+    assert "without guidance" not in run("show", "ddim")[1]
+
+
 # --- verify
+
+
+def test_verify_says_that_orders_of_two_outputs_are_those_where_they_agree(run, result):
+    """In a sentence beneath the table, and in the record; the claim is proved all the same."""
+    code, out, _ = run("verify", "ddim-cfgpp")
+    assert code == 0
+    assert "follows no flow as steps fall, and guides the more the more steps it takes." in " ".join(out.split())
+    assert result("verify", "ddim-cfgpp")[0]["where"]
+    assert not result("verify", "ddim")[0]["where"]
 
 
 def test_verify_proves_the_catalogue(run, result):

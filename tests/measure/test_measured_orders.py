@@ -58,7 +58,10 @@ class Problem:
         if isinstance(self.law, Gaussian):
             R, r = affine_map(program, self.law)
             return np.append(R, r)
-        return np.array(run(program, lambda z, t: [self.law.denoise(*self.process.observe(z, t))], self.starts()))
+        count = 1 + program.both
+        return np.array(
+            run(program, lambda z, t: [self.law.denoise(*self.process.observe(z, t))] * count, self.starts())
+        )
 
 
 @cache
@@ -128,7 +131,7 @@ def starter(carry: tuple[tuple[str, str], ...]) -> Step:
         else replace(item, terms=tuple((apart(source), entry) for source, entry in item.terms))
         for item in KROGSTAD.items
     ]
-    return Step(tuple(items), KROGSTAD.out, carry)
+    return Step(tuple(items), KROGSTAD.out, tuple((new, old.replace("U", "E")) for new, old in carry))
 
 
 def inner(each: Scheme) -> Scheme:

@@ -190,7 +190,7 @@ def states_of(program: Program, slope: Callable[[float], Any]) -> list[np.ndarra
 
     run = Stepper(program, found, lambda step, slot: [np.zeros(len(SLOPES))], hand=hand)
     while not run.done:
-        run.send([slope(run.time) * run.row[0]])
+        run.send([slope(run.time) * run.row[0]] * (1 + program.both))
     return found
 
 

@@ -6,7 +6,7 @@ states after each step; `states` runs one for a scheme of the catalogue.
 
     common        a run, quadrature, the orders of a multistep run, what a one-step run spends
     levels        x = z/alpha against the noise level, variation of constants, the steps that fill a budget
-    runge_kutta, multistep, stochastic, classical, fitted   the formulas, `image_space` all of them by name
+    runge_kutta, multistep, stochastic, cfg_plus_plus, classical, fitted   the formulas; all by name in `image_space`
 """
 
 from __future__ import annotations

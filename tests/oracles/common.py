@@ -32,6 +32,7 @@ class Run:
     normals  (step, slot) -> standard normals of the shape of `start`
     nfe      the budget of evaluations, None for whole steps
     table    fitted coefficients by name, (N,) each, one number a step
+    unguided (z, t) -> the data prediction without guidance, for formulas that take both; `network` is then the guided
     """
 
     process: Any
@@ -41,6 +42,7 @@ class Run:
     normals: Callable[[int, int], Any] = no_normals
     nfe: int | None = None
     table: Mapping[str, Floats] = field(default_factory=dict)
+    unguided: Network | None = None
 
     @property
     def N(self) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.oracles.common import Floats, Formula, Run, gauss, lagrange
+from tests.oracles.common import Floats, Formula, Network, Run, gauss, lagrange
 
 NOTHING = 42.0  # log s falls by this much on the way to s = 0: e^-42 is 6e-19
 
@@ -53,8 +53,16 @@ class Line:
 
     def data(self, x: Any, s: float) -> Any:
         """D(x, s)."""
+        return self._called(self.run.network, x, s)
+
+    def unguided(self, x: Any, s: float) -> Any:
+        """The data prediction without guidance."""
+        assert self.run.unguided is not None
+        return self._called(self.run.unguided, x, s)
+
+    def _called(self, network: Network, x: Any, s: float) -> Any:
         t = self.time(s)
-        return self.run.network(float(self.run.process.alpha(np.array([t]))[0]) * x, t)
+        return network(float(self.run.process.alpha(np.array([t]))[0]) * x, t)
 
     def noise(self, x: Any, s: float) -> Any:
         """eps(x, s) = (x - D)/s."""

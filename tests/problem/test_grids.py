@@ -14,6 +14,7 @@ from numtoolkit.measure.flows import exact_flow
 from numtoolkit.problem.grids import ALIASES, GRIDS, grid
 from numtoolkit.problem.processes import EDM, PSLD, VP, RectifiedFlow, process
 from numtoolkit.program.program import lower
+from tests.support.sampling_cases import answered
 from tests.support.tiers import breadth
 
 
@@ -232,8 +233,9 @@ def test_every_scheme_of_the_flow_runs_up_and_down_again(own):
     for steps in (64, 128):
         up = grid(f"{rule}(rising=1)", on, steps)
         run = {"process": on, "progress": False}
-        noise = nt.sample(own, network=nt.Network.of(mixture(dim=2)), grid=up, start=start, **run).samples
-        back = nt.sample(own, network=nt.Network.of(mixture(dim=2)), grid=up[::-1], start=noise, **run).samples
+        network = answered(own, nt.Network.of(mixture(dim=2)))
+        noise = nt.sample(own, network=network, grid=up, start=start, **run).samples
+        back = nt.sample(own, network=network, grid=up[::-1], start=noise, **run).samples
         gaps.append(np.abs(back - start).max())
     assert gaps[1] < gaps[0] / 1.5
 

@@ -18,6 +18,7 @@ from numtoolkit.program.program import Affine, Call, lower
 from numtoolkit.program.rounding import loss, warning
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import catalogue, scheme
+from tests.support.sampling_cases import answering
 from tests.support.tiers import breadth
 
 UNIT = 2.0**-24  # a rounding of float32
@@ -90,7 +91,7 @@ def error_in_float32(program, law):
     ends = [
         run(
             program,
-            network_of(law, program.network),
+            answering(program, network_of(law, program.network)),
             [start.astype(dtype)],
             lambda n, slot, dtype=dtype: [
                 np.random.default_rng([n, slot]).standard_normal(400).astype(np.float32).astype(dtype)

@@ -23,7 +23,7 @@ from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, Pr
 from numtoolkit.program.walk import Evaluation, Stepper, evaluations
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
-from tests.support.sampling_cases import cases, cubic, normal, program_of
+from tests.support.sampling_cases import answering, cases, cubic, normal, program_of
 
 ONE = ((1.0,),)
 
@@ -42,7 +42,8 @@ class Drawn:
 
 def walk_of(own, law):
     """A run before its first evaluation, and its network."""
-    return Stepper(program_of(own, law), normal(law, 0), Drawn(law, [])), Network(cubic, "data").on(law)
+    program = program_of(own, law)
+    return Stepper(program, normal(law, 0), Drawn(law, [])), answering(program, Network(cubic, "data").on(law))
 
 
 def kept(walk):
@@ -307,8 +308,9 @@ def test_the_canonical_form_is_the_run(own, law):
     form, rows, values = canonical(walk.program), [], []
     while not walk.done:
         rows.append(walk.row)
-        values += network(walk.row, walk.time)
-        walk.send(values[-1:])
+        output = network(walk.row, walk.time)
+        values += output
+        walk.send(output)
     draws = sorted((n, i.slot) for n, step in enumerate(walk.program.steps) for i in step.instructions
                    if isinstance(i, Draw))  # fmt: skip
     noises = [block for draw in draws for block in normal(law, list(draw))]

@@ -15,6 +15,7 @@ from numtoolkit.schemes import scheme
 from tests.support.sampling_cases import (
     BATCH,
     GRIDS,
+    answering,
     cases,
     program_of,
 )
@@ -77,7 +78,8 @@ def test_the_loop_runs_where_there_is_nothing_to_read(own, law):
         return [xi[:, j] for j in range(law.blocks)]
 
     start = [torch.empty(BATCH, 4, device="meta") for _ in range(law.blocks)]
-    network = Network.of(NAMED["gaussian"](dim=4)).on(law)
+    program = program_of(own, law)
+    network = answering(program, Network.of(NAMED["gaussian"](dim=4)).on(law))
     for update in (plain, fused):
-        end = run(program_of(own, law), network, start, normals, update)
+        end = run(program, network, start, normals, update)
         assert all(block.shape == (BATCH, 4) and block.device.type == "meta" for block in end)

@@ -24,6 +24,7 @@ from tests.support.sampling_cases import (
     FLOATS,
     GRIDS,
     STEPS,
+    answered,
     cases,
     cubic,
     follow,
@@ -54,8 +55,9 @@ def test_sample_gives_the_same_bits_in_numpy_and_torch(own, law):
     """One start gives one end, bit for bit, through the public function."""
     start = np.array(join(normal(law, 1)))
     keywords = {"process": law, "grid": GRIDS[law.name], "steps": STEPS, "denoise": True}
-    host = sample(own, network=Network(cubic, "data"), start=start, **keywords)
-    device = sample(own, network=Network(cubic, "data"), start=torch.from_numpy(start), **keywords)
+    network = answered(own, Network(cubic, "data"))
+    host = sample(own, network=network, start=start, **keywords)
+    device = sample(own, network=network, start=torch.from_numpy(start), **keywords)
     assert isinstance(host.samples, np.ndarray)
     assert np.array_equal(host.samples, device.samples.numpy())
 
@@ -84,7 +86,7 @@ def test_evaluations_are_the_calls_of_the_network_at_the_told_times(own, law):
         told.append(float(t[0]))
         return cubic(z, t)
 
-    network = Network(function, "data")
+    network = answered(own, Network(function, "data"))
     keywords = {"process": law, "grid": GRIDS[law.name], "seeds": range(BATCH), "shape": 4, "dtype": torch.float64}
     result = sample(own, network=network, steps=STEPS, **keywords)
     calls = [i.time for step in result.program.steps for i in step.instructions if isinstance(i, Call)]

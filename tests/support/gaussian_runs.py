@@ -17,12 +17,13 @@ ROTATED = Gaussian([0.3, -0.5, 0.1], [[0.25, 0.12, -0.02], [0.12, 0.1, 0.0], [-0
 
 
 def network(program: Program, law):
-    """The law as the network the program calls, whatever that predicts."""
+    """The law as the network the program calls, whatever that predicts; two outputs agree."""
 
     def call(z, t):
         data = law.denoise(*program.process.observe(z, t))
         P, Q = (block[0] for block in convert("data", program.network, program.process, np.array([t])))
-        return [sum(P[i, j] * z[j] for j in range(len(z))) + Q[i, 0] * data for i in range(len(P))]
+        out = [sum(P[i, j] * z[j] for j in range(len(z))) + Q[i, 0] * data for i in range(len(P))]
+        return out * (1 + program.both)
 
     return call
 

@@ -57,7 +57,9 @@ dpmpp-2m(frozen=noise) dpmpp-3m(frozen=noise,ending=lower) exp-adams(2,frozen=no
 stork-2(2) stork-2(2,nodes=gegenbauer,substeps=3) stork-2(substeps=2) stork-2(nodes=gegenbauer)
 stork-2(frozen=noise,substeps=2) stork-2(frozen=noise,substeps=4) stork-2(frozen=noise,nodes=gegenbauer,substeps=3)
 gradient-estimation(gamma=1) gradient-estimation(ending=zero) dpmpp-2s-ancestral(eta=0) er-sde(1) er-sde(2)
-seeds-2(frozen=data) seeds-3(frozen=data) seeds-3(ending=lower) sde-dpmpp-2m(solver=heun) sde-dpmpp-3m(ending=ddim)
+dpmpp-2sa-cfgpp(eta=0)
+euler-ancestral-cfgpp(eta=0) seeds-2(frozen=data) seeds-3(frozen=data) seeds-3(ending=lower)
+sde-dpmpp-2m(solver=heun) sde-dpmpp-3m(ending=ddim)
 iia-ddim(one) iia-ddim(guided) biia-edm(0) biia-edm(2) biia-edm(3) iia-edm(0) iia-edm(2) iia-edm(3)
 """.split()
 
@@ -67,6 +69,11 @@ process = cache(processes.process)
 def network(z: Any, t: float) -> Any:
     """A smooth bounded data prediction that no scheme integrates exactly, and that tells times apart."""
     return np.tanh(0.8 * z / (1 + t) + 0.3) - 0.4 * np.cos(1.7 * np.sqrt(t))
+
+
+def unguided(z: Any, t: float) -> Any:
+    """Another one, the second output of a network that is guided."""
+    return np.tanh(0.5 * z / (1 + t) - 0.2) + 0.3 * np.sin(1.3 * np.sqrt(t))
 
 
 def normals(step: int, slot: int) -> Any:
@@ -122,7 +129,7 @@ def states_of(program: Program, case: Case) -> list[Any]:
     seen: list[Any] = []
     run(
         program,
-        lambda z, t: [network(z[0], t)],
+        lambda z, t: [network(z[0], t), *([unguided(z[0], t)] if program.both else [])],
         [case.start],
         lambda step, slot: [normals(step, slot)],
         watch=lambda n, step, z, latest: seen.append(z[0]),
@@ -134,7 +141,7 @@ def states_of(program: Program, case: Case) -> list[Any]:
 def formula_of(own: Scheme, case: Case) -> list[Any]:
     """The state after each step by the independent formula of a scheme."""
     table = coefficients(own.fitted, case.steps)
-    of_case = Run(process(case.process), network, case.times, case.start, normals, case.nfe, table)
+    of_case = Run(process(case.process), network, case.times, case.start, normals, case.nfe, table, unguided)
     return states(own.bind(**dict(case.values)), of_case)
 
 

@@ -65,11 +65,22 @@ def program_of(own, law, predicts="data", steps=STEPS):
     return lower(own, law, grid(GRIDS[law.name], law, steps), predicts)
 
 
+def answering(program, call):
+    """A network's call as the program makes it: where it takes two outputs, both are the one that there is."""
+    return (lambda row, t: [*call(row, t)] * 2) if program.both else call
+
+
+def answered(own, network):
+    """The network itself, or guided nowhere for a scheme that takes two outputs: then they agree, of one call each."""
+    return network.guided(2, network, interval=(1e8, 1e9)) if own.both else network
+
+
 def follow(own, law, network, start, turn=lambda blocks: blocks, **keywords):
     """The end of a run from `start` with fixed normals, each passed through `turn`."""
+    program = program_of(own, law, network.predicts)
     return run(
-        program_of(own, law, network.predicts),
-        network.on(law),
+        program,
+        answering(program, network.on(law)),
         start,
         lambda step, slot: turn(normal(law, [step, slot])),
         **keywords,

@@ -9,7 +9,7 @@ import pytest
 # evaluation, each kind of step beside the inner one, noise, quantities of the grid, fitted coefficients.
 SAMPLE = frozenset(
     "heun em ddim res-2s etd3rk heun-edm heun-edm-churn dpmpp-2m unipc ipndm res-2m-ancestral seeds-2 "
-    "sde-dpmpp-2m rvv sscs lambda-ddim-1 cse gddim-pc gframe-ab iia-ddim "
+    "sde-dpmpp-2m dpmpp-2m-cfgpp rvv sscs lambda-ddim-1 cse gddim-pc gframe-ab iia-ddim "
     "stork-2".split()
 )
 Case = type(pytest.param())

@@ -140,9 +140,9 @@ def test_absorbing_the_linear_flow_loses_no_residual():
 
 
 def test_stiff_order_is_for_exponential_schemes_only():
-    """Its conditions have a meaning where the linear part is exact: three families."""
+    """Its conditions have a meaning where the linear part is exact: four families."""
     found = {m.family for m in catalogue() if applies(m)}
-    assert found == {"exponential", "exponential multistep", "fitted"}
+    assert found == {"exponential", "exponential multistep", "CFG++", "fitted"}
 
 
 def test_wrong_parameters_are_refuted_with_their_residual():
