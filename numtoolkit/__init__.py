@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
+    from numtoolkit.symbolic.derivation import derive
+    from numtoolkit.symbolic.families import embedded, explicit_runge_kutta, exponential_adams, exponential_rk
     from numtoolkit.symbolic.local_error import local_error
     from numtoolkit.symbolic.modified_equation import modified_equation
+    from numtoolkit.symbolic.palindromes import palindrome
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -67,7 +70,12 @@ __all__ = [
     "catalogue",
     "conditions",
     "curve_figure",
+    "derive",
+    "embedded",
     "error_curve",
+    "explicit_runge_kutta",
+    "exponential_adams",
+    "exponential_rk",
     "fit",
     "grid",
     "image_grid",
@@ -79,6 +87,7 @@ __all__ = [
     "multistep",
     "network_of",
     "number",
+    "palindrome",
     "phi",
     "process",
     "program_of",
@@ -119,7 +128,12 @@ _HOMES = {
     "catalogue": "numtoolkit.schemes",
     "conditions": "numtoolkit.symbolic.conditions",
     "curve_figure": "numtoolkit.plots",
+    "derive": "numtoolkit.symbolic.derivation",
+    "embedded": "numtoolkit.symbolic.families",
     "error_curve": "numtoolkit.measure.curves",
+    "explicit_runge_kutta": "numtoolkit.symbolic.families",
+    "exponential_adams": "numtoolkit.symbolic.families",
+    "exponential_rk": "numtoolkit.symbolic.families",
     "fit": "numtoolkit.fitting",
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",
@@ -131,6 +145,7 @@ _HOMES = {
     "multistep": "numtoolkit.declare.forms",
     "network_of": "numtoolkit.models.by_reference",
     "number": "numtoolkit.declare.entries",
+    "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",

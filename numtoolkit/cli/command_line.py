@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from numtoolkit.cli.conditions import CONDITIONS
 from numtoolkit.cli.curve import CURVE
+from numtoolkit.cli.derive import DERIVE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
 from numtoolkit.cli.output import Command, Unheard, add_import, emit, note
@@ -33,7 +34,7 @@ from numtoolkit.files.versions import versions
 from numtoolkit.references import allow_imports, blamed, origins
 
 COMMANDS: dict[str, Command] = {
-    c.name: c for c in (LIST, SHOW, VERIFY, CONDITIONS, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)
+    c.name: c for c in (LIST, SHOW, VERIFY, CONDITIONS, DERIVE, STABILITY, CURVE, SAMPLE, FIT, REPRODUCE)
 }
 
 

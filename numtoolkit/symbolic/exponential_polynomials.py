@@ -64,7 +64,7 @@ def in_phi(function: ExpPoly, field: Field, variables: Sequence[str]) -> PhiSum:
         for (factors, exponents), value in left.items():
             c = dict(exponents).get(z)
             rest = tuple(pair for pair in exponents if pair[0] != z)
-            for power, coefficient in _laurent(value, field, z).items():
+            for power, coefficient in laurent(value, field, z).items():
                 for own, scale in _terms(z, c, power):
                     key = ((*factors, *own), rest)
                     term = coefficient * scale
@@ -84,12 +84,15 @@ def _terms(z: str, c: Any, power: int) -> list[tuple[tuple[PhiFactor, ...], Any]
     return [(((z, k, c),), c**k), *head]
 
 
-def _laurent(value: Any, field: Field, z: str) -> dict[int, Any]:
-    """A factor as the coefficients of the powers of one variable, of which its denominator is a monomial."""
+def laurent(value: Any, field: Field, z: str) -> dict[int, Any]:
+    """A factor as the coefficients of the powers of one variable, of which its denominator is a monomial.
+
+    value, field, z   the factor, the field that it is an element of, and the variable
+    """
     if isinstance(value, Surd):
         found: dict[int, dict[int, Any]] = {}
         for n, part in value.parts.items():
-            for power, c in _laurent(part, field, z).items():
+            for power, c in laurent(part, field, z).items():
                 found.setdefault(power, {})[n] = c
         return {power: Surd.of(parts) for power, parts in found.items()}
     ((lowest, bottom),) = field.by_power(value.bottom, z).items()

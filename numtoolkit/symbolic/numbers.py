@@ -6,7 +6,7 @@ it is installed, else our own. Where a scheme holds square roots, those are `Sur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
@@ -69,7 +69,8 @@ class Field:
         if self.names:
             fast = accelerate and flint is not None
             names = self._variables = (*self.names, *sorted(self.balls))
-            ring = flint.fmpz_mpoly_ctx.get(names, flint.Ordering.lex) if fast else Ring.get(names)
+            ring: Any = flint.fmpz_mpoly_ctx.get(names, flint.Ordering.lex) if fast else Ring.get(names)
+            self._of: Callable[[dict[tuple[int, ...], int]], Any] = ring.from_dict if fast else ring.of
             one = ring.constant(1)
             self.symbols = {name: Ratio(x, one) for name, x in zip(names, ring.gens(), strict=True)}
             self._intervals = [
@@ -111,6 +112,15 @@ class Field:
         if isinstance(entry, Quotient):
             return self.scalar(entry.top) / self.divisor(entry)
         raise InputError(f"entry {entry} is a block where a scalar is needed.")
+
+    def polynomial(self, terms: Mapping[tuple[int, ...], int]) -> Any:
+        """The polynomial with these whole coefficients by the exponents of `variables`, as numerators here are."""
+        return self._of(dict(terms))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """What the polynomials of numerators and denominators are in: the symbols, and the numbers known to digits."""
+        return self._variables if self.names else ()
 
     # one symbol apart
 
