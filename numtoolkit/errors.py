@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from math import inf
 from numbers import Integral, Real
@@ -39,6 +40,14 @@ class StorageError(NumtoolkitError, OSError):
 
 class NonFiniteError(NumtoolkitError, FloatingPointError):
     """A run left the finite numbers; the message says at which step, stage, time and sample."""
+
+
+def warn(message: str) -> None:
+    """Warn by an InputWarning of the line that called into the package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "numtoolkit":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, InputWarning, stacklevel=level)
 
 
 def counted(count: int, noun: str) -> str:

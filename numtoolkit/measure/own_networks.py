@@ -74,7 +74,8 @@ class OwnNetwork:
     def call(self, blocks: Blocks, t: float, both: bool = False) -> Blocks:
         """The network as the loop calls it, in its own dtype; state and answer in that of the state.
 
-        both   for its guided and its unguided prediction
+        blocks, t   of a state, and the process time it is told
+        both        for its guided and its unguided prediction
         """
         own = call_of(self.network, self.process, both=both)
         out = own([_cast(block, self.inner) for block in blocks], t)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +9,7 @@ from operator import mul
 from typing import Any
 
 from numtoolkit.arrays import Array, cast, copied, dtype_of, is_floating, join, library, split
-from numtoolkit.errors import InputError, InputWarning, brief, choice, counted, text, typed
+from numtoolkit.errors import InputError, brief, choice, counted, text, typed, warn
 from numtoolkit.laws import Law
 from numtoolkit.models.calls import refusal
 from numtoolkit.models.conditions import Arguments, Conditions
@@ -146,7 +145,7 @@ class Network(Wrappable):
         module = in_training(self.function)
         if module is not None:
             told = f"network {self.name}: its module {module} is in training mode, in which dropout and batch "
-            warnings.warn(f"{told}statistics make every run another; call .eval() on it.", InputWarning, stacklevel=3)
+            warn(f"{told}statistics make every run another; call .eval() on it.")
         given = conditions if conditions is None or isinstance(conditions, Conditions) else Conditions(conditions)
         unfit = refusal(self, given)
         if unfit is not None:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numtoolkit.arrays import cholesky, inverse
-from numtoolkit.errors import InputError, choice
+from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem.kinds import (
     EVERY_KIND,
     PHASE_SPACE,
@@ -86,7 +86,9 @@ def prediction(text: str | Prediction) -> Prediction:
         return text
     known = PREDICTIONS | {name: PREDICTIONS[own] for name, own in ALIASES.items()}
     name = hyphened(text) if isinstance(text, str) else text
-    return known[choice("prediction", name, known)]
+    if not isinstance(name, str) or name not in known:
+        raise unknown("prediction", text, known)
+    return known[name]
 
 
 def outputs(predicts: str | Prediction, process: Process) -> int:

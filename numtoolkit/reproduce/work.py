@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit import plots
+from numtoolkit import plots, references
 from numtoolkit.arrays import Floats, join, split
 from numtoolkit.declare import scheme_file
 from numtoolkit.declare.scheme import Scheme
@@ -59,8 +59,14 @@ def compute(cell: Cell) -> Any:
 
     raises   InputError for data that no longer describe what is there: a scheme or file that has changed
     """
+    data = dict(cell.data)
+    sources = data.pop("sources", {})
     with _one_thread():
-        return rounded(WORK[cell.kind].run(**cell.data))
+        found = rounded(WORK[cell.kind].run(**data))
+    for reference, sha256 in sources.items():
+        if references.digest_of(reference) != sha256:
+            raise InputError(f"{reference!r} has changed since its results were asked for; run again.")
+    return found
 
 
 def _one_thread() -> AbstractContextManager[Any]:
@@ -110,7 +116,7 @@ def _difference(kept: Any, again: Any, where: str, slack: float, absolute: Mappi
 
 def order_cell(scheme: str) -> Cell:
     """What `verify` says of a scheme, its claims among it."""
-    return Cell.of("orders", **_own(scheme, CLAIMED))
+    return Cell.of("orders", **_own(scheme, CLAIMED), **_sources(scheme))
 
 
 def curve_cell(
@@ -131,7 +137,7 @@ def curve_cell(
     network_error   as `size` of `numtoolkit.laws.imperfect.Imperfect`; 0 for the exact network
     metric   "path" or "law" for that alone, None for both
     """
-    about = _law_and_process(process, law)
+    about = _law_and_process(process, law) | _sources(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
     seeds = {each: samples or SAMPLES[each] for each in metrics}
     return Cell.of(
@@ -173,11 +179,8 @@ def stability_cell(scheme: str, linear: Sequence[float], process: str, variance:
     variance  of a coordinate of the data, on a process
     size      points along each axis of a map
     """
-    resolved = process_of(process).spec if process else None
-    return Cell.of(
-        "stability", **_own(scheme), linear=list(linear), process=resolved, variance=variance,
-        size=size,
-    )  # fmt: skip
+    about = {"linear": list(linear), "process": _process_name(process) if process else None, "variance": variance}
+    return Cell.of("stability", **_own(scheme), **about, size=size, **_sources(scheme, process))
 
 
 def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit:
@@ -200,7 +203,7 @@ def picture_cell(
     scheme   its specification, "" for the exact flow
     nfe      evaluations
     """
-    about = _law_and_process(process, law) | {"count": count}
+    about = _law_and_process(process, law) | {"count": count} | _sources(scheme, process, law)
     if not scheme:
         return Cell.of("exact-pictures", **about)
     return Cell.of("pictures", **about, **_own(scheme), grid=grid, nfe=nfe, exact=exact)
@@ -229,14 +232,27 @@ def _own(text: str, without: tuple[str, ...] = scheme_file.WORDS) -> dict[str, s
 
 
 def _law_and_process(process: str, law: str) -> dict[str, Any]:
-    return {"process": process_of(process).spec, **resolved_law(law)}
+    return {"process": _process_name(process), **resolved_law(law)}
+
+
+def _process_name(process: str) -> str:
+    return process if references.is_reference(process) else process_of(process).spec
+
+
+def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
+    """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
+    for kind, text in zip((scheme_at, process_of, law_of), texts, strict=False):
+        if references.is_reference(text):
+            kind(text)  # taken now, so that its digest is known
+    taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}
+    return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
 
 
 def resolved_law(law: str) -> dict[str, str | None]:
     """What names a law in a cell, `law` and `law_sha256`: with every parameter, or as a file and the digest of it."""
     if law.endswith(".npz"):
         return {"law": law, "law_sha256": checksum(law)}
-    return {"law": _law_name(law), "law_sha256": None}
+    return {"law": law if references.is_reference(law) else _law_name(law), "law_sha256": None}
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from numtoolkit import references
 from numtoolkit.arrays import Array, Floats, host, join, library, quiet, readable
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, InputWarning, NonFiniteError, brief, choice, counted, typed, whole
+from numtoolkit.errors import InputError, NonFiniteError, brief, choice, counted, typed, warn, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
 from numtoolkit.models.by_reference import network_of
@@ -314,7 +313,7 @@ def _prepared(
         raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
     told = warning(program, str(begin.like.dtype), library(begin.like).finfo(begin.like.dtype).eps / 2)
     if told is not None:
-        warnings.warn(told, InputWarning, stacklevel=3)  # the caller of `sample` or `stepper`
+        warn(told)
     return called, begin, program
 
 

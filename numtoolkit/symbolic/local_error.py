@@ -26,6 +26,9 @@ from numtoolkit.symbolic.steps_back import StepInClock
 HIGHEST_BRACKETS = 9  # degree
 
 
+PARTS = {"": "", "mean": "mean ", "offset": "mean ", "noise": "noise "}  # of form blocks: how their trees begin
+
+
 @dataclass(frozen=True)
 class LocalError:
     """What a step is off by: h^order times the sum of value * tree over its terms, and higher powers.
@@ -64,9 +67,9 @@ class LocalError:
         """
         import sympy
 
-        if self.form != "blocks" or name not in ("", "mean", "offset", "noise"):
+        if self.form != "blocks" or name not in PARTS:
             raise InputError(f"the local error in {self.form} has no part {name!r}; form blocks has them.")
-        head = {"": "", "mean": "mean ", "offset": "mean ", "noise": "noise "}[name]
+        head = PARTS[name]
         values = {c.tree: c.value for c in self.terms}
         columns = ("",) if name in ("", "offset") else ("x", "m")
         trees = [[f"{head}{row}{column}" for column in columns] for row in ("x", "m")]

@@ -124,10 +124,24 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
         | {"--search": "c2", "--low": "0.3", "--high": "1", "--tolerance": "1e-3"},
     ),
-    "reproduce": ((), {"--quick": None, "--experiments": "own", "--out": "results"}),
+    "conditions": (("euler",), {"--order": "2", "--kind": "classical", "--open": None}),
+    "derive": (
+        ("exponential-rk(stages=2)",),
+        {"--order": "2", "--kind": "stiff_strong", "--branch": "1", "--set": "c2=1/3", "--out": "kept.json"},
+    ),
+    "reproduce": (
+        (),
+        {"--quick": None, "--experiments": "own", "--out": "results", "--workers": "1", "--shard": "1/1"},
+    ),
+    "reproduce --check": (
+        (),
+        {"--quick": None, "--experiments": "own", "--out": "kept", "--check": "1", "--seed": "0"},
+    ),
 }
 # What changes the checkout, or what a value cannot spoil.
 APART = {("list", "--refresh"), ("verify", "--all"), ("sample", "--image"), ("curve", "--samples"), ("show", "--latex")}
+APART |= {("conditions", "--latex"), ("conditions", "--python"), ("derive", "--latex")}
+APART |= {("reproduce", "--from-nothing"), ("reproduce", "--prune")}
 OWN = """
 kind = "curve"
 title = "Own"

@@ -271,6 +271,7 @@ def test_a_torch_module_runs_in_its_own_numbers():
             super().__init__()
             torch.manual_seed(0)
             self.inner = torch.nn.Linear(2, 2).to(dtype)
+            self.eval()
 
         def forward(self, z, t):
             return 0.3 * torch.tanh(self.inner(z / (1 + t[:, None] ** 2).sqrt()))
@@ -284,7 +285,7 @@ def test_a_torch_module_runs_in_its_own_numbers():
     rough, fine = found[torch.float32], found[torch.float64]
     assert rough["path"] == pytest.approx(fine["path"], abs=2e-5)
     assert fine["reference_error"] < 1e-7 < rough["reference_error"] < 2e-5
-    half = own_network(Network(Module(torch.bfloat16), "data", shape=(2,)), EDM())
+    half = own_network(Network(Module(torch.bfloat16), "data", shape=(2,), time="bfloat16"), EDM())
     assert (half.inner, half.tolerance) == (torch.bfloat16, own_networks.COARSEST)
     module = Module(torch.float32)
     closed = Network(lambda z, t: module(z, t), "data", shape=(2,))  # whose dtype nothing says

@@ -160,7 +160,7 @@ def test_a_network_that_takes_no_conditions_says_so():
             drawn(network)
     with pytest.raises(InputError, match=r"cannot be called as \(z, t\).*give conditions="):
         drawn(Network(halved, "data"), None)
-    assert len(drawn(Network(Linear(2, 2), "data"), None)) == 10
+    assert len(drawn(Network(Linear(2, 2).eval(), "data"), None)) == 10
 
 
 def test_a_call_refuses_a_batch_of_another_size():
@@ -173,7 +173,7 @@ def test_a_call_refuses_a_batch_of_another_size():
 def test_a_module_that_takes_no_conditions_says_so():
     """What its `forward` takes counts, not the call of every module, which takes anything."""
     with pytest.raises(InputError, match=r"cannot be called as \(z, t, condition\)"):
-        drawn(Network(Linear(2, 2), "data"), LABELS)
+        drawn(Network(Linear(2, 2).eval(), "data"), LABELS)
 
 
 @pytest.mark.parametrize("given", [LABELS, np.array(LABELS), torch.tensor(LABELS)])

@@ -34,6 +34,20 @@ NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 MAP = nt.stability("ddim", size=8)
 ENTRIES = {
+    "add_noise": Entry(nt.add_noise, {"process": "edm", "x0": np.ones((2, 3)), "t": 1.0, "seeds": [0, 1], "draw": 0}),
+    "conditions": Entry(nt.conditions, {"scheme": "rk4", "order": 3, "kind": "classical", "ratios": None}),
+    "derive": Entry(nt.derive, {"family_or_name": "exponential-rk(stages=2)", "order": 1, "kind": "stiff_strong"}),
+    "embedded": Entry(nt.embedded, {"scheme": "res-2s", "history": 1, "phis": 3}),
+    "explicit_runge_kutta": Entry(nt.explicit_runge_kutta, {"stages": 2, "nodes": ["0", "1/2"]}),
+    "exponential_adams": Entry(nt.exponential_adams, {"k": 2, "corrector": False}),
+    "exponential_rk": Entry(nt.exponential_rk, {"stages": 2, "nodes": ["0", "1/2"], "phis": 3}),
+    "local_error": Entry(nt.local_error, {"scheme": "ddim", "form": "trees"}),
+    "modified_equation": Entry(nt.modified_equation, {"scheme": "A B", "order": 3}),
+    "palindrome": Entry(nt.palindrome, {"word": "A B A"}),
+    "simplifying_assumptions": Entry(nt.simplifying_assumptions, {"scheme": "rk4"}),
+    "start_noise": Entry(
+        nt.start_noise, {"process": "edm", "seeds": [0, 1], "shape": (2,), "t": 1.0, "dtype": np.float64}
+    ),
     "Claims": Entry(nt.Claims, {"classical": 1, "refuted": ("stiff_strong",)}),
     "Network": Entry(
         nt.Network,
@@ -130,6 +144,21 @@ ENTRIES = {
         },
     ),
     "sample from a start": Entry(nt.sample, RUN | {"start": np.ones((2, 2)), "seeds": [3, 4]}),
+    "sample watched": Entry(
+        nt.sample,
+        RUN
+        | NUMPY
+        | {
+            "network": nt.Network(lambda z, t, labels: labels[:, None] * z, "data", shape=(2,), time="float"),
+            "start": np.ones((2, 2)),
+            "strength": 0.7,
+            "conditions": [0.1, 0.2],
+            "callback": lambda progress: None,
+            "trajectory": True,
+            "grad": False,
+            "dtype": None,
+        },
+    ),
     "sample in torch": Entry(nt.sample, RUN | {"seeds": [3, 4], "dtype": None, "device": "cpu", "update": "fused"}),
     "scheme": Entry(nt.scheme, {"text": "res-2s(c2=1/3)"}),
     "search": Entry(
@@ -159,6 +188,9 @@ ENTRIES = {
 LONGEST = 20  # seconds that an answer may take
 # What callers get and do not make: results, errors, and a run whose makers are above.
 RESULTS = {
+    "STOP",
+    "Progress",
+    "Trajectory",
     "allow_imports",
     "Samples",
     "Stepper",

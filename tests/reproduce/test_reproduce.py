@@ -17,7 +17,6 @@ from numtoolkit.files.storage import plain, read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
 from numtoolkit.measure.stability import stability
-from numtoolkit.models.network import Network
 from numtoolkit.plots import boundary
 from numtoolkit.problem.processes import EDM, PSLD, VP
 from numtoolkit.reproduce.job import Progress, reproduce
@@ -151,8 +150,7 @@ def test_images_are_drawn_as_they_were_sampled() -> None:
     found = Samples("Clean?", "vp", "digits(count=20)", 6, (Panel("unipc(2)", "log-snr"),), count=8).run(quick=False)
     (ax,) = found.figure().axes
     starts = origin(VP(), 1.0, range(8), None, (8, 8), np.float64, None).blocks(range(8))
-    drawn = sample(Network.of(law_of("digits(count=20)")), "unipc(2)", process="vp", grid="log-snr", nfe=6,
-                   seeds=range(8), start=starts[0]).samples  # fmt: skip
+    drawn = sample("unipc(2)", "vp", "digits(count=20)", "log-snr", 6, seeds=range(8), start=starts[0]).samples
     shown = np.asarray(ax.images[0].get_array())
     for i, image in enumerate(drawn):
         tile = shown[:8, i * 10 : i * 10 + 8]

@@ -35,7 +35,7 @@ def distance(word, lengths, h, A, B):
     return np.linalg.norm(product - expm(h * (A + B)))
 
 
-def test_three_kicks_of_order_4_are_those_of_forest_and_ruth():
+def test_the_members_of_three_kicks_of_order_4_are_forest_and_ruths():
     """a1^3 - a1^2 + a1/4 - 1/48 = 0, b1 = 2 a1, b2 = 1 - 4 a1 (Forest & Ruth 1990, eq. 4.8), and no other."""
     found = derive(THREE, 4, "lie")
     (branch,) = found.branches
