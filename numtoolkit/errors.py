@@ -116,6 +116,13 @@ def text(name: str, value: object) -> str:
     raise InputError(f"{name} = {value!r} is {typed(value)}; give a text.")
 
 
+def flag(name: str, value: object) -> bool:
+    """The value, which must be True or False; InputError, calling it `name`, for any other."""
+    if isinstance(value, bool):
+        return value
+    raise InputError(f"{name} = {value!r} is neither True nor False; give one.")
+
+
 def choice(kind: str, name: object, known: Iterable[str]) -> str:
     """The name, which must be one of those `known`; `kind` is what it names, for the InputError that says it is not."""
     if isinstance(name, str) and name in known:

@@ -10,7 +10,7 @@ import numpy as np
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
-from numtoolkit.errors import InputError, whole
+from numtoolkit.errors import InputError, flag, whole
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.problem import grids
 from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
@@ -85,8 +85,7 @@ def times_of(
     returns  float64 (N + 1,), strictly falling
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
-    if not isinstance(denoise, bool):
-        raise InputError(f"denoise = {denoise!r} is neither True nor False; give one.")
+    flag("denoise", denoise)
     if denoise and isinstance(nfe, int) and nfe == 1:
         raise InputError("nfe = 1 leaves no evaluation but the denoising one; give at least 2.")
     budget = None if nfe is None else whole("nfe", nfe, high=MOST_NFE) - denoise

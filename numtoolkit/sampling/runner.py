@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from numtoolkit import references
 from numtoolkit.arrays import Array, Floats, host, join, library, quiet, readable
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, NonFiniteError, brief, choice, counted, typed, warn, whole
+from numtoolkit.errors import InputError, NonFiniteError, brief, choice, counted, flag, typed, warn, whole
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
 from numtoolkit.models.by_reference import network_of
@@ -162,8 +162,7 @@ def sample(
     if callback is not None and not callable(callback):
         raise InputError(f"callback is {typed(callback)}; give a function of a Progress, or leave it out.")
     for name, value in (("trajectory", trajectory), ("grad", grad)):
-        if not isinstance(value, bool):
-            raise InputError(f"{name} = {value!r} is neither True nor False; give one.")
+        flag(name, value)
     own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )

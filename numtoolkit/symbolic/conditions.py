@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Any, overload
 
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, brief, unknown, whole
+from numtoolkit.errors import InputError, brief, choice, typed, whole
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record
@@ -158,8 +158,9 @@ def conditions(
     raises   InputError for a kind that the scheme has none of, and for an order beyond what is analysed
     cost     0.01 to 1 s to order 5, minutes for some schemes with symbols at the highest orders; no network calls
     """
-    if kind not in KINDS:
-        raise unknown("kind of conditions", kind, KINDS)
+    choice("kind of conditions", kind, KINDS)
+    if not (ratios is None or isinstance(ratios, Mapping)):
+        raise InputError(f"ratios = {ratios!r} is {typed(ratios)}; give a mapping from ratios to rational numbers.")
     list_, highest = KINDS[kind]
     if whole("the order of conditions", order) > highest:
         name = kind.replace("_", " ")

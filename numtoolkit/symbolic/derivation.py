@@ -19,7 +19,7 @@ from typing import Any
 from numtoolkit.declare.entries import ZERO, Const, Entry, Scalarlike, as_scalar, substitute, symbols
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Row, Step
-from numtoolkit.errors import InputError, counted, unknown, whole
+from numtoolkit.errors import InputError, choice, counted, text, whole
 from numtoolkit.symbolic.condition import Condition
 from numtoolkit.symbolic.equations import conditions_of, equations
 from numtoolkit.symbolic.families import Family, family
@@ -292,11 +292,11 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     """
     own = palindrome(str(family_or_name)) if _is_word(family_or_name) else family_or_name
     if isinstance(own, Palindrome):
-        if kind not in ("", LIE):
+        if not isinstance(kind, str) or kind not in ("", LIE):
             raise InputError(f"a splitting has order conditions of kind lie, not {kind}; ask for those.")
         splittings, none = branches_of_palindromes(own, order)
         return Derivation(own, order, LIE, tuple(splittings), none)
-    return _of_schemes(family(own), order, kind or "classical")
+    return _of_schemes(family(own), order, text("kind", kind) or "classical")
 
 
 def _is_word(text: object) -> bool:
@@ -305,8 +305,7 @@ def _is_word(text: object) -> bool:
 
 def _of_schemes(own: Family, order: int, kind: str) -> Derivation:
     whole("the order to derive", order, 1, HIGHEST)
-    if kind not in KINDS:
-        raise unknown("kind of order", kind, KINDS)
+    choice("kind of order", kind, KINDS)
     numbers, asked = equations(*conditions_of(own, order, kind))
     outcomes = list(solve(numbers, [(each.order, each.value.top) for each in asked], own.unknowns))
     solutions = [outcome for outcome in outcomes if isinstance(outcome, Solution)]

@@ -41,7 +41,7 @@ from numtoolkit.declare.forms import (
 from numtoolkit.declare.runs import adams_bashforth, adams_moulton_again, one_step
 from numtoolkit.declare.scheme import Param, Scheme
 from numtoolkit.declare.steps import START, Eval, Steps
-from numtoolkit.errors import InputError, brief, counted, unknown
+from numtoolkit.errors import InputError, brief, counted, flag, several, unknown
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import Spec, hyphened, parse
 
@@ -148,11 +148,12 @@ def explicit_runge_kutta(stages: int, nodes: Sequence[Scalarlike] | None = None)
 def _nodes(stages: int, given: Sequence[Scalarlike] | None) -> list[Entry]:
     if given is None:
         return [ZERO, *(symbol(f"c{i}") for i in range(2, stages + 1))]
-    nodes = [_node(c) for c in given]
+    nodes = [_node(c) for c in several("nodes", given)]
     if len(nodes) != stages or nodes[0] != ZERO or ZERO in nodes[1:]:
+        said = brief(", ".join(map(str, nodes)))
         raise InputError(
-            f"nodes = {', '.join(map(str, nodes))} are no abscissae of {counted(stages, 'stage')}; give one a stage, "
-            "the first one 0 and no other."
+            f"nodes = {said} are no abscissae of {counted(stages, 'stage')}; give one a stage, the first one 0 and no "
+            "other."
         )
     return nodes
 
@@ -190,8 +191,8 @@ def exponential_adams(k: int, corrector: bool = False) -> Family:
     raises     InputError for another k
     """
     check_whole("k", k, 1, MOST_PAST)
+    phis = k + flag("corrector", corrector)
     chosen = {"k": str(k)} | ({"corrector": "true"} if corrector else {})
-    phis = k + corrector
     b = {f"E{j - 1}": _phis(f"b{j}", "out", f"E{j - 1}", phis) for j in range(1, k + 1)}
     if not corrector:
         steps = replace(adams_bashforth(k), inner=history([_total(own) for own in b.values()], keep=k - 1))

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, brief, counted, unknown
+from numtoolkit.errors import InputError, brief, choice, counted
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record, weighted
@@ -110,8 +110,7 @@ def local_error(scheme: Scheme | Splitting | str, form: str = "trees") -> LocalE
     raises   InputError for a form that the scheme has none of
     cost     that of its order and, for blocks, 0.05 to 0.5 s more; no network calls
     """
-    if form not in FORMS:
-        raise unknown("form of a local error", form, FORMS)
+    choice("form of a local error", form, FORMS)
     if isinstance(scheme, Splitting) or is_splitting(scheme):
         own = scheme if isinstance(scheme, Splitting) else splitting(str(scheme))
         if form != "brackets":
