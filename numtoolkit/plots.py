@@ -159,7 +159,8 @@ def curve_figure(
             _curves(ax, members, measure)
             _log_axes(ax, sorted({r["nfe"] for r in records}))
             ax.set(xlabel="network evaluations (NFE)", ylabel=LABELS.get(measure, measure))
-            _guides(ax, guides)
+            if measure not in FLOORS:  # where errors level off, no slope is theirs
+                _guides(ax, guides)
     return figure
 
 

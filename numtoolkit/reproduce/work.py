@@ -25,7 +25,7 @@ from numtoolkit.files.storage import checksum
 from numtoolkit.laws import Imperfect, Law, law_of
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
-from numtoolkit.measure.curves import SAMPLES, metrics_of
+from numtoolkit.measure.curves import SAMPLES, metric_of, metrics_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.sampling.state import origin
@@ -38,6 +38,7 @@ CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change
 ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null where they were not measured
 BESIDE = ("path_low", "path_high", "law_low", "law_high", "floor", "frechet", "frechet_floor")
 COLUMNS = ("steps", "plan", *ERRORS, *BESIDE, "why")  # of a curve, a value a budget
+ALONE = ("steps", "plan", "error", "median", "why")  # of one by a single metric, of which there are hundreds
 
 Data = Mapping[str, Any]
 
@@ -135,7 +136,7 @@ def curve_cell(
     nfe      budgets of network evaluations
     samples  number of seeds, 0 for as many as each metric needs
     network_error   as `size` of `numtoolkit.laws.imperfect.Imperfect`; 0 for the exact network
-    metric   "path" or "law" for that alone, None for both
+    metric   "path" or "law" for that alone, without what else stands in records; None for both
     """
     about = _law_and_process(process, law) | _sources(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
@@ -241,9 +242,10 @@ def _process_name(process: str) -> str:
 
 def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
     """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
-    for kind, text in zip((scheme_at, process_of, law_of), texts, strict=False):
+    read: tuple[Callable[[str], Any], ...] = (scheme_at, process_of, law_of)
+    for reader, text in zip(read, texts, strict=False):
         if references.is_reference(text):
-            kind(text)  # taken now, so that its digest is known
+            reader(text)  # taken now, so that its digest is known
     taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}
     return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
 
@@ -314,9 +316,10 @@ def _curve(
     found, on = _unchanged(scheme, scheme_sha256), law_at(law, law_sha256, network_error)
     drawn = range(max(seeds.values())) if given else None
     curves = [error_curve(found, process_of(process), on, grid, nfe, drawn, metric=metric) for grid in grids]
-    columns = [{key: [record.get(key) for record in curve] for key in COLUMNS} for curve in curves]
+    wanted = COLUMNS if metric is None else ALONE
+    columns = [{key: [record.get(key) for record in curve] for key in wanted} for curve in curves]
     used = [{key: column for key, column in own.items() if any(x is not None for x in column)} for own in columns]
-    return {"metric": next(iter(seeds)), "nfe": nfe, "curves": used}
+    return {"metric": metric_of(found, process_of(process), on, metric), "nfe": nfe, "curves": used}
 
 
 def _stability(
