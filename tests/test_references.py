@@ -87,17 +87,18 @@ def test_names_are_taken_where_python_takes_objects(tmp_path):
     ("line", "sentence"),
     [
         ("{own}:RSE", "unknown name in '{own}' 'RSE'; did you mean RES?"),
-        ("{own}:NUMBER", "'{own}:NUMBER': NUMBER is a int, which is no scheme; name a scheme."),
+        ("{own}:NUMBER", "'{own}:NUMBER': NUMBER is an int, which is no scheme; name a scheme."),
         ("{own}:law", "'{own}:law': law made a Gaussian, which is no scheme; name a scheme."),
-        ("{own}:NUMBER(3)", "'{own}:NUMBER(3)': NUMBER is a int, which is no scheme; name a scheme."),
+        ("{own}:NUMBER(3)", "'{own}:NUMBER(3)': NUMBER is an int, which is no scheme; name a scheme."),
         (
             "{own}:family(3, broken)",
             "'{own}:family(3, broken)' fails at line 29 of '{own}' with ValueError: no member 3 of it; mend it there.",
         ),
         (
             "{own}:family",
-            "'{own}:family' fails with TypeError: family() missing 1 required positional argument: 'n'; mend it there.",
+            "family is a function that needs n; give values for it, or another name.",
         ),
+        ("{own}:NET", "NET is a Network that needs z and t; give values for it, or another name."),
         ("{own}:family(3, kind=2)", "my-res has no parameter 'kind'; it has n, variant, c2."),
         ("{own}:family(3, variant=2)", "family: variant = 2 is not a word; give one."),
         ("{own}:RES(c2=2)", "my-res: c2 = 2 is out of range; it must satisfy 0 < c2 <= 1."),
