@@ -241,9 +241,10 @@ def _process_name(process: str) -> str:
 
 def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
     """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
-    for kind, text in zip((scheme_at, process_of, law_of), texts, strict=False):
+    readers: tuple[Callable[[str], object], ...] = (scheme_at, process_of, law_of)
+    for read, text in zip(readers, texts, strict=False):
         if references.is_reference(text):
-            kind(text)  # taken now, so that its digest is known
+            read(text)  # taken now, so that its digest is known
     taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}
     return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
 
