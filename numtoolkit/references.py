@@ -86,8 +86,8 @@ def allowed() -> bool:
 
 
 def is_reference(text: object) -> TypeGuard[str]:
-    """Whether a text is FILE.py:NAME or MODULE:NAME, with or without values."""
-    return isinstance(text, str) and _TEXT.fullmatch(text) is not None
+    """Whether a text is FILE.py:NAME or MODULE:NAME, with or without values, or a FILE.py that lacks its NAME."""
+    return isinstance(text, str) and (_TEXT.fullmatch(text) is not None or text.strip().endswith((".py", ".py:")))
 
 
 def called(entry: Any, spec: Spec) -> Any:

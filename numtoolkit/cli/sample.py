@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
     with SampleFolder.open(out, specification, about, shape, dtype, note) as kept:
         missing = kept.missing(seeds)
         if missing:
-            sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
+            with _in_numpy(device is None):
+                sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
         if arguments.image:
             _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
@@ -166,6 +170,19 @@ def _library(dtype: str, device: str | None) -> dict[str, Any]:
     except ModuleNotFoundError:
         raise InputError(f"--device {device} needs torch; pip install 'numtoolkit[torch]' or drop it.") from None
     return {"dtype": getattr(torch, dtype), "device": device}
+
+
+@contextmanager
+def _in_numpy(is_so: bool) -> Iterator[None]:
+    """A function of torch that is given numpy arrays is told how to be given tensors."""
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        refusal = references.blamed(error) if is_so and "torch" in sys.modules else None
+        if refusal is None:
+            raise
+        said = str(refusal).removesuffix("mend it there.")
+        raise InputError(f"{said}it is given numpy arrays: mend it there, or add --device cpu for tensors.") from error
 
 
 def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> None:
