@@ -30,7 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard
 
-from numtoolkit.errors import InputError, NumtoolkitError, brief, unknown
+from numtoolkit.errors import InputError, NumtoolkitError, brief, typed, unknown
 from numtoolkit.spec_text import LONGEST, Spec, values_in
 
 Maker = Callable[[Any, Spec], Any]
@@ -39,6 +39,7 @@ Maker = Callable[[Any, Spec], Any]
 _TEXT = re.compile(
     r"\s*(?P<where>.+\.py|[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*)\s*(?:\((?P<values>.*)\))?\s*", re.DOTALL
 )
+_ONE = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY  # kinds of a parameter of one value
 _SHOWN = 300  # characters of a reference, of a path and of what a foreign exception says
 
 
@@ -85,16 +86,22 @@ def allowed() -> bool:
 
 
 def is_reference(text: object) -> TypeGuard[str]:
-    """Whether a text is FILE.py:NAME or MODULE:NAME, with or without values."""
-    return isinstance(text, str) and _TEXT.fullmatch(text) is not None
+    """Whether a text is FILE.py:NAME or MODULE:NAME, with or without values, or a FILE.py that lacks its NAME."""
+    return isinstance(text, str) and (_TEXT.fullmatch(text) is not None or text.strip().endswith((".py", ".py:")))
 
 
 def called(entry: Any, spec: Spec) -> Any:
     """What a function, or a class, makes of the values of a specification.
 
-    raises   InputError for values that it does not take
+    raises   InputError for values that it does not take, and for those that it needs and is not given
     """
-    return entry(**spec.arguments(inspect.signature(entry), spec.name))
+    signature = inspect.signature(entry)
+    values = spec.arguments(signature, spec.name)
+    needed = (p for p in signature.parameters.values() if p.default is p.empty and p.kind in _ONE)
+    missing = " and ".join(p.name for p in needed if p.name not in values)
+    if missing:
+        raise InputError(f"{spec.name} is {typed(entry)} that needs {missing}; give values for it, or another name.")
+    return entry(**values)
 
 
 def resolve(
@@ -333,7 +340,7 @@ def _made(place: _Place, found: Any, kind: str, wanted: Callable[[Any], bool], m
     made = make(found, place.spec) if callable(found) else found
     if not _is(wanted, made):
         source = f"{place.spec.name} made" if callable(found) else f"{place.spec.name} is"
-        raise InputError(f"{place}: {source} a {type(made).__name__}, which is no {kind}; name a {kind}.")
+        raise InputError(f"{place}: {source} {typed(made)}, which is no {kind}; name a {kind}.")
     return made
 
 

@@ -87,17 +87,18 @@ def test_names_are_taken_where_python_takes_objects(tmp_path):
     ("line", "sentence"),
     [
         ("{own}:RSE", "unknown name in '{own}' 'RSE'; did you mean RES?"),
-        ("{own}:NUMBER", "'{own}:NUMBER': NUMBER is a int, which is no scheme; name a scheme."),
+        ("{own}:NUMBER", "'{own}:NUMBER': NUMBER is an int, which is no scheme; name a scheme."),
         ("{own}:law", "'{own}:law': law made a Gaussian, which is no scheme; name a scheme."),
-        ("{own}:NUMBER(3)", "'{own}:NUMBER(3)': NUMBER is a int, which is no scheme; name a scheme."),
+        ("{own}:NUMBER(3)", "'{own}:NUMBER(3)': NUMBER is an int, which is no scheme; name a scheme."),
         (
             "{own}:family(3, broken)",
             "'{own}:family(3, broken)' fails at line 29 of '{own}' with ValueError: no member 3 of it; mend it there.",
         ),
         (
             "{own}:family",
-            "'{own}:family' fails with TypeError: family() missing 1 required positional argument: 'n'; mend it there.",
+            "family is a function that needs n; give values for it, or another name.",
         ),
+        ("{own}:NET", "NET is a Network that needs z and t; give values for it, or another name."),
         ("{own}:family(3, kind=2)", "my-res has no parameter 'kind'; it has n, variant, c2."),
         ("{own}:family(3, variant=2)", "family: variant = 2 is not a word; give one."),
         ("{own}:RES(c2=2)", "my-res: c2 = 2 is out of range; it must satisfy 0 < c2 <= 1."),
@@ -106,6 +107,8 @@ def test_names_are_taken_where_python_takes_objects(tmp_path):
         ("{folder}/no.py:X", "'{folder}/no.py:X': there is no file '{folder}/no.py'; name one that there is."),
         ("{folder}/f.py:X", "'{folder}/f.py:X': there is no file '{folder}/f.py'; name one that there is."),
         ("no.such:X", "'no.such:X': there is no module no.such with a file; name one that there is."),
+        ("mine.py", "cannot read 'mine.py'; write FILE.py:NAME or MODULE:NAME, with values or not."),
+        ("mine.py:", "cannot read 'mine.py:'; write FILE.py:NAME or MODULE:NAME, with values or not."),
         ("sys:argv", "'sys:argv': there is no module sys with a file; name one that there is."),
     ],
 )  # fmt: skip
@@ -215,8 +218,8 @@ def test_paths_hold_colons_spaces_parentheses_and_other_letters(tmp_path, monkey
         (" a/b c/mine.py:X ( 3 , y = 1/2 ) ", True),
         ("package.module:X", True),
         ("module:X", True),
-        ("mine.py", False),
-        ("mine.py:", False),
+        ("mine.py", True),
+        ("mine.py:", True),
         ("mine.py:X.y", False),
         ("mine.py:3", False),
         ("mine.py:X(3", False),
@@ -231,7 +234,7 @@ def test_paths_hold_colons_spaces_parentheses_and_other_letters(tmp_path, monkey
     ],
 )
 def test_a_reference_is_told_from_names_and_files(text, expected):
-    """FILE.py:NAME and MODULE:NAME with values or without; paths of data and names with parameters are none."""
+    """FILE.py:NAME and MODULE:NAME with values or without, FILE.py alone too; paths of data and names are none."""
     assert references.is_reference(text) is expected
 
 

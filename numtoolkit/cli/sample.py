@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit import references
+from numtoolkit.cli.networks import DTYPES
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
 from numtoolkit.errors import InputError
 from numtoolkit.files.sample_folder import SampleFolder
@@ -39,8 +43,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="what is complete in it is kept")
     parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
-    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="by default float64")
-    parser.add_argument("--device", metavar="D", help="run in torch on this device; by default in numpy")
+    parser.add_argument("--dtype", choices=DTYPES, help="by default that of the network's parameters, else float64")
+    parser.add_argument(
+        "--device", metavar="D", help="run in torch on this device; by default that of the parameters, else in numpy"
+    )
     parser.add_argument(
         "--batch", metavar="N", default=str(BATCH), help=f"samples at a time, and of a file; by default {BATCH}"
     )
@@ -66,6 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from numtoolkit.plots import check_figure
 
         check_figure()
+    dtype, device = _numbers(network, arguments.dtype, arguments.device)
     specification = {
         **facts,
         "scheme": scheme.spec,
@@ -75,19 +82,20 @@ def _run(arguments: argparse.Namespace) -> int:
         "grid": arguments.grid,
         "nfe": nfe,
         "denoise": denoise,
-        "dtype": arguments.dtype,
-        "device": arguments.device or "numpy",
+        "dtype": dtype,
+        "device": device or "numpy",
         "batch": batch,
     }
-    where = _library(arguments.dtype, arguments.device)
+    where = _library(dtype, device)
     shape = event if denoise or process.blocks == 1 else (process.blocks, *event)
     run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
     about = {"versions": versions(), **references.records(references.origins())}
     out = directory(arguments.out, "--out")
-    with SampleFolder.open(out, specification, about, shape, arguments.dtype, note) as kept:
+    with SampleFolder.open(out, specification, about, shape, dtype, note) as kept:
         missing = kept.missing(seeds)
         if missing:
-            sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
+            with _in_numpy(device is None):
+                sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
         if arguments.image:
             _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {nfe} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
@@ -118,6 +126,16 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
         raise InputError(f"network {network.name} takes samples of shape {own_shape}, not {event}; drop --shape.")
     sha256 = references.digest_of(arguments.model)
     return network, tuple(event), {"model": network.name, "model_sha256": sha256, "shape": list(event)}
+
+
+def _numbers(network: Any, dtype: str | None, device: str | None) -> tuple[str, str | None]:
+    """The dtype and the device of a run, None for numpy: those that were given, else those of a torch module."""
+    from numtoolkit.models.calls import parameter_of
+
+    parameter = parameter_of(network)
+    own = "" if parameter is None else str(parameter.dtype).removeprefix("torch.")
+    found = None if parameter is None else str(parameter.device)
+    return dtype or (own if own in DTYPES else DTYPES[0]), device or found
 
 
 def _extents(text: str) -> list[int]:
@@ -152,6 +170,19 @@ def _library(dtype: str, device: str | None) -> dict[str, Any]:
     except ModuleNotFoundError:
         raise InputError(f"--device {device} needs torch; pip install 'numtoolkit[torch]' or drop it.") from None
     return {"dtype": getattr(torch, dtype), "device": device}
+
+
+@contextmanager
+def _in_numpy(is_so: bool) -> Iterator[None]:
+    """A function of torch that is given numpy arrays is told how to be given tensors."""
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        refusal = references.blamed(error) if is_so and "torch" in sys.modules else None
+        if refusal is None:
+            raise
+        said = str(refusal).removesuffix("mend it there.")
+        raise InputError(f"{said}it is given numpy arrays: mend it there, or add --device cpu for tensors.") from error
 
 
 def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> None:

@@ -25,7 +25,7 @@ from numtoolkit.files.user_cache import kept_arrays
 from numtoolkit.measure.distances import Moments, frechet, relative_rms, sliced_wasserstein
 from numtoolkit.measure.exact_networks import Ends, Seeds, Target
 from numtoolkit.measure.flows import network_flow
-from numtoolkit.models.calls import call_of
+from numtoolkit.models.calls import call_of, parameter_of
 from numtoolkit.problem.predictions import DATA, convert, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
@@ -238,8 +238,7 @@ def own_network(
     cost       one or two evaluations of one sample
     """
     outputs(network.predicts, process)
-    parameters = getattr(getattr(network, "function", None), "parameters", None)
-    parameter = next(iter(parameters()), None) if callable(parameters) else None
+    parameter = parameter_of(network)
     if device is None and parameter is not None and (dtype is None or type(dtype).__module__ == "torch"):
         device = parameter.device
     begin = origin(process, process.T, PROBE_SEEDS[:1], None, shape, dtype, device, network.shape)

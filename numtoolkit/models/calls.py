@@ -41,14 +41,12 @@ def takes(network: Any, conditions: Any) -> bool:
 
 def refusal(network: Any, conditions: Any) -> str | None:
     """Why the function of a network cannot be called as (z, t, conditions), or (z, t) for None; None where it can."""
-    while not hasattr(network, "function") and hasattr(network, "network"):
-        network = network.network
-    function = getattr(network, "function", None)
+    function = _function(network)
     given = conditions.given if isinstance(conditions, Conditions) else conditions
     by_name = given if isinstance(given, dict) else {}
     by_place = () if conditions is None or isinstance(given, dict) else (None,)
     try:
-        accepts = inspect.signature(getattr(function, "forward", function))  # type: ignore[arg-type]
+        accepts = inspect.signature(getattr(function, "forward", function))
     except (TypeError, ValueError):  # of one that does not say what it takes
         return None
     try:
@@ -57,3 +55,19 @@ def refusal(network: Any, conditions: Any) -> str | None:
         called = ", ".join(["z, t", *(["condition"] if by_place else []), *(f"{name}=" for name in by_name)])
         return f"cannot be called as ({called}): {error}"
     return None
+
+
+def parameter_of(network: Any) -> Any:
+    """The first parameter of the torch module that a network calls, which has its device and dtype; None without one.
+
+    network   a `numtoolkit.Network`, or a wrapper of one
+    """
+    parameters = getattr(_function(network), "parameters", None)
+    return next(iter(parameters()), None) if callable(parameters) else None
+
+
+def _function(network: Any) -> Any:
+    """What a network calls, whatever it is wrapped in; None of one that does not say it."""
+    while not hasattr(network, "function") and hasattr(network, "network"):
+        network = network.network
+    return getattr(network, "function", None)

@@ -149,7 +149,8 @@ class Network(Wrappable):
         given = conditions if conditions is None or isinstance(conditions, Conditions) else Conditions(conditions)
         unfit = refusal(self, given)
         if unfit is not None:
-            remedy = "give conditions=" if given is None else "leave conditions out, or wrap it"
+            asked = "give conditions=, or wrap it" if "missing" in unfit else "wrap it as a function of (z, t)"
+            remedy = asked if given is None else "leave conditions out, or wrap it"
             raise InputError(f"network {self.name} {unfit}; {remedy}.")
         moved: list[Arguments] = [] if given is not None else [((), {})]
 

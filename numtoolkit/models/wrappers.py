@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.arrays import Array, library
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, real, several
 from numtoolkit.models.calls import call_of, takes
 from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.predictions import DATA, Prediction, convert, outputs, prediction
@@ -70,7 +70,7 @@ class Wrappable:
         raises    InputError for a number out of range
         cost      the numbers of each sample are sorted
         """
-        if not 0 < quantile <= 1:
+        if not 0 < real("quantile", quantile, 0, 1):
             raise InputError(f"quantile = {quantile} is out of range; it must satisfy 0 < quantile <= 1.")
         _positive("limit", limit)
         said = {"thresholded": quantile, "limit": limit}
@@ -88,11 +88,9 @@ class Guided(Wrappable):
     rescale: float
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.scale):
-            raise InputError(f"scale = {self.scale} is no weight of a guidance; give a finite number, such as 2.")
-        if not 0 <= self.rescale <= 1:
-            raise InputError(f"rescale = {self.rescale} is out of range; it must satisfy 0 <= rescale <= 1.")
-        if self.interval is not None and not (len(self.interval) == 2 and 0 <= self.interval[0] < self.interval[1]):
+        real("scale", self.scale)
+        real("rescale", self.rescale, 0, 1)
+        if self.interval is not None and not _increasing(self.interval):
             raise InputError(
                 f"interval = {self.interval!r} is empty; give noise levels 0 <= low < high of sigma/alpha."
             )
@@ -253,8 +251,16 @@ def _about(network: Any, program: Program) -> Iterator[dict[str, Any]]:
     yield from network.about(program) if hasattr(network, "about") else ()
 
 
+def _increasing(interval: Any) -> bool:
+    """Whether it is a pair of noise levels, 0 <= low < high; the upper one may be infinite."""
+    levels = [
+        level if level == math.inf else real("a level of interval", level) for level in several("interval", interval)
+    ]
+    return len(levels) == 2 and 0 <= levels[0] < levels[1]
+
+
 def _positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
+    if real(name, value) <= 0:
         raise InputError(f"{name} = {value} is out of range; give a number > 0.")
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from numtoolkit.declare.steps import START
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, counted, typed
 from numtoolkit.problem.predictions import outputs
 from numtoolkit.program.program import CONSTANT, Affine, Block, Call, Draw, Program, ProgramStep
 
@@ -259,11 +259,26 @@ class Stepper(Walk[Blocks]):
     def send(self, output: Blocks, row: Blocks | None = None) -> None:
         """As that of a `Walk`.
 
-        raises  InputError also for one output of the network where the program takes the unguided one too
+        raises  InputError also for what is no list of blocks, as many and of the shape that the program takes, and for
+                one output of the network where the program takes the unguided one too
         """
+        if not self.done:
+            self._check(output)
+        super().send(output, row)
+
+    def _check(self, output: Any) -> None:
+        own, shape = f"the run of {self.program.scheme}", tuple(self.row[0].shape)
+        if not isinstance(output, (list, tuple)):
+            raise InputError(f"{own} takes a list of blocks, but {typed(output)} came; send [output].")
         if self.program.both and len(output) != 2 * outputs(self.program.network, self.program.process):
             raise InputError(
-                f"the run of {self.program.scheme} takes the blocks of the guided and then of the unguided prediction, "
+                f"{own} takes the blocks of the guided and then of the unguided prediction, "
                 f"but {len(output)} came; send both, as network.guided(...).on(process, both=True) returns them."
             )
-        super().send(output, row)
+        if not self.program.both and len(output) != (q := outputs(self.program.network, self.program.process)):
+            raise InputError(f"{own} takes {counted(q, 'block')} an evaluation, but {len(output)} came; send {q}.")
+        for block in output:
+            if tuple(getattr(block, "shape", ())) != shape:
+                its = getattr(block, "shape", None)
+                came = typed(block) if its is None else f"shape {tuple(its)}"
+                raise InputError(f"{own} takes blocks of shape {shape}, but {came} came; send those.")

@@ -82,7 +82,9 @@ class Samples:
 
     def __repr__(self) -> str:
         lost = int((~self.finite).sum())
-        size = f"{tuple(self.samples.shape)}, {counted(self.nfe, 'evaluation')} in {counted(self.steps, 'step')}"
+        shape = getattr(self.samples, "shape", None)  # which a store of one's own need not know
+        what = f"{len(self.finite)} in {typed(self.samples)}" if shape is None else f"{tuple(shape)}"
+        size = f"{what}, {counted(self.nfe, 'evaluation')} in {counted(self.steps, 'step')}"
         return f"<Samples of {brief(self.program.scheme, 100)}: {size}, {lost or 'none'} lost>"
 
 

@@ -169,7 +169,7 @@ def _member(entry: Scheme | Callable[..., Scheme], spec: Spec) -> Scheme:
     if spec.positional and all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values()):
         return _bound_in_order(entry, signature, spec)
     shaping = tuple((key, value) for key, value in spec.named if key in signature.parameters)
-    member = entry(**Spec(spec.name, spec.positional, shaping).arguments(signature, spec.name))
+    member: Scheme = references.called(entry, Spec(spec.name, spec.positional, shaping))
     others = tuple(v for v in spec.named if v not in shaping)
     if not others:
         return member

@@ -157,6 +157,48 @@ def test_sample_draws_from_a_network_of_ones_own(run, result, own, digest, tmp_p
         assert sentence in err
 
 
+MODULE = """
+import torch
+
+import numtoolkit as nt
+
+
+class Net(torch.nn.Linear):
+    def forward(self, z, t):
+        return super().forward(z)
+
+
+NET = nt.Network(Net(2, 2).eval(), "data", shape=(2,)).clipped(3)
+BARE = nt.Network(lambda z, t: torch.tanh(z), "data", shape=(2,))
+"""
+
+
+def test_sample_runs_a_torch_module_where_its_parameters_are(result, tmp_path):
+    """In torch, on their device and in their dtype, of a wrapped module too; the folder says so."""
+    file = tmp_path / "module.py"
+    file.write_text(MODULE, encoding="utf-8")
+    words = ["sample", "--scheme", "ddim", "--process", "edm", "--nfe", "3", "--seeds", "0-3", "--import"]
+    words += ["--model", f"{file}:NET", "--out", tmp_path / "a"]
+    assert result(*words)["new"] == 4
+    said = read_json(tmp_path / "a" / "manifest.json")["specification"]
+    assert (said["dtype"], said["device"]) == ("float32", "cpu")
+    assert drawn(tmp_path / "a")[0].dtype == np.float32
+    assert result(*words, "--dtype", "float32", "--device", "cpu")["new"] == 0
+
+
+def test_a_function_of_torch_that_is_given_numpy_arrays_is_told_of_device(run, result, tmp_path):
+    """It names its line and --device cpu, which runs it."""
+    file = tmp_path / "module.py"
+    file.write_text(MODULE, encoding="utf-8")
+    words = ["sample", "--scheme", "ddim", "--process", "edm", "--nfe", "3", "--seeds", "0-3", "--import"]
+    words += ["--model", f"{file}:BARE", "--out", tmp_path / "a"]
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert "fails at line 13" in err
+    assert "it is given numpy arrays: mend it there, or add --device cpu for tensors." in err
+    assert result(*words, "--device", "cpu", "--out", tmp_path / "b")["new"] == 4
+
+
 def test_what_a_network_raises_in_a_run_is_told_with_its_line(run, own, tmp_path):
     """Exit code 2 and one sentence, not the traceback of a fault of numtoolkit."""
     words = ["sample", "--scheme", "ddim", "--process", "vp", "--nfe", "5", "--seeds", "0-3", "--import"]

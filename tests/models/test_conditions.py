@@ -154,12 +154,14 @@ def test_conditions_that_no_batch_has_are_refused(conditions, names):
 
 
 def test_a_network_that_takes_no_conditions_says_so():
-    """A law and a function of (z, t) have none, and one that needs them asks for them."""
+    """A law and a function of (z, t) have none, one that needs them asks for them, and one of z alone does not."""
     for network in ("mixture(dim=2)", Network(lambda z, t: z, "data")):
         with pytest.raises(InputError, match=r"cannot be called as \(z, t, condition\).*leave conditions out"):
             drawn(network)
     with pytest.raises(InputError, match=r"cannot be called as \(z, t\).*give conditions="):
         drawn(Network(halved, "data"), None)
+    with pytest.raises(InputError, match=r"cannot be called as \(z, t\).*wrap it as a function of \(z, t\)"):
+        drawn(Network(lambda z: z, "data"), None)
     assert len(drawn(Network(Linear(2, 2).eval(), "data"), None)) == 10
 
 

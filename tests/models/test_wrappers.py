@@ -254,13 +254,19 @@ def test_a_learned_variance_is_dropped():
         (lambda net: net.guided(float("nan")), ["scale = nan"]),
         (lambda net: net.guided(2, rescale=1.5), ["rescale = 1.5"]),
         (lambda net: net.guided(2, interval=(2, 1)), ["(2, 1)", "low < high"]),
+        (lambda net: net.guided(2, interval=(2, float("nan"))), ["interval = nan"]),
+        (lambda net: net.guided(2, interval=(2, "5")), ["interval = '5'"]),
+        (lambda net: net.guided(2, interval=2), ["interval = 2"]),
+        (lambda net: net.guided("4"), ["scale = '4'"]),
+        (lambda net: net.clipped("1"), ["limit = '1'"]),
+        (lambda net: net.thresholded(None), ["quantile = None"]),
         (lambda net: net.guided(2, Network(cubic, "noise")), ["'data'", "'noise'"]),
         (lambda net: net.clipped(0), ["limit = 0"]),
         (lambda net: net.thresholded(1.5), ["quantile = 1.5"]),
         (lambda net: net.thresholded(limit=-1), ["limit = -1"]),
     ],
 )
-def test_wrappers_refuse_numbers_out_of_range(make, names):
+def test_wrappers_refuse_numbers_out_of_range_and_no_numbers(make, names):
     """One sentence that names it."""
     with pytest.raises(InputError) as refused:
         make(Network(cubic, "data"))

@@ -140,6 +140,23 @@ def test_a_run_that_is_over_takes_no_evaluation():
         walk.send(state)
 
 
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        (lambda out: out, "takes a list of blocks, but a ndarray came; send [output]"),
+        (lambda out: None, "takes a list of blocks, but a NoneType came"),
+        (lambda out: [out, out], "takes 1 block an evaluation, but 2 came; send 1"),
+        (lambda out: [out[:1]], r"takes blocks of shape \(2, 2\), but shape \(1, 2\) came"),
+        (lambda out: [0.0], r"takes blocks of shape \(2, 2\), but a float came"),
+    ],
+)
+def test_what_is_no_output_is_refused_where_it_is_sent(sent, sentence):
+    """An array outside a list, which would be read row by row, another number of blocks, another shape."""
+    walk = stepper("ddim", "vp", "gaussian(dim=2)", "log-snr", 3, seeds=range(2), dtype="numpy.float64")
+    with pytest.raises(InputError, match=sentence.replace("[output]", r"\[output\]")):
+        walk.send(sent(walk.row[0]))
+
+
 def test_a_program_with_noise_needs_normals():
     """Without them the first draw is refused with a sentence."""
     law = process("vp")
@@ -239,7 +256,7 @@ def test_a_noise_is_drawn_where_it_is_first_used():
     seen = []
     while not walk.done:
         seen.append(list(asked))
-        walk.send([np.zeros(1)])
+        walk.send([np.zeros_like(walk.row[0])])
     assert seen == [[], [(0, 1)], [(0, 1), (0, 0)], [(0, 1), (0, 0), (1, 1)]]
     assert asked == [(0, 1), (0, 0), (1, 1), (1, 0)]
 

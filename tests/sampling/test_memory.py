@@ -109,7 +109,8 @@ def test_a_run_in_torch_may_go_to_the_host():
     into, store = np.zeros((10, 3), np.float32), Store()
     wanted = sample("ddim", network=HALF, **SHORT).samples
     sample("ddim", network=HALF, into=into, **SHORT)
-    sample("ddim", network=HALF, into=store, **SHORT)
+    run = sample("ddim", network=HALF, into=store, **SHORT)
+    assert repr(run) == "<Samples of ddim: 10 in a Store, 2 evaluations in 2 steps, none lost>"
     np.testing.assert_array_equal(into, wanted.numpy())
     assert list(store) == [(0, 4), (4, 8), (8, 10)]
     assert all(type(part) is np.ndarray for part in store.values())
