@@ -231,8 +231,10 @@ def test_transfers_are_drawn_from_large_scales_to_small_with_a_line_at_zero() ->
     assert (left > right, ax.get_xscale(), ax.get_yscale()) == (True, "log", "symlog")
     assert low < min(first.deviation) < 0 < max(second.deviation) < high
     assert ax.get_ylabel().index("blur") < ax.get_ylabel().index("noise")
-    (ax,) = transfer_figure([first], "t").axes  # which is below 0 everywhere
-    assert ax.get_ylim()[1] >= 0.01
+    for values in ([-0.1, -0.2], [0.1, 0.2]):
+        one_sided = Transfer(first.program, np.array([1.0, 0.1]), np.array(values), np.zeros(2))
+        low, high = transfer_figure([one_sided], "t").axes[0].get_ylim()
+        assert (low <= -0.02, high >= 0.02) == (True, True)
 
 
 def test_transfers_that_differ_in_more_than_the_scheme_say_in_what() -> None:

@@ -79,7 +79,7 @@ class Transfer:
 
         Its square is the sum of (T(s0) d)^2 over the directions, d the deviation that each should have, and of the
         squared mean of schemes that add one of their own, as `gframe-ab(mean=1)`. It is computed at the scales of the
-        spectrum, not interpolated.
+        spectrum, not interpolated. `numtoolkit.search` in law, on a Gaussian of this spectrum, makes it least.
 
         spectrum  (variances (n,), multiplicities (n,)) of Gaussian data of mean 0: the eigenvalues of its covariance,
                   and in how many directions it has each. Multiplicities need not be whole: where they sum to 1 it is

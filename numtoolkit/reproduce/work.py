@@ -241,7 +241,8 @@ def _process_name(process: str) -> str:
 
 def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
     """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
-    for kind, text in zip((scheme_at, process_of, law_of), texts, strict=False):
+    kinds: tuple[Callable[[str], Any], ...] = scheme_at, process_of, law_of
+    for kind, text in zip(kinds, texts, strict=False):
         if references.is_reference(text):
             kind(text)  # taken now, so that its digest is known
     taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}

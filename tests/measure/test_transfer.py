@@ -128,6 +128,16 @@ def test_the_integral_of_a_centred_run_is_the_weighted_sum_of_its_squares():
     assert found.integral((scales**2, weights)) == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_search_in_law_on_a_gaussian_makes_the_integral_of_its_spectrum_least():
+    """The error of the value found is the integral of its run, and that of the default is no smaller."""
+    variances, counts = [1.0, 0.01], [1, 3]
+    law, run = Gaussian(np.zeros(4), np.repeat(variances, counts)), ("quadratic", 12)
+    (found,) = nt.search("roba", "psld", law, run[0], [run[1]], "lambda_s", bounds=(1.0, 3.0))
+    best, default = (nt.transfer(name, "psld", *run).integral((variances, counts)) for name in (found["scheme"], "roba"))
+    assert found["error"] == pytest.approx(best, rel=1e-12)
+    assert best < default
+
+
 def test_a_run_that_overflows_has_no_finite_transfer():
     """Infinity at every scale and in the integral, without a warning."""
     found = nt.transfer(BLOWS_UP, "psld", "uniform", 200, [1, 0.1])
