@@ -133,7 +133,9 @@ def test_a_search_in_law_on_a_gaussian_makes_the_integral_of_its_spectrum_least(
     variances, counts = [1.0, 0.01], [1, 3]
     law, run = Gaussian(np.zeros(4), np.repeat(variances, counts)), ("quadratic", 12)
     (found,) = nt.search("roba", "psld", law, run[0], [run[1]], "lambda_s", bounds=(1.0, 3.0))
-    best, default = (nt.transfer(name, "psld", *run).integral((variances, counts)) for name in (found["scheme"], "roba"))
+    best, default = (
+        nt.transfer(name, "psld", *run).integral((variances, counts)) for name in (found["scheme"], "roba")
+    )
     assert found["error"] == pytest.approx(best, rel=1e-12)
     assert best < default
 
