@@ -241,10 +241,10 @@ def _process_name(process: str) -> str:
 
 def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
     """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
-    kinds: tuple[Callable[[str], Any], ...] = scheme_at, process_of, law_of
-    for kind, text in zip(kinds, texts, strict=False):
+    read: tuple[Callable[[str], Any], ...] = (scheme_at, process_of, law_of)
+    for reader, text in zip(read, texts, strict=False):
         if references.is_reference(text):
-            kind(text)  # taken now, so that its digest is known
+            reader(text)  # taken now, so that its digest is known
     taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}
     return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
 
