@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import stability
+    from numtoolkit.measure.transfer import transfer
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
-    from numtoolkit.plots import curve_figure, image_grid, stability_figure
+    from numtoolkit.plots import curve_figure, image_grid, stability_figure, transfer_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.program.runs import program_of
@@ -103,6 +104,8 @@ __all__ = [
     "stepper",
     "symbol",
     "tableau",
+    "transfer",
+    "transfer_figure",
     "verify",
     "word",
 ]
@@ -161,6 +164,8 @@ _HOMES = {
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",
+    "transfer": "numtoolkit.measure.transfer",
+    "transfer_figure": "numtoolkit.plots",
     "verify": "numtoolkit.symbolic.verdict",
     "word": "numtoolkit.declare.forms",
 }

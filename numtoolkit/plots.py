@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, brief, choice, real, several, text, typed, whole
 from numtoolkit.measure.stability import WINDOW, Region, StepLimit
+from numtoolkit.measure.transfer import Transfer
 
 Record = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ ORDERS = {  # columns of the order table
     "sde_strong": "along paths",
 }
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
+LINEAR = 0.01  # of transfer functions: smaller values are drawn on a linear scale
 GAP = 2  # white pixels between image tiles
 FRAME: dict[str, Any] = {"fill": False, "color": "#e76300", "linewidth": 1.2}
 QUANTITIES = ("error", "median", "path", "law", "frechet")  # of records, which curves can be of
@@ -232,6 +234,51 @@ def _guides(ax: Any, slopes: Sequence[float]) -> None:
         ax.plot(x, fall, color="0.45", linewidth=0.9, zorder=1)
         ax.annotate(f"order {p:g}", (x[1], fall[1]), (3, 0), textcoords="offset points", va="center", color="0.35")
     ax.set(xlim=(left, right), ylim=(low, high))
+
+
+def transfer_figure(transfers: Sequence[Transfer], title: str) -> Any:
+    """What each run makes of the deviation of each scale of the data: above the zero line it is noise, below it blur.
+
+    One line a run, from the largest scale to the smallest, on an axis that is logarithmic on both sides of 0.
+
+    transfers  as `numtoolkit.transfer` returns them, at most 8; a process or evaluations that differ are named
+    title      the question that the figure answers
+    """
+    transfers = _all_of("transfers", transfers, "deviation", "transfer")
+    _check_count(len(transfers), CURVES)
+    with _style():
+        figure = _figure(title, width=6.2, height=4.0)
+        ax = figure.subplots()
+        ax.set(xlabel="scale of the data: its deviation in one direction", xscale="log")
+        ax.set(ylabel="\u2190 blur   deviation over the exact one, less 1   noise \u2192")
+        ax.axhline(0, color="0.35", linewidth=0.9, linestyle=":")
+        for i, (label, each) in enumerate(zip(_labels(transfers), transfers, strict=True)):
+            order = np.argsort(each.scales)
+            drawn = np.where(np.isfinite(each.deviation), each.deviation, np.nan)
+            ax.plot(each.scales[order], drawn[order], marker=MARKERS[i], markersize=3, label=label, **_look(i))
+        _signed_axis(ax)
+        ax.invert_xaxis()
+        _literal(ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0)))
+    return figure
+
+
+def _labels(transfers: Sequence[Transfer]) -> list[str]:
+    """The scheme of each, with what tells those of one figure apart beside it."""
+    processes, budgets = ({getattr(each, name) for each in transfers} for name in ("process", "nfe"))
+    return [
+        each.scheme + f" on {each.process}" * (len(processes) > 1) + f", NFE {each.nfe}" * (len(budgets) > 1)
+        for each in transfers
+    ]
+
+
+def _signed_axis(ax: Any) -> None:
+    """A vertical axis that is logarithmic on both sides of 0, with room on each."""
+    from matplotlib.ticker import FuncFormatter
+
+    low, high = ax.get_ylim()
+    ax.set_yscale("symlog", linthresh=LINEAR)
+    ax.set_ylim(min(1.5 * low, -2 * LINEAR), min(max(1.5 * high, 2 * LINEAR), LARGEST))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}" if value else "0"))
 
 
 def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: str, columns: int = 8) -> Any:

@@ -12,7 +12,16 @@ import pytest
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_figure
 from numtoolkit.measure.stability import Region, stability
-from numtoolkit.plots import LABELS, curve_figure, error_table, image_grid, order_table, stability_figure
+from numtoolkit.measure.transfer import Transfer, transfer
+from numtoolkit.plots import (
+    LABELS,
+    curve_figure,
+    error_table,
+    image_grid,
+    order_table,
+    stability_figure,
+    transfer_figure,
+)
 from numtoolkit.problem.processes import PSLD
 
 pytest.importorskip("matplotlib")
@@ -32,6 +41,7 @@ def figures() -> list[Any]:
         image_grid({"left": (tiles, np.arange(8) % 3 == 0)}, "title", columns=4),
         stability_figure([*stability("ddim", size=40), *stability("res-2m", size=40)], "title"),
         stability_figure([*stability("nse", size=40), *stability("sscs", size=40)], "title"),
+        transfer_figure([transfer(name, "edm", "rho(7)", 6) for name in ("ddim", "dpmpp-2m")], "title"),
     ]
 
 
@@ -206,6 +216,38 @@ def test_the_error_table_of_the_law_holds_every_scheme_and_that_of_the_path_its_
     assert table_of(by_path) == [*path, *law]
 
 
+def test_transfers_are_drawn_from_large_scales_to_small_with_a_line_at_zero() -> None:
+    """One line a run through its numbers, whatever their order; noise is up, blur down, and both have room."""
+    first, second = (transfer(name, "edm", "rho(7)", 10, [0.01, 2, 0.1]) for name in ("ddim", "heun"))
+    (ax,) = transfer_figure([first, second], "t").axes
+    zero, *lines = ax.get_lines()
+    assert list(zero.get_ydata()) == [0, 0]
+    assert [line.get_label() for line in lines] == ["ddim", "heun"]
+    for line, each in zip(lines, (first, second), strict=True):
+        assert list(line.get_xdata()) == [0.01, 0.1, 2]
+        assert list(line.get_ydata()) == each.deviation[[0, 2, 1]].tolist()
+    left, right = ax.get_xlim()
+    low, high = ax.get_ylim()
+    assert (left > right, ax.get_xscale(), ax.get_yscale()) == (True, "log", "symlog")
+    assert low < min(first.deviation) < 0 < max(second.deviation) < high
+    assert ax.get_ylabel().index("blur") < ax.get_ylabel().index("noise")
+    for values in ([-0.1, -0.2], [0.1, 0.2]):
+        one_sided = Transfer(first.program, np.array([1.0, 0.1]), np.array(values), np.zeros(2))
+        low, high = transfer_figure([one_sided], "t").axes[0].get_ylim()
+        assert (low <= -0.02, high >= 0.02) == (True, True)
+
+
+def test_transfers_that_differ_in_more_than_the_scheme_say_in_what() -> None:
+    """Processes and evaluations stand in the legend where there are several; a run that overflows has no line."""
+    runs = [transfer("ddim", process, "rho(7)", nfe, [1]) for process, nfe in (("edm", 3), ("edm", 4), ("flow", 4))]
+    lost = Transfer(runs[0].program, np.array([1.0, 2.0]), np.full(2, np.inf), np.zeros(2))
+    _, *lines = transfer_figure([*runs, lost], "t").axes[0].get_lines()
+    assert [line.get_label() for line in lines[:3]] == [
+        "ddim on edm, NFE 3", "ddim on edm, NFE 4", "ddim on flow, NFE 4",
+    ]  # fmt: skip
+    assert np.isnan(lines[3].get_ydata()).all()
+
+
 def test_too_many_curves_are_refused() -> None:
     """Nine curves cannot be told apart and none is no figure: both are refused."""
     with pytest.raises(InputError, match="9 curves of one panel cannot be read; give 1 to 8"):
@@ -215,6 +257,8 @@ def test_too_many_curves_are_refused() -> None:
     flat = np.zeros((2, 2))
     with pytest.raises(InputError, match="9 curves"):
         stability_figure([Region(str(i), 0.0, flat, flat, flat) for i in range(9)], "t")
+    with pytest.raises(InputError, match="9 curves"):
+        transfer_figure([transfer("ddim", "edm", "rho(7)", 3, [1])] * 9, "t")
 
 
 def test_without_matplotlib_a_sentence_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import Any
 
 from numtoolkit.cli.networks import add_network, network_from, numbers_of
 from numtoolkit.cli.output import (
     Command,
     Record,
+    add_grid,
     add_json,
+    add_process,
     destination,
     grid,
+    keep,
     listed,
     note,
     number,
@@ -19,15 +22,12 @@ from numtoolkit.cli.output import (
     progress,
     report,
     schemes,
-    write_sidecar,
+    without_empty,
 )
 from numtoolkit.errors import InputError
-from numtoolkit.files.storage import PICTURES, csv_text, write, write_figure
+from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST, MOST_NFE
-from numtoolkit.problem.grids import ALIASES as OTHER_GRIDS
-from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.processes import ALIASES, PROCESSES, SCHEDULES
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import problem_of
 
@@ -36,12 +36,10 @@ OPTIONAL = ("frechet_floor", "frechet", "reference_error", "reference_nfe", "hig
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    processes = f"{', '.join([*PROCESSES, *SCHEDULES, *ALIASES])}; or a table, FILE.npz, or a scheduler_config.json"
-    parser.add_argument("--process", required=True, metavar="P", help=processes)
+    add_process(parser)
     add_network(parser)
     parser.add_argument("--schemes", required=True, metavar="A,B", help="schemes separated by commas")
-    grids = f"{', '.join([*GRIDS, *OTHER_GRIDS])}; with parameters, 'rho(7)', 'trailing(shift=3)'"
-    parser.add_argument("--grid", required=True, metavar="G", help=grids)
+    add_grid(parser)
     parser.add_argument("--nfe", required=True, metavar="5,10,20", help="budgets of network evaluations")
     parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
     drawn = parser.add_mutually_exclusive_group()
@@ -75,12 +73,19 @@ def _run(arguments: argparse.Namespace) -> int:
     if all(record["error"] is None for record in records):
         raise InputError(f"nothing was measured: {records[0]['why']}")
     if path is not None:
-        _keep(path, records, f"{network.name} on {process.spec}, grid {arguments.grid}", arguments.command)
-    report(arguments, records, lambda: grid(_without_empty(_shown(records)), optional=OPTIONAL))
+        title = f"{network.name} on {process.spec}, grid {arguments.grid}"
+        keep(path, records, title, arguments.command, lambda: _drawn(records, title))
+    report(arguments, records, lambda: grid(without_empty(_shown(records)), optional=OPTIONAL))
     for record in records:
         if "why" in record:
             note(f"{record['scheme']} at {record['nfe']}: {record['why']}")
     return 0
+
+
+def _drawn(records: list[Record], title: str) -> Any:
+    from numtoolkit.plots import curve_figure
+
+    return curve_figure(records, title)
 
 
 def _seeds(arguments: argparse.Namespace) -> list[int] | None:
@@ -99,27 +104,6 @@ def _shown(records: list[Record]) -> list[Record]:
         | {"plan": record["plan"] or "whole steps" if filled else None}
         for record in records
     ]
-
-
-def _without_empty(records: list[Record]) -> list[Record]:
-    """The records with the same keys, those that are empty throughout left out."""
-    keys = dict.fromkeys(key for record in records for key in record)
-    used = [key for key in keys if any(record.get(key) is not None for record in records)]
-    return [{key: record.get(key) for key in used} for record in records]
-
-
-def _keep(path: Path, records: list[Record], title: str, command: str) -> None:
-    """Write the records, or their picture with the records beside it in a .json file of its name."""
-    ending = path.suffix.lower()
-    if ending == ".csv":
-        write(path, csv_text(_without_empty(records)))
-    else:
-        write_sidecar(path, records, title, command)
-        if ending in PICTURES:
-            from numtoolkit.plots import curve_figure
-
-            write_figure(path, curve_figure(records, title))
-    note(f"wrote {path}")
 
 
 CURVE = Command("curve", "Error against network evaluations, of a law or of a network of your own.", _arguments, _run)

@@ -18,9 +18,22 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.fitted_coefficients import FORMAT as FITTED
-from numtoolkit.files.storage import folder, json_format, json_text, write_json
+from numtoolkit.files.storage import (
+    PICTURES,
+    csv_text,
+    folder,
+    json_format,
+    json_text,
+    write,
+    write_figure,
+    write_json,
+)
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST
+from numtoolkit.problem.grids import ALIASES as OTHER_GRIDS
+from numtoolkit.problem.grids import GRIDS
+from numtoolkit.problem.processes import ALIASES as OTHER_PROCESSES
+from numtoolkit.problem.processes import PROCESSES, SCHEDULES
 from numtoolkit.references import origin_of, origins
 from numtoolkit.references import records as references
 from numtoolkit.schemes import scheme as scheme_of
@@ -118,6 +131,18 @@ def progress(items: Sequence[Any], what: str) -> Iterable[Any]:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option --json, which every command has."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_process(parser: argparse.ArgumentParser) -> None:
+    """The option --process, where it must be given."""
+    names = f"{', '.join([*PROCESSES, *SCHEDULES, *OTHER_PROCESSES])}; or a table, FILE.npz, or a scheduler_config.json"
+    parser.add_argument("--process", required=True, metavar="P", help=names)
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """The option --grid, where it must be given."""
+    names = f"{', '.join([*GRIDS, *OTHER_GRIDS])}; with parameters, 'rho(7)', 'trailing(shift=3)'"
+    parser.add_argument("--grid", required=True, metavar="G", help=names)
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
@@ -225,6 +250,29 @@ def _path(text: str, option: str) -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{option} {text!r} is no path here: {reason}; name another.") from None
     return path
+
+
+def keep(path: Path, records: Sequence[Record], title: str, command: str, draw: Callable[[], Any]) -> None:
+    """Write records as .csv or .json, or their picture with the records beside it, and say so.
+
+    path   as `destination` returns it; title and command say what the records are and what made them
+    draw   makes the picture, where the ending is that of one
+    """
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        write(path, csv_text(without_empty(records)))
+    else:
+        write_sidecar(path, records, title, command)
+        if ending in PICTURES:
+            write_figure(path, draw())
+    note(f"wrote {path}")
+
+
+def without_empty(records: Sequence[Record]) -> list[Record]:
+    """The records with the same keys, those that are empty throughout left out."""
+    keys = dict.fromkeys(key for record in records for key in record)
+    used = [key for key in keys if any(record.get(key) is not None for record in records)]
+    return [{key: record.get(key) for key in used} for record in records]
 
 
 def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:

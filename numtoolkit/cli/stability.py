@@ -13,15 +13,14 @@ from numtoolkit.cli.output import (
     add_json,
     destination,
     grid,
-    note,
+    keep,
     progress,
     report,
     schemes,
     wrapped,
-    write_sidecar,
 )
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.files.storage import PICTURES, write_figure
+from numtoolkit.files.storage import PICTURES
 from numtoolkit.problem.processes import process as process_of
 
 if TYPE_CHECKING:
@@ -63,9 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
         for member, x in zip(members, LINEAR, strict=False)
         for record in _extents(scheme, member, x)
     ]
-    write_sidecar(path, records, title, arguments.command)
-    write_figure(path, stability_figure([member for members in maps for member in members], title))
-    note(f"wrote {path}")
+    drawn = [member for members in maps for member in members]
+    keep(path, records, title, arguments.command, lambda: stability_figure(drawn, title))
     report(arguments, records, lambda: _listing(records))
     return 0
 

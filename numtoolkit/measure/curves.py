@@ -32,7 +32,7 @@ from numtoolkit.laws import Gaussian, Law
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_wasserstein
 from numtoolkit.measure.exact_networks import Ends, ExactNetwork, Seeds
-from numtoolkit.measure.gaussian_moments import exact_marginal, moments, wasserstein2
+from numtoolkit.measure.gaussian_moments import data_laws, wasserstein2
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem.grids import grid as grid_of
@@ -254,11 +254,10 @@ def _known(reference: Ends) -> Record:
 
 def _between_moments(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:
     assert isinstance(subject, ExactNetwork)
-    process, law, (first, last) = program.process, subject.law, _interval(program)
-    final = moments(program, law=law, start=exact_marginal(process, law, first) if first < process.T else None)
+    final, exact = data_laws(program, subject.law)
     if not np.isfinite(final.covariance).all():
         return Error(math.inf)
-    return Error(wasserstein2(final.block(0), exact_marginal(process, law, last).block(0)))
+    return Error(wasserstein2(final, exact))
 
 
 def _between_samples(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:

@@ -95,6 +95,18 @@ def moments(
     return Normal(mean, covariance)
 
 
+def data_laws(program: Program, law: Law) -> tuple[Normal, Normal]:
+    """The law of the data block at the end of a run with an exact network, and the one that it should be.
+
+    Runs start from N(0, process.prior()), or from the exact marginal where the times of the program begin below T.
+
+    raises   InputError for a law that is not Gaussian
+    """
+    process, first, last = program.process, float(program.times[0]), float(program.times[-1])
+    start = exact_marginal(process, law, first) if first < process.T else None
+    return moments(program, law=law, start=start).block(0), exact_marginal(process, law, last).block(0)
+
+
 def affine_map(program: Program, law: Law) -> tuple[Floats, Floats]:
     """(R (d, k, k), r (d, k)) with final state = R start + r, for a program that draws no noise and a Gaussian law.
 

@@ -75,6 +75,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--process": "edm", "--law": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3,5"}
         | {"--out": "kept.csv", "--seeds": "0-3", "--metric": "path"},
     ),
+    "transfer": (
+        (),
+        {"--process": "edm", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3", "--scales": "1,0.1"}
+        | {"--out": "kept.csv"},
+    ),
     "curve --model": (
         (),
         {"--process": "edm", "--model": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}

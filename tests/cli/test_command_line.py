@@ -111,6 +111,10 @@ BAD = [
     ("curve {curve} --out {tmp}/x.txt", "ends in .txt; end it in .json, .csv, .png"),
     ("curve {curve} --out {tmp}/file/x.png", "cannot use the folder"),
     ("curve {curve} --out {tmp}/x.png", "is a folder; name a file"),
+    ("transfer {transfer} --nfe 5,6", "--nfe '5,6' is not one whole number"),
+    ("transfer {transfer} --scales 1,x", "cannot read --scales '1,x'; write numbers separated by commas"),
+    ("transfer {transfer} --scales 1,0", "scales from 0 to 1 are out of range; give deviations"),
+    ("transfer {transfer} --schemes ddim,rvv", "scheme rvv is not defined on process 'vp'"),
     ("stability ddim", "the following arguments are required: --out"),
     ("stability dpmpp-2m --process vp --out {tmp}/y.png", "carries evaluations between steps"),
     ("sample {sample} --out {tmp}/file", "cannot use the folder"),
@@ -130,6 +134,7 @@ def test_bad_input_is_answered_with_one_sentence(run, tmp_path, line, sentence):
     places = {
         "tmp": tmp_path,
         "curve": "--process vp --law ring --schemes ddim --grid uniform --nfe 5",
+        "transfer": "--process vp --schemes ddim --grid uniform --nfe 5",
         "sample": "--law ring --scheme ddim --nfe 5 --seeds 0-3",
     }
     code, out, err = run(*line.format(**places).split())

@@ -32,6 +32,7 @@ HEUN = nt.runge_kutta([0, 1], [[], [1]], ["1/2", "1/2"])
 RUN = {"scheme": "ddim", "process": "edm", "network": "gaussian(dim=2)", "grid": "rho(7)", "nfe": 3}
 NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
+TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
 MAP = nt.stability("ddim", size=8)
 ENTRIES = {
     "add_noise": Entry(nt.add_noise, {"process": "edm", "x0": np.ones((2, 3)), "t": 1.0, "seeds": [0, 1], "draw": 0}),
@@ -183,6 +184,14 @@ ENTRIES = {
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
+    "transfer": Entry(
+        nt.transfer, {"scheme": "ddim", "process": "edm", "grid": "rho(7)", "nfe": 3, "scales": [1.0, 0.1]}
+    ),
+    "transfer of an array of scales": Entry(
+        lambda scales: nt.transfer("ddim", "edm", "rho(7)", 3, scales), {"scales": np.array([1.0, 0.1])}
+    ),
+    "transfer over a spectrum": Entry(TRANSFER.integral, {"spectrum": ([1.0, 0.1], [2, 3])}),
+    "transfer_figure": Entry(nt.transfer_figure, {"transfers": [TRANSFER], "title": "title"}),
     "verify": Entry(nt.verify, {"scheme": "euler"}),
     "word": Entry(nt.word, {"text": "S0 A"}),
 }

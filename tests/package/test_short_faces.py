@@ -17,6 +17,7 @@ from numtoolkit.laws import Empirical, Imperfect, law_of
 from numtoolkit.measure import exact_marginal
 from numtoolkit.measure.distances import Moments, relative_rms, sliced_wasserstein
 from numtoolkit.measure.stability import stability
+from numtoolkit.measure.transfer import transfer
 from numtoolkit.models.network import Network
 from numtoolkit.printing.pages import tableau
 from numtoolkit.problem.grids import grid
@@ -95,6 +96,7 @@ def made() -> dict[str, tuple[object, str]]:
         "RelativeError": (relative_rms(images.images, images.images), "rms"),
         "Region": (stability("res-2s", size=8)[0], "res-2s"),
         "StepLimit": (stability("rvv", size=10)[0], "rvv"),
+        "Transfer": (transfer("rvv", "psld", "quadratic", 4), "rvv on psld"),
         "Verdict": (verify(scheme("res-2s")), "proved"),
         "Order": (order(scheme("res-2s")), "Order 2"),
         "WeakOrder": (weak_order(scheme("em")), "WeakOrder 1"),
