@@ -15,6 +15,7 @@ from numtoolkit.measure.stability import Region, stability
 from numtoolkit.measure.transfer import Transfer, transfer
 from numtoolkit.plots import (
     LABELS,
+    contest_figure,
     curve_figure,
     error_table,
     image_grid,
@@ -266,3 +267,12 @@ def test_without_matplotlib_a_sentence_names_the_remedy(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install 'numtoolkit\[plots\]'"):
         curve_figure(CURVES, "t")
+
+
+def test_errors_of_a_contest_below_its_floor_are_drawn_there() -> None:
+    """What the exact flow cannot tell from 0 stands at one height; what was lost is left out."""
+    rows = [
+        {"case": "a", "side": "x", "nfe": n, "error": e, "median": e} for n, e in ((5, 1.0), (9, 1e-20), (12, None))
+    ]
+    for line in contest_figure(rows, "Who?", ["x"], 1e-12).axes[0].get_lines():
+        np.testing.assert_array_equal(line.get_ydata(), [1.0, 1e-12, np.nan])

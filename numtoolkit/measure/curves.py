@@ -122,6 +122,7 @@ def error_curve(
     for budget in budgets:
         record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metrics[0]}
         record |= dict.fromkeys(("error", "median", "low", "high", "path", "law"))
+        record |= {} if law is not None else dict.fromkeys(("reference_nfe", "reference_error"))
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
             try:
                 steps = len(planned(scheme, budget, to_zero))
