@@ -9,13 +9,12 @@ command needs it.
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 from numtoolkit.cli.conditions import CONDITIONS
@@ -23,7 +22,7 @@ from numtoolkit.cli.curve import CURVE
 from numtoolkit.cli.derive import DERIVE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
-from numtoolkit.cli.output import Command, Unheard, add_import, emit, note
+from numtoolkit.cli.output import Command, Unheard, add_import, drop, emit, note
 from numtoolkit.cli.reproduce import REPRODUCE
 from numtoolkit.cli.sample import SAMPLE
 from numtoolkit.cli.show import SHOW
@@ -89,21 +88,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         note("numtoolkit: interrupted; what was written before is complete.")
         return 130
     except BrokenPipeError:
-        _drop_stdout()
+        drop(sys.stdout)
         return 141
     except Unheard as error:
-        _drop_stdout()
+        drop(sys.stdout)
         note(f"numtoolkit: {error}; what goes to files is written.")
         return 74
     except Exception:
         note(f"{traceback.format_exc()}numtoolkit: this is a fault of numtoolkit; please report it.")
         return 70
-
-
-def _drop_stdout() -> None:
-    """Let nothing more be written there, or Python's own flush at exit complains."""
-    with suppress(OSError, AttributeError):  # of a stream that is closed, or none of the system's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -81,8 +82,17 @@ def emit(text: str) -> None:
 def note(text: str) -> None:
     """A remark, on stderr; it is lost where that is closed or full, and nothing else is."""
     if sys.stderr is not None:
-        with suppress(OSError):
+        try:
             sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+        except OSError:
+            drop(sys.stderr)
+
+
+def drop(stream: Any) -> None:
+    """Let nothing more be written to a stream, or Python's own flush at exit complains."""
+    with suppress(OSError, AttributeError):  # of a stream that is closed, or none of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def report(arguments: argparse.Namespace, value: Any, text: Callable[[], str]) -> None:

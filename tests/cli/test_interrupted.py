@@ -109,7 +109,8 @@ def redirected(words, streams, **options):
     """A command line run by a shell with its streams redirected."""
     line = [sys.executable, "-m", "numtoolkit", *map(str, words)]
     shell = ["sh", "-c", f'exec "$@" {streams}', "sh", *line]
-    return subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, **options)
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, env=plain, **options)
 
 
 @needs_full
