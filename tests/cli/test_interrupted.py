@@ -109,6 +109,7 @@ def redirected(words, streams, **options):
     """A command line run by a shell with its streams redirected."""
     line = [sys.executable, "-m", "numtoolkit", *map(str, words)]
     shell = ["sh", "-c", f'exec "$@" {streams}', "sh", *line]
+    # unbuffered, Python would have nothing left to flush as it ends
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, env=plain, **options)
 
