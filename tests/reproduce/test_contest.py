@@ -269,7 +269,7 @@ def test_a_contest_from_nothing_keeps_no_result_of_judging(tmp_path: Path, monke
 
 @pytest.mark.check
 def test_the_shipped_contest_is_blind_and_complete() -> None:
-    """No case is a tuning law; the rest is every deterministic scheme that needs no fitting and is not another's double."""
+    """No case is a tuning law; the rest is every deterministic scheme that needs no fitting and is no double."""
     (plan,) = read_experiments(ROOT / "experiments", ["gframe"])
     contest = plan.experiment
     assert isinstance(contest, Contest)
