@@ -12,7 +12,7 @@ import torch
 from numtoolkit import Network, process, sample, scheme, stepper
 from numtoolkit.errors import InputError
 from numtoolkit.schemes import catalogue
-from tests.support.sampling_cases import BATCH, Linear, cubic, program_of
+from tests.support.sampling_cases import BATCH, Linear, answered, cubic, program_of
 from tests.support.tiers import breadth
 
 RUN = {"process": "edm", "grid": "rho", "steps": 4, "seeds": range(BATCH), "shape": 4, "dtype": torch.float64}
@@ -88,9 +88,9 @@ def test_a_network_that_writes_gives_the_bits_of_a_clean_one(name):
     program = program_of(own, process(own.processes[0]), steps=5)
     for kind, dtype in ((torch, torch.float64), (np, np.float64)):
         run = {"seeds": range(BATCH), "dtype": dtype, "shape": 4}
-        clean = sample(program, network=Network(cubic, "data"), **run).samples
+        clean = sample(program, network=answered(own, Network(cubic, "data")), **run).samples
         for writes in (into_input, computed_in_place, one_buffer, two_buffers):
-            ours = sample(program, network=Network(writes(kind), "data"), **run).samples
+            ours = sample(program, network=answered(own, Network(writes(kind), "data")), **run).samples
             np.testing.assert_array_equal(np.asarray(ours), np.asarray(clean), err_msg=writes.__name__)
 
 
