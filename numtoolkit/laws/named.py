@@ -140,10 +140,10 @@ def law_of(text: str | Law) -> Law:
     raises   InputError for unknown names (nearest matches named), unknown parameters and values out of range, and
              StorageError for a file that cannot be used (see `numtoolkit.laws.files.load`)
     """
-    if not isinstance(text, str) and _denoises(text):
+    if not isinstance(text, str) and is_law(text):
         return text
     if references.is_reference(text):
-        return _whole_law(references.resolve(text, "law", _denoises), text)
+        return _whole_law(references.resolve(text, "law", is_law), text)
     if isinstance(text, str) and _is_path(text):
         return load(text)
     spec = parse(text)  # type: ignore[arg-type]  # which refuses what is no text
@@ -169,7 +169,8 @@ def _is_path(text: str) -> bool:
     return text.endswith(".npz") or ("/" in text and "(" not in text)
 
 
-def _denoises(value: object) -> bool:
+def is_law(value: object) -> bool:
+    """Whether a value is taken for a law: it has a denoiser."""
     return callable(getattr(value, "denoise", None))
 
 

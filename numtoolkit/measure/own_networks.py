@@ -13,12 +13,12 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Array, Floats, host, library, quiet
+from numtoolkit.arrays import Array, Floats, cast, host, library, quiet
 from numtoolkit.errors import InputError, real, whole
 from numtoolkit.files.storage import json_text
 from numtoolkit.files.user_cache import kept_arrays
@@ -29,7 +29,7 @@ from numtoolkit.models.calls import call_of, parameter_of
 from numtoolkit.problem.predictions import DATA, convert, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
-from numtoolkit.program.walk import Blocks
+from numtoolkit.program.walk import Blocks, NetworkCall
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.state import Origin, origin
 
@@ -71,19 +71,22 @@ class OwnNetwork:
         """That of the network."""
         return str(self.network.name)
 
-    def call(self, blocks: Blocks, t: float, both: bool = False) -> Blocks:
+    def call(self, both: bool = False) -> NetworkCall:
         """The network as the loop calls it, in its own dtype; state and answer in that of the state.
 
-        blocks, t   of a state, and the process time it is told
-        both        for its guided and its unguided prediction
+        both   for its guided and its unguided prediction
         """
         own = call_of(self.network, self.process, both=both)
-        out = own([_cast(block, self.inner) for block in blocks], t)
-        return [_cast(block, self.like.dtype) for block in out]
+
+        def answer(blocks: Blocks, t: float) -> Blocks:
+            out = own([cast(block, self.inner) for block in blocks], t)
+            return [cast(block, self.like.dtype) for block in out]
+
+        return answer
 
     def run(self, program: Program, seeds: Seeds) -> Floats:
         """The data part of the final states of a run, (len(seeds), *event) on the host, from `start`."""
-        first, call, parts = program.steps[0].start, partial(self.call, both=program.both), []
+        first, call, parts = program.steps[0].start, self.call(program.both), []
         for own in _tiles(seeds, self.tile):
             begin = self._origin(first, own)
             start = begin.blocks(range(len(own))) if self._from_prior(first) else self._placed(self.start(first, own))
@@ -149,7 +152,7 @@ class OwnNetwork:
         return _REMEMBERED[key]
 
     def _followed(self, t0: float, t1: float, start: Blocks, tolerance: float) -> tuple[Blocks, int]:
-        spent = 0
+        spent, own = 0, self.call()
 
         def call(blocks: Blocks, t: float) -> Blocks:
             nonlocal spent
@@ -160,7 +163,7 @@ class OwnNetwork:
                     f"and is at t = {t:.3g}: its answers are rougher than that; give a larger tolerance."
                 )
             with quiet(self.like):
-                return [host("an answer", out).astype(np.float64) for out in self.call(self._placed(blocks), t)]
+                return [host("an answer", out).astype(np.float64) for out in own(self._placed(blocks), t)]
 
         predicts, last = prediction(self.network.predicts), t1 if t1 > 0 else min(self.process.t_min, t0)
         blocks = list(start) if last == t0 else network_flow(self.process, call, predicts, start, t0, last, tolerance)
@@ -199,7 +202,7 @@ class OwnNetwork:
     def _probed(self, t: float) -> Floats:
         begin = self._origin(t, PROBE_SEEDS)
         with quiet(self.like):
-            out = self.call(begin.blocks(range(len(begin))), t)
+            out = self.call()(begin.blocks(range(len(begin))), t)
         return np.stack([host("an answer", block).astype(np.float64) for block in out])
 
     def _origin(self, t: float, seeds: Seeds) -> Origin:
@@ -283,9 +286,3 @@ def _rounding(like: Array, inner: Any) -> float:
 def _tiles(seeds: Seeds, size: int) -> Iterator[Seeds]:
     for first in range(0, len(seeds), size):
         yield seeds[first : first + size]
-
-
-def _cast(array: Array, dtype: Any) -> Array:
-    if array.dtype == dtype:
-        return array
-    return array.astype(dtype) if isinstance(array, np.ndarray) else array.to(dtype)

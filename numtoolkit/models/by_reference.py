@@ -7,7 +7,7 @@ from typing import Any
 
 from numtoolkit import references
 from numtoolkit.errors import InputError, typed
-from numtoolkit.laws.named import NAMED, is_named, law_of
+from numtoolkit.laws.named import NAMED, is_law, is_named, law_of
 from numtoolkit.models.network import Network
 from numtoolkit.spec_text import Spec
 
@@ -29,7 +29,7 @@ def network_of(network: Any) -> Any:
             f"{network!r} is no network; give a numtoolkit.Network, or FILE.py:NAME or MODULE:NAME that holds one, or "
             f"a law for its exact one: {', '.join(sorted(NAMED))}, PATH.npz."
         )
-    if isinstance(network, str) or _is_law(network):
+    if isinstance(network, str) or is_law(network):
         return Network.of(law_of(network))
     if network is None:
         raise InputError("a run needs a network; give a numtoolkit.Network, or a law for its exact one.")
@@ -51,12 +51,8 @@ def law_or_network(network: Any) -> Any:
 def _taken(network: Any) -> Any:
     """What a reference is to; anything else as it is."""
     if references.is_reference(network):
-        return references.resolve(network, "network", lambda own: _is_network(own) or _is_law(own), _made)
+        return references.resolve(network, "network", lambda own: _is_network(own) or is_law(own), _made)
     return network
-
-
-def _is_law(value: object) -> bool:
-    return callable(getattr(value, "denoise", None))
 
 
 def _is_network(value: object) -> bool:

@@ -78,10 +78,37 @@ class Wrappable:
 
 
 @dataclass(eq=False)
-class Guided(Wrappable):
-    """A network guided by a second prediction; `Wrappable.guided` makes it and says what each field is."""
+class _Wrapper(Wrappable):
+    """A network around another one, which it is in all that does not concern its output."""
 
     network: Any
+
+    @property
+    def predicts(self) -> Prediction:
+        """What the network predicts."""
+        return prediction(self.network.predicts)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The event shape the network takes, if it is known."""
+        shape: tuple[int, ...] | None = self.network.shape
+        return shape
+
+    @property
+    def name(self) -> str:
+        """That of the network."""
+        return str(self.network.name)
+
+    @property
+    def calls(self) -> int:
+        """How often the network's function was called."""
+        return int(self.network.calls)
+
+
+@dataclass(eq=False)
+class Guided(_Wrapper):
+    """A network guided by a second prediction; `Wrappable.guided` makes it and says what each field is."""
+
     scale: float
     negative: Any
     interval: tuple[float, float] | None
@@ -109,26 +136,10 @@ class Guided(Wrappable):
         return callable(getattr(self.negative, "on", None))
 
     @property
-    def predicts(self) -> Prediction:
-        """What the network predicts."""
-        return prediction(self.network.predicts)
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """The event shape the network takes, if it is known."""
-        shape: tuple[int, ...] | None = self.network.shape
-        return shape
-
-    @property
-    def name(self) -> str:
-        """That of the network."""
-        return str(self.network.name)
-
-    @property
     def calls(self) -> int:
         """How often a function was called, that of the network or that which guides it."""
         other = self.negative if self.by_network and self.negative is not self.network else None
-        return int(self.network.calls) + (0 if other is None else int(other.calls))
+        return super().calls + (0 if other is None else int(other.calls))
 
     def on(self, process: Process, conditions: Any = None, both: bool = False) -> NetworkCall:
         """The guided network as the loop calls it on a process.
@@ -181,7 +192,7 @@ class Guided(Wrappable):
 
 
 @dataclass(eq=False)
-class Changed(Wrappable):
+class Changed(_Wrapper):
     """A network whose data prediction is passed through `change`, in whatever prediction it is written.
 
     network  which predicts anything; out becomes out + Q (D' - D), D the data prediction, D' the changed one
@@ -189,33 +200,11 @@ class Changed(Wrappable):
     said     what it is, ready for JSON
     """
 
-    network: Any
     change: Callable[[Array], Array]
     said: dict[str, Any]
 
     def __repr__(self) -> str:
         return f"<{self.network!r}, {', '.join(f'{name} {value:g}' for name, value in self.said.items())}>"
-
-    @property
-    def predicts(self) -> Prediction:
-        """What the network predicts."""
-        return prediction(self.network.predicts)
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """The event shape the network takes, if it is known."""
-        shape: tuple[int, ...] | None = self.network.shape
-        return shape
-
-    @property
-    def name(self) -> str:
-        """That of the network."""
-        return str(self.network.name)
-
-    @property
-    def calls(self) -> int:
-        """How often the network's function was called."""
-        return int(self.network.calls)
 
     def on(self, process: Process, conditions: Any = None, both: bool = False) -> NetworkCall:
         """The network with the changed output as the loop calls it on a process.
