@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from fractions import Fraction
 from functools import cache
-from math import factorial
+from math import factorial, lcm
 from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
@@ -89,7 +89,7 @@ def modified_equation(scheme: Scheme | Splitting | str, order: int) -> ModifiedE
             return _of_tableau(scheme.spec, found, order)
         scheme = splitting_of(scheme)
     terms = []
-    for degree in range(1, order + 1):
+    for degree in range(1, order + 1, 2 if scheme.symmetric else 1):
         for word, value in in_brackets(scheme.logarithm, scheme.letters, degree).items():
             text = show_bracket(bracket(word, scheme.letters))
             terms.append(Condition(degree, text, value, text))
@@ -109,15 +109,23 @@ def _of_tableau(name: str, own: Tableau, order: int) -> ModifiedEquation:
 
 
 def logarithm(own: Tableau, order: int) -> dict[int, Any]:
-    """The coefficients b(t) of trees without time, by number, to a weight `order`, of a tableau `own`."""
+    """The coefficients b(t) of trees without time, by number, to a weight `order`, of a tableau `own`.
+
+    Those of rational numbers are found in whole ones, b(t) d^|t|: a product of j coefficients over j! holds no prime p
+    beyond its power j - 1, and d every prime to the order.
+    """
+    numbers = [*own.b.values(), *(a for row in own.A for a in row.values())]
+    rational = all(isinstance(a, Fraction) for a in numbers)
+    d = lcm(*range(1, order + 1)) * lcm(*(a.denominator for a in numbers)) if rational else 0
     b: dict[int, Any] = {}
     powers: list[dict[int, Any]] = [b]  # D_1, D_2, ...
-    zero = own.field.number(0)
+    zero = 0 if d else own.field.number(0)
     for number, defect in own.listed(order):
         tree = FOREST.trees[number]
         if tree.timeless != number:
             continue
         value = defect * tree.symmetry + Fraction(1, tree.density)
+        value = int(value * d**tree.weight) if d else value
         for j in range(2, tree.weight + 1):
             if len(powers) < j:
                 powers.append({})
@@ -127,9 +135,9 @@ def logarithm(own: Tableau, order: int) -> dict[int, Any]:
                 start=zero,
             )
             powers[j - 1][number] = along
-            value = value - along * Fraction(1, factorial(j))
+            value = value - (along // factorial(j) if d else along * Fraction(1, factorial(j)))
         b[number] = value
-    return b
+    return {number: Fraction(value, d ** FOREST.trees[number].weight) for number, value in b.items()} if d else b
 
 
 @cache

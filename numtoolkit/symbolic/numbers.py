@@ -321,17 +321,28 @@ def _times(left: Coefficients, right: Coefficients) -> Coefficients:
     return total
 
 
-def over_one_denominator(values: Sequence[Any]) -> tuple[int, list[Any]]:
-    """(d, numbers): rationals as whole numbers, d times what they are; other kinds as they are, with d = 1."""
-    if not all(isinstance(value, Fraction) for value in values):
-        return 1, list(values)
-    d = lcm(*(value.denominator for value in values))
-    return d, [value.numerator * (d // value.denominator) for value in values]
+def over_one_denominator(*groups: Sequence[Any]) -> list[tuple[int, list[Any]]]:
+    """(d, numbers) of each group, d times what they are: rationals as whole numbers, quotients of polynomials by whole
+    numbers as polynomials. Where any group holds another kind, all are as they are, with d = 1.
+    """
+    values = [value for group in groups for value in group]
+    if all(isinstance(value, Fraction) for value in values):
+        parts = [[(value.numerator, value.denominator) for value in group] for group in groups]
+    elif all(isinstance(value, Ratio) and value.bottom.is_constant() for value in values):
+        parts = [[(value.top, int(value.bottom.leading_coefficient())) for value in group] for group in groups]
+    else:
+        return [(1, list(group)) for group in groups]
+    common = [lcm(*(bottom for _, bottom in group)) for group in parts]
+    return [(d, [top * (d // bottom) for top, bottom in group]) for d, group in zip(common, parts, strict=True)]
 
 
 def divided(value: Any, divisor: int) -> Any:
-    """A number over a whole one, where a whole `value` stands for the rational."""
-    return Fraction(value, divisor) if isinstance(value, int) else value * Fraction(1, divisor)
+    """A number over a whole one, where a whole `value` stands for the rational, a polynomial for its quotient by 1."""
+    if isinstance(value, int):
+        return Fraction(value, divisor)
+    if isinstance(value, (Fraction, Ratio, Surd, Interval)):
+        return value * Fraction(1, divisor)
+    return Ratio.of(value, value**0 * divisor)
 
 
 class Ratio:
