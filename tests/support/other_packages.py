@@ -42,7 +42,7 @@ def nodepy_methods() -> dict[str, Any]:
 
 
 def entry(value: Any) -> Entry:
-    """A number of NodePy: exact as a sum of rationals and square roots, else the float that it is, known to its digits."""
+    """A number of NodePy: exact as a sum of rationals and roots, else the float that it is, known to its digits."""
     import sympy
 
     if not isinstance(value, sympy.Basic) or value.is_Float:

@@ -1,4 +1,4 @@
-"""kauri and we on rooted trees: their numbers, elementary weights, products and inverses of B-series, modified equations."""
+"""kauri and we on rooted trees: elementary weights, products and inverses of B-series, modified equations."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_step_back_has_kauris_antipode_of_the_b_series(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_modified_equations_are_kauris(name):
-    """The logarithm by cuts of single edges against the convolution with the inverse of the exact series, in fractions."""
+    """The logarithm by cuts of single edges against the convolution with the inverse of the exact series."""
     from kauri import Map, cem
 
     exact = Map(lambda tree: Fraction(1, tree.factorial()))

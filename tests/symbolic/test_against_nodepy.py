@@ -23,9 +23,9 @@ HIGHEST = 9  # orders
 EPS = 2.0**-53
 ROUNDING = Fraction(1, 10**14)  # NodePy takes smaller residuals for 0
 
-EXPLICIT = """FE SSP22star SSP22 Heun22 SSP33 Heun33 NSSP32 NSSP33 SSP43 SSP104 Lambert65 MTE22 Mid22 RK44 BuRK65 Fehlberg45
-    Fehlberg43 Merson43 Söderlind43 Soderlind43 Zonneveld43 Tsit5 CK5 HH5 HH5S DP5 CMR6 BS3 BS5 SS3 PD8 SSP75 SSP85 SSP95
-    SSP54 SSP53 SSP63""".split()
+EXPLICIT = """FE SSP22star SSP22 Heun22 SSP33 Heun33 NSSP32 NSSP33 SSP43 SSP104 Lambert65 MTE22 Mid22 RK44 BuRK65
+    Fehlberg45 Fehlberg43 Merson43 Söderlind43 Soderlind43 Zonneveld43 Tsit5 CK5 HH5 HH5S DP5 CMR6 BS3 BS5 SS3 PD8 SSP75
+    SSP85 SSP95 SSP54 SSP53 SSP63""".split()
 IMPLICIT = """BE LobattoIIIC4 LobattoIIIC3 LobattoIIIC2 LobattoIIIA2 LobattoIIIA3 RadauIIA2 RadauIIA3 SDIRK54 SDIRK23
     SDIRK34 TR-BDF2 GL2 GL3""".split()
 DECIMALS = "SSP22star Tsit5 CMR6 PD8 SSP75 SSP85 SSP95 SSP54 SSP53 SSP63".split()  # rounded tables
@@ -36,9 +36,9 @@ EXACT = [name for name in EXPLICIT if name not in DECIMALS]
 ORDERS = {"Tsit5": (5, 4), "SSP53": (3, 0)}
 PRINTED = {"Tsit5": book("tsit5", tableaus.TSIT5), "SSP53": tableaus.ssp_53()}
 
-# Imaginary intervals: ours and NodePy's, with the order p of the method. It looks for roots of |R(iy)|^2 - 1 whose lowest
-# coefficients, 0 by the order, are rounding errors: of either sign, so that it stops at 0 where there is an interval, or
-# finds roots that there are not.
+# Imaginary intervals: ours and NodePy's, and the order p of the method. It looks for roots of |R(iy)|^2 - 1, whose
+# lowest coefficients, 0 by the order, are rounding errors of either sign: so it stops at 0 where there is an interval,
+# or finds roots that there are not.
 IMAGINARY = {
     "PD8": (0, 0.1054575576, 8),
     "SSP54": (3.2783555976, 3.87315e-4, 4),
@@ -170,8 +170,8 @@ def scheme_of(name):
 
 @pytest.mark.parametrize("name", IMAGINARY)
 def test_where_imaginary_intervals_differ_the_lowest_term_decides(name):
-    """|R(iy)|^2 - 1 in rationals, the coefficients that the order fixes taken as 1/k!: negative to our end, then not."""
-    own, theirs, p = IMAGINARY[name]
+    """|R(iy)|^2 - 1 in rationals, the coefficients that the order fixes set to 1/k!: negative to our end, then not."""
+    own, _, p = IMAGINARY[name]
     gap = growth(name, p)
     assert all(gap(Fraction(k, 1000) * Fraction(own)) < 0 for k in range(1, 1000) if own)
     assert all(gap(Fraction(own) * (1 + Fraction(k, 1000)) + Fraction(k, 10**4) * (not own)) > 0 for k in range(1, 9))
