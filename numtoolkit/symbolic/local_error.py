@@ -15,6 +15,7 @@ from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, choice, counted
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record, weighted
@@ -30,7 +31,7 @@ PARTS = {"": "", "mean": "mean ", "offset": "mean ", "noise": "noise "}  # of fo
 
 
 @dataclass(frozen=True)
-class LocalError:
+class LocalError(Face):
     """What a step is off by: h^order times the sum of value * tree over its terms, and higher powers.
 
     scheme   whose it is, and form: trees, brackets or blocks
@@ -57,6 +58,11 @@ class LocalError:
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
         return [record(c.order, c.tree, self.field.text(c.value)) for c in self.terms]
+
+    def page(self) -> Page:
+        """Its terms."""
+        title = f"{self.scheme}: local error h^{self.order}, numerical minus exact"
+        return Page(title, (), (Table.of(counted(len(self.terms), "term"), self.table(), ("tree", "value")),))
 
     def part(self, name: str) -> Any:
         """A part of form blocks as a sympy matrix, its rows x and m, multiplied out.
@@ -97,9 +103,6 @@ class LocalError:
             lines[0] = lines[0].replace("& + ", "& ").replace("& ", rf"& {power} \Bigl( ", 1)
             lines[-1] += rf" \Bigr) + O(h^{{{self.order + 1}}})"
         return aligned(f"{self.scheme}: local error, numerical minus exact", lines)
-
-    def _repr_latex_(self) -> str:
-        return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"
 
 
 def local_error(scheme: Scheme | Splitting | str, form: str = "trees") -> LocalError:

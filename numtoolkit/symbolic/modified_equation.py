@@ -20,6 +20,7 @@ from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, counted, whole
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.classical import conditions_of, plain_tableau
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record, weighted
@@ -34,7 +35,7 @@ HIGHEST = 10
 
 
 @dataclass(frozen=True)
-class ModifiedEquation:
+class ModifiedEquation(Face):
     """The right side of the equation: the sum of h^(order - 1) value * tree over its terms, to an order.
 
     scheme   whose it is
@@ -57,6 +58,12 @@ class ModifiedEquation:
         """Order, tree and value of each term."""
         return [record(c.order, c.tree, self.field.text(c.value)) for c in self.terms]
 
+    def page(self) -> Page:
+        """Its terms."""
+        title = f"{self.scheme}: modified equation to h^{self.order - 1}"
+        caption = "the sum of h^(order - 1) value tree over:"
+        return Page(title, (), (Table.of(caption, self.table(), ("tree", "value")),))
+
     def latex(self) -> str:
         """The right side as an aligned display in LaTeX's mathematics mode, a power of h a line."""
         lines = []
@@ -66,9 +73,6 @@ class ModifiedEquation:
             inner = " ".join(own).removeprefix("+ ")
             lines.append(rf"& + {power}\,\bigl({inner}\bigr)" if power else f"& {inner}")
         return aligned(f"{self.scheme}: modified equation to h^{self.order - 1}", lines)
-
-    def _repr_latex_(self) -> str:
-        return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"
 
 
 def modified_equation(scheme: Scheme | Splitting | str, order: int) -> ModifiedEquation:
