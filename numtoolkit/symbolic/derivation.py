@@ -10,6 +10,7 @@ phi_k the weights solve a linear system (Hochbruck & Ostermann 2005, section 4).
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -297,8 +298,7 @@ class Derivation(Face):
 
             names = {name: sympy.Symbol(name) for name in symbols(self.witness.value)}
             value = sympy.latex(sympy.sympify(str(self.witness.value), names))
-            tree = self.witness.tex or rf"\text{{{self.witness.tree}}}"
-            return rf"{tree} = {value} \neq 0"
+            return rf"\text{{{self.witness.tree}}} = {value} \neq 0"
         return "\n".join(branch.latex() for branch in self.branches)
 
     def record(self) -> dict[str, Any]:
@@ -319,7 +319,8 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     cost             below 1 s for up to three stages, and for four with given nodes; 2 s for four symbolic nodes, 15 s
                      for five stages of order 4, ten times that without python-flint; no network calls
     """
-    own = palindrome(str(family_or_name)) if _is_word(family_or_name) else family_or_name
+    word = _word(family_or_name)
+    own = family_or_name if word is None else palindrome(word)
     if isinstance(own, Palindrome):
         if not isinstance(kind, str) or kind not in ("", LIE):
             raise InputError(f"a splitting has order conditions of kind lie, not {kind}; ask for those.")
@@ -328,8 +329,14 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     return _of_schemes(family(own), order, text("kind", kind) or "classical")
 
 
-def _is_word(text: object) -> bool:
-    return isinstance(text, str) and bool(text.split()) and set(text.split()) <= {"A", "B"}
+def _word(text: object) -> str | None:
+    """The word of a palindrome that a text is, as it stands or as "palindrome(A B A)"; None of another text."""
+    if not isinstance(text, str):
+        return None
+    named = re.fullmatch(r"\s*palindrome\s*(?:\(\s*[\"']?(.*?)[\"']?\s*\))?\s*", text)
+    if named:
+        return named[1] or ""
+    return text if text.split() and set(text.split()) <= {"A", "B"} else None
 
 
 def _of_schemes(own: Family, order: int, kind: str) -> Derivation:
