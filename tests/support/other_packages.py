@@ -34,19 +34,28 @@ def hushed() -> Iterator[None]:
 
 @cache
 def nodepy_methods() -> dict[str, Any]:
-    """Every Runge-Kutta method that NodePy knows by name."""
+    """Every Runge-Kutta method that NodePy knows by name, of a pair each of both."""
     with hushed():
         from nodepy import runge_kutta_method
 
-        return dict(runge_kutta_method.loadRKM())
+        found = runge_kutta_method.loadRKM()
+        pairs = {name: method for name, method in found.items() if hasattr(method, "embedded_method")}
+        embedded = {f"{name} embedded": method.embedded_method for name, method in pairs.items()}
+        return {**found, **{name: method.main_method for name, method in pairs.items()}, **embedded}
 
 
 def entry(value: Any) -> Entry:
-    """A number of NodePy: exact as a sum of rationals and roots, else the float that it is, known to its digits."""
+    """A number of NodePy: exact as a sum of rationals and roots, else known to its digits.
+
+    These are those of a float, or, where it was written with 12 to 15 of them, those that were written.
+    """
     import sympy
 
     if not isinstance(value, sympy.Basic) or value.is_Float:
-        return number(float(value))
+        text = repr(float(value))
+        return number(
+            text if 12 <= sum(map(str.isdigit, text.lstrip("-0."))) <= 15 and "e" not in text else float(value)
+        )
     total: Entry = ZERO
     for term, c in sympy.expand(sympy.radsimp(value)).as_coefficients_dict().items():
         share = Fraction(int(c.p), int(c.q))
