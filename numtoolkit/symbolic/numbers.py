@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import reduce
+from functools import cache, reduce
 from math import gcd, lcm
 from typing import Any
 
@@ -30,12 +30,17 @@ from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.polynomials import Ring
 
-try:
-    import flint
-except ImportError:  # the accelerator is optional
-    flint = None  # type: ignore[assignment]
-
 Coefficients = dict[tuple[int, ...], Interval]  # by the exponents of the symbols
+
+
+@cache
+def accelerator() -> Any:
+    """python-flint, loaded when the first symbol asks for it, or None where it is not installed."""
+    try:
+        import flint
+    except ImportError:
+        return None
+    return flint
 
 
 class UndecidedError(InputError):
@@ -67,7 +72,8 @@ class Field:
         self._number: Any = lambda q: q
         self._texts: dict[Any, str] = {}
         if self.names:
-            fast = accelerate and flint is not None
+            flint: Any = accelerator() if accelerate else None
+            fast = flint is not None
             names = self._variables = (*self.names, *sorted(self.balls))
             ring: Any = flint.fmpz_mpoly_ctx.get(names, flint.Ordering.lex) if fast else Ring.get(names)
             self._of: Callable[[dict[tuple[int, ...], int]], Any] = ring.from_dict if fast else ring.of
