@@ -6,13 +6,15 @@ looks as the notebook around it does; all texts are escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TypeVar
 
 from numtoolkit.errors import counted
 
-MOST_ROWS = 100  # of a table that are shown
+MOST_ROWS = 100  # that are shown of a table, and lines of formulas
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,23 @@ class Table:
         return f"<Table of {', '.join(self.columns)}: {counted(len(self.rows), 'row')}>"
 
     @staticmethod
-    def of(caption: str, records: Sequence[Mapping[str, object]], formulas: tuple[str, ...] = ()) -> Table:
-        """The table of records with the same keys, which name its columns; `caption` and `formulas` as its own."""
+    def of(
+        caption: str,
+        items: Sequence[Item],
+        record: Callable[[Item], Mapping[str, object]],
+        formulas: tuple[str, ...] = (),
+    ) -> Table:
+        """The table of what `record` makes of the first `MOST_ROWS` of the items; its keys name the columns.
+
+        caption, formulas   as its own; how many items are left out is added to the caption
+        """
+        records = [record(item) for item in items[:MOST_ROWS]]
+        left = len(items) - len(records)
         columns = tuple(records[0]) if records else ()
-        rows = tuple(tuple("" if record[c] is None else str(record[c]) for c in columns) for record in records)
-        return Table(caption, columns, rows, formulas)
+        rows = tuple(tuple("" if own[c] is None else str(own[c]) for c in columns) for own in records)
+        return Table(
+            caption + (f"; the first {MOST_ROWS}, {left} more in table()" if left else ""), columns, rows, formulas
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Page:
 
 
 def html(page: Page) -> str:
-    """A page as a section of HTML: a heading, a list of its facts, its tables to `MOST_ROWS` rows each."""
+    """A page as a section of HTML: a heading, a list of its facts, its tables."""
     lines = ["<section>", f"<h4>{escape(page.title)}</h4>"]
     facts = [f"<dt>{escape(what)}</dt><dd>{escape(said)}</dd>" for what, said in page.facts if said]
     lines += ["<dl>", *facts, "</dl>"] if facts else []
@@ -66,12 +80,10 @@ def _table(table: Table) -> Iterable[str]:
         inner = f"<code>{escape(content)}</code>" if column in table.formulas and content else escape(content)
         return f"<td>{inner}</td>"
 
-    left = len(table.rows) - MOST_ROWS
-    caption = table.caption + (f"; the first {MOST_ROWS}, {left} more are in its table()" if left > 0 else "")
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    yield f"<table><caption>{escape(caption)}</caption>"
+    yield f"<table><caption>{escape(table.caption)}</caption>"
     yield f"<thead><tr>{head}</tr></thead><tbody>"
-    for row in table.rows[:MOST_ROWS]:
+    for row in table.rows:
         yield f"<tr>{''.join(map(cell, table.columns, row))}</tr>"
     yield "</tbody></table>"
 
@@ -87,9 +99,16 @@ class Face:
         """Its formulas in LaTeX's mathematics mode; lines that begin with % are comments."""
         raise NotImplementedError
 
+    @property
+    def lines(self) -> int:
+        """How many lines of formulas it has, 1 where they are few."""
+        return 1
+
     def _repr_html_(self) -> str:
         return html(self.page())
 
-    def _repr_latex_(self) -> str:
-        lines = (line for line in self.latex().split("\n") if not line.startswith("%"))
-        return "\n".join(["$\\displaystyle", *lines, "$"])
+    def _repr_latex_(self) -> str | None:
+        if self.lines > MOST_ROWS:
+            return None  # the page alone is shown
+        kept = (line for line in self.latex().split("\n") if not line.startswith("%"))
+        return "\n".join(["$\\displaystyle", *kept, "$"])

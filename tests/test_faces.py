@@ -115,17 +115,31 @@ def test_texts_of_a_page_are_escaped():
 
 def test_a_long_table_is_cut_and_says_so():
     """A notebook is not filled with thousands of rows; how many are left out stands in the caption."""
-    rows = tuple((str(i),) for i in range(MOST_ROWS + 7))
-    found = Reading(html(Page("long", (), (Table("numbers", ("n",), rows),))))
+    made = []
+
+    def record(n):
+        made.append(n)
+        return {"n": n}
+
+    found = Reading(html(Page("long", (), (Table.of("numbers", range(MOST_ROWS + 7), record),))))
     assert found.rows == [["n"], *([str(i)] for i in range(MOST_ROWS))]
-    assert f"the first {MOST_ROWS}, 7 more are in its table()" in found.text
-    whole = Reading(html(Page("short", (), (Table("numbers", ("n",), rows[:MOST_ROWS]),))))
-    assert "more" not in whole.text
+    assert len(made) == MOST_ROWS
+    assert f"the first {MOST_ROWS}, 7 more in table()" in found.text
+    assert "more" not in Table.of("numbers", range(MOST_ROWS), record).caption
+
+
+def test_formulas_of_more_lines_than_a_screen_has_are_left_to_the_page():
+    """Conditions to order 8, 200 of them, are shown as a table that is cut, and as LaTeX where it is asked for."""
+    many, few = conditions("rk4", 8), conditions("rk4", 4)
+    assert many._repr_latex_() is None
+    assert few._repr_latex_() is not None
+    assert len(Reading(many._repr_html_()).rows) == MOST_ROWS + 1
+    assert many.latex().count("&= 0") == len(many) == 200
 
 
 def test_an_empty_table_and_an_unsaid_fact_are_left_out():
     """Nothing stands for what there is not."""
-    text = html(Page("empty", (("what", ""),), (Table.of("none", []),)))
+    text = html(Page("empty", (("what", ""),), (Table.of("none", [], dict),)))
     assert text == "<section>\n<h4>empty</h4>\n</section>"
 
 

@@ -102,7 +102,10 @@ class Conditions(Face, Sequence[Condition]):
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each."""
-        return [record(c.order, c.tree, self.text(c)) for c in self.items]
+        return [self._record(condition) for condition in self.items]
+
+    def _record(self, condition: Condition) -> dict[str, object]:
+        return record(condition.order, condition.tree, self.text(condition))
 
     def page(self) -> Page:
         """Each with what must be 0."""
@@ -113,7 +116,12 @@ class Conditions(Face, Sequence[Condition]):
             ("they are those for", self.holds),
         )
         caption = f"{len(self.items)} conditions, {len(self.failing)} of them open"
-        return Page(name, facts, (Table.of(caption, self.table(), ("tree", "value")),))
+        return Page(name, facts, (Table.of(caption, self.items, self._record, ("tree", "value")),))
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return len(self.items)
 
     def latex(self) -> str:
         """The conditions as lines of an aligned display in LaTeX's mathematics mode: tree, and what must be 0."""

@@ -57,12 +57,17 @@ class LocalError(Face):
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
-        return [record(c.order, c.tree, self.field.text(c.value)) for c in self.terms]
+        return [self._record(term) for term in self.terms]
+
+    def _record(self, term: Condition) -> dict[str, object]:
+        return record(term.order, term.tree, self.field.text(term.value))
 
     def page(self) -> Page:
         """Its terms."""
         title = f"{self.scheme}: local error h^{self.order}, numerical minus exact"
-        return Page(title, (), (Table.of(counted(len(self.terms), "term"), self.table(), ("tree", "value")),))
+        return Page(
+            title, (), (Table.of(counted(len(self.terms), "term"), self.terms, self._record, ("tree", "value")),)
+        )
 
     def part(self, name: str) -> Any:
         """A part of form blocks as a sympy matrix, its rows x and m, multiplied out.
@@ -86,6 +91,11 @@ class LocalError(Face):
         """The square of the Euclidean norm of the values; None where they are no rationals."""
         values = [condition.value for condition in self.terms]
         return sum((v**2 for v in values), Fraction(0)) if all(isinstance(v, Fraction) for v in values) else None
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return len(self.terms)
 
     def latex(self) -> str:
         """The error as an aligned display in LaTeX's mathematics mode, a term a line."""

@@ -56,13 +56,21 @@ class ModifiedEquation(Face):
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
-        return [record(c.order, c.tree, self.field.text(c.value)) for c in self.terms]
+        return [self._record(term) for term in self.terms]
+
+    def _record(self, term: Condition) -> dict[str, object]:
+        return record(term.order, term.tree, self.field.text(term.value))
 
     def page(self) -> Page:
         """Its terms."""
         title = f"{self.scheme}: modified equation to h^{self.order - 1}"
         caption = "the sum of h^(order - 1) value tree over:"
-        return Page(title, (), (Table.of(caption, self.table(), ("tree", "value")),))
+        return Page(title, (), (Table.of(caption, self.terms, self._record, ("tree", "value")),))
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return len(self.terms)
 
     def latex(self) -> str:
         """The right side as an aligned display in LaTeX's mathematics mode, a power of h a line."""

@@ -162,7 +162,7 @@ class PalindromeBranch(Face):
         tables = [values_table(own["values"])]
         if not self.dimension:
             points = [{name: f"{float(x.centre):.15g}" for name, x in point.items()} for point in self.points()]
-            tables.append(Table.of(counted(len(points), "real member"), points))
+            tables.append(Table.of(counted(len(points), "real member"), points, dict))
         return Page(f"{self.family.word}, order {self.order}", facts, tuple(tables))
 
     def latex(self) -> str:
@@ -183,8 +183,8 @@ class PalindromeBranch(Face):
 
 def values_table(values: Mapping[str, str]) -> Table:
     """The values of what a branch determines."""
-    records = [{"unknown": name, "value": value} for name, value in values.items()]
-    return Table.of("what is determined", records, ("unknown", "value"))
+    names = ("unknown", "value")
+    return Table.of("what is determined", list(values.items()), lambda pair: dict(zip(names, pair, strict=True)), names)
 
 
 def branches(family: Palindrome, order: int) -> tuple[list[PalindromeBranch], Condition | None]:

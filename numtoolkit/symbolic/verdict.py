@@ -112,20 +112,20 @@ class Verdict(Face):
         )
         kinds = {str(row["kind"]): [own for own in self.stiff_residuals if own["kind"] == row["kind"]]
                  for row in self.stiff_residuals}  # fmt: skip
-        stiff = [
-            Table.of(
-                f"what fails of {kind.replace('_', ' ')}, exact minus numerical",
-                [{key: own[key] for key in ("order", "tree", "value")} for own in rows],
-                ("tree", "value"),
-            )
-            for kind, rows in kinds.items()
-        ]
+        columns, formulas = ("order", "tree", "value"), ("tree", "value")
+
+        def failing(caption: str, rows: list[dict[str, object]]) -> Table:
+            return Table.of(caption, rows, lambda row: {key: row[key] for key in columns}, formulas)
+
         ends = [{"step": name, "order": p} for name, p in self.ends.items()]
         tables = (
-            Table.of("orders", self.orders()),
-            Table.of("steps at the ends of a run", ends),
-            Table.of("local error, numerical minus exact", self.residuals, ("tree", "value")),
-            *stiff,
+            Table.of("orders", self.orders(), dict),
+            Table.of("steps at the ends of a run", ends, dict),
+            failing("local error, numerical minus exact", self.residuals),
+            *(
+                failing(f"what fails of {kind.replace('_', ' ')}, exact minus numerical", rows)
+                for kind, rows in kinds.items()
+            ),
         )
         return Page(f"{self.scheme}: {in_words(self.verdict, self.within)}", facts, tables)
 
