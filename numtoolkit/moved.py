@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -107,8 +106,11 @@ def names_of(package: str) -> Callable[[str], Any]:
     return find
 
 
-class Moved(MetaPathFinder, Loader):
-    """An importer of the MODULES of a package that are gone."""
+class Moved:
+    """An importer of the MODULES of a package that are gone, finder and loader in one.
+
+    Not by inheritance: importlib.abc loads a dozen modules, a tenth of what the symbolic core takes to be loaded.
+    """
 
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """A spec for the name `fullname` of a module that is gone, None for any other; `path` and `target` as Python
@@ -117,7 +119,10 @@ class Moved(MetaPathFinder, Loader):
         if package != ROOT or old not in MODULES:
             return None
         held_others = any(name.startswith(f"{old}.") for name in MODULES)
-        return ModuleSpec(fullname, self, is_package=held_others)
+        return ModuleSpec(fullname, self, is_package=held_others)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """None: the module of a `spec` is an ordinary one."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Fills `module` with the look-up of its names, and warns."""

@@ -47,7 +47,10 @@ def _run(arguments: argparse.Namespace) -> int:
     found = derive(arguments.family, number(arguments.order, "--order", 1, 7), arguments.kind)
     if isinstance(found.family, Palindrome):
         if path is not None or given:
-            raise InputError("a palindrome is a word of flows and no scheme: leave out --out and --set.")
+            raise InputError(
+                "splittings are words of flows and no schemes, as no process flows exactly along their letters: leave "
+                "out --out and --set."
+            )
         lines = [line for branch in found.splittings for line in _lengths(branch)]
     else:
         lines = _tableaus(found.schemes, arguments.branch, given, path)

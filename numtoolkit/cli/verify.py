@@ -19,8 +19,6 @@ LAW = (
 )
 SOME = 6  # residuals printed of each of several schemes
 
-HOLDS = {"general": "every law", "gaussian": "Gaussian laws", "sampled": "every law, some step ratios"}
-
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("schemes", metavar="SCHEME", nargs="*", help="free parameters stay symbolic")
@@ -47,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _verdicts(records: list[dict[str, Any]]) -> str:
-    from numtoolkit.symbolic.verdict import in_words
+    from numtoolkit.symbolic.verdict import HOLDS, in_words
 
     rows = [
         {
@@ -56,7 +54,7 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
             "derived": orders(r["derived"]),
             "whole run": _whole(r),
             "verdict": in_words(r["verdict"], r["within"]) + ("" if r["ok"] else ", NOT AS CLAIMED"),
-            "holds for": HOLDS.get(r["holds"], ""),
+            "holds for": HOLDS[r["holds"]],
         }
         for r in records
     ]

@@ -73,15 +73,25 @@ class Amplification:
     within: Sequence[Polynomial] = field(default=(), repr=False)
 
     def along(self, axis: Callable[[Sequence[Sequence[Any]]], list[Polynomial]]) -> list[Polynomial]:
-        """The polynomial in zeta and r along an axis of w; a coefficient that the digits allow to be 0 is 0."""
-        rows = axis(self.coefficients)
+        """The polynomial in zeta and r along an axis of w; a coefficient that the digits allow to be 0 is 0.
+
+        Where they allow a step to keep the state at w = 0, zeta = 1, it does.
+        """
         if not self.within:
-            return rows
-        known = [[Digits.ends(c) for c in row] for row in axis(self.within)]
+            return axis(self.coefficients)
+        rows = [list(row) for row in self.coefficients]
+        if _may_vanish(sum(row[0] for row in self.within if row)):
+            rows[0][0] = -sum((row[0] for row in rows[1:] if row), Fraction(0))
+        pairs = zip(axis(rows), axis(self.within), strict=True)
         return [
-            [Fraction(0) if ends and ends[0] <= 0 <= ends[1] else c for c, ends in zip(row, within, strict=True)]
-            for row, within in zip(rows, known, strict=True)
+            [Fraction(0) if _may_vanish(ends) else c for c, ends in zip(row, within, strict=True)]
+            for row, within in pairs
         ]
+
+
+def _may_vanish(interval: Any) -> bool:
+    ends = Digits.ends(interval)
+    return ends is not None and ends[0] <= 0 <= ends[1]
 
 
 def amplification(

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from fractions import Fraction
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from numtoolkit.declare.entries import ONE, Entry, L, N
@@ -50,17 +52,23 @@ class Order:
     quantities of the scheme.
 
     zeros   residuals to order p + 1, by order and term, that may be 0: the digits of the scheme's numbers leave it open
-    sizes   the largest absolute residual by order, as far as orders were looked at; none of a scheme with symbols
+    graded  all residuals by order, as far as orders were looked at
     """
 
     p: int
     residuals: dict[Term, Any]
     field: Field
     zeros: dict[tuple[int, Term], Any] = dataclass_field(default_factory=dict)
-    sizes: tuple[Fraction, ...] = ()
+    graded: Sequence[StateSeries] = dataclass_field(default=(), repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<Order {self.p}: {counted(len(self.residuals), 'residual')} of order {self.p + 1}>"
+
+    @cached_property
+    def sizes(self) -> tuple[Fraction, ...]:
+        """The largest absolute residual by order, as far as orders were looked at; none of a scheme with symbols."""
+        graded = () if self.field.names else self.graded
+        return tuple(max(map(self.field.size, terms.values()), default=Fraction(0)) for terms in graded)
 
     @property
     def doubt(self) -> Fraction:
@@ -106,17 +114,26 @@ def order(
     plain = plain_tableau(frame, ratios)
     last = highest if highest is not None else HIGHEST if plain is None else HIGHEST_PLAIN
     first = (scheme.claims.classical or 1) + 1
+    found: list[StateSeries] = []
+    graded = iter(()) if plain is None else plain.graded()
     for weight in range(min(first, last), last + 1):
-        field, found = residuals(frame, weight, ratios=ratios) if plain is None else plain.residuals(weight)
+        if plain is None:
+            field, found = residuals(frame, weight, ratios=ratios)
+        else:
+            field, found = plain.field, [*found, *islice(graded, weight + 1 - len(found))]
         failing = [w for w in range(weight + 1) if any(map(field.surely, found[w].values()))]
         if failing or weight == last:
             break
     p = failing[0] - 1 if failing else last
-    sure = {term: value for term, value in found[p + 1].items() if field.surely(value)} if failing else {}
-    left = ((order, term, value) for order, terms in enumerate(found[: p + 2]) for term, value in terms.items())
-    zeros = {(order, term): value for order, term, value in left if order <= p or term not in sure}
-    sizes = () if field.names else tuple(max(map(field.size, terms.values()), default=Fraction(0)) for terms in found)
-    return Order(p, sure, field, zeros, sizes)
+    sure: dict[Term, Any] = {}
+    zeros: dict[tuple[int, Term], Any] = {}
+    for order, terms in enumerate(found[: p + 2]):
+        for term, value in terms.items():
+            if order > p and field.surely(value):
+                sure[term] = value
+            else:
+                zeros[order, term] = value
+    return Order(p, sure, field, zeros, found)
 
 
 def residuals(

@@ -22,6 +22,7 @@ from typing import Any, overload
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, choice, typed, whole
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, lyndon, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record
@@ -37,7 +38,7 @@ GENERAL, AFFINE, EXACT = "every smooth law", "affine scores", "exact flows of it
 
 
 @dataclass(frozen=True)
-class Conditions(Sequence[Condition]):
+class Conditions(Face, Sequence[Condition]):
     """Every order condition to an order, lower orders first, whether it holds or not.
 
     scheme    whose they are, and kind, one of `KINDS`
@@ -101,7 +102,26 @@ class Conditions(Sequence[Condition]):
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each."""
-        return [record(c.order, c.tree, self.text(c)) for c in self.items]
+        return [self._record(condition) for condition in self.items]
+
+    def _record(self, condition: Condition) -> dict[str, object]:
+        return record(condition.order, condition.tree, self.text(condition))
+
+    def page(self) -> Page:
+        """Each with what must be 0."""
+        name = f"{self.scheme}: conditions of {self.kind.replace('_', ' ')} order {self.order}"
+        facts = (
+            ("all hold to order", str(self.met)),
+            ("unknowns", ", ".join(self.unknowns)),
+            ("they are those for", self.holds),
+        )
+        caption = f"{len(self.items)} conditions, {len(self.failing)} of them open"
+        return Page(name, facts, (Table.of(caption, self.items, self._record, ("tree", "value")),))
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return len(self.items)
 
     def latex(self) -> str:
         """The conditions as lines of an aligned display in LaTeX's mathematics mode: tree, and what must be 0."""
@@ -112,9 +132,6 @@ class Conditions(Sequence[Condition]):
             return rf"{condition.tex} &: & {value} &= 0"
 
         return aligned(f"{self.scheme}: {self.kind.replace('_', ' ')} order {self.order}", list(map(line, self.items)))
-
-    def _repr_latex_(self) -> str:
-        return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"
 
     def python(self) -> str:
         """The source of a Python function `conditions` of z1, ... and the unknowns: the values that must be 0, listed.

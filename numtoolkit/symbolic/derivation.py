@@ -10,6 +10,7 @@ phi_k the weights solve a linear system (Hochbruck & Ostermann 2005, section 4).
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -20,12 +21,20 @@ from numtoolkit.declare.entries import ZERO, Const, Entry, Scalarlike, as_scalar
 from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Row, Step
 from numtoolkit.errors import InputError, choice, counted, text, whole
+from numtoolkit.faces import Face, Page
 from numtoolkit.symbolic.condition import Condition
 from numtoolkit.symbolic.equations import conditions_of, equations
 from numtoolkit.symbolic.families import Family, family
 from numtoolkit.symbolic.members import coefficients, weights_of
 from numtoolkit.symbolic.numbers import Field, Ratio
-from numtoolkit.symbolic.palindromes import LeastError, Palindrome, PalindromeBranch, least_error, palindrome
+from numtoolkit.symbolic.palindromes import (
+    LeastError,
+    Palindrome,
+    PalindromeBranch,
+    least_error,
+    palindrome,
+    values_table,
+)
 from numtoolkit.symbolic.palindromes import branches as branches_of_palindromes
 from numtoolkit.symbolic.solve import Contradiction, Solution, solve
 from numtoolkit.symbolic.stiff import HIGHEST as STIFF_HIGHEST
@@ -37,7 +46,7 @@ HIGHEST = 7  # orders
 
 
 @dataclass(frozen=True)
-class Branch:
+class Branch(Face):
     """The members of a family that have an order, as functions of the unknowns left free.
 
     family, order, kind   what was asked
@@ -185,6 +194,12 @@ class Branch:
         given = {name: point[name] for name in (*self.free, *self.generic)}
         return given if weights_of(self.at(given)) == weights_of(scheme) else None
 
+    def page(self) -> Page:
+        """Its values, and what is free and excluded."""
+        facts = (("free", ", ".join(self.free)), ("not 0", ", ".join(map(str, self.nonzero))))
+        title = f"{self.family.spec}, {self.kind.replace('_', ' ')} order {self.order}"
+        return Page(title, facts, (values_table(self.record()["values"]),))
+
     def latex(self) -> str:
         """The weights as lines of an aligned display in LaTeX's mathematics mode, and what is free and excluded."""
         import sympy
@@ -210,7 +225,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Face):
     """All members of a family that have an order.
 
     family, order, kind   what was asked
@@ -263,14 +278,28 @@ class Derivation:
             raise InputError(f"{self.family.spec} has no least error here; ask for that of a palindrome of order 4.")
         return least_error(self.splittings)
 
+    def page(self) -> Page:
+        """The values of every branch, or the condition that cannot hold."""
+        title = f"{self.family.spec}, {self.kind.replace('_', ' ')} order {self.order}"
+        if self.witness is not None:
+            left = f"where the other conditions hold, {self.witness.tree} is {self.witness.value} and not 0"
+            return Page(title, (("no member", left),))
+        pages = [branch.page() for branch in self.branches]
+        names = [f"branch {i} of {len(pages)}, " if pages[1:] else "" for i in range(1, len(pages) + 1)]
+        facts = ((f"{name}{what}", said) for name, page in zip(names, pages, strict=True) for what, said in page.facts)
+        tables = (replace(t, caption=f"{name}{t.caption}") for name, page in zip(names, pages, strict=True)
+                  for t in page.tables)  # fmt: skip
+        return Page(title, tuple(facts), tuple(tables))
+
     def latex(self) -> str:
         """Every branch in LaTeX's mathematics mode, or the condition that cannot hold."""
         if self.witness is not None:
-            return rf"\text{{{self.witness.tree}}} = {self.witness.value} \neq 0"
-        return "\n".join(branch.latex() for branch in self.branches)
+            import sympy
 
-    def _repr_latex_(self) -> str:
-        return "$\\displaystyle\n" + self.latex() + "\n$"
+            names = {name: sympy.Symbol(name) for name in symbols(self.witness.value)}
+            value = sympy.latex(sympy.sympify(str(self.witness.value), names))
+            return rf"\text{{{self.witness.tree}}} = {value} \neq 0"
+        return "\n".join(branch.latex() for branch in self.branches)
 
     def record(self) -> dict[str, Any]:
         """What was asked and found, as plain data."""
@@ -290,7 +319,8 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     cost             below 1 s for up to three stages, and for four with given nodes; 2 s for four symbolic nodes, 15 s
                      for five stages of order 4, ten times that without python-flint; no network calls
     """
-    own = palindrome(str(family_or_name)) if _is_word(family_or_name) else family_or_name
+    word = _word(family_or_name)
+    own = family_or_name if word is None else palindrome(word)
     if isinstance(own, Palindrome):
         if not isinstance(kind, str) or kind not in ("", LIE):
             raise InputError(f"a splitting has order conditions of kind lie, not {kind}; ask for those.")
@@ -299,8 +329,14 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     return _of_schemes(family(own), order, text("kind", kind) or "classical")
 
 
-def _is_word(text: object) -> bool:
-    return isinstance(text, str) and bool(text.split()) and set(text.split()) <= {"A", "B"}
+def _word(text: object) -> str | None:
+    """The word of a palindrome that a text is, as it stands or as "palindrome(A B A)"; None of another text."""
+    if not isinstance(text, str):
+        return None
+    named = re.fullmatch(r"\s*palindrome\s*(?:\(\s*[\"']?(.*?)[\"']?\s*\))?\s*", text)
+    if named:
+        return named[1] or ""
+    return text if text.split() and set(text.split()) <= {"A", "B"} else None
 
 
 def _of_schemes(own: Family, order: int, kind: str) -> Derivation:

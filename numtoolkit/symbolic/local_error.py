@@ -15,6 +15,7 @@ from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, choice, counted
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic import classical, weak
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record, weighted
@@ -30,7 +31,7 @@ PARTS = {"": "", "mean": "mean ", "offset": "mean ", "noise": "noise "}  # of fo
 
 
 @dataclass(frozen=True)
-class LocalError:
+class LocalError(Face):
     """What a step is off by: h^order times the sum of value * tree over its terms, and higher powers.
 
     scheme   whose it is, and form: trees, brackets or blocks
@@ -56,7 +57,17 @@ class LocalError:
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
-        return [record(c.order, c.tree, self.field.text(c.value)) for c in self.terms]
+        return [self._record(term) for term in self.terms]
+
+    def _record(self, term: Condition) -> dict[str, object]:
+        return record(term.order, term.tree, self.field.text(term.value))
+
+    def page(self) -> Page:
+        """Its terms."""
+        title = f"{self.scheme}: local error h^{self.order}, numerical minus exact"
+        return Page(
+            title, (), (Table.of(counted(len(self.terms), "term"), self.terms, self._record, ("tree", "value")),)
+        )
 
     def part(self, name: str) -> Any:
         """A part of form blocks as a sympy matrix, its rows x and m, multiplied out.
@@ -81,6 +92,11 @@ class LocalError:
         values = [condition.value for condition in self.terms]
         return sum((v**2 for v in values), Fraction(0)) if all(isinstance(v, Fraction) for v in values) else None
 
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return len(self.terms)
+
     def latex(self) -> str:
         """The error as an aligned display in LaTeX's mathematics mode, a term a line."""
         from numtoolkit.symbolic.score_blocks import latex_name
@@ -97,9 +113,6 @@ class LocalError:
             lines[0] = lines[0].replace("& + ", "& ").replace("& ", rf"& {power} \Bigl( ", 1)
             lines[-1] += rf" \Bigr) + O(h^{{{self.order + 1}}})"
         return aligned(f"{self.scheme}: local error, numerical minus exact", lines)
-
-    def _repr_latex_(self) -> str:
-        return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"
 
 
 def local_error(scheme: Scheme | Splitting | str, form: str = "trees") -> LocalError:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from fractions import Fraction
 from functools import cache
-from math import factorial
+from math import factorial, lcm
 from typing import Any
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, counted, whole
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.classical import conditions_of, plain_tableau
 from numtoolkit.symbolic.condition import Condition, aligned, factored, record, weighted
@@ -34,7 +35,7 @@ HIGHEST = 10
 
 
 @dataclass(frozen=True)
-class ModifiedEquation:
+class ModifiedEquation(Face):
     """The right side of the equation: the sum of h^(order - 1) value * tree over its terms, to an order.
 
     scheme   whose it is
@@ -55,7 +56,21 @@ class ModifiedEquation:
 
     def table(self) -> list[dict[str, object]]:
         """Order, tree and value of each term."""
-        return [record(c.order, c.tree, self.field.text(c.value)) for c in self.terms]
+        return [self._record(term) for term in self.terms]
+
+    def _record(self, term: Condition) -> dict[str, object]:
+        return record(term.order, term.tree, self.field.text(term.value))
+
+    def page(self) -> Page:
+        """Its terms."""
+        title = f"{self.scheme}: modified equation to h^{self.order - 1}"
+        caption = "the sum of h^(order - 1) value tree over:"
+        return Page(title, (), (Table.of(caption, self.terms, self._record, ("tree", "value")),))
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return len(self.terms)
 
     def latex(self) -> str:
         """The right side as an aligned display in LaTeX's mathematics mode, a power of h a line."""
@@ -66,9 +81,6 @@ class ModifiedEquation:
             inner = " ".join(own).removeprefix("+ ")
             lines.append(rf"& + {power}\,\bigl({inner}\bigr)" if power else f"& {inner}")
         return aligned(f"{self.scheme}: modified equation to h^{self.order - 1}", lines)
-
-    def _repr_latex_(self) -> str:
-        return "$\\displaystyle\n" + self.latex().partition("\n")[2] + "\n$"
 
 
 def modified_equation(scheme: Scheme | Splitting | str, order: int) -> ModifiedEquation:
@@ -89,7 +101,7 @@ def modified_equation(scheme: Scheme | Splitting | str, order: int) -> ModifiedE
             return _of_tableau(scheme.spec, found, order)
         scheme = splitting_of(scheme)
     terms = []
-    for degree in range(1, order + 1):
+    for degree in range(1, order + 1, 2 if scheme.symmetric else 1):
         for word, value in in_brackets(scheme.logarithm, scheme.letters, degree).items():
             text = show_bracket(bracket(word, scheme.letters))
             terms.append(Condition(degree, text, value, text))
@@ -109,15 +121,23 @@ def _of_tableau(name: str, own: Tableau, order: int) -> ModifiedEquation:
 
 
 def logarithm(own: Tableau, order: int) -> dict[int, Any]:
-    """The coefficients b(t) of trees without time, by number, to a weight `order`, of a tableau `own`."""
+    """The coefficients b(t) of trees without time, by number, to a weight `order`, of a tableau `own`.
+
+    Those of rational numbers are found in whole ones, b(t) d^|t|: a product of j coefficients over j! holds no prime p
+    beyond its power j - 1, and d every prime to the order.
+    """
+    numbers = [*own.b.values(), *(a for row in own.A for a in row.values())]
+    rational = all(isinstance(a, Fraction) for a in numbers)
+    d = lcm(*range(1, order + 1)) * lcm(*(a.denominator for a in numbers)) if rational else 0
     b: dict[int, Any] = {}
     powers: list[dict[int, Any]] = [b]  # D_1, D_2, ...
-    zero = own.field.number(0)
+    zero = 0 if d else own.field.number(0)
     for number, defect in own.listed(order):
         tree = FOREST.trees[number]
         if tree.timeless != number:
             continue
         value = defect * tree.symmetry + Fraction(1, tree.density)
+        value = int(value * d**tree.weight) if d else value
         for j in range(2, tree.weight + 1):
             if len(powers) < j:
                 powers.append({})
@@ -127,9 +147,9 @@ def logarithm(own: Tableau, order: int) -> dict[int, Any]:
                 start=zero,
             )
             powers[j - 1][number] = along
-            value = value - along * Fraction(1, factorial(j))
+            value = value - (along // factorial(j) if d else along * Fraction(1, factorial(j)))
         b[number] = value
-    return b
+    return {number: Fraction(value, d ** FOREST.trees[number].weight) for number, value in b.items()} if d else b
 
 
 @cache

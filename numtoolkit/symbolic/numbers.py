@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import reduce
+from functools import cache, reduce
 from math import gcd, lcm
 from typing import Any
 
@@ -30,12 +30,17 @@ from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.intervals import Interval
 from numtoolkit.symbolic.polynomials import Ring
 
-try:
-    import flint
-except ImportError:  # the accelerator is optional
-    flint = None  # type: ignore[assignment]
-
 Coefficients = dict[tuple[int, ...], Interval]  # by the exponents of the symbols
+
+
+@cache
+def accelerator() -> Any:
+    """python-flint, loaded when the first symbol asks for it, or None where it is not installed."""
+    try:
+        import flint
+    except ImportError:
+        return None
+    return flint
 
 
 class UndecidedError(InputError):
@@ -67,7 +72,8 @@ class Field:
         self._number: Any = lambda q: q
         self._texts: dict[Any, str] = {}
         if self.names:
-            fast = accelerate and flint is not None
+            flint: Any = accelerator() if accelerate else None
+            fast = flint is not None
             names = self._variables = (*self.names, *sorted(self.balls))
             ring: Any = flint.fmpz_mpoly_ctx.get(names, flint.Ordering.lex) if fast else Ring.get(names)
             self._of: Callable[[dict[tuple[int, ...], int]], Any] = ring.from_dict if fast else ring.of
@@ -321,17 +327,28 @@ def _times(left: Coefficients, right: Coefficients) -> Coefficients:
     return total
 
 
-def over_one_denominator(values: Sequence[Any]) -> tuple[int, list[Any]]:
-    """(d, numbers): rationals as whole numbers, d times what they are; other kinds as they are, with d = 1."""
-    if not all(isinstance(value, Fraction) for value in values):
-        return 1, list(values)
-    d = lcm(*(value.denominator for value in values))
-    return d, [value.numerator * (d // value.denominator) for value in values]
+def over_one_denominator(*groups: Sequence[Any]) -> list[tuple[int, list[Any]]]:
+    """(d, numbers) of each group, d times what they are: rationals as whole numbers, quotients of polynomials by whole
+    numbers as polynomials. Where any group holds another kind, all are as they are, with d = 1.
+    """
+    values = [value for group in groups for value in group]
+    if all(isinstance(value, Fraction) for value in values):
+        parts = [[(value.numerator, value.denominator) for value in group] for group in groups]
+    elif all(isinstance(value, Ratio) and value.bottom.is_constant() for value in values):
+        parts = [[(value.top, int(value.bottom.leading_coefficient())) for value in group] for group in groups]
+    else:
+        return [(1, list(group)) for group in groups]
+    common = [lcm(*(bottom for _, bottom in group)) for group in parts]
+    return [(d, [top * (d // bottom) for top, bottom in group]) for d, group in zip(common, parts, strict=True)]
 
 
 def divided(value: Any, divisor: int) -> Any:
-    """A number over a whole one, where a whole `value` stands for the rational."""
-    return Fraction(value, divisor) if isinstance(value, int) else value * Fraction(1, divisor)
+    """A number over a whole one, where a whole `value` stands for the rational, a polynomial for its quotient by 1."""
+    if isinstance(value, int):
+        return Fraction(value, divisor)
+    if isinstance(value, (Fraction, Ratio, Surd, Interval)):
+        return value * Fraction(1, divisor)
+    return Ratio.of(value, value**0 * divisor)
 
 
 class Ratio:

@@ -17,6 +17,7 @@ from math import factorial, isqrt
 from typing import Any
 
 from numtoolkit.errors import InputError, brief, counted, whole
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.symbolic.condition import Condition
 from numtoolkit.symbolic.intervals import BITS, UNIT, Interval
 from numtoolkit.symbolic.lyndon import Word, in_brackets, lyndon_words
@@ -81,7 +82,7 @@ def palindrome(word: str) -> Palindrome:
 
 
 @dataclass(frozen=True)
-class PalindromeBranch:
+class PalindromeBranch(Face):
     """Splittings of an order: lengths in those left free, which the polynomials `open` bind.
 
     numbers, solution   the field of the values, and the values in it
@@ -154,6 +155,16 @@ class PalindromeBranch:
         known = {**free, **others}
         return {name: known[name] for name in sorted(known)}
 
+    def page(self) -> Page:
+        """Its lengths, what binds those left free, and the real members where these are isolated."""
+        own = self.record()
+        facts = (("free", ", ".join(self.free)), ("0 =", "; ".join(own["open"])))
+        tables = [values_table(own["values"])]
+        if not self.dimension:
+            points = [{name: f"{float(x.centre):.15g}" for name, x in point.items()} for point in self.points()]
+            tables.append(Table.of(counted(len(points), "real member"), points, dict))
+        return Page(f"{self.family.word}, order {self.order}", facts, tuple(tables))
+
     def latex(self) -> str:
         """The lengths as lines of an aligned display in LaTeX's mathematics mode, and what binds the free ones."""
         import sympy
@@ -168,6 +179,12 @@ class PalindromeBranch:
         nonzero = [self.numbers.text(Ratio(f, f**0)) for f in self.solution.nonzero]
         return {"values": values, "free": list(self.free), "open": [str(f.as_expr()) for f in self.open],
                 "nonzero": nonzero}  # fmt: skip
+
+
+def values_table(values: Mapping[str, str]) -> Table:
+    """The values of what a branch determines."""
+    names = ("unknown", "value")
+    return Table.of("what is determined", list(values.items()), lambda pair: dict(zip(names, pair, strict=True)), names)
 
 
 def branches(family: Palindrome, order: int) -> tuple[list[PalindromeBranch], Condition | None]:

@@ -90,15 +90,21 @@ class Polynomial:
     def __neg__(self) -> Polynomial:
         return Polynomial(self.ring, {m: -c for m, c in self.packed.items()})
 
-    def __add__(self, other: Polynomial) -> Polynomial:
+    def __add__(self, other: Polynomial | int) -> Polynomial:
         total = dict(self.packed)
-        for m, c in other.packed.items():
+        more = other.packed if isinstance(other, Polynomial) else {0: other} if other else {}
+        for m, c in more.items():
             summed = total.get(m, 0) + c
             if summed:
                 total[m] = summed
             else:
                 del total[m]
         return Polynomial(self.ring, total)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Polynomial | int) -> Polynomial:
+        return self + -other
 
     def __mul__(self, other: Polynomial | int) -> Polynomial:
         if isinstance(other, int):
@@ -112,6 +118,8 @@ class Polynomial:
             for n, d in many.items():
                 total[m + n] = total.get(m + n, 0) + c * d
         return Polynomial(self.ring, {m: c for m, c in total.items() if c})
+
+    __rmul__ = __mul__
 
     def __pow__(self, power: int) -> Polynomial:
         result = self.ring.constant(1)

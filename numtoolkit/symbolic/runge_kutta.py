@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from itertools import count, islice
 from typing import Any
 
 from numtoolkit.declare.entries import Entry, L, N
@@ -46,57 +48,70 @@ class Tableau:
 
     def residuals(self, highest: int) -> tuple[Field, list[StateSeries]]:
         """The field of the numbers, and numerical minus exact coefficients by weight 0..highest, zeros left out."""
-        graded: list[StateSeries] = [{} for _ in range(highest + 1)]
-        add(graded[0], {STATE: self.state - 1, ROWS: self.beside})
-        for number, defect, divisor in self._defects(highest):
-            if defect:
-                for twin in FOREST.twins[number] if self.autonomous else (number,):
-                    value = divided(defect, divisor * FOREST.trees[twin].symmetry)
-                    graded[FOREST.trees[number].weight][DRIFT, FOREST.shape(twin)] = value
-        return self.field, graded
+        return self.field, list(islice(self.graded(), highest + 1))
+
+    def graded(self) -> Iterator[StateSeries]:
+        """Numerical minus exact coefficients of weight 0, 1, 2, ... without end, zeros left out."""
+        graded: StateSeries = {}
+        add(graded, {STATE: self.state - 1, ROWS: self.beside})
+        yield graded
+        for defects in self._defects():
+            yield {
+                (DRIFT, FOREST.shape(twin)): self._value(defect, divisor * FOREST.trees[twin].symmetry)
+                for number, defect, divisor in defects
+                if defect
+                for twin in (FOREST.twins[number] if self.autonomous else (number,))
+            }
 
     def listed(self, highest: int) -> Iterator[tuple[int, Any]]:
         """Every tree to a weight, by its number in the forest, with its coefficient, numerical minus exact.
 
         Trees with time are left out where they say nothing new.
         """
-        for number, defect, divisor in self._defects(highest):
-            own = divided(defect, divisor * FOREST.trees[number].symmetry) if defect else self.field.number(0)
-            yield number, own
+        for defects in islice(self._defects(), highest):
+            for number, defect, divisor in defects:
+                yield number, self._value(defect, divisor * FOREST.trees[number].symmetry)
+
+    def _value(self, defect: Any, divisor: int) -> Any:
+        """A defect as an element of the field."""
+        whole = isinstance(defect, int)
+        return self.field.number(Fraction(defect, divisor)) if whole else divided(defect, divisor)
 
     @cached_property
     def autonomous(self) -> bool:
         """Whether the network is told the row sums: trees with time then ask for what those without it do."""
-        _, times, rows = self._scaled
+        _, times, rows, _, _ = self._scaled
         return _applied(rows, [1] * len(rows)) == times
 
     @cached_property
-    def _scaled(self) -> tuple[int, list[Any], list[list[tuple[int, Any]]]]:
-        """d, and d times what the network is told and the rows of A."""
-        d, scaled = over_one_denominator([*self.times, *(a for row in self.A for a in row.values())])
+    def _scaled(self) -> tuple[int, list[Any], list[list[tuple[int, Any]]], int, list[tuple[int, Any]]]:
+        """d, d times what the network is told and the rows of A; e, and e times the weights b."""
+        inner = [*self.times, *(a for row in self.A for a in row.values())]
+        (d, scaled), (e, weights) = over_one_denominator(inner, list(self.b.values()))
         values = iter(scaled)
         times = [next(values) for _ in self.times]
-        return d, times, [[(j, next(values)) for j in row] for row in self.A]
+        return d, times, [[(j, next(values)) for j in row] for row in self.A], e, [*zip(self.b, weights, strict=True)]
 
-    def _defects(self, highest: int) -> Iterator[tuple[int, Any, Any]]:
-        """What `listed` says, as (number, defect, divisor): defect over divisor times the symmetry of the tree."""
-        d, times, rows = self._scaled
-        e, weights = over_one_denominator(list(self.b.values()))
-        b = list(zip(self.b, weights, strict=True))
-        sums = _applied(rows, [1] * len(rows))
-        own, below = {NODE: [1] * len(rows)}, {NODE: sums, TIME: times}  # g of a tree, and A g
-        for order in range(1, highest + 1):
+    def _defects(self) -> Iterator[Iterator[tuple[int, Any, int]]]:
+        """By weight 1, 2, ... what `listed` says, as (number, defect, divisor), its coefficient their quotient over the
+        symmetry of the tree. Each weight is to be read to its end before the next.
+        """
+        d, times, rows, e, b = self._scaled
+        own, below = {NODE: [1] * len(rows)}, {TIME: times}  # g of a tree, and A g
+
+        def of_order(order: int) -> Iterator[tuple[int, Any, int]]:
             scale = e * d ** (order - 1)
             for number in FOREST.of_weight(order):
                 tree = FOREST.trees[number]
                 if self.autonomous and tree.timeless != number:
                     continue
                 if number != NODE:
+                    if tree.child not in below:
+                        below[tree.child] = _applied(rows, own[tree.child])
                     own[number] = _product(own[tree.rest], below[tree.child])
-                    if order < highest:
-                        below[number] = _applied(rows, own[number])
-                defect = _dot(b, own[number]) * tree.density - scale
-                yield number, defect, scale * tree.density
+                yield number, _dot(b, own[number]) * tree.density - scale, scale * tree.density
+
+        return map(of_order, count(1))
 
 
 def _product(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:

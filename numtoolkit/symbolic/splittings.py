@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import factorial
+from math import factorial, lcm
 from typing import Any
 
 from numtoolkit.declare.entries import (
@@ -110,21 +110,36 @@ class Splitting:
         """Whether it is its own adjoint: conditions of even order then follow from those of odd order."""
         return self.exponents == self.exponents[::-1]
 
+    def _scale(self, n: int) -> int:
+        """d such that d^k times a coefficient of a word of k letters, k to n, is whole, in the logarithm too; else 0.
+
+        A run a^k / k!, and a product of k coefficients over k, hold no prime p beyond its power k - 1.
+        """
+        lengths = [a for _, a in self.exponents]
+        rational = all(isinstance(a, Fraction) for a in lengths)
+        return lcm(*range(1, n + 1), 1) * lcm(*(a.denominator for a in lengths)) if rational else 0
+
     def coefficients(self, word: Word, start: int = 0) -> list[Any]:
-        """The coefficients, without powers of h, of word[start:start], word[start:start + 1], ... in the step.
+        """The coefficients, without powers of h, of word[start:start], word[start:start + 1], ... in the step."""
+        d = self._scale(len(word) - start)
+        found = self._coefficients(word, start, d)
+        return [Fraction(value, d**k) for k, value in enumerate(found)] if d else found
+
+    def _coefficients(self, word: Word, start: int, d: int) -> list[Any]:
+        """The same, each times d for each of its letters unless d is 0.
 
         Each factor takes up a run of its letters: a^k / k! of a run of k (`mathematics.md` 4.4).
         """
-        zero = self.field.number(0)
-        own = [self.field.number(1)] + [zero] * (len(word) - start)
+        one, zero = (1, 0) if d else map(self.field.number, (1, 0))
+        own: list[Any] = [one] + [zero] * (len(word) - start)
         for letters, a in self.exponents:
-            grown = list(own)
+            grown, length = list(own), int(a * d) if d else a
             for i, value in enumerate(own):
                 share = value
                 for k in range(1, len(own) - i):
                     if not value or word[start + i + k - 1] not in letters:
                         break
-                    share = share * a * Fraction(1, k)
+                    share = share * length // k if d else share * length * Fraction(1, k)
                     grown[i + k] = grown[i + k] + share
             own = grown
         return own
@@ -136,18 +151,18 @@ class Splitting:
     def logarithm(self, word: Word) -> Any:
         """The coefficient of a word in the logarithm of the step: sum over its cuts into k parts of (-1)^(k+1) / k."""
         n = len(word)
-        rows = [self.coefficients(word, i) for i in range(n)]
+        d = self._scale(n)
+        rows = [self._coefficients(word, i, d) for i in range(n)]
+        zero = 0 if d else self.field.number(0)
         total = self.field.number(0)
         parts = rows[0]  # by how much of the word is cut into k parts
         for k in range(1, n + 1):
             total = total + parts[n] * Fraction((-1) ** (k + 1), k)
             parts = [
-                sum((parts[i] * rows[i][j - i] for i in range(k, j) if parts[i]), start=self.field.number(0))
-                if j > k
-                else self.field.number(0)
+                sum((parts[i] * rows[i][j - i] for i in range(k, j) if parts[i]), start=zero) if j > k else zero
                 for j in range(n + 1)
             ]
-        return total
+        return total / d**n if d else total
 
 
 def splitting(text: str) -> Splitting:

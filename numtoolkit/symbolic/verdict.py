@@ -11,6 +11,7 @@ from numtoolkit.declare.entries import Quotient, symbols, walk
 from numtoolkit.declare.scheme import LENGTH, ORDERS, Scheme, StepQuantity
 from numtoolkit.declare.steps import Place, Step
 from numtoolkit.errors import brief
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import stiff_form
@@ -29,8 +30,11 @@ SYMBOLIC = 4  # orders above take minutes with symbols for step ratios
 SAMPLED = {f"r{j}": Fraction(ratio) for j, ratio in enumerate((2, 3, 5, 7, 11, 13))}
 
 
+HOLDS = {"general": "every law", "gaussian": "Gaussian laws", "sampled": "every law, some step ratios", "": ""}
+
+
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Face):
     """Claimed and derived orders by name (`ORDERS`; None where meaningless, unclaimed or not derived).
 
     derived    the stiff orders of a scheme that freezes the noise in the noise level are those of its data form. Those
@@ -88,6 +92,52 @@ class Verdict:
     def __repr__(self) -> str:
         orders = ", ".join(f"{key.replace('_', ' ')} {p}" for key, p in self.derived.items() if p is not None)
         return f"<Verdict {brief(self.scheme, 100)}: {in_words(self.verdict, self.within)}, {orders or 'no order'}>"
+
+    def orders(self) -> list[dict[str, object]]:
+        """What is claimed and derived of each kind of order, those apart of which neither is."""
+        pairs = {name: (self.claimed.get(name), own) for name, own in self.derived.items()}
+        return [
+            {"kind": name.replace("_", " "), "claimed": claimed, "derived": own}
+            for name, (claimed, own) in pairs.items()
+            if (claimed, own) != (None, None)
+        ]
+
+    def page(self) -> Page:
+        """Orders, those of the steps at the ends of a run, and what fails first."""
+        facts = (
+            ("holds for", HOLDS[self.holds]),
+            ("order of a whole run", "" if self.run is None else str(self.run)),
+            ("why", self.why),
+            ("where", self.where),
+        )
+        kinds = {str(row["kind"]): [own for own in self.stiff_residuals if own["kind"] == row["kind"]]
+                 for row in self.stiff_residuals}  # fmt: skip
+        columns, formulas = ("order", "tree", "value"), ("tree", "value")
+
+        def failing(caption: str, rows: list[dict[str, object]]) -> Table:
+            return Table.of(caption, rows, lambda row: {key: row[key] for key in columns}, formulas)
+
+        ends = [{"step": name, "order": p} for name, p in self.ends.items()]
+        tables = (
+            Table.of("orders", self.orders(), dict),
+            Table.of("steps at the ends of a run", ends, dict),
+            failing("local error, numerical minus exact", self.residuals),
+            *(
+                failing(f"what fails of {kind.replace('_', ' ')}, exact minus numerical", rows)
+                for kind, rows in kinds.items()
+            ),
+        )
+        return Page(f"{self.scheme}: {in_words(self.verdict, self.within)}", facts, tables)
+
+    def latex(self) -> str:
+        """Claimed and derived orders as an array in LaTeX's mathematics mode."""
+
+        def line(*cells: object) -> str:
+            return "  " + " & ".join(rf"\text{{{'' if cell is None else cell}}}" for cell in cells) + r" \\"
+
+        head = [f"% {self.scheme}: {in_words(self.verdict, self.within)}", r"\begin{array}{lcc}"]
+        lines = [line("order", "claimed", "derived"), r"  \hline", *(line(*row.values()) for row in self.orders())]
+        return "\n".join([*head, *lines, r"\end{array}"])
 
 
 def in_words(verdict: str, within: int | None) -> str:

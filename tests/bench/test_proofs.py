@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from fractions import Fraction
 from time import perf_counter
 
 import pytest
@@ -12,9 +10,9 @@ from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.verdict import verify
 from tests.support import tableaus
+from tests.support.other_packages import hushed, nodepy_methods, plain
 from tests.support.tableaus import book
 
-ROUNDING = Fraction(1, 10**14)  # NodePy takes smaller residuals for 0: many of its tables are rounded
 TIMES = 3  # each table of ours is read anew and timed so often, the best counts; NodePy, slower, once
 
 
@@ -34,60 +32,31 @@ def test_proof_of_a_tableau(benchmark, name):
     benchmark.pedantic(order, setup=lambda: ((book(name.lower(), tableau),), {}), rounds=5)
 
 
-def nodepy():
-    """NodePy's module of Runge-Kutta methods; the test that asks for it is skipped without it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its docstrings
-        try:
-            from nodepy import runge_kutta_method
-        except ImportError:
-            pytest.skip('NodePy is not installed; pip install ".[bench]" compares with it.')
-    return runge_kutta_method
-
-
-def rational(value):
-    """Whether NodePy holds a number exactly."""
-    return getattr(value, "is_Rational", False)
-
-
-def exact(value):
-    """A number of NodePy as it stands: a rational, or the float that was rounded."""
-    return Fraction(int(value.p), int(value.q)) if rational(value) else Fraction(float(value))
-
-
 def test_orders_of_every_explicit_method_of_nodepy(benchmark, capsys):
-    """The orders that NodePy's exact check finds, and how many times faster; of floats it finds no more than there is.
-
-    Its check rounds where its numbers are floats, and so do a tableau's printed digits: orders hold to `ROUNDING`.
-    """
+    """How many times faster than NodePy's exact check; `tests/symbolic/test_against_nodepy.py` compares the orders."""
     tables, lines = [], []
-    for name, method in nodepy().loadRKM().items():
+    for name, method in nodepy_methods().items():
         if not method.is_explicit():
             continue
-        A = [[exact(x) for x in row[:i]] for i, row in enumerate(method.A)]
-        tables.append((list(map(exact, method.c)), A, list(map(exact, method.b))))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        c, A, b = plain(method)
+        tables.append((c, [row[:i] for i, row in enumerate(A)], b))
+        with hushed():
             start = perf_counter()
             theirs = method.order(mode="exact")
             slow = perf_counter() - start
-        found, fast = timed(tables[-1], theirs or None)
-        ours = sum(max(found.sizes[: p + 1]) <= ROUNDING for p in range(1, len(found.sizes)))
-        own, other = (f"order {p} in {1e3 * spent:8.2f} ms" for p, spent in ((ours, fast), (theirs, slow)))
-        line = f"{name:12} {own}   NodePy {other} {slow / fast:7.1f} times"
-        lines.append(line)
-        assert ours == theirs or (ours > theirs and not all(map(rational, method.A.flat))), line
+        fast = timed(tables[-1], theirs or None)
+        lines.append(f"{name:12} order {theirs}: {1e3 * fast:8.2f} ms   NodePy {slow / fast:7.1f} times")
     with capsys.disabled():
         print("", *lines, sep="\n")
     benchmark.pedantic(lambda: [order(book("own", table)) for table in tables], rounds=1)
 
 
 def timed(table, claim):
-    """The order of a tableau, read anew each time, and the shortest time that it took."""
+    """The shortest time that the order of a tableau took, read anew each time."""
     times = []
     for _ in range(TIMES):
         own = book("own", table, claim)
         start = perf_counter()
-        found = order(own)
+        order(own)
         times.append(perf_counter() - start)
-    return found, min(times)
+    return min(times)

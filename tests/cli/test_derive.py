@@ -78,3 +78,23 @@ def test_derive_refuses_what_it_cannot_read(run):
         code, out, err = run(*words, *more)
         assert (code, out) == (2, "")
         assert err.startswith(f"numtoolkit: {sentence}")
+
+
+def test_derive_takes_a_palindrome_by_its_word_and_by_its_name(run, tmp_path):
+    """As a word of flows, or in the form that answers print; without a word, or with a file to write, one sentence."""
+    code, out, _ = run("derive", "A B A B A B A", "--order", 4)
+    assert code == 0
+    assert "0 = 6*b1**3 - 12*b1**2 + 6*b1 - 1" in out
+    for text in ("palindrome(A B A B A B A)", 'palindrome("A B A B A B A")'):
+        assert run("derive", text, "--order", 4)[:2] == (code, out)
+    for words, sentence in (
+        (["palindrome"], "'' is no palindrome of A and B of at most 13 flows; write one such as 'A B A'."),
+        (["palindrome(A C A)"], "'A C A' is no palindrome of A and B"),
+        (
+            ["A B A", "--out", tmp_path / "mine.json"],
+            "splittings are words of flows and no schemes, as no process flows",
+        ),
+    ):
+        code, out, err = run("derive", *words, "--order", 2)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"numtoolkit: {sentence}")

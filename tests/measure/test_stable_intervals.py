@@ -19,6 +19,7 @@ from numtoolkit.measure.stability import linear_radius, real_interval, stable_in
 from numtoolkit.phi_functions import phi
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.unit_circle import End
+from tests.support.tableaus import ssp_53
 
 
 def classical(step: Step) -> Scheme:
@@ -176,6 +177,19 @@ def test_coefficients_that_the_digits_allow_to_vanish_do() -> None:
 
     assert interval(number).value == pytest.approx(0.477978868882763, rel=1e-11)
     assert interval(Fraction).value < 1e-6
+
+
+def test_a_state_that_is_kept_to_the_digits_of_a_scheme_is_kept() -> None:
+    """SSP(5,3) in printed decimals mixes states with weights whose sum is 1 only within the last digit.
+
+    The ends of its intervals are where R that is 1 at 0 leaves the circle: seen on both sides by the map in float64.
+    """
+    scheme = ssp_53()
+    for axis, direction in (("real", -1), ("imaginary", 1j)):
+        end = stable_interval(scheme, axis=axis).value
+        inside, outside = linear_radius(scheme, 0.0, np.array([end - 1e-3, end + 1e-3]) * direction)
+        assert 0.9 < inside < 1 < outside
+    assert stable_interval(scheme).value == pytest.approx(6.2136118, abs=1e-7)
 
 
 def test_an_unstable_window_of_a_thousandth_is_seen() -> None:

@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+import numtoolkit
 from numtoolkit.cli import COMMANDS, main
 from tests.support.checkout import PACKAGE, ROOT
 
@@ -42,11 +43,25 @@ def test_the_commands_on_a_file_of_ones_own_run(mine, capsys):
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
 
 
+@pytest.mark.check
+def test_the_commands_that_derive_a_scheme_and_use_it_run(tmp_path, monkeypatch, capsys):
+    """From family to file, verdict, curve, picture and samples, each command in turn, as a reader would paste them."""
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^numtoolkit .*mine\.json.*$", README, re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["derive", "verify", "curve", "stability", "sample"]
+    for line in lines:
+        assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
+    assert {path.name for path in tmp_path.iterdir()} >= {"mine.json", "stable.png", "drawn"}
+
+
 def test_what_the_readme_prints_of_a_verdict_is_what_it_prints():
-    """A comment behind `verify(RES_2S)` is its face."""
+    """A comment behind `verify(RES_2S)` is its face, and that behind the verdict on a derived scheme."""
     names: dict = {}
     exec(next(block for block in BLOCKS if "RES_2S" in block), names)
     assert f"verify(RES_2S)  # {names['verify'](names['RES_2S'])!r}\n" in README
+    names["nt"] = numtoolkit
+    exec(next(block for block in BLOCKS if "write_scheme" in block).partition("nt.local_error")[0], names)
+    assert f"nt.verify(path)  # {names['verify'](names['path'])!r}\n" in README
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])

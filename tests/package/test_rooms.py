@@ -11,9 +11,9 @@ from tests.support.checkout import PACKAGE, imported_names
 # From low to high: a module may import its own room and the rooms before it. Only the package's front doors,
 # `__init__.py` and `__main__.py`, reach everywhere.
 ROOMS = (
-    "errors", "limits", "moved", "arrays", "spec_text", "references", "files", "phi_functions", "problem", "declare",
-    "schemes", "program", "laws", "symbolic", "printing", "models", "sampling", "measure", "fitting", "plots",
-    "reproduce", "cli",
+    "errors", "limits", "moved", "arrays", "spec_text", "faces", "references", "files", "phi_functions", "problem",
+    "declare", "schemes", "program", "laws", "symbolic", "printing", "models", "sampling", "measure", "fitting",
+    "plots", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 

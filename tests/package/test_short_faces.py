@@ -112,6 +112,8 @@ def made() -> dict[str, tuple[object, str]]:
         "Condition": (conditions(long, 4, "stiff_strong")[-1], "b c psi2"),
         "LocalError": (local_error(long), "hochbruck-ostermann-4"),
         "ModifiedEquation": (modified_equation("A B", 5), "h^4"),
+        "Page": (verify("res-2s").page(), " tables"),
+        "Table": (verify("res-2s").page().tables[0], "claimed"),
         "Assumptions": (simplifying_assumptions("rk4"), "B(4)"),
         "Blocks": (Blocks(scheme("rvv"), 1, Field()), "rvv"),
         "SubFlow": (splitting("1/3*A@0").flows[0], "1/3"),

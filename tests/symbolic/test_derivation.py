@@ -289,7 +289,7 @@ def test_weights_are_printed_in_phi_functions():
     line = r"b_{2} &= \frac{\varphi_{2}{\left(z \right)}}{c_{2}} \\"
     assert line in found.latex()
     assert found._repr_latex_() == f"$\\displaystyle\n{found.latex()}\n$"
-    assert derive(exponential_rk(2), 3, "classical").latex() == r"\text{N e'[N e'[N e]]} = -1/6 \neq 0"
+    assert derive(exponential_rk(2), 3, "classical").latex() == r"\text{N e'[N e'[N e]]} = - \frac{1}{6} \neq 0"
 
 
 def test_a_derivation_shows_what_it_found():

@@ -6,7 +6,7 @@ from fractions import Fraction as F
 
 import pytest
 
-from numtoolkit import local_error, modified_equation, runge_kutta
+from numtoolkit import Param, local_error, modified_equation, runge_kutta, symbol
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.lyndon import bracket, expanded, lyndon_words, show_bracket
 from numtoolkit.symbolic.splittings import splitting
@@ -71,6 +71,30 @@ def test_the_exponential_of_a_modified_equation_is_the_step(degree):
     found = exponential(terms, own.letters, degree)
     assert len(found) == 2 ** (degree + 1) - 1
     assert all(own.coefficients(word)[-1] == value for word, value in found.items())
+
+
+C2 = symbol("c2")
+TWO_STAGES = runge_kutta([0, C2], [[], [C2]], [1 - 1 / (2 * C2), 1 / (2 * C2)])
+
+
+@pytest.mark.parametrize(
+    ("letters", "numbers", "at"),
+    [
+        ("a*A b*B a*A", "2/5*A 3/7*B 2/5*A", {"a": F(2, 5), "b": F(3, 7)}),
+        (
+            plain("letters", TWO_STAGES, params=(Param("c2", F(1, 2)),)),
+            plain("numbers", runge_kutta([0, "2/3"], [[], ["2/3"]], ["1/4", "3/4"])),
+            {"c2": F(2, 3)},
+        ),
+    ],
+    ids=["splitting", "tableau"],
+)
+def test_modified_equations_in_letters_are_those_in_numbers(letters, numbers, at):
+    """What is computed in rational functions and in whole numbers is the same, term by term."""
+    general, own = modified_equation(letters, 5), modified_equation(numbers, 5)
+    expected = {c.tree: general.field.at(c.value, at) for c in general.terms}
+    assert {c.tree: c.value for c in own.terms} == {tree: value for tree, value in expected.items() if value}
+    assert len(own.terms) > 5
 
 
 TREES = ("N e", "N e'[N e]", "N e''[N e, N e]", "N e'[N e'[N e]]", "N e'''[N e, N e, N e]",
