@@ -45,7 +45,7 @@ from numtoolkit.problem.kinds import SCALAR
 from numtoolkit.problem.operators import L, N
 from numtoolkit.problem.problem import Line, Operator
 from numtoolkit.symbolic.line_numbers import Digits, Formula, Irrational, Numbers, Rational
-from numtoolkit.symbolic.unit_circle import Polynomial, add, characteristic, times
+from numtoolkit.symbolic.unit_circle import Polynomial, add, characteristic, times, trimmed
 
 FEWEST, MOST = 60, 8000  # digits
 AGREED = 10**30  # a number is known to this part of it
@@ -118,31 +118,27 @@ def amplification(
 def _amplification(
     scheme: Scheme, z: Fraction, rows: list[Polynomial], within: list[Polynomial] | None, exact: bool = True
 ) -> Amplification:
-    """Without the roots zeta = 0, and without powers of w that are 0 throughout."""
+    kept = _kept(rows)
+    known = [row[: len(own)] for row, own in zip(within[len(rows) - len(kept) :], kept, strict=True)] if within else ()
+    return Amplification(scheme.spec, z, tuple(map(tuple, kept)), exact and not within, known)
+
+
+def _kept(rows: list[Polynomial]) -> list[Polynomial]:
+    """Coefficients [j][i] without the roots zeta = 0, and without powers of w that are 0 throughout."""
     first = next(j for j, row in enumerate(rows) if any(row))
-    degrees = [max((i for i, c in enumerate(row) if c), default=0) for row in rows[first:]]
-
-    def kept(full: Sequence[Polynomial]) -> list[Polynomial]:
-        return [row[: degree + 1] for row, degree in zip(full[first:], degrees, strict=True)]
-
-    known = kept(within) if within else ()
-    return Amplification(scheme.spec, z, tuple(map(tuple, kept(rows))), exact and not within, known)
+    return [trimmed(row) or row[:1] for row in rows[first:]]
 
 
-def stability_function(scheme: Scheme) -> Any:
-    """det(zeta - M(w)) as a sympy expression in zeta, w and z = h L, parameters at their values, coefficients exact.
+def formula(scheme: Scheme) -> tuple[list[Polynomial], Formula]:
+    """The coefficients [j][i] of zeta^j w^i in the same as functions of z = h L, and their field; parameters at values.
 
-    Of a one-step scheme it is zeta - R(z, w).
-    raises   InputError where the coefficients are no rational functions of z and exponentials exp(c z), c rational
+    raises   InputError where they are no rational functions of z and exponentials exp(c z), c rational
+    cost     0.01 to 0.3 s
     """
-    import sympy
-
     first = Formula()
     _characteristic(scheme, first, {})
     numbers = Formula(first.asked)
-    zeta, w = sympy.symbols("zeta w")
-    powers = enumerate(_characteristic(scheme, numbers, {}))
-    return sum(numbers.expression(c) * zeta**j * w**i for j, row in powers for i, c in enumerate(row))
+    return _kept(_characteristic(scheme, numbers, {})), numbers
 
 
 def _settled(rows: Sequence[Polynomial]) -> list[list[Fraction]] | None:
