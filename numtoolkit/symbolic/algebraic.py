@@ -1,8 +1,8 @@
 """Real algebraic numbers with their order: elements of a field Q(theta), theta at its place on the line.
 
-They go where fractions go, in polynomials, in Sturm's sequences and in the recursion of Schur and Cohn, since an element
-is 0 only if its coefficients are, and else a bracket of theta that is narrow enough tells its sign. What isolates roots
-takes rational polynomials: the norm of a polynomial, the product of its conjugates, has all roots that it has.
+They go where fractions go, in polynomials, in Sturm's sequences and in the recursion of Schur and Cohn: an element is 0
+only if its coefficients are, else a bracket of theta that is narrow enough tells its sign. What isolates roots takes
+rational polynomials: the norm of a polynomial, the product of its conjugates, has all roots that it has.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.numbers import Field
 
 HIGHEST = 24  # degree of a field
+DIGITS = 50  # to which a root of a polynomial is looked up among those of its norm
 FINEST = 2000  # halvings of the bracket of theta: an element of usual size differs from 0 long before
 
 
@@ -30,7 +31,9 @@ class RealField:
         minimal = sympy.Poly(domain.mod.to_list(), sympy.Symbol("x"), domain="QQ")
         self._minimal = [_fraction(c) for c in minimal.all_coeffs()]
         near = Fraction(str(sympy.N(domain.to_sympy(domain.unit), 60)))
-        brackets = [(Fraction(str(a)), Fraction(str(b))) for (a, b), _ in minimal.intervals(eps=sympy.Rational(1, 10**9))]
+        brackets = [
+            (Fraction(str(a)), Fraction(str(b))) for (a, b), _ in minimal.intervals(eps=sympy.Rational(1, 10**9))
+        ]
         self.low, self.high = min(brackets, key=lambda own: abs(own[0] + own[1] - 2 * near))
 
     def __repr__(self) -> str:
@@ -161,6 +164,25 @@ def norm(polynomial: Sequence[Any]) -> list[Fraction]:
     values = [(zero + c).value for c in reversed(polynomial)]
     found = sympy.Poly.from_list(values, sympy.Symbol("r"), domain=field.domain).norm()
     return [_fraction(c) for c in reversed(found.all_coeffs())]
+
+
+def complex_roots(polynomial: Sequence[Any]) -> tuple[Any, ...]:
+    """The roots of a polynomial, lowest coefficient first, the highest not 0: sympy's, as often as their multiplicity.
+
+    Of one with irrational coefficients those of the roots of its norm at which it is 0, to `DIGITS`.
+    """
+    import sympy
+
+    if len(polynomial) < 2:
+        return ()
+    rational = [sympy.Rational(c.numerator, c.denominator) for c in reversed(norm(polynomial))]
+    roots = sympy.Poly(rational, sympy.Symbol("x")).all_roots()
+    near = [sympy.N(c.expression if isinstance(c, Algebraic) else c, DIGITS) for c in reversed(polynomial)]
+
+    def size(root: Any) -> Any:
+        return abs(sympy.Poly(near, sympy.Symbol("x")).eval(sympy.N(root, DIGITS)))
+
+    return tuple(roots if len(roots) < len(polynomial) else sorted(roots, key=size)[: len(polynomial) - 1])
 
 
 def rational_where_all_are(values: Sequence[Any]) -> list[Any]:

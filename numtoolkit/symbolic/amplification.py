@@ -141,6 +141,15 @@ def formula(scheme: Scheme) -> tuple[list[Polynomial], Formula]:
     return _kept(_characteristic(scheme, numbers, {})), numbers
 
 
+def internal(scheme: Scheme) -> tuple[dict[str, Polynomial], Formula]:
+    """What a unit put into each row of a step adds to the new state, as polynomials in w over the field of `formula`.
+
+    raises, cost   as `formula`
+    """
+    _, numbers = formula(scheme)
+    return _OnLine(scheme.agreed.unfitted(), numbers, {}).responses(), numbers
+
+
 def _settled(rows: Sequence[Polynomial]) -> list[list[Fraction]] | None:
     """The middles of intervals; 0 of those about 0 that are nothing beside the largest; None if one is too wide."""
     ends = [Digits.ends(c) for row in rows for c in row]
@@ -325,6 +334,14 @@ class _OnLine:
             rows.append([[factor * c for c in polynomial] for polynomial in values[old]])
         return rows
 
+    def responses(self) -> dict[str, Polynomial]:
+        """What a unit put into each row but the last one adds to the new state."""
+        step = self.scheme.steps.inner
+        rows = [item.name for item in step.items if isinstance(item, Row) and item.name != step.out]
+        basis = [START, *(new for new, _ in step.carry), *rows]
+        found = Values(step, _Rows(self, basis, disturbed=frozenset(rows)))[step.out]
+        return dict(zip(rows, found[len(basis) - len(rows) :], strict=True))
+
     def slope(self, item: Eval) -> Polynomial:
         """The frozen quantity over the state where it is taken, as a polynomial in w."""
         share = self.numbers.number(1) / self._level(self.read(item.network_time), Fraction(self.line.power))
@@ -341,17 +358,18 @@ def _evaluations(step: Step) -> set[str]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The algebra of a step whose network is linear."""
+    """The algebra of a step whose network is linear; a row that is `disturbed` has a unit of its own name in it."""
 
     reader: _OnLine
     basis: list[str]
+    disturbed: frozenset[str] = frozenset()
 
     def begin(self, name: str) -> Vector:
         one = self.reader.numbers.number(1)
         return [[one] if name == own else [] for own in self.basis]
 
     def combine(self, row: Row, terms: Sequence[tuple[Entry, Vector]]) -> Vector:
-        total: Vector = [[] for _ in self.basis]
+        total: Vector = self.begin(row.name) if row.name in self.disturbed else [[] for _ in self.basis]
         for entry, value in terms:
             factor = [self.reader.read(entry)]
             total = [add(t, times(factor, v)) for t, v in zip(total, value, strict=True)]

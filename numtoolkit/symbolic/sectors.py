@@ -1,7 +1,7 @@
 """A-stability and the angle of A(alpha)-stability, exactly: the cosine of the angle is an algebraic number.
 
 A function R = P/Q    E = |Q|^2 - |P|^2 on the ray w = -r exp(i beta), a polynomial in r and c = cos beta, decides: R is
-                      bounded by 1 on all rays up to alpha where no E(., c) with c > cos alpha is negative. It becomes so
+                      bounded by 1 on all rays up to alpha if no E(., c) with c > cos alpha is negative. One becomes so
                       only where two of its roots in r meet, or one comes from 0 or infinity: at a root in c of its
                       discriminant, or of its lowest or highest coefficient.
 A multistep method    w = rho/sigma at zeta = exp(i theta) is where a root lies on the circle. In x = cos theta it is
@@ -19,7 +19,7 @@ from math import acos, degrees
 from typing import Any
 
 from numtoolkit.errors import InputError
-from numtoolkit.symbolic.algebraic import Algebraic, norm, range_of
+from numtoolkit.symbolic.algebraic import Algebraic, range_of
 from numtoolkit.symbolic.unit_circle import (
     End,
     Polynomial,
@@ -171,7 +171,7 @@ CIRCLE: Polynomial = [Fraction(0), Fraction(2), Fraction(-1)]  # sin^2 theta in 
 
 
 def sector_of_locus(rho: Polynomial, sigma: Polynomial) -> Angle | None:
-    """That of the multistep method rho(zeta) = w sigma(zeta), rational; None if there is none, or it is not stable at 0.
+    """That of the method rho(zeta) = w sigma(zeta), rational; None if there is none, or it is not stable at w = 0.
 
     cost   10 to 300 ms, by the number of steps
     """

@@ -17,13 +17,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from math import lcm
 from typing import Any
 
 import numpy as np
 
-from numtoolkit.symbolic.algebraic import norm
+from numtoolkit.symbolic.algebraic import Algebraic, norm
 
 Polynomial = list[Any]  # lowest coefficient first; [] is 0
 Bracket = tuple[Fraction, Fraction]
@@ -157,23 +157,63 @@ def on_imaginary_axis(coefficients: Sequence[Sequence[Any]]) -> list[Polynomial]
     return product
 
 
-def stable_to(rows: Sequence[Polynomial], exact: bool) -> End:
+def stable_to(rows: Sequence[Polynomial], exact: bool, doubled: bool = False) -> End:
     """The largest r such that no root zeta lies outside the unit disc at any point of (0, r).
 
     It passes points where roots touch the circle, as long as none is outside before and after.
     rows    [j][i] of zeta^j r^i, rational, or irrational of degree 2 in zeta at most
+    doubled whether with each root its conjugate is another one, as `on_imaginary_axis` has it: one at 1 makes a pair
     exact   whether these are the numbers themselves; else roots nearer than a part of 10^-25 count as one
     cost    milliseconds for a few steps of history
     """
-    one = Fraction(1)
-    tests = [_at(rows, one), _at(rows, -one), _pairs(rows), rows[-1]]
-    stays = in_closed_disc if exact else _inside_or_on
-    inside = in_open_disc if all(map(any, tests)) else stays
-    roots = Roots.of([test for test in tests if any(test)])
+    tests, inside = _tests(rows, doubled), in_open_disc
+    if not all(map(any, tests)):
+        tests, inside = _tests_apart(rows), in_closed_disc if exact else _inside_or_on
+    roots = Roots.of(tests)
     for n in range(len(roots.brackets) + 1):
         if not inside([value(row, roots.gap(n)) for row in rows]) and (exact or roots.apart(n)):
             return roots.end(n - 1, exact)
     return End(math.inf)
+
+
+def _tests(rows: Sequence[Polynomial], doubled: bool) -> list[Polynomial]:
+    """What is 0 wherever a root passes the circle or infinity."""
+    ends = [] if doubled else [_at(rows, Fraction(1)), _at(rows, Fraction(-1))]
+    return [_pairs(rows), rows[-1], *ends]
+
+
+def _tests_apart(rows: Sequence[Polynomial]) -> list[Polynomial]:
+    """The same where 1/zeta is a root with some root zeta for all r: such roots leave the circle only where two meet.
+
+    What P has in common with its reverse for all r holds them, and the discriminant of that says where two meet; the
+    rest has no root at 1 or -1, and no pair with the product 1, for all r. Of irrational rows, of degree 2 in zeta at
+    most, they are all of P and conjugates, which never part.
+    """
+    import sympy
+
+    if any(isinstance(c, Algebraic) for row in rows for c in row):
+        return [rows[-1]]
+    zeta, r = sympy.symbols("zeta r")
+    terms = {
+        (j, i): sympy.Rational(c.numerator, c.denominator) for j, row in enumerate(rows) for i, c in enumerate(row)
+    }
+    whole = sympy.Poly(terms, zeta, r, domain="QQ")
+    low = min(j for j, row in enumerate(rows) if any(row))
+    mirror = {(len(rows) - 1 + low - j, i): c for (j, i), c in terms.items() if j >= low}
+    shared = whole.gcd(sympy.Poly(mirror, zeta, r, domain="QQ"))
+    parted = sympy.Poly(shared.sqf_part().discriminant(), r)
+    meeting = [Fraction(int(c.p), int(c.q)) for c in reversed(parted.all_coeffs())]
+    rest = _rows_of(whole.quo(shared))
+    return [test for test in (*_tests(rest, doubled=False), rows[-1], meeting) if any(test)]
+
+
+def _rows_of(polynomial: Any) -> list[Polynomial]:
+    """The coefficients [j][i] of a polynomial of sympy in zeta and r."""
+    j, i = polynomial.degree_list()
+    rows = [[Fraction(0)] * (i + 1) for _ in range(j + 1)]
+    for (a, b), c in polynomial.terms():
+        rows[a][b] = Fraction(int(c.p), int(c.q))
+    return rows
 
 
 def _at(rows: Sequence[Polynomial], zeta: Fraction) -> Polynomial:
@@ -265,7 +305,7 @@ def _count(p: Polynomial, low: Fraction, high: Fraction) -> int:
 
     def changes(at: Fraction) -> int:
         signs = [own > 0 for own in (value(q, at) for q in sequence[:-1]) if own]
-        return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+        return sum(a != b for a, b in pairwise(signs))
 
     return changes(low) - changes(high)
 
@@ -273,6 +313,14 @@ def _count(p: Polynomial, low: Fraction, high: Fraction) -> int:
 def _inside_or_on(p: Sequence[Fraction]) -> bool:
     """The same where coefficients are known to digits, as far as float64 tells."""
     return bool(np.abs(np.roots([float(c) for c in reversed(p)])).max(initial=0.0) <= 1 + ROUNDING)
+
+
+def _multiple(p: Sequence[int], at: Fraction) -> int:
+    """A positive multiple of the value of a whole polynomial, in whole numbers."""
+    total, power = 0, 1
+    for c in reversed(p):
+        total, power = total * at.numerator + c * power, power * at.denominator
+    return total
 
 
 @dataclass
@@ -305,8 +353,8 @@ class Roots:
         """Half of a bracket; just right of its lower end, which may be the root before it, the sign is known."""
         low, high = self.brackets[n]
         middle = (low + high) / 2
-        there = value(self.polynomial, middle)
-        left = value(self.polynomial, low) or value(self.derivative, low)
+        there = _multiple(self.polynomial, middle)
+        left = _multiple(self.polynomial, low) or _multiple(self.derivative, low)
         low, high = (middle, middle) if not there else (low, middle) if left * there < 0 else (middle, high)
         self.brackets[n] = low, high
 
