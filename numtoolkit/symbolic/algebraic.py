@@ -13,6 +13,7 @@ from functools import total_ordering
 from typing import Any
 
 from numtoolkit.declare.entries import as_scalar, balls
+from numtoolkit.declare.numbers import ball_of
 from numtoolkit.errors import InputError, brief
 from numtoolkit.symbolic.numbers import Field
 
@@ -235,9 +236,10 @@ def _expression(name: str, value: object) -> Any:
     if isinstance(value, sympy.Basic):
         if not (isinstance(value, sympy.Expr) and value.is_number and value.is_extended_real and value.is_finite):
             raise InputError(f"{name} = {brief(str(value))} is no real number; give one.")
-        if value.has(sympy.Float):
+        balls_of = {x: ball_of(float(x)) for x in value.atoms(sympy.Float)}
+        if any(radius for _, radius in balls_of.values()):
             raise InputError(f"{name} = {brief(str(value))} is a decimal; give an exact number, such as 1/3.")
-        return value
+        return value.xreplace({x: sympy.Rational(c.numerator, c.denominator) for x, (c, _) in balls_of.items()})
     try:
         entry = as_scalar(value)  # type: ignore[arg-type]
         if balls(entry):

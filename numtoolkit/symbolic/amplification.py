@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import comb, isfinite, prod
+from math import comb, prod
 from typing import Any
 
 from numtoolkit.declare.entries import (
@@ -40,13 +40,14 @@ from numtoolkit.declare.entries import (
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, brief
 from numtoolkit.problem.kinds import SCALAR
 from numtoolkit.problem.operators import L, N
 from numtoolkit.problem.problem import Line, Operator
 from numtoolkit.symbolic.line_numbers import Digits, Formula, Irrational, Numbers, Rational
 from numtoolkit.symbolic.unit_circle import Polynomial, add, characteristic, times, trimmed
 
+LONGEST = 10**6  # |h L| of a step
 FEWEST, MOST = 60, 8000  # digits
 AGREED = 10**30  # a number is known to this part of it
 NOTHING = 10**45  # and is 0 if it may be, and is below this part of the largest
@@ -95,8 +96,10 @@ def amplification(
                 that thousands of digits do not settle them
     cost        milliseconds; no network calls
     """
-    if not isfinite(linear):
-        raise InputError(f"h L = {linear} is no number that a step can have; give a finite one.")
+    if not -LONGEST <= linear <= LONGEST:
+        raise InputError(
+            f"h L = {brief(str(linear))} is no number that a step can have; give a finite one, {LONGEST} at most."
+        )
     z, within = Fraction(linear), None
     given = {name: Fraction(value) for name, value in (quantities or {}).items()}
     if any(balls(entry) for _, entry in scheme.agreed.steps.inner.entries()):

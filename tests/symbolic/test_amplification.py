@@ -96,7 +96,7 @@ def test_numbers_are_right_however_long_the_step(linear: Fraction) -> None:
         assert abs(difference) < 10**-30
 
 
-@pytest.mark.parametrize("linear", [float("nan"), float("-inf")])
+@pytest.mark.parametrize("linear", [float("nan"), float("-inf"), -(10**400)])
 def test_a_step_of_no_length_is_refused_in_one_sentence(linear: float) -> None:
     """What is no finite number is no h L."""
     with pytest.raises(InputError, match="give a finite one"):

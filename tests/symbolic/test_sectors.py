@@ -221,6 +221,7 @@ def test_numbers_are_read_exactly():
     """Whole numbers, fractions, texts, halves as floats, roots of entries and of sympy; rational sums come back so."""
     values = [("a", 1), ("b", Fraction(2, 3)), ("c", "1/3"), ("d", 0.5)]
     assert exact_numbers(values) == [1, Fraction(2, 3), Fraction(1, 3), Fraction(1, 2)]
+    assert exact_numbers([("a", 0.25 - sympy.sqrt(2))]) == exact_numbers([("a", 0.25 - sqrt(2))])
     third, root = exact_numbers([("a", "1/3"), ("b", sqrt(6) / 3)])
     assert isinstance(third, Algebraic)
     assert root * root == Fraction(2, 3)

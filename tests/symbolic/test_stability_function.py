@@ -285,6 +285,7 @@ def test_the_error_is_what_short_steps_are_off_by(name):
         assert abs(off - expected) < 1e-4 * max(1, abs(expected))
 
 
+SHORT = {"dpmpp-3m": 2, "ipndm": 2, "pndm": 2, "stork-2": 1}
 ORDERED = [
     member
     for member in catalogue()
@@ -294,9 +295,9 @@ ORDERED = [
 
 @pytest.mark.parametrize("name", breadth([m.name for m in ORDERED], lambda name: name in ("res-3s", "ipndm", "pndm")))
 def test_the_order_on_linear_equations_reaches_the_claims_that_stand(name):
-    """It is at least the classical order that a scheme claims, and less where proofs refute the claim."""
-    claims = scheme(name).claims
-    assert (stability_function(name).order >= claims.classical) is ("classical" not in claims.refuted)
+    """It is at least the classical order that a scheme claims; less of those claims that fail for equal steps too."""
+    order, claim = stability_function(name).order, scheme(name).claims.classical
+    assert order == SHORT[name] if name in SHORT else order >= claim
 
 
 FLAGS = {  # exact in z, limit for z -> -oo
@@ -395,7 +396,7 @@ def test_the_table_and_the_display_say_what_the_object_knows():
         ({"A": [[sympy.pi]], "b": [1]}, "no algebraic numbers of one field"),
         ({"A": [[sympy.I]], "b": [1]}, "is no real number"),
         ({"A": [[w]], "b": [1]}, "is no real number"),
-        ({"A": [[sympy.Float(0.5)]], "b": [1]}, "is a decimal"),
+        ({"A": [[sympy.Float(0.1)]], "b": [1]}, "is a decimal"),
         ({"A": [[1]], "b": [1], "z": -1}, "has no meaning for a method of numbers"),
         ({"A": [[1]], "b": [1], "name": 3}, "give a text"),
         ({"rho": [1], "sigma": [1]}, "as many of each"),
