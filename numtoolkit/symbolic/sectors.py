@@ -18,7 +18,6 @@ from fractions import Fraction
 from math import acos, degrees
 from typing import Any
 
-from numtoolkit.errors import InputError
 from numtoolkit.symbolic.algebraic import Algebraic, range_of
 from numtoolkit.symbolic.unit_circle import (
     End,
@@ -111,9 +110,8 @@ def sector_of_function(P: Polynomial, Q: Polynomial) -> Angle | None:
     coefficients = [p for p in whole.as_poly(r).all_coeffs() if p]
     critical = [whole.discriminant(), coefficients[0], coefficients[-1]]
     roots = _below_one([sympy.Poly(p, c) for p in critical])
-    upper = ONE
     for n in reversed(range(len(roots.brackets) + 1)):
-        point = roots.gap(n) if n < len(roots.brackets) else _between(roots, n, upper)
+        point = roots.gap(n) if n < len(roots.brackets) else _before_one(roots)
         if not never_negative([value(row, point) for row in rows]):
             return Angle(roots.end(n, True)) if n < len(roots.brackets) else None
     raise AssertionError("a function that is bounded in every sector is bounded on the half plane")
@@ -160,9 +158,9 @@ def _below_one(polynomials: list[Any]) -> Roots:
     return roots
 
 
-def _between(roots: Roots, n: int, upper: Fraction) -> Fraction:
-    """A point between root n - 1 and a number above it."""
-    return ((roots.brackets[n - 1][1] if n else Fraction(0)) + upper) / 2
+def _before_one(roots: Roots) -> Fraction:
+    """A point between the last root and 1."""
+    return ((roots.brackets[-1][1] if roots.brackets else Fraction(0)) + 1) / 2
 
 
 # --- multistep methods
@@ -191,7 +189,8 @@ def sector_of_locus(rho: Polynomial, sigma: Polynomial) -> Angle | None:
     last = next(i for i in range(len(roots.brackets)) if _is_root(roots, i, [Fraction(-2), ONE]))
     ends = {e for i in range(last + 1) if value(N, roots.gap(i)) < 0 for e in (i - 1, i) if e >= 0}
     candidates = [e for e in ends if not _is_root(roots, e, n)]
-    if any(_is_root(roots, e, fall) for e in candidates):
+    at_one = n[0] and value(N, roots.gap(0)) < 0  # a method with rho(1) other than 0
+    if at_one or any(_is_root(roots, e, fall) for e in candidates):
         return None  # on the negative axis itself
     if not candidates:
         return RIGHT
@@ -253,4 +252,4 @@ def _root_of_quotient(top: Polynomial, bottom: Polynomial, factor: list[int], ne
         low, high = roots.brackets[n]
         if low**2 <= near[1] and near[0] <= high**2:
             return roots.end(n, True)
-    raise InputError("the cosine of the angle is no root of its polynomial; a fault of numtoolkit.")
+    raise AssertionError("the resultant has the quotient as a root")

@@ -150,6 +150,12 @@ def test_the_angle_of_a_locus_is_that_of_a_scan(sigma):
         assert largest(angle.degrees * 0.99) <= 1 + 1e-9
 
 
+def test_a_locus_on_the_negative_axis_leaves_no_sector():
+    """Explicit Euler, where zeta = -1 at w = -2; and zeta = 1/2 - w/4, stable at -1, where zeta = 1 at w = -2."""
+    assert sector_of_locus([Fraction(-1), Fraction(1)], [Fraction(1), Fraction(0)]) is None
+    assert sector_of_locus([Fraction(-1, 2), Fraction(1)], [Fraction(-1, 4), Fraction(0)]) is None
+
+
 def test_a_locus_that_touches_the_axis_where_both_parts_vanish_keeps_its_angle():
     """The trapezoidal rule: sigma is 0 at zeta = -1, where w is infinite, and the locus is the imaginary axis."""
     assert sector_of_locus([Fraction(-1), Fraction(1)], [Fraction(1, 2)] * 2) == RIGHT
