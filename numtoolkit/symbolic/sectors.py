@@ -28,7 +28,6 @@ from numtoolkit.symbolic.unit_circle import (
     derivative,
     divided,
     in_open_disc,
-    on_circle,
     on_imaginary_axis,
     on_negative_axis,
     times,
@@ -169,13 +168,12 @@ CIRCLE: Polynomial = [Fraction(0), Fraction(2), Fraction(-1)]  # sin^2 theta in 
 
 
 def sector_of_locus(rho: Polynomial, sigma: Polynomial) -> Angle | None:
-    """That of the method rho(zeta) = w sigma(zeta), rational; None if there is none, or it is not stable at w = 0.
+    """That of the method rho(zeta) = w sigma(zeta), rational; None if there is none.
 
+    In a sector without a branch of the locus as many roots lie inside the disc as at w = -1. A method that is not
+    zero-stable has none, since w = 0 is a point of its edge.
     cost   10 to 300 ms, by the number of steps
     """
-    at_zero = on_circle(rho)
-    if at_zero is None or len(common(at_zero, derivative(at_zero))) > 1:
-        return None
     if not in_open_disc(trimmed(add(rho, sigma))):  # at w = -1, on no branch of the locus unless there is no sector
         return None
     N, M = _locus(rho, sigma)

@@ -131,23 +131,35 @@ def test_what_leaves_the_disc_on_the_negative_axis_has_no_sector():
     assert sector_of_function([one], [one, -one]) == RIGHT
 
 
+def largest(rho, sigma, alpha):
+    """The largest modulus of a root at 300 points of the ray at alpha degrees to the negative axis."""
+    w = -np.geomspace(1e-2, 1e3, 300) * np.exp(1j * np.radians(alpha))
+    rows = np.stack([float(a) - w * float(b) for a, b in zip(rho, sigma, strict=True)], axis=1)
+    return max(np.abs(np.roots(row[::-1])).max(initial=0.0) for row in rows)
+
+
 @given(sigma=st.lists(st.fractions(-1, 1, max_denominator=3), min_size=3, max_size=3))
 def test_the_angle_of_a_locus_is_that_of_a_scan(sigma):
     """rho of BDF2 with any sigma: all w of a ray inside are stable; without a sector one of the axis is not."""
     rho, _ = bdf(2)
     assume(any(sigma))
     angle = sector_of_locus(rho, sigma)
-    r = np.geomspace(1e-2, 1e3, 300)
-
-    def largest(alpha):
-        w = -r * np.exp(1j * np.radians(alpha))
-        rows = np.stack([float(a) - w * float(b) for a, b in zip(rho, sigma, strict=True)], axis=1)
-        return max(np.abs(np.roots(row[::-1])).max(initial=0.0) for row in rows)
-
     if angle is None:
-        assert largest(0) > 1 - 1e-9 or largest(1e-3) > 1 - 1e-9
+        assert largest(rho, sigma, 1e-3) > 1 - 1e-9
     else:
-        assert largest(angle.degrees * 0.99) <= 1 + 1e-9
+        assert largest(rho, sigma, angle.degrees * 0.99) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("k", "sigma"),
+    [(4, "1/2 1/4 1/5 -1/5 1"), (4, "1/2 0 -1/5 0 1"), (4, "1/4 0 -1/4 0 1"), (3, "0 1/4 0 1"), (3, "0 0 0 1")],
+)
+def test_the_nearest_of_several_branches_of_a_locus_is_the_edge(k, sigma):
+    """rho of BDF3 and BDF4 with other sigmas, three of which come near the axis twice: stable before, not behind."""
+    rho, weights = bdf(k)[0], [Fraction(x) for x in sigma.split()]
+    angle = sector_of_locus(rho, weights).degrees
+    assert largest(rho, weights, angle - 0.5) <= 1 + 1e-9
+    assert largest(rho, weights, angle + 0.5) > 1 + 1e-9
 
 
 def test_a_locus_on_the_negative_axis_leaves_no_sector():

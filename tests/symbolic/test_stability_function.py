@@ -228,6 +228,8 @@ def test_an_explicit_method_given_both_ways_is_one():
     """AB2 as rho and sigma, and as the scheme exp-adams(2) at z = 0: one polynomial."""
     rho, sigma = adams(2, False)
     own = stability_function(rho=rho, sigma=sigma).characteristic
+    twice = stability_function(rho=[2 * c for c in rho], sigma=[2 * c for c in sigma])
+    assert sympy.expand(own - twice.characteristic) == 0
     assert sympy.expand(own - stability_function("exp-adams(2)", z=0).characteristic) == 0
 
 
