@@ -307,7 +307,7 @@ def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
 
 
 def stability(
-    scheme: str | Scheme,
+    scheme: str | Scheme | StabilityFunction,
     process: str | Process | None = None,
     variance: float = 0.25,
     *,
@@ -317,6 +317,7 @@ def stability(
     """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
     scalar processes that have no step quantities but ratios, else on a process.
 
+    scheme    or its name, or the stability function of a method that is none, which has a map at h L = 0 alone
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, on a process
     linear    values of h L, one map each
@@ -324,12 +325,18 @@ def stability(
     raises    InputError for unknown schemes, a variance or size of no meaning, and for a scheme with history on a
               process, or with history and a coefficient that only a grid gives
     """
-    declared, size = read(scheme), whole("size", size, 2, MOST_POINTS)
-    variance = real("variance", variance, 0, MOST_VARIANCE)
+    size, variance = whole("size", size, 2, MOST_POINTS), real("variance", variance, 0, MOST_VARIANCE)
     linear = [real("linear", x) for x in several("linear", linear)]
+    if isinstance(scheme, StabilityFunction):
+        if scheme.scheme is None and process is None:
+            return (_map(scheme, 0.0, size, WINDOW),)
+        if scheme.scheme is None:
+            raise InputError(f"{scheme.name} is a method of numbers and runs on no process; leave the process out.")
+        scheme = scheme.scheme
+    declared = read(scheme)
     alike = declared.kind == "ode" and not declared.quantities
     if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):
-        return tuple(_linear_map(declared, x, size) for x in linear)
+        return tuple(_map(stability_function(declared, z=x), x, size, WINDOW) for x in linear)
     process = (PSLD() if PHASE_SPACE in declared.kinds else EDM()) if process is None else process_of(process)
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
     limit = stable_step(declared, process, variance, t)
@@ -378,10 +385,6 @@ def order_star(
         raise InputError(f"window {tuple(given)} is empty; give Re w from, to, and the largest |Im w|, above 0.")
     own = scheme.at(linear) if isinstance(scheme, StabilityFunction) else stability_function(scheme, z=linear)
     return _map(own, linear, size, (left, right, top), star=True)
-
-
-def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
-    return _map(stability_function(scheme, z=linear), linear, size, WINDOW)
 
 
 def _map(

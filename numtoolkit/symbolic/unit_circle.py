@@ -4,8 +4,8 @@ For real coefficients a root reaches the circle only where P(1) = 0, P(-1) = 0 o
 the pairs i < j is 0, which is the inner determinant of Jury's test (Jury 1964, Theory and application of the
 z-transform method, section 3.4). The real roots in w of these three polynomials are isolated (Vincent, Akritas and
 Strzebonski, by sympy); between two of them as many roots lie inside as at any one point, where the recursion of Schur
-and Cohn counts in rational numbers. So no interval is too small to be seen. Where the highest coefficient in zeta moves
-with w a root may also pass through infinity, where that coefficient is 0.
+and Cohn counts in rational numbers. So no interval is too small to be seen. A root that goes through infinity, where
+the highest coefficient in zeta moves with w, has passed the circle before.
 
 Coefficients are rational or real algebraic numbers of one field (`numtoolkit.symbolic.algebraic`).
 """
@@ -177,9 +177,8 @@ def stable_to(rows: Sequence[Polynomial], exact: bool, doubled: bool = False) ->
 
 
 def _tests(rows: Sequence[Polynomial], doubled: bool) -> list[Polynomial]:
-    """What is 0 wherever a root passes the circle or infinity."""
-    ends = [] if doubled else [_at(rows, Fraction(1)), _at(rows, Fraction(-1))]
-    return [_pairs(rows), rows[-1], *ends]
+    """What is 0 wherever a root passes the circle."""
+    return [_pairs(rows), *([] if doubled else [_at(rows, Fraction(1)), _at(rows, Fraction(-1))])]
 
 
 def _tests_apart(rows: Sequence[Polynomial]) -> list[Polynomial]:
@@ -192,7 +191,7 @@ def _tests_apart(rows: Sequence[Polynomial]) -> list[Polynomial]:
     import sympy
 
     if any(isinstance(c, Algebraic) for row in rows for c in row):
-        return [rows[-1]]
+        return []
     zeta, r = sympy.symbols("zeta r")
     terms = {
         (j, i): sympy.Rational(c.numerator, c.denominator) for j, row in enumerate(rows) for i, c in enumerate(row)
@@ -204,7 +203,7 @@ def _tests_apart(rows: Sequence[Polynomial]) -> list[Polynomial]:
     parted = sympy.Poly(shared.sqf_part().discriminant(), r)
     meeting = [Fraction(int(c.p), int(c.q)) for c in reversed(parted.all_coeffs())]
     rest = _rows_of(whole.quo(shared))
-    return [test for test in (*_tests(rest, doubled=False), rows[-1], meeting) if any(test)]
+    return [test for test in (*_tests(rest, doubled=False), meeting) if any(test)]
 
 
 def _rows_of(polynomial: Any) -> list[Polynomial]:

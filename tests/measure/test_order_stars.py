@@ -74,6 +74,17 @@ def test_at_a_pole_the_growth_is_beyond_all_numbers_and_the_map_goes_on():
     assert not np.isnan(region.radius).any()
 
 
+def test_a_method_of_numbers_has_a_map_of_its_own_and_a_function_of_a_scheme_that_of_the_scheme():
+    """Implicit Euler is unstable inside the circle of radius 1 about 1; on a process it has no steps."""
+    (region,) = nt.stability(method("implicit Euler"), size=81)
+    inside = np.abs(region.x + 1j * region.y - 1) < 1
+    assert ((region.radius > 1) == inside).all()
+    own, scheme = nt.stability(stability_function("ddim"), size=9), nt.stability("ddim", size=9)
+    assert [(a.linear, a.radius.tolist()) for a in own] == [(b.linear, b.radius.tolist()) for b in scheme]
+    with pytest.raises(InputError, match="runs on no process"):
+        nt.stability(method("implicit Euler"), "edm")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

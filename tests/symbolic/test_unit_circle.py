@@ -63,7 +63,7 @@ def test_of_a_product_with_the_conjugate_pairs_alone_are_asked(rows: list) -> No
 
 
 def test_a_root_may_leave_through_infinity() -> None:
-    """(1 - r) zeta = 1/2: stable up to 1/2, where |zeta| = 1; (1 - r)^2 zeta = 0 throughout, whatever its factor."""
+    """(1 - r) zeta = 1/2: stable up to 1/2, where |zeta| = 1; (1 - r)^2 zeta = 0 has no root but 0."""
     half = Fraction(1, 2)
     assert stable_to([[-half], [Fraction(1), Fraction(-1)]], exact=True) == End(0.5, (-1, 2))
     assert stable_to([[Fraction(0)], [Fraction(1), Fraction(-2), Fraction(1)]], exact=True) == End(float("inf"))
