@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numtoolkit.laws.named import law, law_of
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
-    from numtoolkit.measure.stability import stability
+    from numtoolkit.measure.stability import order_star, stability
     from numtoolkit.measure.transfer import transfer
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from numtoolkit.symbolic.local_error import local_error
     from numtoolkit.symbolic.modified_equation import modified_equation
     from numtoolkit.symbolic.palindromes import palindrome
+    from numtoolkit.symbolic.stability_function import stability_function
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -88,6 +89,7 @@ __all__ = [
     "multistep",
     "network_of",
     "number",
+    "order_star",
     "palindrome",
     "phi",
     "process",
@@ -100,6 +102,7 @@ __all__ = [
     "sqrt",
     "stability",
     "stability_figure",
+    "stability_function",
     "start_noise",
     "stepper",
     "symbol",
@@ -148,6 +151,7 @@ _HOMES = {
     "multistep": "numtoolkit.declare.forms",
     "network_of": "numtoolkit.models.by_reference",
     "number": "numtoolkit.declare.entries",
+    "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",
@@ -160,6 +164,7 @@ _HOMES = {
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",
+    "stability_function": "numtoolkit.symbolic.stability_function",
     "start_noise": "numtoolkit.sampling.starts",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",

@@ -77,9 +77,9 @@ def boundary(region: Region) -> Boundary:
 def stability_figure(regions: Sequence[Region | Boundary | StepLimit], title: str) -> Any:
     """Where each scheme is stable: inside its contour radius = 1, or below its longest step.
 
-    One panel for each thing held fixed (`panel` of the regions).
+    One panel for each thing held fixed (`panel` of the regions). An order star that is alone in its panel is grey.
 
-    regions  as `numtoolkit.measure.stability.stability` returns them, or boundaries of them, at most 8 schemes a panel
+    regions  as `stability` and `order_star` return them, or boundaries of them, at most 8 schemes a panel
     """
     regions = _all_of("regions", regions, "panel", "stability")
     panels = {name: [r for r in regions if r.panel == name] for name in dict.fromkeys(r.panel for r in regions)}
@@ -95,6 +95,8 @@ def stability_figure(regions: Sequence[Region | Boundary | StepLimit], title: st
             for i, member in enumerate(members):
                 if isinstance(member, StepLimit):
                     _limit(ax, member, _look(i))
+                elif isinstance(member, Region) and member.star:
+                    _star(ax, member, _look(i), alone=len(members) == 1)
                 else:
                     _contour(ax, boundary(member) if isinstance(member, Region) else member, _look(i))
             schemes = tuple(member.scheme for member in members)
@@ -104,6 +106,17 @@ def stability_figure(regions: Sequence[Region | Boundary | StepLimit], title: st
         if shared:
             _literal(figure.legend(handles=axes[0].get_lines(), loc="outside lower center", ncols=4))
     return figure
+
+
+def _star(ax: Any, region: Region, look: dict[str, Any], alone: bool) -> None:
+    """The boundary of an order star; where it grows more than the exact solution is grey, if it is `alone`."""
+    if alone:
+        ax.contourf(region.x, region.y, region.radius, levels=[1.0, np.inf], colors=["#e0e0e0"])
+    if not ax.texts:
+        words = "grey: grows faster than exp" if alone else "lines: grows as exp does"
+        ax.text(0.04, 0.04, words, transform=ax.transAxes, color="0.35")
+    _contour(ax, boundary(region), look)
+    ax.set(xlim=(region.x.min(), region.x.max()), ylim=(region.y.min(), region.y.max()))
 
 
 def _contour(ax: Any, edge: Boundary, look: dict[str, Any]) -> None:

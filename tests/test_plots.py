@@ -11,7 +11,7 @@ import pytest
 
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_figure
-from numtoolkit.measure.stability import Region, stability
+from numtoolkit.measure.stability import Region, order_star, stability
 from numtoolkit.measure.transfer import Transfer, transfer
 from numtoolkit.plots import (
     LABELS,
@@ -35,12 +35,15 @@ def record(scheme: str, nfe: int, error: float | None, metric: str = "relative-r
 CURVES = [record(name, n, c / n**p) for name, c, p in (("a", 1, 1), ("b", 9, 2)) for n in (5, 10, 20)]
 
 
+STARS = [order_star("rk4", size=40), order_star("rk4", -1, size=40), order_star("ddim", -1, size=40)]
+
+
 def figures() -> list[Any]:
     tiles = np.linspace(-1, 1, 8 * 12).reshape(8, 3, 4)
     return [
         curve_figure(CURVES, "title"),
         image_grid({"left": (tiles, np.arange(8) % 3 == 0)}, "title", columns=4),
-        stability_figure([*stability("ddim", size=40), *stability("res-2m", size=40)], "title"),
+        stability_figure([*stability("ddim", size=40), *stability("res-2m", size=40), *STARS], "title"),
         stability_figure([*stability("nse", size=40), *stability("sscs", size=40)], "title"),
         transfer_figure([transfer(name, "edm", "rho(7)", 6) for name in ("ddim", "dpmpp-2m")], "title"),
     ]
@@ -135,6 +138,22 @@ def test_the_drawn_boundary_of_stability_is_the_contour() -> None:
     distance = np.abs(path.vertices @ [1, 1j] + 1)
     # Linear interpolation between grid points 8 / 399 apart errs by an eighth of the square, times the curvature 1.
     np.testing.assert_allclose(distance, 1, atol=(8 / 399) ** 2)
+
+
+def test_an_order_star_alone_is_grey_where_it_is_above_one_and_several_are_lines() -> None:
+    """The panel says which; the axes are the window of the star, and the edge is the contour of growth 1."""
+    alone, pair = stability_figure(STARS, "title").axes
+    assert [ax.texts[0].get_text() for ax in (alone, pair)] == [
+        "grey: grows faster than exp",
+        "lines: grows as exp does",
+    ]
+    assert (len(pair.texts), len(alone.collections), len(pair.collections)) == (1, 2, 2)
+    assert alone.get_xlim() == (-5, 3)
+    assert alone.get_title(loc="left") == "order star at h L = 0"
+    grey, _ = alone.collections
+    inside = grey.get_paths()[0]
+    assert inside.contains_point((-4.9, 0.0))  # R grows as w^4 there, and exp falls
+    assert not inside.contains_point((2.9, 0.0))  # exp is above its Taylor polynomial
 
 
 def test_a_scheme_whose_boundary_is_not_in_the_window_is_said_to_have_none() -> None:

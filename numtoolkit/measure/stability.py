@@ -38,31 +38,35 @@ from numtoolkit.program.matrices import step_maps
 from numtoolkit.program.program import Program, problem_of, step_quantity, taus
 from numtoolkit.program.walk import evaluations
 from numtoolkit.schemes import scheme as read
-from numtoolkit.symbolic.amplification import amplification
-from numtoolkit.symbolic.unit_circle import End, on_imaginary_axis, on_negative_axis, stable_to
+from numtoolkit.symbolic.stability_function import StabilityFunction, stability_function
+from numtoolkit.symbolic.unit_circle import End
 
 MOST_POINTS = 4000  # of a map, along each axis
+MOST_WINDOW = 300.0  # of |w| in an order star, beyond which exp(-w) is no float64
 MOST_VARIANCE = 1e12  # of data: beyond it float64 has no digits left for the noise
 WINDOW = (-5.0, 3.0, 4.0)  # of maps of the test equation: Re w from, to, and the largest |Im w|
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
-AXES = {"real": on_negative_axis, "imaginary": on_imaginary_axis}
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One scheme on the test equation with h L = linear: x, y (ny, nx) are Re w, Im w; stable where radius <= 1."""
+    """One scheme on the test equation with h L = linear: x, y (ny, nx) are Re w, Im w; stable where radius <= 1.
+
+    star    whether `radius` is over |exp(h L + w)|, the growth of the exact solution: an order star
+    """
 
     scheme: str
     linear: float
     x: Floats = field(repr=False)
     y: Floats = field(repr=False)
     radius: Floats = field(repr=False)
+    star: bool = False
 
     @property
     def panel(self) -> str:
         """What is held fixed."""
-        return f"h L = {self.linear:g}"
+        return f"order star at h L = {self.linear:g}" if self.star else f"h L = {self.linear:g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +133,21 @@ def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Float
     raises   InputError as `numtoolkit.symbolic.amplification.amplification`, or for coefficients beyond float64
     cost     (400 x 200) w: 50 ms a one-step scheme, 0.3 s with one carried evaluation, 1 s with two
     """
-    found = amplification(read(scheme), linear)
+    return _growth(stability_function(scheme, z=linear), w)
+
+
+def _growth(function: StabilityFunction, w: NDArray[Any]) -> Floats:
+    """The same of a stability function at a given z; inf at a pole."""
     try:
-        rows = [[float(c) for c in row] for row in found.coefficients]
+        rows = [[float(c) for c in row] for row in function.coefficients]
     except OverflowError:
         raise InputError(
-            f"a step of {found.scheme} at h L = {linear} grows beyond float64; take a shorter one."
+            f"a step of {function.name} at h L = {float(function.z or 0):g} grows beyond float64; take a shorter one."
         ) from None
     values = np.array([np.polynomial.polynomial.polyval(w, row) for row in rows[:-1]])
+    if len(rows[-1]) > 1:
+        highest = np.polynomial.polynomial.polyval(w, rows[-1])
+        values = values / np.where(highest == 0, 1e-300, highest)
     if len(values) < 2:  # a number, or nothing that is handed on
         return np.abs(values).sum(axis=0) if len(values) else np.zeros(np.shape(w))
     companion = np.zeros((len(w), len(values), len(values)), values.dtype)
@@ -154,10 +165,7 @@ def stable_interval(scheme: str | Scheme, linear: float | Fraction = 0, axis: st
     raises   InputError as `numtoolkit.symbolic.amplification.amplification`, or for another axis
     cost     20 to 500 ms, most of it reading the scheme; the imaginary axis of six steps of history takes minutes
     """
-    if axis not in AXES:
-        raise InputError(f"axis {axis!r} is none of w here; use {' or '.join(AXES)}.")
-    found = amplification(read(scheme), linear)
-    return stable_to(found.along(AXES[axis]), found.exact)
+    return stability_function(scheme, z=linear).interval(axis)
 
 
 def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
@@ -299,7 +307,7 @@ def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
 
 
 def stability(
-    scheme: str | Scheme,
+    scheme: str | Scheme | StabilityFunction,
     process: str | Process | None = None,
     variance: float = 0.25,
     *,
@@ -309,6 +317,7 @@ def stability(
     """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
     scalar processes that have no step quantities but ratios, else on a process.
 
+    scheme    or its name, or the stability function of a method that is none, which has a map at h L = 0 alone
     process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
     variance  of one coordinate of the data, on a process
     linear    values of h L, one map each
@@ -316,12 +325,18 @@ def stability(
     raises    InputError for unknown schemes, a variance or size of no meaning, and for a scheme with history on a
               process, or with history and a coefficient that only a grid gives
     """
-    declared, size = read(scheme), whole("size", size, 2, MOST_POINTS)
-    variance = real("variance", variance, 0, MOST_VARIANCE)
+    size, variance = whole("size", size, 2, MOST_POINTS), real("variance", variance, 0, MOST_VARIANCE)
     linear = [real("linear", x) for x in several("linear", linear)]
+    if isinstance(scheme, StabilityFunction):
+        if scheme.scheme is None and process is None:
+            return (_map(scheme, 0.0, size, WINDOW),)
+        if scheme.scheme is None:
+            raise InputError(f"{scheme.name} is a method of numbers and runs on no process; leave the process out.")
+        scheme = scheme.scheme
+    declared = read(scheme)
     alike = declared.kind == "ode" and not declared.quantities
     if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):
-        return tuple(_linear_map(declared, x, size) for x in linear)
+        return tuple(_map(stability_function(declared, z=x), x, size, WINDOW) for x in linear)
     process = (PSLD() if PHASE_SPACE in declared.kinds else EDM()) if process is None else process_of(process)
     t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
     limit = stable_step(declared, process, variance, t)
@@ -348,10 +363,36 @@ def panels_of(
     return [_panel(read(scheme), process, variance) for scheme in schemes]
 
 
-def _linear_map(scheme: Scheme, linear: float, size: int) -> Region:
+def order_star(
+    scheme: str | Scheme | StabilityFunction, linear: float = 0.0, *, size: int = 400, window: Sequence[float] = WINDOW
+) -> Region:
+    """The growth of a step over that of the exact solution, |R exp(-h L - w)|: an order star where it is above 1.
+
+    At h L = 0 the origin is the meeting point of p + 1 sectors of growth above 1, p the order, and as many below; every
+    bounded finger above 1 holds a pole (Wanner, Hairer & Norsett 1978, Order stars and stability theorems). Of a scheme
+    with history the largest root is taken, which is the principal one near the origin.
+    scheme    or its name, or the stability function of a method that is none, whose z is then `linear`
+    linear    h L; size  points along each axis, 2 at least
+    window    Re w from, to, and the largest |Im w|
+    raises    InputError as `numtoolkit.symbolic.stability_function.stability_function`, or for a window without a size
+    cost      (400 x 400) w: 20 ms a one-step scheme, 0.3 s with one carried evaluation, and reading the scheme
+    """
+    given, linear, size = several("window", window), real("linear", linear), whole("size", size, 2, MOST_POINTS)
+    if len(given) != 3:
+        raise InputError(f"window has {len(given)} numbers; give three: Re w from, to, and the largest |Im w|.")
+    left, right, top = (real("window", x, -MOST_WINDOW, MOST_WINDOW) for x in given)
+    if not (left < right and top > 0):
+        raise InputError(f"window {tuple(given)} is empty; give Re w from, to, and the largest |Im w|, above 0.")
+    own = scheme.at(linear) if isinstance(scheme, StabilityFunction) else stability_function(scheme, z=linear)
+    return _map(own, linear, size, (left, right, top), star=True)
+
+
+def _map(
+    function: StabilityFunction, linear: float, size: int, window: tuple[float, float, float], star: bool = False
+) -> Region:
     """Computed for Im w >= 0 and mirrored: coefficients are real."""
-    half = np.linspace(0.0, WINDOW[2], max(size // 2, 2))
-    x, upper = np.meshgrid(np.linspace(*WINDOW[:2], size), half)
-    radius = linear_radius(scheme, linear, (x + 1j * upper).ravel()).reshape(x.shape)
+    half = np.linspace(0.0, window[2], max(size // 2, 2))
+    x, upper = np.meshgrid(np.linspace(*window[:2], size), half)
+    radius = _growth(function, (x + 1j * upper).ravel()).reshape(x.shape) * (np.exp(-x - linear) if star else 1)
     x, y, radius = (np.vstack([below[::-1], above]) for below, above in ((x, x), (-upper, upper), (radius, radius)))
-    return Region(scheme.spec, linear, x, y, radius)
+    return Region(function.name, linear, x, y, radius, star)

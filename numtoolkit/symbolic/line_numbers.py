@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import lcm
+from itertools import count
+from math import factorial, lcm
 from typing import Any, Protocol
 
 from numtoolkit.errors import InputError
@@ -200,16 +201,51 @@ class Formula:
         return _by_parts(self, i, x) if x else self.number(Fraction(1, i + 1))
 
     def expression(self, value: Any) -> Any:
-        """A function of the sympy symbol z."""
+        """A function of the sympy symbol z, factored."""
         import sympy
 
         z, X = sympy.symbols("z X")
-        return value.as_expr().subs(X, sympy.exp(z / self.d))
+        return sympy.factor(value.as_expr()).subs(X, sympy.exp(z / self.d))
+
+    def grown(self, n: int) -> Any:
+        """e^(n z)."""
+        return self._X ** (n * self.d)
+
+    def leading(self, value: Any) -> tuple[int, Fraction]:
+        """n and c of a function other than 0 that is c z^n and higher powers of z about 0."""
+        (n, top), (m, bottom) = self._lowest(value.numer), self._lowest(value.denom)
+        return n - m, top / bottom
+
+    def _lowest(self, polynomial: Any) -> tuple[int, Fraction]:
+        """The same of a polynomial in z and X: in that of exp(z/d) every exponential counts."""
+        terms = [(a, Fraction(m, self.d), _fraction(c)) for (a, m), c in polynomial.terms()]
+        for n in count():
+            total = sum((c * rate ** (n - a) / factorial(n - a) for a, rate, c in terms if a <= n), Fraction(0))
+            if total:
+                return n, total
+        raise AssertionError
+
+    def far_left(self, value: Any) -> Fraction | None:
+        """The limit for z -> -infinity, where X falls faster than any power of z grows; None where there is none."""
+        if not value:
+            return Fraction(0)
+        (m, a, top), (n, b, bottom) = self._slowest(value.numer), self._slowest(value.denom)
+        if (m, -a) == (n, -b):
+            return top / bottom
+        return Fraction(0) if (m, -a) > (n, -b) else None
+
+    @staticmethod
+    def _slowest(polynomial: Any) -> tuple[int, int, Fraction]:
+        """Power of X, power of z and coefficient of the term that is the largest far on the left."""
+        (a, m), c = min(polynomial.terms(), key=lambda term: (term[0][1], -term[0][0]))
+        return m, a, _fraction(c)
 
     def _multiple(self, x: Any) -> Fraction:
         c = x / self.z
         if c.numer.is_ground and c.denom.is_ground:
-            top, bottom = c.numer.LC, c.denom.LC
-            value = top / bottom
-            return Fraction(int(value.numerator), int(value.denominator))
+            return _fraction(c.numer.LC / c.denom.LC)
         raise InputError(f"exp({x}) is no power of exp(z); give z a value.")
+
+
+def _fraction(c: Any) -> Fraction:
+    return Fraction(int(c.numerator), int(c.denominator))

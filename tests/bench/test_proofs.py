@@ -8,8 +8,10 @@ import pytest
 
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order
+from numtoolkit.symbolic.stability_function import stability_function
 from numtoolkit.symbolic.verdict import verify
 from tests.support import tableaus
+from tests.support.implicit_methods import bdf
 from tests.support.other_packages import hushed, nodepy_methods, plain
 from tests.support.tableaus import book
 
@@ -30,6 +32,30 @@ def test_proof_of_a_tableau(benchmark, name):
     tableau = getattr(tableaus, name)
     order(book("warm", tableau))
     benchmark.pedantic(order, setup=lambda: ((book(name.lower(), tableau),), {}), rounds=5)
+
+
+@pytest.mark.parametrize("axis", ["real", "imaginary"])
+def test_certified_interval_of_thirteen_stages(benchmark, axis):
+    """The end as an algebraic number from the stability function of RKF78: reference-values 17."""
+    c, A, b = tableaus.RKF78
+    function = stability_function(A=[[*row, *[0] * (len(c) - len(row))] for row in A], b=b)
+    end = benchmark(function.interval, axis)
+    assert end.value == pytest.approx({"real": 5.00758884894057, "imaginary": 2.36515761405798}[axis])
+    assert end.polynomial
+
+
+def test_stability_function_of_thirteen_stages(benchmark):
+    """R of RKF78 from its printed numbers."""
+    c, A, b = tableaus.RKF78
+    rows = [[*row, *[0] * (len(c) - len(row))] for row in A]
+    assert benchmark(stability_function, A=rows, b=b).order == 8
+
+
+def test_angle_of_the_sixth_backward_difference(benchmark):
+    """A(17.84) of BDF6 with its cosine."""
+    rho, sigma = bdf(6)
+    angle = benchmark(lambda: stability_function(rho=rho, sigma=sigma).alpha)
+    assert angle.degrees == pytest.approx(17.8397777922)
 
 
 def test_orders_of_every_explicit_method_of_nodepy(benchmark, capsys):

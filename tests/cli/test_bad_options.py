@@ -70,6 +70,8 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "show": (("ddim",), {"--nfe": "3", "--process": "edm", "--grid": "rho(7)", "--out": "kept.json"}),
     "verify": (("euler",), {"--import": None}),
     "stability": (("ddim",), {"--out": "kept.png", "--process": "edm"}),
+    "stability --order-star": (("ddim",), {"--out": "kept.png", "--order-star": None}),
+    "stability as a formula": (("ddim",), {}),
     "curve": (
         (),
         {"--process": "edm", "--law": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3,5"}

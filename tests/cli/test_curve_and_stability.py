@@ -115,6 +115,36 @@ def test_stability_draws_and_tells_how_far(run, result, tmp_path):
     assert read_json(tmp_path / "x.json")["data"] == records
 
 
+def test_stability_without_a_picture_is_a_formula(run, result):
+    """Each scheme's R or polynomial, its order, ends and flags; the same as JSON, and the equation below the table."""
+    records = result("stability", "ddim", "dpmpp-2m")
+    table = {(r["scheme"], r["of"]): r["value"] for r in records}
+    assert table["ddim", "R(z, w)"] == "w*(exp(z) - 1)/z + exp(z)"
+    assert (table["dpmpp-2m", "order on linear equations"], table["dpmpp-2m", "zero-stable at h L = 0"]) == (2, True)
+    code, out, err = run("stability", "rk4", "ddim")
+    assert (code, err) == (0, "")
+    words = " ".join(out.split())
+    assert "real interval at h L = 0 2.785293563405 (root of r**3 - 4*r**2 + 12*r - 24)" in words
+    assert "imaginary interval at h L = 0 2.828427124746 (2*sqrt(2))" in words
+    assert "real interval at h L = 0 2 imaginary" in words
+    assert "w = 0 is exact yes" in words
+    assert "u' = L u + (w/h) u" in words
+
+
+def test_stability_on_a_process_without_a_picture_is_the_table_alone(run, result, tmp_path):
+    """The records are those beside a picture."""
+    words = ["stability", "rvv", "--process", "psld"]
+    assert result(*words) == result(*words, "--out", tmp_path / "x.svg")
+
+
+def test_stability_draws_order_stars(run, result, tmp_path):
+    """Three panels, of three values of h L; the records are the ends of intervals."""
+    records = result("stability", "rk4", "--order-star", "--out", tmp_path / "x.svg")
+    assert [r["on"] for r in records] == [f"order star at h L = {x}" for x in (0, -1, -2)]
+    assert records[0]["extent"] == pytest.approx(2.785293563405282)
+    assert "grow faster than exp" in read_json(tmp_path / "x.json")["title"]
+
+
 def test_stability_says_which_equation_it_is_of(run, tmp_path):
     """The table of the test equation has its sentence below, that of a process none."""
     _, drawn, _ = run("stability", "heun-edm", "--out", tmp_path / "x.svg")

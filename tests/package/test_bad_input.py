@@ -44,8 +44,16 @@ ENTRIES = {
     "exponential_rk": Entry(nt.exponential_rk, {"stages": 2, "nodes": ["0", "1/2"], "phis": 3}),
     "local_error": Entry(nt.local_error, {"scheme": "ddim", "form": "trees"}),
     "modified_equation": Entry(nt.modified_equation, {"scheme": "A B", "order": 3}),
+    "order_star": Entry(nt.order_star, {"scheme": "ddim", "linear": 0.0, "size": 8, "window": (-5.0, 5.0, 5.0)}),
     "palindrome": Entry(nt.palindrome, {"word": "A B A"}),
     "simplifying_assumptions": Entry(nt.simplifying_assumptions, {"scheme": "rk4"}),
+    "stability_function": Entry(nt.stability_function, {"scheme": "ddim", "z": "-1/3"}),
+    "stability_function of a tableau": Entry(
+        nt.stability_function, {"A": [["5/12", "-1/12"], ["3/4", "1/4"]], "b": ["3/4", "1/4"], "name": "radau-iia-2"}
+    ),
+    "stability_function of a multistep method": Entry(
+        nt.stability_function, {"rho": ["1/3", "-4/3", 1], "sigma": [0, 0, "2/3"]}
+    ),
     "start_noise": Entry(
         nt.start_noise, {"process": "edm", "seeds": [0, 1], "shape": (2,), "t": 1.0, "dtype": np.float64}
     ),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numtoolkit.cli import COMMANDS
-from numtoolkit.declare.entries import L, N, adams, covariance, flow, integral, phi, symbol
+from numtoolkit.declare.entries import L, N, adams, covariance, flow, integral, phi, sqrt, symbol
 from numtoolkit.declare.forms import past
 from numtoolkit.files.fitted_coefficients import FittedCoefficients, FittedStep
 from numtoolkit.files.result_store import Cell, Store
@@ -30,6 +30,7 @@ from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
 from numtoolkit.spec_text import parse
+from numtoolkit.symbolic.algebraic import exact_numbers
 from numtoolkit.symbolic.assumptions import simplifying_assumptions
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.conditions import conditions
@@ -40,6 +41,7 @@ from numtoolkit.symbolic.numbers import Field
 from numtoolkit.symbolic.score_blocks import Blocks
 from numtoolkit.symbolic.series import SeriesExpansion
 from numtoolkit.symbolic.splittings import splitting
+from numtoolkit.symbolic.stability_function import stability_function
 from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import StiffConditions, stiff_order
 from numtoolkit.symbolic.verdict import verify
@@ -95,6 +97,10 @@ def made() -> dict[str, tuple[object, str]]:
         "Interval": (sliced_wasserstein(images.images, images.images), "value"),
         "RelativeError": (relative_rms(images.images, images.images), "rms"),
         "Region": (stability("res-2s", size=8)[0], "res-2s"),
+        "StabilityFunction": (stability_function("hochbruck-ostermann-4", z=-1), "R(w), h L = -1"),
+        "RealField": (exact_numbers([("a", sqrt(2))])[0].field, "sqrt(2)"),
+        "Algebraic": (exact_numbers([("a", sqrt(2) / 3)])[0], "sqrt(2)/3"),
+        "Angle": (stability_function(A=[[1]], b=[1]).alpha, "cosine"),
         "StepLimit": (stability("rvv", size=10)[0], "rvv"),
         "Transfer": (transfer("rvv", "psld", "quadratic", 4), "rvv on psld"),
         "Verdict": (verify(scheme("res-2s")), "proved"),

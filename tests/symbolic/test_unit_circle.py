@@ -40,6 +40,35 @@ def test_the_first_point_where_a_root_leaves_the_disc_is_found(rows: list, end: 
     assert stable_to(exact, exact=True) == end
 
 
+@pytest.mark.parametrize(
+    ("rows", "end"),
+    [
+        ([[-1], [0, -2], [1]], End(1.0, (-1, 1))),  # leapfrog: i (y +- sqrt(y^2 - 1)) beyond 1
+        ([[-1], [0, 0, -2], [1]], End(0.0, (0, 1))),  # zeta and -1/zeta are real: -y^2 +- sqrt(y^4 + 1)
+        ([[0, -1], [1]], End(1.0, (-1, 1))),  # zeta = w
+        ([[1, 0, Fraction(1, 4)], [0, 0, 1], [1]], End(1.6**0.5, (-8, 0, 5))),  # no pair: 1 is a root at y^2 = 8/5
+    ],
+)
+def test_roots_that_stay_on_the_circle_leave_it_where_they_meet(rows: list, end: End) -> None:
+    """On the imaginary axis roots zeta and -1/zeta are pairs for all y: they part at a double root, which ends it."""
+    exact = on_imaginary_axis([[Fraction(c) for c in row] for row in rows])
+    assert stable_to(exact, exact=True, doubled=True) == end
+
+
+@given(rows=st.lists(st.lists(st.integers(-3, 3).map(Fraction), min_size=1, max_size=3), min_size=1, max_size=2))
+def test_of_a_product_with_the_conjugate_pairs_alone_are_asked(rows: list) -> None:
+    """Whether roots at 1 and -1 are looked for apart changes nothing, since each is there twice."""
+    product = on_imaginary_axis([*rows, [Fraction(1)]])
+    assert stable_to(product, exact=True, doubled=True) == stable_to(product, exact=True)
+
+
+def test_a_root_may_leave_through_infinity() -> None:
+    """(1 - r) zeta = 1/2: stable up to 1/2, where |zeta| = 1; (1 - r)^2 zeta = 0 has no root but 0."""
+    half = Fraction(1, 2)
+    assert stable_to([[-half], [Fraction(1), Fraction(-1)]], exact=True) == End(0.5, (-1, 2))
+    assert stable_to([[Fraction(0)], [Fraction(1), Fraction(-2), Fraction(1)]], exact=True) == End(float("inf"))
+
+
 def test_a_window_of_a_billionth_part_is_seen_where_numbers_are_exact() -> None:
     """zeta = 1 - (r - 1)(r - 1 - d) r with d = 1e-9 lies outside between 0 and 1 only for the other sign."""
     d = Fraction(1, 10**9)
