@@ -43,16 +43,10 @@ LINEAR = 0.01  # of transfer functions: smaller values are drawn on a linear sca
 BANDS = (0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.99, 1.01, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0)  # of planes, about 1
 AROUND = (0.99, 1.01)  # of them, the middle one: exact to a hundredth
 FLAT = 1e-12  # of planes: a value this near 1 is 1 all around, and no line of 1 crosses there
-PLANES = {  # what their values are, and what is grey in them
-    DIFFUSION: (
-        "\u2190 too little    one step over the exact one    too much \u2192",
-        "beyond the ends of the process",
-    ),
-    MEAN_SQUARE: (
-        "\u2190 too little    variance led to over the exact one    too much \u2192",
-        "beyond the ends of the process, or no noise is drawn",
-    ),
-    RUN: ("\u2190 blur    deviation at the end over the exact one    noise \u2192", "no run of so many evaluations"),
+PLANES = {  # what their values are
+    DIFFUSION: "\u2190 too little    one step over the exact one    too much \u2192",
+    MEAN_SQUARE: "\u2190 too little    variance led to over the exact one    too much \u2192",
+    RUN: "\u2190 blur    deviation at the end over the exact one    noise \u2192",
 }
 GAP = 2  # white pixels between image tiles
 FRAME: dict[str, Any] = {"fill": False, "color": "#e76300", "linewidth": 1.2}
@@ -156,7 +150,7 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
     _check_count(len(planes), PANELS)
     shared, columns = len({plane.panel for plane in planes}) == 1, min(len(planes), 4)
     rows = -(-len(planes) // columns)
-    run, (label, grey) = planes[0].kind == RUN, PLANES[planes[0].kind]
+    run = planes[0].kind == RUN
     with _style():
         figure = _figure(title, width=max(1.6 + 2.3 * columns, 5.0), height=1.2 + (2.2 if shared else 2.4) * rows)
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -169,14 +163,14 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
         on = "network evaluations (NFE)" if run else "length of the step in log-SNR"
         values = np.concatenate([plane.value.ravel() for plane in planes])
         signs = ["black line: exact = 1"] + ["hatched: grows without bound"] * bool(np.isinf(values).any())
-        signs += [f"grey: {grey}"] * bool(np.isnan(values).any())
+        signs += ["grey: beyond the ends of the process, or without noise"] * bool(np.isnan(values).any())
         figure.supxlabel(on + f"    ({planes[0].panel})" * shared + "\n" + "    ".join(signs), fontsize=9)
         of = "deviation of the data" if run else "deviation of the data over the noise level at the start"
         figure.supylabel(of, fontsize=9)
         ticks = [band for band in (*BANDS, 1.0) if band not in AROUND]
         bar = figure.colorbar(drawn, ax=axes, ticks=ticks, aspect=30)
         bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
-        bar.set_label(label)
+        bar.set_label(PLANES[planes[0].kind])
         bar.ax.axhline(1.0, color="black", linewidth=0.8)
     return figure
 

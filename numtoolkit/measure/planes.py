@@ -51,8 +51,8 @@ class Plane:
     panel   what is held fixed
     x       (nx,), length of the step in log-SNR; evaluations of a run
     y       (ny,), deviation of the data over the noise level at the start of the step; of the data of a run
-    value   (ny, nx): inf where it grows without bound, nan outside the process, where no noise is drawn in the mean
-            square, and where a budget has no run
+    value   (ny, nx): inf where it grows without bound, nan beyond the ends of the process, and in the mean square where
+            no noise is drawn
     """
 
     scheme: str
@@ -67,12 +67,12 @@ class Plane:
 
         Of runs: the fewest evaluations, all more included.
 
-        y, near   numbers above 0
+        y, near   numbers, 0 or more
         returns   0 where the shortest step is not, inf where all of the map are; of runs inf where the longest is not
         raises    InputError for a y or near of no meaning
         """
-        wanted = np.log(real("y", y, np.finfo(float).tiny))
-        row = np.abs(np.log(self.y) - wanted).argmin()
+        wanted = max(real("y", y, 0), self.y[0])
+        row = np.abs(np.log(self.y / wanted)).argmin()
         known = ~np.isnan(self.value[row])
         x, good = self.x[known], np.abs(self.value[row, known] - 1) <= real("near", near, 0)
         if self.kind == RUN:
@@ -102,9 +102,11 @@ def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kin
             f"scheme {scheme.spec} carries evaluations that differ from the state by noise, so that one step has no "
             f"law; take kind = {MEAN_SQUARE!r} or {RUN!r}."
         )
+    if variance == 0:
+        raise InputError("variance = 0 leaves no scale of the data to compare with the noise; give one above 0.")
     x, y = np.linspace(0, LONGEST, size + 1)[1:], np.geomspace(*RATIOS, size)
     before = history(scheme)
-    start = np.sqrt(real("variance", variance, np.finfo(float).tiny)) / y[:, None]
+    start = np.sqrt(variance) / y[:, None]
     levels = start[:, :, None] * np.exp(x[:, None] * (before - np.arange(before + 2)))
     low, high = process.level(np.array([process.t_min, process.T]))
     inside = ((levels >= low * (1 - ROUNDING)) & (levels <= high * (1 + ROUNDING))).all(axis=2)
@@ -152,23 +154,17 @@ def run_plane(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int], s
     """The plane of whole runs of a scheme on a process and grid.
 
     grid    by name: it has as many steps as a budget pays for
-    nfe     the budgets; those that no run of the scheme spends are left out
+    nfe     the budgets
     size    scales
     panel   what is held fixed
-    raises  InputError as `numtoolkit.transfer` does where no budget has a run
+    raises  InputError as `numtoolkit.transfer` does, for a budget that no run spends among others
     cost    that of `transfer`, for each budget
     """
     if not isinstance(grid, str):
         raise InputError(f"grid = {brief(repr(grid))} has a length of its own; name a rule, such as 'log-snr'.")
     budgets = sorted({whole("nfe", budget, 1, MOST_NFE) for budget in several("nfe", nfe)})
+    if not budgets:
+        raise InputError("nfe is empty, and runs have budgets; give at least one.")
     y = np.geomspace(*SCALES, size)
-    value = np.full((size, len(budgets)), np.nan)
-    refused: InputError | None = None
-    for column, budget in enumerate(budgets):
-        try:
-            value[:, column] = 1 + transfer(scheme, process, grid, budget, y).deviation
-        except InputError as error:
-            refused = error
-    if refused is not None and np.isnan(value).all():
-        raise refused
-    return Plane(scheme.spec, RUN, panel, np.array(budgets, float), y, value)
+    columns = [1 + transfer(scheme, process, grid, budget, y).deviation for budget in budgets]
+    return Plane(scheme.spec, RUN, panel, np.array(budgets, float), y, np.stack(columns, axis=1))
