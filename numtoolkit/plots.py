@@ -42,7 +42,7 @@ LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much s
 LINEAR = 0.01  # of transfer functions: smaller values are drawn on a linear scale
 BANDS = (0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.99, 1.01, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0)  # of planes, about 1
 AROUND = (0.99, 1.01)  # of them, the middle one: exact to a hundredth
-FLAT = 1e-12  # of planes: a value this near 1 is 1 all around, and no line of 1 crosses there
+FLAT = 1e-12  # of planes: a value this near 1 is 1
 PLANES = {  # what their values are
     DIFFUSION: "\u2190 too little    one step over the exact one    too much \u2192",
     MEAN_SQUARE: "\u2190 too little    variance led to over the exact one    too much \u2192",
@@ -189,12 +189,21 @@ def _plane(ax: Any, plane: Plane) -> Any:
     value = np.ma.masked_invalid(np.clip(plane.value, BANDS[0] / 2, BANDS[-1] * 2))
     drawn = ax.contourf(plane.x, plane.y, value, BANDS, cmap=colors, norm=BoundaryNorm(BANDS, colors.N, extend="both"),
                         extend="both")  # fmt: skip
-    crossed = np.ma.masked_where(np.abs(value - 1) < FLAT, value)
-    if crossed.min() < 1 < crossed.max():
-        ax.contour(plane.x, plane.y, crossed, [1.0], colors="black", linewidths=0.8)
+    off = _off(value - 1)
+    if off.min() < 0 < off.max():
+        ax.contour(plane.x, plane.y, off, [0.0], colors="black", linewidths=0.8)
     if np.isinf(plane.value).any():
         ax.contourf(plane.x, plane.y, np.isinf(plane.value), [0.5, 1.5], colors="none", hatches=["////"])
     return drawn
+
+
+def _off(off: Any) -> Any:
+    """Distances from 1 whose zeros are crossings: where one is 0, it is the mean around; left out if that is 0 too."""
+    around = np.pad(off.filled(0), 1, mode="edge")
+    rows, columns = off.shape
+    mean = sum(around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)) / 9
+    near = np.abs(off.filled(1)) < FLAT
+    return np.ma.masked_array(np.where(near, mean, off), off.mask | (near & (np.abs(mean) < FLAT)))
 
 
 def curve_figure(

@@ -154,7 +154,7 @@ def run_plane(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int], s
     """The plane of whole runs of a scheme on a process and grid.
 
     grid    by name: it has as many steps as a budget pays for
-    nfe     the budgets
+    nfe     the budgets, two at least
     size    scales
     panel   what is held fixed
     raises  InputError as `numtoolkit.transfer` does, for a budget that no run spends among others
@@ -163,8 +163,8 @@ def run_plane(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int], s
     if not isinstance(grid, str):
         raise InputError(f"grid = {brief(repr(grid))} has a length of its own; name a rule, such as 'log-snr'.")
     budgets = sorted({whole("nfe", budget, 1, MOST_NFE) for budget in several("nfe", nfe)})
-    if not budgets:
-        raise InputError("nfe is empty, and runs have budgets; give at least one.")
+    if len(budgets) < 2:
+        raise InputError(f"nfe = {brief(repr(nfe))} spans no plane; give two budgets or more, or take transfer of one.")
     y = np.geomspace(*SCALES, size)
     columns = [1 + transfer(scheme, process, grid, budget, y).deviation for budget in budgets]
     return Plane(scheme.spec, RUN, panel, np.array(budgets, float), y, np.stack(columns, axis=1))

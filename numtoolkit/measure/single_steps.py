@@ -184,7 +184,7 @@ def _evaluator(scheme: Scheme, problem: Problem, t: Floats, index: Indices) -> E
 
 
 def exact_slope(problem: Problem, variance: float, t: Floats) -> Floats:
-    """What the frozen quantity is of the state for data N(., variance) at the times t (n,), (n, width, k)."""
+    """What the frozen quantity of a problem is of the state at the times t (n,), data N(., variance): (n, width, k)."""
     return sum(_exact_parts(problem, variance, t), start=np.zeros(1))
 
 

@@ -198,7 +198,7 @@ def stability(
     variance  of one coordinate of the data, on a process
     linear    values of h L, one map each
     grid      the name of that of whole runs
-    nfe       their budgets
+    nfe       their budgets, two at least
     size      points along each axis of a map, 2 at least; a fifth as many on a process
     raises    InputError for unknown schemes and kinds, a variance or size of no meaning, a scheme with history where
               that has no place (step; a plane in phase space; with noise, the diffusion plane), or with history and a

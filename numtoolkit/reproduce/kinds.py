@@ -34,7 +34,7 @@ FARTHEST, LEAST_VARIANCE = 100.0, 1e-6  # of h L, beyond which float64 ends; of 
 STEEPEST = 20  # order drawn as a guide
 MOST_IMAGES = 1024  # of a panel
 COLUMNS = 8  # of a panel of images
-MAP, STEPS = 200, 400  # points along an axis of a map of stability; five times as many as times of longest steps
+MAP, STEPS, PLANE = 200, 400, 300  # points along an axis of a map of stability; five times those of steps and planes
 QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down to
 
 Found = Mapping[Cell, Any]
@@ -122,9 +122,12 @@ class Stability(Question):
         panels = stability.panels_of(self.schemes, self.linear, process, self.variance, self.of or None, self.grid)
         plots.check_figure(panels)
 
+    def _size(self) -> int:
+        return PLANE if self.of in plots.PLANES else STEPS if self.process or self.of == stability.STEP else MAP
+
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each scheme."""
-        size = QUICK_SIZE if quick else STEPS if self.process or self.of else MAP
+        size = QUICK_SIZE if quick else self._size()
         runs = {"grid": self.grid, "nfe": _budgets(self.nfe, quick)} if self.of == planes.RUN else {}
         of = {"of": self.of} if self.of else {}
         return [

@@ -70,6 +70,10 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "show": (("ddim",), {"--nfe": "3", "--process": "edm", "--grid": "rho(7)", "--out": "kept.json"}),
     "verify": (("euler",), {"--import": None}),
     "stability": (("ddim",), {"--out": "kept.png", "--process": "edm"}),
+    "stability --kind": (
+        ("ddim",),
+        {"--out": "kept.png", "--process": "edm", "--kind": "run", "--grid": "rho(7)", "--nfe": "3,4"},
+    ),
     "curve": (
         (),
         {"--process": "edm", "--law": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3,5"}

@@ -15,6 +15,7 @@ from numtoolkit.files.result_store import Cell, Store
 from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.laws import Empirical, Imperfect, law_of
 from numtoolkit.measure import exact_marginal
+from numtoolkit.measure.conditioning import condition
 from numtoolkit.measure.distances import Moments, relative_rms, sliced_wasserstein
 from numtoolkit.measure.stability import stability
 from numtoolkit.measure.transfer import transfer
@@ -96,6 +97,8 @@ def made() -> dict[str, tuple[object, str]]:
         "RelativeError": (relative_rms(images.images, images.images), "rms"),
         "Region": (stability("res-2s", size=8)[0], "res-2s"),
         "StepLimit": (stability("rvv", size=10)[0], "rvv"),
+        "Plane": (stability("ddim", kind="diffusion", size=10)[0], "diffusion"),
+        "Conditioning": (condition("ddim", "psld", "quadratic", 4), "ddim on psld, 4 steps"),
         "Transfer": (transfer("rvv", "psld", "quadratic", 4), "rvv on psld"),
         "Verdict": (verify(scheme("res-2s")), "proved"),
         "Order": (order(scheme("res-2s")), "Order 2"),
