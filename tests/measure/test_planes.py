@@ -64,6 +64,19 @@ def spndm(y: np.ndarray, h: np.ndarray) -> np.ndarray:
     return two_step((1 + 3 * fall * (1 - gain) / s) * V / after, -fall * (1 - gain1) / s1 * V1 / after)
 
 
+def ipndm_3(y: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """x' = x + (s' - s)(23 e - 16 e_1 + 5 e_2)/12, whatever the steps; each e in units of its own exact one."""
+    end, after, _ = level(y, h, -1)
+    units = []
+    for back in range(3):
+        s, V, gain = level(y, h, back)
+        units.append((1 - gain) * V / s)
+    s, V, _ = level(y, h, 0)
+    weights = [(end - s) / 12 * c * unit / after for c, unit in zip((23, -16, 5), units, strict=True)]
+    rows = np.stack([-weights[2], -weights[1], -weights[0] - V / after, np.ones_like(s)])
+    return np.array([[abs(np.roots(rows[::-1, i, j])).max() for j in range(len(h))] for i in range(len(y))])
+
+
 def reverse_euler(y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(M, C) of x' = e^-2h x + (1 - e^-2h) D + s' sqrt(1 - e^-2h) n, the exponential Euler step of the reverse SDE."""
     (_, V, gain), (end, after, _) = level(y, h, 0), level(y, h, -1)
@@ -81,7 +94,7 @@ def test_one_step_of_ddim_is_its_closed_form_on_every_scalar_process(on: str | N
     assert known.all() if on is None else known.any() and not known.all()
 
 
-@pytest.mark.parametrize(("name", "formula"), [("dpmpp-2m", dpmpp_2m), ("spndm", spndm)])
+@pytest.mark.parametrize(("name", "formula"), [("dpmpp-2m", dpmpp_2m), ("spndm", spndm), ("ipndm(3)", ipndm_3)])
 def test_a_multistep_scheme_has_the_larger_root_in_units_of_the_exact_law(
     name: str, formula: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> None:

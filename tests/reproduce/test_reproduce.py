@@ -16,6 +16,7 @@ from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.storage import plain, read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
+from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.stability import stability
 from numtoolkit.plots import boundary
 from numtoolkit.problem.processes import EDM, PSLD, VP
@@ -170,6 +171,24 @@ def test_what_is_drawn_of_stability_is_what_was_measured() -> None:
     (ax,) = Stability("Where?", ("euler",), linear=(0.0,)).run(quick=True).figure().axes
     (wanted,) = boundary(stability("euler", linear=(0.0,), size=100)[0]).lines
     np.testing.assert_array_equal(ax.collections[0].get_paths()[0].vertices, wanted)
+
+
+def test_what_is_drawn_of_a_plane_is_what_was_measured() -> None:
+    """To the digits of results, what grows and what is left out among it; quick runs take fewer points and budgets."""
+    asked = Stability("Which?", ("heun-edm-churn",), of="mean-square")
+    ((row,),) = (plain(compute(cell)) for cell in asked.cells(True, {}))
+    drawn, (wanted,) = drawn_stability(row), stability("heun-edm-churn", kind="mean-square", size=100)
+    assert isinstance(drawn, Plane)
+    assert isinstance(wanted, Plane)
+    assert np.isinf(wanted.value).any()
+    assert np.isnan(wanted.value).any()
+    np.testing.assert_allclose(drawn.value, wanted.value, rtol=1e-5)
+    np.testing.assert_allclose([*drawn.x, *drawn.y], [*wanted.x, *wanted.y], rtol=1e-5)
+    assert row["reach at 1"] == pytest.approx(wanted.reach(1), rel=1e-5)
+    runs = Stability("How many?", ("ddim",), process="edm", of="run", nfe=(5, 10, 50))
+    (cell,) = runs.cells(True, {})
+    assert cell.data["nfe"] == [5, 10]
+    assert "nfe" not in asked.cells(True, {})[0].data
 
 
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
@@ -343,7 +362,9 @@ def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
     assert {("vp", "digits"), ("psld", "digits"), ("edm", "mixture")} <= curves
     assert {e.process for e in plans.values() if isinstance(e, Samples)} == {"vp", "psld"}
-    assert {e.process for e in plans.values() if isinstance(e, Stability)} == {"", "psld"}
+    mapped = {(e.of, e.process) for e in plans.values() if isinstance(e, Stability)}
+    assert {(of, on) for of in ("", "diffusion", "mean-square") for on in ("", "psld")} <= mapped
+    assert {("run", on) for on in ("edm", "psld")} <= mapped
     assert all(e.title.endswith("?") and e.caption for e in plans.values())
 
 
