@@ -199,7 +199,7 @@ def _plane(ax: Any, plane: Plane) -> Any:
 
 def _off(off: Any) -> Any:
     """Distances from 1 whose zeros are crossings: where one is 0, it is the mean around; left out if that is 0 too."""
-    around = np.pad(off.filled(0), 1, mode="edge")
+    around = np.pad(off.filled(0), 1, "reflect", reflect_type="odd")
     rows, columns = off.shape
     mean = sum(around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)) / 9
     near = np.abs(off.filled(1)) < FLAT

@@ -11,7 +11,7 @@ TARGET = 0.05  # seconds
 @pytest.mark.parametrize("linear", [0.0, -1.0])
 @pytest.mark.parametrize("name", ["rk4", "etd4rk", "dpmpp-2m", "res-3m"])
 def test_region_with_its_boundary(benchmark, capsys, name, linear):
-    """The test equation of one-step schemes and of one and two evaluations of history, and the contour that is drawn."""
+    """The test equation of one-step schemes and of one and two evaluations of history, and the contour drawn."""
     boundary(stability(name, linear=(linear,), size=8)[0])
     benchmark.pedantic(lambda: boundary(stability(name, linear=(linear,))[0]), rounds=5)
     median = benchmark.stats.stats.median
