@@ -30,7 +30,6 @@ from numtoolkit.program.program import problem_of, step_quantities, taus
 from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
-VANISHING = 1e-9  # of the two parts of a frozen quantity: what they leave of each other below that is 0
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
 
 
@@ -185,16 +184,11 @@ def _evaluator(scheme: Scheme, problem: Problem, t: Floats, index: Indices) -> E
 
 def exact_slope(problem: Problem, variance: float, t: Floats) -> Floats:
     """What the frozen quantity of a problem is of the state at the times t (n,), data N(., variance): (n, width, k)."""
-    return sum(_exact_parts(problem, variance, t), start=np.zeros(1))
-
-
-def _exact_parts(problem: Problem, variance: float, t: Floats) -> tuple[Floats, Floats]:
-    """Its share that is of the state itself, and that of the posterior mean."""
     e, sigma = problem.process.kernel(t)
     marginal = variance * e[:, :, None] * e[:, None, :] + sigma
     posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
     P, Q = problem.freeze(DATA, t)
-    return P, Q @ posterior
+    return P + Q @ posterior
 
 
 def _deviation(problem: Problem, variance: float, item: Row | Eval | None, evaluator: Evaluator) -> Floats:
@@ -207,9 +201,7 @@ def _deviation(problem: Problem, variance: float, item: Row | Eval | None, evalu
     spread = np.sqrt(variance * e[:, 0] ** 2 + sigma[:, 0, 0])
     if not isinstance(item, Eval):
         return spread
-    state, posterior = (part[:, 0, 0] for part in _exact_parts(problem, variance, at))
-    value = np.abs(state + posterior)
-    return np.where(value <= VANISHING * (np.abs(state) + np.abs(posterior)), 0, value) * spread
+    return np.abs(exact_slope(problem, variance, at)[:, 0, 0]) * spread
 
 
 def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:

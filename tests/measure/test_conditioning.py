@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
+from numtoolkit.declare.entries import flow
+from numtoolkit.declare.scheme import Claims
+from numtoolkit.declare.steps import START, Row
 from numtoolkit.errors import InputError
 from numtoolkit.measure.conditioning import condition
 from numtoolkit.problem.processes import PSLD
+from numtoolkit.schemes import scheme
 
 
 @pytest.mark.parametrize("name", ["ddim", "lambda-ddim-1(shift=3)", "gddim"])
@@ -55,6 +61,21 @@ def test_a_number_is_conditioned_as_well_as_can_be() -> None:
     """On a scalar process A_t is one; where a scheme freezes the whole drift, A_t is the identity."""
     assert condition("dpmpp-2m", "vp", "log-snr", 6).largest == 1
     assert condition("euler", "psld", "quadratic", 6).largest == 1
+
+
+def test_a_step_of_two_flows_is_no_change_of_variables() -> None:
+    """The whole flow and half of it beside it, as the factor of the state."""
+    ddim = scheme("ddim")
+    inner = ddim.steps.inner
+    items = [
+        replace(i, terms=tuple((s, flow(0, "1/2") * e if s == START else e) for s, e in i.terms))
+        if isinstance(i, Row)
+        else i
+        for i in inner.items
+    ]
+    own = replace(ddim, name="own", steps=replace(inner, items=tuple(items)), claims=Claims())
+    with pytest.raises(InputError, match="own multiplies the state by no single flow"):
+        condition(own, "psld", "quadratic", 6)
 
 
 @pytest.mark.parametrize(

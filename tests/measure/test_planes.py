@@ -111,6 +111,11 @@ def test_schemes_that_are_exact_on_a_gaussian_law_are_1_all_over_its_plane(name:
     assert abs(plane(name, variance=1.0).value - 1).max() > 1e-3
 
 
+def test_a_carried_state_goes_by_its_own_deviation() -> None:
+    """Without its coefficients iia-spndm, which carries the state of a step ago, is spndm."""
+    np.testing.assert_allclose(plane("iia-spndm").value, plane("spndm").value, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["sde-dpmpp-1", "euler-ancestral"])
 def test_the_reverse_sde_by_exponential_euler_has_its_closed_variances(name: str) -> None:
     """One step from the exact law, M^2 + C^2, and what steps come to, C^2 / (1 - M^2); ancestral Euler is that step."""
