@@ -165,12 +165,15 @@ def test_a_plane_is_drawn_in_bands_about_1_with_what_grows_hatched() -> None:
     x, y = np.linspace(0.1, 3, 30), np.geomspace(0.01, 100, 20)
     value = np.exp(np.add.outer(np.linspace(-1, 1, 20), x - 1.5))
     crossed = Plane("crossed", "diffusion", "edm", x, y, value)
-    exact = Plane("exact", "diffusion", "edm", x, y, np.full(value.shape, 1 + 1e-15))
-    grown = Plane("grown", "diffusion", "edm", x, y, np.where(value > 4, np.inf, np.where(value < 0.2, np.nan, value)))
-    figure = stability_figure([crossed, exact, grown], "t")
-    first, second, third, bar = figure.axes
-    assert [ax.get_title(loc="left") for ax in (first, second, third)] == ["crossed", "exact", "grown"]
-    assert [len(ax.collections) for ax in (first, second, third)] == [2, 1, 3]  # bands, the line of 1, hatches
+    rounded = 1 + 1e-15 * (-1.0) ** np.add.outer(np.arange(20), np.arange(30))
+    exact = Plane("exact", "diffusion", "edm", x, y, rounded)
+    grown = Plane("grown", "diffusion", "edm", x, y, np.where(value > 4, np.inf, value))
+    ended = Plane("ended", "diffusion", "edm", x, y, np.where(value < 0.2, np.nan, value))
+    figure = stability_figure([crossed, exact, grown, ended], "t")
+    *panels, bar = figure.axes
+    assert [ax.get_title(loc="left") for ax in panels] == ["crossed", "exact", "grown", "ended"]
+    assert [len(ax.collections) for ax in panels] == [2, 1, 3, 2]  # bands, the line of 1, hatches
+    first, _, third, _ = panels
     (line,) = first.collections[1].get_paths()
     across = np.interp(np.log(line.vertices[:, 1]), np.log(y), np.linspace(-1, 1, 20)) + line.vertices[:, 0] - 1.5
     # Interpolated are values, not their logarithms, 2/19 apart, in y, not in its logarithm, 9.2/19 apart.

@@ -188,7 +188,7 @@ ENTRIES = {
         lambda **own: nt.stability("ddim", kind="run", size=10, **own),
         {"process": "edm", "grid": "rho(7)", "nfe": (3, 4)},
     ),
-    "reach": Entry(PLANE.reach, {"y": 1.0, "near": 0.05}),
+    "stability and its reach": Entry(PLANE.reach, {"y": 1.0, "near": 0.05}),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
