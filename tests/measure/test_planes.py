@@ -13,11 +13,13 @@ from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import Normal, exact_marginal, moments
 from numtoolkit.measure.planes import Plane, stationary_covariance
+from numtoolkit.measure.single_steps import exact_steps
 from numtoolkit.measure.stability import stability
 from numtoolkit.measure.transfer import transfer
+from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PROCESSES, VP
 from numtoolkit.program.program import lower
-from numtoolkit.schemes import catalogue
+from numtoolkit.schemes import catalogue, scheme
 from tests.support.tiers import breadth
 
 SIZE = 40  # planes of 8 x 8
@@ -197,6 +199,17 @@ def test_one_step_departs_from_1_by_a_power_of_its_length(name: str, order: int)
     row = abs(np.log(found.y) - np.log(0.3)).argmin()
     first, second = abs(found.value[row, :2] - 1)
     assert np.log2(second / first) == pytest.approx(order + 1, abs=0.07)
+
+
+@pytest.mark.parametrize("name", ["ddim", "heun-edm", "res-2s"])
+def test_a_run_multiplies_what_its_steps_make(name: str) -> None:
+    """From N(0, T^2), which is narrower than the exact law, to the end: one factor a step of the plane."""
+    times, process = grid("rho(7)", EDM(), 9), EDM()
+    linear, noise = exact_steps(scheme(name), process, 0.25, np.stack([times[:-1], times[1:]], axis=1)).relative
+    assert noise.shape[2] == 0
+    start = times[0] / np.hypot(times[0], 0.5)
+    (found,) = 1 + transfer(lower(scheme(name), process, times), scales=[0.5]).deviation
+    assert start * abs(linear.prod()) == pytest.approx(found, rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "on"), [("dpmpp-2m", "edm"), ("gddim", "psld"), ("sscs", "psld")])
