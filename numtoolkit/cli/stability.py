@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
     grid = GRID if arguments.grid is None else arguments.grid
     process = process_of(arguments.process) if arguments.process else None
     path = destination(arguments.out, tuple(PICTURES))
-    check_figure(panels_of(chosen, LINEAR, process, VARIANCE, kind, grid))
+    check_figure(panels_of(chosen, LINEAR, process, VARIANCE, kind, grid, nfe))
     maps: list[Sequence[Region | StepLimit | Plane]] = [
         stability(scheme, process, VARIANCE, kind=kind, linear=LINEAR, grid=grid, nfe=nfe)
         for scheme in progress(chosen, "mapping")

@@ -30,9 +30,11 @@ from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, several, whole
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.single_steps import ROUNDING, exact_steps, history, spectral_radius
+from numtoolkit.measure.single_steps import ROUNDING, exact_steps, history, problem_on, spectral_radius
 from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.processes import EDM, Process
+from numtoolkit.program.program import problem_of
+from numtoolkit.program.runs import times_of
 
 DIFFUSION, MEAN_SQUARE, RUN = "diffusion", "mean-square", "run"
 LONGEST = 3.0  # step in log-SNR
@@ -82,6 +84,25 @@ class Plane:
         return float(np.inf if not len(bad) else x[bad[0] - 1] if bad[0] else 0)
 
 
+def check_plane(scheme: Scheme, process: Process, variance: float, kind: str) -> None:
+    """Refuse a plane of one step that has no meaning, before it is computed.
+
+    scheme, process, variance, kind   as of `step_plane`
+    raises   InputError for a scheme not declared on the process, with history in a phase space, with history and
+             noise in the diffusion plane, or without noise in the mean square; and for a variance of 0
+    """
+    problem_on(scheme, process)
+    if kind == MEAN_SQUARE and scheme.kind == "ode":
+        raise InputError(f"scheme {scheme.spec} draws no noise, so its variance comes to 0; take kind = {DIFFUSION!r}.")
+    if kind == DIFFUSION and scheme.steps.inner.carry and scheme.kind == "sde":
+        raise InputError(
+            f"scheme {scheme.spec} carries evaluations that differ from the state by noise, so that one step has no "
+            f"law; take kind = {MEAN_SQUARE!r} or {RUN!r}."
+        )
+    if variance == 0:
+        raise InputError("variance = 0 leaves no scale of the data to compare with the noise; give one above 0.")
+
+
 def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kind: str, panel: str) -> Plane:
     """The plane of one step of a scheme.
 
@@ -90,20 +111,10 @@ def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kin
     size       points along each axis
     kind       "diffusion", or "mean-square" for a scheme that draws noise
     panel      what is held fixed
-    raises     InputError for a scheme that is not declared on the process, with history in a phase space, with history
-               and noise in the diffusion plane, or without noise in the mean square
-    cost       size^2 steps read at once: for 80 x 80 some 20 to 100 ms, in a phase space seconds
+    raises     InputError as `check_plane`
+    cost       size^2 steps read at once: for 80 x 80 some 20 to 100 ms, in a phase space half a second
     """
-    carries = bool(scheme.steps.inner.carry)
-    if kind == MEAN_SQUARE and scheme.kind == "ode":
-        raise InputError(f"scheme {scheme.spec} draws no noise, so its variance comes to 0; take kind = {DIFFUSION!r}.")
-    if kind == DIFFUSION and carries and scheme.kind == "sde":
-        raise InputError(
-            f"scheme {scheme.spec} carries evaluations that differ from the state by noise, so that one step has no "
-            f"law; take kind = {MEAN_SQUARE!r} or {RUN!r}."
-        )
-    if variance == 0:
-        raise InputError("variance = 0 leaves no scale of the data to compare with the noise; give one above 0.")
+    check_plane(scheme, process, variance, kind)
     x, y = np.linspace(0, LONGEST, size + 1)[1:], np.geomspace(*RATIOS, size)
     before = history(scheme)
     start = np.sqrt(variance) / y[:, None]
@@ -114,7 +125,9 @@ def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kin
     times = process.time_of_level(np.clip(levels[inside], low, high).ravel()).reshape(-1, before + 2)
     with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
         linear, noise = exact_steps(scheme, process, variance, times).relative
-        value[inside] = _growth(linear, noise, carries) if kind == DIFFUSION else _stationary(linear, noise)
+        value[inside] = (
+            _growth(linear, noise, bool(scheme.steps.inner.carry)) if kind == DIFFUSION else _stationary(linear, noise)
+        )
     return Plane(scheme.spec, kind, panel, x, y, value)
 
 
@@ -150,6 +163,24 @@ def stationary_covariance(linear: Floats, noise: Floats) -> Floats:
     return np.where(np.expand_dims(stable, (1, 2)), P, np.inf)
 
 
+def check_runs(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int]) -> list[int]:
+    """The budgets of a plane of runs, each once and from the least on, before it is computed.
+
+    scheme, process, grid, nfe   as of `run_plane`
+    raises   InputError for less than two budgets, one that no run spends, a grid that is no name, and a scheme that is
+             not declared on the process
+    """
+    if not isinstance(grid, str):
+        raise InputError(f"grid = {brief(repr(grid))} has a length of its own; name a rule, such as 'log-snr'.")
+    budgets = sorted({whole("nfe", budget, 1, MOST_NFE) for budget in several("nfe", nfe)})
+    if len(budgets) < 2:
+        raise InputError(f"nfe = {brief(repr(nfe))} spans no plane; give two budgets or more, or take transfer of one.")
+    problem_of(scheme, process)
+    for budget in budgets:
+        times_of(scheme, process, grid, nfe=budget)
+    return budgets
+
+
 def run_plane(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int], size: int, panel: str) -> Plane:
     """The plane of whole runs of a scheme on a process and grid.
 
@@ -157,14 +188,9 @@ def run_plane(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int], s
     nfe     the budgets, two at least
     size    scales
     panel   what is held fixed
-    raises  InputError as `numtoolkit.transfer` does, for a budget that no run spends among others
+    raises  InputError as `check_runs`
     cost    that of `transfer`, for each budget
     """
-    if not isinstance(grid, str):
-        raise InputError(f"grid = {brief(repr(grid))} has a length of its own; name a rule, such as 'log-snr'.")
-    budgets = sorted({whole("nfe", budget, 1, MOST_NFE) for budget in several("nfe", nfe)})
-    if len(budgets) < 2:
-        raise InputError(f"nfe = {brief(repr(nfe))} spans no plane; give two budgets or more, or take transfer of one.")
-    y = np.geomspace(*SCALES, size)
+    budgets, y = check_runs(scheme, process, grid, nfe), np.geomspace(*SCALES, size)
     columns = [1 + transfer(scheme, process, grid, budget, y).deviation for budget in budgets]
     return Plane(scheme.spec, RUN, panel, np.array(budgets, float), y, np.stack(columns, axis=1))

@@ -118,6 +118,20 @@ class Steps:
         return own, drawn
 
 
+def problem_on(scheme: Scheme, process: Process) -> Problem:
+    """The problem that `exact_steps` of a scheme are of.
+
+    raises   InputError for a scheme that is not declared on the process, or with history in a phase space
+    """
+    problem = problem_of(scheme, process)
+    if scheme.steps.inner.carry and problem.scalar is None:
+        raise InputError(
+            f"scheme {scheme.spec} carries evaluations between steps, which have no units of their own in a phase "
+            "space; measure whole runs of it."
+        )
+    return problem
+
+
 def exact_steps(scheme: Scheme, process: Process, variance: float, times: Floats) -> Steps:
     """Inner steps of a scheme on a process, data N(., variance), with the exact network.
 
@@ -125,15 +139,9 @@ def exact_steps(scheme: Scheme, process: Process, variance: float, times: Floats
 
     variance  of one coordinate of the data
     times     (n, m + 2): the times from which the m = `history` of the scheme steps before start, then start and end
-    raises    InputError for a scheme that is not declared on the process, or with history in a phase space
+    raises    InputError as `problem_on`
     """
-    problem = problem_of(scheme, process)
-    inner, n = scheme.steps.inner, len(times)
-    if inner.carry and problem.scalar is None:
-        raise InputError(
-            f"scheme {scheme.spec} carries evaluations between steps, which have no units of their own in a phase "
-            "space; measure whole runs of it."
-        )
+    problem, n = problem_on(scheme, process), len(times)
     grid, index = times.ravel(), times.shape[1] * np.arange(n) + times.shape[1] - 2
     acting = np.array(taus(scheme, problem, grid))[index]
     parts, order = [], []

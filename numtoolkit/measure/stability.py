@@ -25,7 +25,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, choice, real, several, whole
-from numtoolkit.measure.planes import BUDGETS, DIFFUSION, MEAN_SQUARE, RUN, SCALE_FREE, Plane, run_plane, step_plane
+from numtoolkit.measure.planes import (
+    BUDGETS,
+    DIFFUSION,
+    MEAN_SQUARE,
+    RUN,
+    SCALE_FREE,
+    Plane,
+    check_plane,
+    check_runs,
+    run_plane,
+    step_plane,
+)
 from numtoolkit.measure.single_steps import process_radius, spectral_radius, stable_step
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
@@ -214,8 +225,8 @@ def stability(
     if kind == RUN:
         return (run_plane(declared, process or _default(declared, kind), grid, nfe, points, panel),)
     if kind != STEP:
-        own = SCALE_FREE if process is None and SCALAR in declared.kinds else process or PSLD()
-        return (step_plane(declared.agreed.unfitted(), own, variance, points, kind, panel),)
+        own = declared.agreed.unfitted()
+        return (step_plane(own, process or _free(declared), variance, points, kind, panel),)
     on = process or _default(declared, kind)
     t = np.geomspace(2 * on.t_min, on.T, points)
     return (StepLimit(declared.spec, panel, t, stable_step(declared, on, variance, t), t - on.t_min),)
@@ -226,11 +237,17 @@ def _default(scheme: Scheme, kind: str) -> Process:
     return PSLD() if other else EDM()
 
 
+def _free(scheme: Scheme) -> Process:
+    return SCALE_FREE if SCALAR in scheme.kinds else PSLD()
+
+
 def _kind(scheme: Scheme, process: str | Process | None, kind: str | None) -> tuple[str, Process | None]:
     """What is measured, and the process that was given."""
     given = None if process is None else process_of(process)
     if kind is not None:
-        return choice("kind of stability", kind, KINDS), given
+        if choice("kind of stability", kind, KINDS) == TEST and given is not None:
+            raise InputError(f"the test equation is no process, but {given.spec} is given; leave it out, or the kind.")
+        return kind, given
     alike = scheme.kind == "ode" and not scheme.quantities
     on_test = given is None and (bool(scheme.steps.inner.carry) or (SCALAR in scheme.kinds and alike))
     return TEST if on_test else STEP, given
@@ -250,10 +267,11 @@ def panels_of(
     variance: float = 0.25,
     kind: str | None = None,
     grid: str = GRID,
+    nfe: Sequence[int] = BUDGETS,
 ) -> list[str]:
     """The panels of a figure of the `stability` of schemes, one a curve, before they are computed.
 
-    linear, process, variance, kind, grid   as of `stability`, which refuses what this refuses
+    linear, process, variance, kind, grid, nfe   as of `stability`, which refuses what this refuses
     cost     milliseconds a scheme
     """
     found = []
@@ -266,8 +284,10 @@ def panels_of(
         if own == STEP:
             at = on or _default(declared, own)
             process_radius(declared, at, variance, np.array([at.T]), np.array([at.t_min]))
-        elif own != RUN:
-            stability(declared, on, variance, kind=own, size=2)
+        elif own == RUN:
+            check_runs(declared, on or _default(declared, own), grid, nfe)
+        else:
+            check_plane(declared, on or _free(declared), variance, own)
         found.append(_panel(declared, on, variance, own, grid))
     return found
 

@@ -119,8 +119,8 @@ class Stability(Question):
         within("variance", self.variance, LEAST_VARIANCE, 1 / LEAST_VARIANCE)
         process = process_of(self.process) if self.process else None
         check_budgets(self.nfe)
-        panels = stability.panels_of(self.schemes, self.linear, process, self.variance, self.of or None, self.grid)
-        plots.check_figure(panels)
+        about = self.linear, process, self.variance, self.of or None, self.grid, self.nfe
+        plots.check_figure(stability.panels_of(self.schemes, *about))
 
     def _size(self) -> int:
         return PLANE if self.of in plots.PLANES else STEPS if self.process or self.of == stability.STEP else MAP
@@ -128,7 +128,9 @@ class Stability(Question):
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each scheme."""
         size = QUICK_SIZE if quick else self._size()
-        runs = {"grid": self.grid, "nfe": _budgets(self.nfe, quick)} if self.of == planes.RUN else {}
+        budgets = _budgets(self.nfe, quick)
+        least = sorted(self.nfe)[:2] if len(budgets) < 2 else budgets
+        runs = {"grid": self.grid, "nfe": least} if self.of == planes.RUN else {}
         of = {"of": self.of} if self.of else {}
         return [
             work.stability_cell(name, self.linear, self.process, self.variance, size, **of, **runs)

@@ -272,6 +272,7 @@ def test_every_scheme_has_a_plane_or_a_reason(declared: Scheme) -> None:
         (lambda: stability("ddim", kind="run", nfe=[8, 8]), r"nfe = \[8, 8\] spans no plane"),
         (lambda: stability("ddim", kind="run", grid="ray", nfe=(4, 5)), "unknown grid 'ray'"),
         (lambda: stability("nse", "edm", kind="diffusion"), "it runs on phase space processes"),
+        (lambda: stability("ddim", "edm", kind="test"), "the test equation is no process, but edm is given"),
         (lambda: stability("nse", kind="test"), "no state part 'm'"),
         (lambda: plane("ddim").reach(-1.0), "y = -1.0 is no finite number"),
     ],

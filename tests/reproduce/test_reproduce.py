@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,8 @@ def test_what_is_drawn_of_a_plane_is_what_was_measured() -> None:
     runs = Stability("How many?", ("ddim",), process="edm", of="run", nfe=(5, 10, 50))
     (cell,) = runs.cells(True, {})
     assert cell.data["nfe"] == [5, 10]
+    (cell,) = replace(runs, nfe=(50, 30, 40)).cells(True, {})
+    assert cell.data["nfe"] == [30, 40]
     assert "nfe" not in asked.cells(True, {})[0].data
 
 
@@ -283,6 +286,12 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (STABILITY.replace("euler", "res-2m") + "process = 'vp'", "carries evaluations between steps"),
         (STABILITY + "variance = inf", "variance = inf is no finite number"),
         (STABILITY + "variance = 0", "variance = 0.0 is out of range"),
+        (STABILITY + "of = 'diffuse'", "unknown kind of stability 'diffuse'; did you mean diffusion"),
+        (STABILITY + "of = 'mean-square'", "euler draws no noise"),
+        (STABILITY.replace("euler", "gddim") + "of = 'diffusion'", "no units of their own in a phase space"),
+        (STABILITY + "of = 'run'\ngrid = 'ray'", "unknown grid 'ray'"),
+        (STABILITY + "of = 'run'\nnfe = [8]", "nfe = .8,. spans no plane"),
+        (STABILITY.replace("euler", "nse") + "of = 'run'\nprocess = 'edm'", "nse is not defined on process 'edm'"),
         (SAMPLES.replace("nfe = 6", "nfe = 1000000"), "nfe = 1000000 is no whole number from 1 to 100000"),
         (SAMPLES.replace("count = 16", "count = 8000"), "multiple of 8 up to 1024"),
         (SAMPLES.replace('"heun-edm", grid = "uniform"', '"unipc(2)", grid = "log-snr"'), "panels holds .* twice"),
