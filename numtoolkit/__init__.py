@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
     from numtoolkit.fitting import fit, search
     from numtoolkit.laws.named import law, law_of
+    from numtoolkit.measure.conditioning import condition
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import order_star, stability
@@ -70,6 +71,7 @@ __all__ = [
     "add_noise",
     "allow_imports",
     "catalogue",
+    "condition",
     "conditions",
     "curve_figure",
     "derive",
@@ -132,6 +134,7 @@ _HOMES = {
     "add_noise": "numtoolkit.sampling.starts",
     "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
+    "condition": "numtoolkit.measure.conditioning",
     "conditions": "numtoolkit.symbolic.conditions",
     "curve_figure": "numtoolkit.plots",
     "derive": "numtoolkit.symbolic.derivation",

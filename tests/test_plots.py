@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_figure
+from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.stability import Region, order_star, stability
 from numtoolkit.measure.transfer import Transfer, transfer
 from numtoolkit.plots import (
@@ -45,6 +47,7 @@ def figures() -> list[Any]:
         image_grid({"left": (tiles, np.arange(8) % 3 == 0)}, "title", columns=4),
         stability_figure([*stability("ddim", size=40), *stability("res-2m", size=40), *STARS], "title"),
         stability_figure([*stability("nse", size=40), *stability("sscs", size=40)], "title"),
+        stability_figure([*stability("em", kind="mean-square", size=20)], "title"),
         transfer_figure([transfer(name, "edm", "rho(7)", 6) for name in ("ddim", "dpmpp-2m")], "title"),
     ]
 
@@ -70,11 +73,11 @@ def test_a_figure_does_not_depend_on_the_settings_of_a_person(tmp_path: Path) ->
 
 
 def test_every_figure_has_a_title_and_labelled_axes() -> None:
-    """Only axes of images stand without labels."""
+    """Only axes of images stand without labels, and those that share theirs."""
     for figure in figures():
         assert figure.get_suptitle() == "title"
         for ax in figure.axes:
-            assert ax.images or (ax.get_xlabel() and ax.get_ylabel())
+            assert ax.images or figure.get_supxlabel() or (ax.get_xlabel() and ax.get_ylabel())
 
 
 def test_curves_hold_the_records_and_the_legend_is_ordered_like_their_ends() -> None:
@@ -174,6 +177,45 @@ def test_step_limits_are_drawn_where_they_are_finite() -> None:
     drawn = np.isfinite(line.get_ydata())
     np.testing.assert_array_equal(line.get_ydata()[drawn], limits[0].h[np.isfinite(limits[0].h)])
     assert sde.get_lines()[0].get_label() == "sscs (no bound)"
+
+
+def test_a_plane_is_drawn_in_bands_about_1_with_what_grows_hatched() -> None:
+    """A panel a scheme, the line of 1 where it is crossed and not where all is exact; grey and hatches are named."""
+    x, y = np.linspace(0.1, 3, 30), np.geomspace(0.01, 100, 20)
+    value = np.exp(np.add.outer(np.linspace(-1, 1, 20), x - 1.5))
+    crossed = Plane("crossed", "diffusion", "edm", x, y, value)
+    rounded = 1 + 1e-15 * (-1.0) ** np.add.outer(np.arange(20), np.arange(30))
+    exact = Plane("exact", "diffusion", "edm", x, y, rounded)
+    grown = Plane("grown", "diffusion", "edm", x, y, np.where(value > 4, np.inf, value))
+    ended = Plane("ended", "diffusion", "edm", x, y, np.where(value < 0.2, np.nan, value))
+    figure = stability_figure([crossed, exact, grown, ended], "t")
+    *panels, bar = figure.axes
+    assert [ax.get_title(loc="left") for ax in panels] == ["crossed", "exact", "grown", "ended"]
+    assert [len(ax.collections) for ax in panels] == [2, 1, 3, 2]  # bands, the line of 1, hatches
+    first, _, third, _ = panels
+    (line,) = first.collections[1].get_paths()
+    across = np.interp(np.log(line.vertices[:, 1]), np.log(y), np.linspace(-1, 1, 20)) + line.vertices[:, 0] - 1.5
+    # Interpolated are values, not their logarithms, 2/19 apart, in y, not in its logarithm, 9.2/19 apart.
+    np.testing.assert_allclose(across, 0, atol=(2 / 19) ** 2 / 8 + (9.2 / 19) ** 2 / 8 * 2 / 9.2)
+    assert third.collections[2].hatches == ["////"]
+    assert "hatched: grows without bound    grey: beyond" in figure.get_supxlabel()
+    assert "(edm)" in figure.get_supxlabel()
+    assert "1" in [label.get_text() for label in bar.get_yticklabels()]
+    alone = stability_figure([crossed], "t")
+    assert "hatched" not in alone.get_supxlabel()
+    other = replace(exact, panel="psld, data variance 4")
+    assert stability_figure([crossed, other], "t").axes[1].get_title(loc="left") == "exact\npsld\ndata variance 4"
+
+
+def test_planes_of_two_kinds_share_no_figure() -> None:
+    """Their axes are others, and so are those of regions; nine panels are too many."""
+    one, run = stability("ddim", kind="diffusion", size=10), stability("ddim", "edm", kind="run", nfe=(4, 5), size=10)
+    with pytest.raises(InputError, match="planes of diffusion and run have other axes"):
+        stability_figure([*one, *run], "t")
+    with pytest.raises(InputError, match="draw one kind at a time"):
+        stability_figure([*one, *stability("ddim", size=10)], "t")
+    with pytest.raises(InputError, match="9 panels"):
+        stability_figure([*one] * 9, "t")
 
 
 def test_tiles_are_laid_out_in_reading_order_and_marked_ones_framed() -> None:

@@ -15,7 +15,7 @@ A lowered run has a radius as well, with the coefficients of its grid: `program_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -23,19 +23,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numtoolkit.declare.entries import Entry
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
-from numtoolkit.declare.walk import Values
-from numtoolkit.errors import InputError, real, several, whole
+from numtoolkit.errors import InputError, choice, real, several, whole
+from numtoolkit.measure.planes import (
+    BUDGETS,
+    DIFFUSION,
+    MEAN_SQUARE,
+    RUN,
+    SCALE_FREE,
+    Plane,
+    check_plane,
+    check_runs,
+    run_plane,
+    step_plane,
+)
+from numtoolkit.measure.single_steps import process_radius, spectral_radius, stable_step
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
-from numtoolkit.problem.predictions import DATA
-from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import EDM, PSLD, Floats, Process
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.evaluator import Evaluator, Indices
 from numtoolkit.program.matrices import step_maps
-from numtoolkit.program.program import Program, problem_of, step_quantity, taus
+from numtoolkit.program.program import Program
 from numtoolkit.program.walk import evaluations
 from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.stability_function import StabilityFunction, stability_function
@@ -45,8 +52,9 @@ MOST_POINTS = 4000  # of a map, along each axis
 MOST_WINDOW = 300.0  # of |w| in an order star, beyond which exp(-w) is no float64
 MOST_VARIANCE = 1e12  # of data: beyond it float64 has no digits left for the noise
 WINDOW = (-5.0, 3.0, 4.0)  # of maps of the test equation: Re w from, to, and the largest |Im w|
-ROUNDING = 1e-12  # a radius this close to 1 counts as 1
-Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
+TEST, STEP = "test", "step"
+KINDS = (TEST, STEP, DIFFUSION, MEAN_SQUARE, RUN)
+GRID = "log-snr"  # of whole runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,54 +92,12 @@ class StepLimit:
     longest: Floats = field(repr=False)
 
 
-@dataclass(frozen=True)
-class _LinearStep:
-    """The algebra of a step whose network is linear: values (n or 1, rows, B) over (state, carried evaluations)."""
-
-    evaluator: Evaluator
-    basis: dict[str, NDArray[Any]]  # of the state and of each carried name
-    slope: Slope
-
-    def begin(self, name: str) -> NDArray[Any]:
-        return self.basis[name]
-
-    def combine(self, row: Row, terms: Sequence[tuple[Entry, NDArray[Any]]]) -> NDArray[Any]:
-        return sum(
-            (self.evaluator.block(entry) @ value for entry, value in terms), start=np.zeros_like(self.basis[START])
-        )
-
-    def evaluate(self, item: Eval, state: NDArray[Any]) -> NDArray[Any]:
-        return self.slope(item) @ state
-
-    def draw(self, noise: Noise) -> NDArray[Any]:
-        return np.zeros_like(self.basis[START])
-
-
-def one_step_matrix(step: Step, evaluator: Evaluator, width: int, slope: Slope) -> NDArray[Any]:
-    """The matrices (n, B, B) that take (state, carried evaluations) through a step whose network is linear.
-
-    Basis vectors are fed through the rows; noises contribute nothing.
-    step       of a scheme
-    evaluator  of its entries, for n steps
-    width      blocks of an evaluation
-    slope      what an evaluation is of the state it is taken at, (n or 1, width, k)
-    """
-    k, carried = evaluator.k, [new for new, _ in step.carry]
-    unit = np.eye(k + width * len(carried))[None]
-    ends = range(k, unit.shape[1] + 1, width)
-    basis = {START: unit[:, :k]} | {name: unit[:, end : end + width] for name, end in zip(carried, ends, strict=False)}
-    values = Values(step, _LinearStep(evaluator, basis, slope))
-    rows = [values[step.out], *(values[old] for _, old in step.carry)]
-    n = max(map(len, rows))
-    return np.concatenate([np.broadcast_to(row, (n, *row.shape[1:])) for row in rows], axis=1)
-
-
 def linear_radius(scheme: str | Scheme, linear: float, w: NDArray[Any]) -> Floats:
     """Largest growth |zeta| of a step on the test equation with h L = linear, for every w (n,), real or complex.
 
     Fitted coefficients are 0. The shift of a conjugate scheme is per step.
     raises   InputError as `numtoolkit.symbolic.amplification.amplification`, or for coefficients beyond float64
-    cost     (400 x 200) w: 50 ms a one-step scheme, 0.3 s with one carried evaluation, 1 s with two
+    cost     (400 x 200) w: 20 ms, with one carried evaluation too; 0.4 s with two, 0.8 s with three
     """
     return _growth(stability_function(scheme, z=linear), w)
 
@@ -150,6 +116,9 @@ def _growth(function: StabilityFunction, w: NDArray[Any]) -> Floats:
         values = values / np.where(highest == 0, 1e-300, highest)
     if len(values) < 2:  # a number, or nothing that is handed on
         return np.abs(values).sum(axis=0) if len(values) else np.zeros(np.shape(w))
+    if len(values) == 2:
+        root = np.sqrt(values[1] ** 2 - 4 * values[0] + 0j)
+        return np.maximum(np.abs(values[1] + root), np.abs(values[1] - root)) / 2
     companion = np.zeros((len(w), len(values), len(values)), values.dtype)
     companion[:, range(1, len(values)), range(len(values) - 1)] = 1
     companion[:, :, -1] = -values.T
@@ -166,45 +135,6 @@ def stable_interval(scheme: str | Scheme, linear: float | Fraction = 0, axis: st
     cost     20 to 500 ms, most of it reading the scheme; the imaginary axis of six steps of history takes minutes
     """
     return stability_function(scheme, z=linear).interval(axis)
-
-
-def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
-    """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
-
-    Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
-    raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
-    """
-    declared = read(scheme).agreed.unfitted()
-    if declared.steps.inner.carry:
-        raise InputError(
-            f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
-        )
-    problem = problem_of(declared, process)
-    pairs, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
-    acting = np.array(taus(declared, problem, pairs))[index]
-    radius = np.empty(len(start))
-    for tau in set(acting.tolist()):
-        own = acting == tau
-        radius[own] = _process_radius(declared, replace(problem, tau=tau), variance, pairs, index[own])
-    return radius
-
-
-def _process_radius(scheme: Scheme, problem: Problem, variance: float, t: Floats, index: Indices) -> Floats:
-    """The same of the steps `index` of the times t, tau as the problem has it."""
-    process, values = problem.process, scheme.parameters()
-    run = values | {"steps": 1}
-    quantities = {q.name: step_quantity(q, problem, t, index, run) for q in scheme.quantities}
-    evaluator = Evaluator(problem, t, index, values | quantities)
-
-    def slope(item: Eval) -> Floats:
-        network_time = evaluator.time(item.network_time)
-        e, sigma = process.kernel(network_time)
-        marginal = variance * e[:, :, None] * e[:, None, :] + sigma
-        posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
-        P, Q = problem.freeze(DATA, network_time)
-        return P + Q @ posterior
-
-    return spectral_radius(one_step_matrix(scheme.steps.inner, evaluator, problem.width, slope))
 
 
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
@@ -234,32 +164,9 @@ def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: 
     return spectral_radius(maps[step])
 
 
-def spectral_radius(matrices: NDArray[Any]) -> Floats:
-    """Largest modulus of the eigenvalues of stacked matrices (n, B, B)."""
-    largest: Floats = np.abs(np.linalg.eigvals(matrices)).max(axis=-1)
-    return largest
-
-
 def real_interval(scheme: str | Scheme, linear: float | Fraction = 0) -> float:
     """The largest r with the test equation stable for all w in [-r, 0] at h L = linear; inf where nothing bounds it."""
     return stable_interval(scheme, linear).value
-
-
-def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike) -> Any:
-    """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
-
-    Found by a scan: an unstable window of h between two of its 400 points is not seen.
-    scheme   or its specification, without history
-    variance of one coordinate of the data
-    cost     450 steps read for each time
-    """
-    start = np.atleast_1d(np.asarray(t, dtype=np.float64))
-
-    def radius(h: Floats) -> Floats:
-        begin = np.resize(start, h.shape)
-        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min))
-
-    return _extent(radius, start - process.t_min).reshape(np.shape(t))[()]
 
 
 def extents(scheme: str | Scheme) -> dict[str, float]:
@@ -284,83 +191,120 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
     return found
 
 
-def _extent(radius: Callable[[Floats], Floats], top: Floats) -> Floats:
-    """Where `radius` first exceeds 1 on (0, top], each: found by a scan and halved to the last digits.
-
-    radius   of m x n points in one row, n fastest
-    returns  (n,): 0 below a millionth of top, inf if the scan sees no excess
-    """
-    points = np.geomspace(1e-6, 1.0, 400)[:, None] * top
-
-    def unstable(at: Floats) -> NDArray[np.bool_]:
-        return radius(at.ravel()).reshape(at.shape) > 1 + ROUNDING
-
-    scan = unstable(points)
-    first = scan.argmax(axis=0)
-    column = np.arange(len(top))
-    low, high = points[np.maximum(first - 1, 0), column], points[first, column]
-    for _ in range(50):
-        middle = (low + high) / 2
-        beyond = unstable(middle[None])[0]
-        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
-    return np.where(scan.any(axis=0), np.where(first == 0, 0.0, low), np.inf)
-
-
 def stability(
     scheme: str | Scheme | StabilityFunction,
     process: str | Process | None = None,
     variance: float = 0.25,
     *,
+    kind: str | None = None,
     linear: Sequence[float] = (0.0, -1.0, -2.0),
+    grid: str = GRID,
+    nfe: Sequence[int] = BUDGETS,
     size: int = 400,
-) -> tuple[Region, ...] | tuple[StepLimit]:
-    """Where a scheme is stable: on the test equation for schemes that carry evaluations and for deterministic ones of
-    scalar processes that have no step quantities but ratios, else on a process.
+) -> tuple[Region, ...] | tuple[StepLimit] | tuple[Plane]:
+    """Where a scheme is stable, and what it makes of every scale of the data.
 
     scheme    or its name, or the stability function of a method that is none, which has a map at h L = 0 alone
-    process   the longest stable steps on this process instead (its default where there is no choice: PSLD, else EDM)
+    kind      test         regions of the test equation, one for each value of h L
+              step         the longest stable steps on a process
+              diffusion    one step in the plane of its length and the scale of the data over the noise: the deviation
+                           it makes of the exact one, over the exact one after it (`numtoolkit.measure.planes`)
+              mean-square  the variance that one step with noise leads to there, over the exact one
+              run          whole runs, by evaluations and scale of the data, relative to the exact law
+              By default the test equation, for schemes that carry evaluations and for deterministic ones of scalar
+              processes that have no step quantities but ratios, where no process is given; else step
+    process   by default PSLD for schemes that run in a phase space, else EDM; of a plane EDM for schemes that run
+              there, without its ends but for whole runs
     variance  of one coordinate of the data, on a process
     linear    values of h L, one map each
-    size      points along each axis of a map, 2 at least; a fifth as many times on a process
-    raises    InputError for unknown schemes, a variance or size of no meaning, and for a scheme with history on a
-              process, or with history and a coefficient that only a grid gives
+    grid      the name of that of whole runs
+    nfe       their budgets, two at least
+    size      points along each axis of a map, 2 at least; a fifth as many on a process
+    raises    InputError for unknown schemes and kinds, a variance or size of no meaning, a scheme with history where
+              that has no place (step; a plane in phase space; with noise, the diffusion plane), or with history and a
+              coefficient that only a grid gives on the test equation, and one without noise in the mean square
     """
     size, variance = whole("size", size, 2, MOST_POINTS), real("variance", variance, 0, MOST_VARIANCE)
     linear = [real("linear", x) for x in several("linear", linear)]
     if isinstance(scheme, StabilityFunction):
-        if scheme.scheme is None and process is None:
-            return (_map(scheme, 0.0, size, WINDOW),)
         if scheme.scheme is None:
-            raise InputError(f"{scheme.name} is a method of numbers and runs on no process; leave the process out.")
+            if process is None and (kind is None or choice("kind of stability", kind, KINDS) == TEST):
+                return (_map(scheme, 0.0, size, WINDOW),)
+            raise InputError(f"{scheme.name} is a method of numbers and runs on no process; leave both out.")
         scheme = scheme.scheme
     declared = read(scheme)
-    alike = declared.kind == "ode" and not declared.quantities
-    if process is None and (declared.steps.inner.carry or (SCALAR in declared.kinds and alike)):
+    kind, process = _kind(declared, process, kind)
+    if kind == TEST:
         return tuple(_map(stability_function(declared, z=x), x, size, WINDOW) for x in linear)
-    process = (PSLD() if PHASE_SPACE in declared.kinds else EDM()) if process is None else process_of(process)
-    t = np.geomspace(2 * process.t_min, process.T, max(size // 5, 2))
-    limit = stable_step(declared, process, variance, t)
-    return (StepLimit(declared.spec, _panel(declared, process, variance), t, limit, t - process.t_min),)
+    points, panel = max(size // 5, 2), _panel(declared, process, variance, kind, grid)
+    if kind == RUN:
+        return (run_plane(declared, process or _default(declared, kind), grid, nfe, points, panel),)
+    if kind != STEP:
+        own = declared.agreed.unfitted()
+        return (step_plane(own, process or _free(declared), variance, points, kind, panel),)
+    on = process or _default(declared, kind)
+    t = np.geomspace(2 * on.t_min, on.T, points)
+    return (StepLimit(declared.spec, panel, t, stable_step(declared, on, variance, t), t - on.t_min),)
 
 
-def _panel(scheme: Scheme, process: Process, variance: float) -> str:
-    dynamics = "probability flow" if scheme.kind == "ode" else "reverse SDE"
-    return f"{process.name}, {dynamics}, data variance {variance:g}"
+def _default(scheme: Scheme, kind: str) -> Process:
+    other = SCALAR not in scheme.kinds if kind != STEP else PHASE_SPACE in scheme.kinds
+    return PSLD() if other else EDM()
+
+
+def _free(scheme: Scheme) -> Process:
+    return SCALE_FREE if SCALAR in scheme.kinds else PSLD()
+
+
+def _kind(scheme: Scheme, process: str | Process | None, kind: str | None) -> tuple[str, Process | None]:
+    """What is measured, and the process that was given."""
+    given = None if process is None else process_of(process)
+    if kind is not None:
+        if choice("kind of stability", kind, KINDS) == TEST and given is not None:
+            raise InputError(f"the test equation is no process, but {given.spec} is given; leave it out, or the kind.")
+        return kind, given
+    alike = scheme.kind == "ode" and not scheme.quantities
+    on_test = given is None and (bool(scheme.steps.inner.carry) or (SCALAR in scheme.kinds and alike))
+    return TEST if on_test else STEP, given
+
+
+def _panel(scheme: Scheme, process: Process | None, variance: float, kind: str, grid: str = GRID) -> str:
+    on, data = (process or _default(scheme, kind)).name, f"data variance {variance:g}"
+    if kind == STEP:
+        return f"{on}, {'probability flow' if scheme.kind == 'ode' else 'reverse SDE'}, {data}"
+    return f"{on}, {grid}" if kind == RUN else f"{on}, {data}"
 
 
 def panels_of(
-    schemes: Sequence[str | Scheme], linear: Sequence[float], process: Process | None = None, variance: float = 0.25
+    schemes: Sequence[str | Scheme],
+    linear: Sequence[float],
+    process: Process | None = None,
+    variance: float = 0.25,
+    kind: str | None = None,
+    grid: str = GRID,
+    nfe: Sequence[int] = BUDGETS,
 ) -> list[str]:
     """The panels of a figure of the `stability` of schemes, one a curve, before they are computed.
 
-    linear, process, variance   as of `stability`, which refuses what this refuses
-    cost     milliseconds a scheme, 0.2 s where it chooses a process itself
+    linear, process, variance, kind, grid, nfe   as of `stability`, which refuses what this refuses
+    cost     milliseconds a scheme
     """
-    if process is None:
-        return [member.panel for scheme in schemes for member in stability(scheme, linear=linear, size=2)]
+    found = []
     for scheme in schemes:
-        process_radius(scheme, process, variance, np.array([process.T]), np.array([process.t_min]))
-    return [_panel(read(scheme), process, variance) for scheme in schemes]
+        declared = read(scheme)
+        own, on = _kind(declared, process, kind)
+        if own == TEST:
+            found += [region.panel for region in stability(declared, kind=TEST, linear=linear, size=2)]
+            continue
+        if own == STEP:
+            at = on or _default(declared, own)
+            process_radius(declared, at, variance, np.array([at.T]), np.array([at.t_min]))
+        elif own == RUN:
+            check_runs(declared, on or _default(declared, own), grid, nfe)
+        else:
+            check_plane(declared, on or _free(declared), variance, own)
+        found.append(_panel(declared, on, variance, own, grid))
+    return found
 
 
 def order_star(

@@ -235,7 +235,7 @@ def taus(scheme: Scheme, problem: Problem, times: Floats) -> list[float]:
 
 
 def step_quantities(
-    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: dict[str, Fraction]
+    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Fraction | int]
 ) -> dict[str, Any]:
     """Values of the step ratios r0, r1, ... and of the scheme's own step quantities.
 
@@ -243,7 +243,7 @@ def step_quantities(
     problem  that it integrates
     times    N + 1 process times, falling
     index    (n,), the steps asked for
-    values   its parameters
+    values   its parameters, and the number `steps` of the run where that is not the one of the times
     returns  by name, (n,) each; nan for a ratio to a step before the first
     """
     u = problem.u(times)
@@ -255,7 +255,7 @@ def step_quantities(
             found[f"r{j}"] = np.where(index > j, h[np.maximum(index - 1 - j, 0)] / h[index], np.nan)
     for quantity in scheme.quantities:
         with np.errstate(divide="ignore", invalid="ignore"):  # a final step to t = 0 may be infinitely long
-            found[quantity.name] = step_quantity(quantity, problem, times, index, values | {"steps": len(times) - 1})
+            found[quantity.name] = step_quantity(quantity, problem, times, index, {"steps": len(times) - 1, **values})
     for name in scheme.fitted:
         found[name] = (
             np.zeros(len(index))

@@ -19,7 +19,7 @@ from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import plain
 from numtoolkit.laws import law_of
 from numtoolkit.limits import MOST, MOST_NFE
-from numtoolkit.measure import stability
+from numtoolkit.measure import planes, stability
 from numtoolkit.measure.curves import KIND_OF, check_samples, metrics_of
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
@@ -34,7 +34,7 @@ FARTHEST, LEAST_VARIANCE = 100.0, 1e-6  # of h L, beyond which float64 ends; of 
 STEEPEST = 20  # order drawn as a guide
 MOST_IMAGES = 1024  # of a panel
 COLUMNS = 8  # of a panel of images
-MAP, STEPS = 200, 400  # points along an axis of a map of stability; five times as many as times of longest steps
+MAP, STEPS, PLANE = 200, 400, 300  # points along an axis of a map of stability; five times those of steps and planes
 QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down to
 
 Found = Mapping[Cell, Any]
@@ -97,7 +97,10 @@ class Orders(Question):
 
 @dataclass(frozen=True, repr=False)
 class Stability(Question):
-    """Where schemes are stable: on the test equation at values of h L, or on a process with data of some variance."""
+    """Where schemes are stable: on the test equation at values of h L, or on a process with data of some variance.
+
+    `of` is the kind of `stability`, "" for its choice; `grid` and `nfe` are of whole runs.
+    """
 
     title: str
     schemes: tuple[str, ...]
@@ -105,6 +108,9 @@ class Stability(Question):
     linear: tuple[float, ...] = (0.0, -1.0, -2.0)
     process: str = ""
     variance: float = 0.25
+    of: str = ""
+    grid: str = stability.GRID
+    nfe: tuple[int, ...] = planes.BUDGETS
 
     def __post_init__(self) -> None:
         check(self.schemes, self.process)
@@ -112,18 +118,29 @@ class Stability(Question):
             real("linear", x, -FARTHEST, FARTHEST)
         real("variance", self.variance, LEAST_VARIANCE, 1 / LEAST_VARIANCE)
         process = process_of(self.process) if self.process else None
-        panels = stability.panels_of(self.schemes, self.linear, process, self.variance)
-        plots.check_figure(panels)
+        check_budgets(self.nfe)
+        about = self.linear, process, self.variance, self.of or None, self.grid, self.nfe
+        plots.check_figure(stability.panels_of(self.schemes, *about))
+
+    def _size(self) -> int:
+        return PLANE if self.of in plots.PLANES else STEPS if self.process or self.of == stability.STEP else MAP
 
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each scheme."""
-        size = QUICK_SIZE if quick else STEPS if self.process else MAP
-        return [work.stability_cell(name, self.linear, self.process, self.variance, size) for name in self.schemes]
+        size = QUICK_SIZE if quick else self._size()
+        budgets = _budgets(self.nfe, quick)
+        least = sorted(self.nfe)[:2] if len(budgets) < 2 else budgets
+        runs = {"grid": self.grid, "nfe": least} if self.of == planes.RUN else {}
+        of = {"of": self.of} if self.of else {}
+        return [
+            work.stability_cell(name, self.linear, self.process, self.variance, size, **of, **runs)
+            for name in self.schemes
+        ]
 
     def result(self, quick: bool, found: Found) -> Result:
         """A figure."""
         rows = [row for cell in self.cells(quick, found) for row in found[cell]]
-        drawn = ("x", "y", "longest")
+        drawn = ("x", "y", "value", "longest")
         data = [{key: value for key, value in row.items() if key not in drawn} for row in rows]
         return Result(data, lambda: plots.stability_figure(list(map(work.drawn_stability, rows)), self.title))
 

@@ -26,6 +26,7 @@ from numtoolkit.laws import Imperfect, Law, law_of
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import SAMPLES, metric_of, metrics_of
+from numtoolkit.measure.planes import Plane
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.sampling.state import origin
@@ -39,6 +40,8 @@ ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null 
 BESIDE = ("path_low", "path_high", "law_low", "law_high", "floor", "frechet", "frechet_floor")
 COLUMNS = ("steps", "plan", *ERRORS, *BESIDE, "why")  # of a curve, a value a budget
 ALONE = ("steps", "plan", "error", "median", "why")  # of one by a single metric, of which there are hundreds
+
+REACHED = (0.1, 1.0, 10.0)  # scales at which the reach of a plane is told
 
 Data = Mapping[str, Any]
 
@@ -171,7 +174,9 @@ def curve_records(scheme: str, data: Data, grid: int = 0) -> list[dict[str, Any]
     return records
 
 
-def stability_cell(scheme: str, linear: Sequence[float], process: str, variance: float, size: int) -> Cell:
+def stability_cell(
+    scheme: str, linear: Sequence[float], process: str, variance: float, size: int, **plane: Any
+) -> Cell:
     """Where a scheme is stable, as `numtoolkit.measure.stability.stability` has it.
 
     scheme    its specification
@@ -179,13 +184,18 @@ def stability_cell(scheme: str, linear: Sequence[float], process: str, variance:
     process   its specification, "" for the choice of `stability`
     variance  of a coordinate of the data, on a process
     size      points along each axis of a map
+    plane     of, the kind, where it is not the choice of `stability`; grid and nfe of whole runs
     """
     about = {"linear": list(linear), "process": _process_name(process) if process else None, "variance": variance}
-    return Cell.of("stability", **_own(scheme), **about, size=size, **_sources(scheme, process))
+    return Cell.of("stability", **_own(scheme), **about, size=size, **plane, **_sources(scheme, process))
 
 
-def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit:
+def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit | Plane:
     """What a figure shows of one of the results of a `stability_cell`."""
+    if "value" in data:
+        value = [[np.inf if v is None else np.nan if v < 0 else v for v in row] for row in data["value"]]
+        x, y = (np.array(data[key], dtype=float) for key in "xy")
+        return Plane(data["scheme"], data["kind"], data["panel"], x, y, np.array(value, dtype=float))
     if "t" not in data:
         lines = (np.array(axes).T for axes in zip(data["x"], data["y"], strict=True))
         return plots.Boundary(data["scheme"], data["panel"], tuple(lines))
@@ -323,15 +333,27 @@ def _curve(
 
 
 def _stability(
-    scheme: str, scheme_sha256: str, linear: Sequence[float], variance: float, size: int, process: str | None = None
+    scheme: str,
+    scheme_sha256: str,
+    linear: Sequence[float],
+    variance: float,
+    size: int,
+    process: str | None = None,
+    of: str | None = None,
+    **runs: Any,
 ) -> list[dict[str, Any]]:
     found = _unchanged(scheme, scheme_sha256)
     on = process_of(process) if process else None
-    return [_stable(found, own) for own in measured.stability(found, on, variance, linear=linear, size=size)]
+    maps = measured.stability(found, on, variance, kind=of, linear=linear, size=size, **runs)
+    return [_stable(found, own) for own in maps]
 
 
-def _stable(scheme: Scheme, region: measured.Region | measured.StepLimit) -> dict[str, Any]:
+def _stable(scheme: Scheme, region: measured.Region | measured.StepLimit | Plane) -> dict[str, Any]:
     row: dict[str, Any] = {"scheme": region.scheme, "panel": region.panel}
+    if isinstance(region, Plane):
+        reach = {f"reach at {scale:g}": _finite(region.reach(scale)) for scale in REACHED}
+        value = [[-1.0 if np.isnan(v) else _finite(v) for v in own] for own in region.value]
+        return row | {"kind": region.kind} | reach | {"x": region.x.tolist(), "y": region.y.tolist(), "value": value}
     if isinstance(region, measured.StepLimit):
         steps = {"t": region.t.tolist(), "longest_stable_step": [_finite(h) for h in region.h]}
         return row | steps | {"longest": region.longest.tolist()}

@@ -72,6 +72,10 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "stability": (("ddim",), {"--out": "kept.png", "--process": "edm"}),
     "stability --order-star": (("ddim",), {"--out": "kept.png", "--order-star": None}),
     "stability as a formula": (("ddim",), {}),
+    "stability --kind": (
+        ("ddim",),
+        {"--out": "kept.png", "--process": "edm", "--kind": "run", "--grid": "rho(7)", "--nfe": "3,4"},
+    ),
     "curve": (
         (),
         {"--process": "edm", "--law": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3,5"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -159,3 +160,30 @@ def test_stability_names_a_scheme_without_bound(run, tmp_path):
     code, out, err = run("stability", "sscs", "--out", tmp_path / "x.svg")
     assert (code, err) == (0, f"wrote {tmp_path / 'x.svg'}\n")
     assert "no bound" in out
+
+
+def test_stability_draws_planes_and_tells_how_far_they_are_near_1(run, result, tmp_path):
+    """The longest step of DDIM within 5 % at equal scales of data and noise, by its closed form."""
+    records = result("stability", "ddim", "gframe-ab", "--kind", "diffusion", "--out", tmp_path / "x.svg")
+    assert [r["of"] for r in records[:3]] == [f"step within 5 %, scale {y}" for y in ("0.1", "1", "10")]
+    h = records[1]["extent"]
+    within = [(math.exp(-x) + 1) / 2 * math.sqrt(2 / (1 + math.exp(-2 * x))) for x in (h, h + 3 / 80)]
+    assert within[0] > 0.95 - 2e-3  # the scale that is nearest to 1 is 1.03
+    assert within[1] < 0.95 + 2e-3
+    assert [r["extent"] for r in records[3:]] == [None] * 3  # exact
+    _, out, _ = run("stability", "ddim", "gframe-ab", "--kind", "diffusion", "--out", tmp_path / "x.svg")
+    assert "no bound" in out
+    assert "Within 5 %" in out
+
+
+def test_stability_of_runs_takes_a_grid_and_budgets(run, result, tmp_path):
+    """A scheme that is not near 1 by the largest budget is told so."""
+    line = ("stability", "ddim", "--kind", "run", "--process", "edm", "--grid", "rho(7)", "--nfe", "8,200")
+    records = result(*line, "--out", tmp_path / "x.svg")
+    assert [r["on"] for r in records] == ["edm, rho(7)"] * 3
+    assert {r["extent"] for r in records} <= {200.0, None}
+    _, out, _ = run(*line[:-1], "8,9", "--out", tmp_path / "x.svg")
+    assert "not yet" in out
+    code, _, err = run("stability", "ddim", "--nfe", "8", "--out", tmp_path / "y.svg")
+    assert code == 2
+    assert "--nfe is of whole runs; add --kind run" in err

@@ -19,17 +19,16 @@ from numtoolkit.declare.steps import Eval
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
 from numtoolkit.measure import Normal, moments
+from numtoolkit.measure.single_steps import process_radius, stable_step
 from numtoolkit.measure.stability import (
     Region,
     StepLimit,
     extents,
     linear_radius,
-    process_radius,
     program_radius,
     real_interval,
     stability,
     stable_interval,
-    stable_step,
 )
 from numtoolkit.phi_functions import phi
 from numtoolkit.problem.frozen import DRIFT, RESIDUAL

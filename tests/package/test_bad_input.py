@@ -34,8 +34,11 @@ NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
 MAP = nt.stability("ddim", size=8)
+(PLANE,) = nt.stability("ddim", kind="diffusion", size=10)
 ENTRIES = {
     "add_noise": Entry(nt.add_noise, {"process": "edm", "x0": np.ones((2, 3)), "t": 1.0, "seeds": [0, 1], "draw": 0}),
+    "condition": Entry(nt.condition, {"scheme": "ddim", "process": "psld", "grid": "quadratic", "nfe": 3}),
+    "condition of steps": Entry(lambda steps: nt.condition("ddim", "psld", "quadratic", steps=steps), {"steps": 3}),
     "conditions": Entry(nt.conditions, {"scheme": "rk4", "order": 3, "kind": "classical", "ratios": None}),
     "derive": Entry(nt.derive, {"family_or_name": "exponential-rk(stages=2)", "order": 1, "kind": "stiff_strong"}),
     "embedded": Entry(nt.embedded, {"scheme": "res-2s", "history": 1, "phis": 3}),
@@ -186,8 +189,14 @@ ENTRIES = {
     ),
     "sqrt": Entry(nt.sqrt, {"value": 2}),
     "stability": Entry(
-        nt.stability, {"scheme": "nse", "process": "psld", "variance": 0.25, "linear": (0.0,), "size": 8}
+        nt.stability,
+        {"scheme": "nse", "process": "psld", "variance": 0.25, "linear": (0.0,), "size": 8, "kind": "step"},
     ),
+    "stability of runs": Entry(
+        lambda **own: nt.stability("ddim", kind="run", size=10, **own),
+        {"process": "edm", "grid": "rho(7)", "nfe": (3, 4)},
+    ),
+    "stability and its reach": Entry(PLANE.reach, {"y": 1.0, "near": 0.05}),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
     "symbol": Entry(nt.symbol, {"name": "c2"}),

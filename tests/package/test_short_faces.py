@@ -15,6 +15,7 @@ from numtoolkit.files.result_store import Cell, Store
 from numtoolkit.files.sample_folder import SampleFolder
 from numtoolkit.laws import Empirical, Imperfect, law_of
 from numtoolkit.measure import exact_marginal
+from numtoolkit.measure.conditioning import condition
 from numtoolkit.measure.distances import Moments, relative_rms, sliced_wasserstein
 from numtoolkit.measure.stability import stability
 from numtoolkit.measure.transfer import transfer
@@ -102,6 +103,8 @@ def made() -> dict[str, tuple[object, str]]:
         "Algebraic": (exact_numbers([("a", sqrt(2) / 3)])[0], "sqrt(2)/3"),
         "Angle": (stability_function(A=[[1]], b=[1]).alpha, "cosine"),
         "StepLimit": (stability("rvv", size=10)[0], "rvv"),
+        "Plane": (stability("ddim", kind="diffusion", size=10)[0], "diffusion"),
+        "Conditioning": (condition("ddim", "psld", "quadratic", 4), "ddim on psld, 4 steps"),
         "Transfer": (transfer("rvv", "psld", "quadratic", 4), "rvv on psld"),
         "Verdict": (verify(scheme("res-2s")), "proved"),
         "Order": (order(scheme("res-2s")), "Order 2"),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.storage import plain, read_json
 from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
+from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.stability import stability
 from numtoolkit.plots import boundary
 from numtoolkit.problem.processes import EDM, PSLD, VP
@@ -172,6 +174,26 @@ def test_what_is_drawn_of_stability_is_what_was_measured() -> None:
     np.testing.assert_array_equal(ax.collections[0].get_paths()[0].vertices, wanted)
 
 
+def test_what_is_drawn_of_a_plane_is_what_was_measured() -> None:
+    """To the digits of results, what grows and what is left out among it; quick runs take fewer points and budgets."""
+    asked = Stability("Which?", ("heun-edm-churn",), of="mean-square")
+    ((row,),) = (plain(compute(cell)) for cell in asked.cells(True, {}))
+    drawn, (wanted,) = drawn_stability(row), stability("heun-edm-churn", kind="mean-square", size=100)
+    assert isinstance(drawn, Plane)
+    assert isinstance(wanted, Plane)
+    assert np.isinf(wanted.value).any()
+    assert np.isnan(wanted.value).any()
+    np.testing.assert_allclose(drawn.value, wanted.value, rtol=1e-5)
+    np.testing.assert_allclose([*drawn.x, *drawn.y], [*wanted.x, *wanted.y], rtol=1e-5)
+    assert row["reach at 1"] == pytest.approx(wanted.reach(1), rel=1e-5)
+    runs = Stability("How many?", ("ddim",), process="edm", of="run", nfe=(5, 10, 50))
+    (cell,) = runs.cells(True, {})
+    assert cell.data["nfe"] == [5, 10]
+    (cell,) = replace(runs, nfe=(50, 30, 40)).cells(True, {})
+    assert cell.data["nfe"] == [30, 40]
+    assert "nfe" not in asked.cells(True, {})[0].data
+
+
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
     """One row a scheme of the catalogue that runs on the process, as data and as Markdown."""
     reproduce(folder_of(tmp_path / "experiments", e=ERRORS), tmp_path / "out", quick=True)
@@ -264,6 +286,12 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (STABILITY.replace("euler", "res-2m") + "process = 'vp'", "carries evaluations between steps"),
         (STABILITY + "variance = inf", "variance = inf is no finite number"),
         (STABILITY + "variance = 0", "variance = 0.0 is no finite number"),
+        (STABILITY + "of = 'diffuse'", "unknown kind of stability 'diffuse'; did you mean diffusion"),
+        (STABILITY + "of = 'mean-square'", "euler draws no noise"),
+        (STABILITY.replace("euler", "gddim") + "of = 'diffusion'", "no units of their own in a phase space"),
+        (STABILITY + "of = 'run'\ngrid = 'ray'", "unknown grid 'ray'"),
+        (STABILITY + "of = 'run'\nnfe = [8]", "nfe = .8,. spans no plane"),
+        (STABILITY.replace("euler", "nse") + "of = 'run'\nprocess = 'edm'", "nse is not defined on process 'edm'"),
         (SAMPLES.replace("nfe = 6", "nfe = 1000000"), "nfe = 1000000 is no whole number from 1 to 100000"),
         (SAMPLES.replace("count = 16", "count = 8000"), "multiple of 8 up to 1024"),
         (SAMPLES.replace('"heun-edm", grid = "uniform"', '"unipc(2)", grid = "log-snr"'), "panels holds .* twice"),
@@ -343,7 +371,9 @@ def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
     assert {("vp", "digits"), ("psld", "digits"), ("edm", "mixture")} <= curves
     assert {e.process for e in plans.values() if isinstance(e, Samples)} == {"vp", "psld"}
-    assert {e.process for e in plans.values() if isinstance(e, Stability)} == {"", "psld"}
+    mapped = {(e.of, e.process) for e in plans.values() if isinstance(e, Stability)}
+    assert {(of, on) for of in ("", "diffusion", "mean-square") for on in ("", "psld")} <= mapped
+    assert {("run", on) for on in ("edm", "psld")} <= mapped
     assert all(e.title.endswith("?") and e.caption for e in plans.values())
 
 
