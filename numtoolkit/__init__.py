@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from numtoolkit.symbolic.local_error import local_error
     from numtoolkit.symbolic.modified_equation import modified_equation
     from numtoolkit.symbolic.palindromes import palindrome
+    from numtoolkit.symbolic.stationary import stationary_bias
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -101,6 +102,7 @@ __all__ = [
     "stability",
     "stability_figure",
     "start_noise",
+    "stationary_bias",
     "stepper",
     "symbol",
     "tableau",
@@ -161,6 +163,7 @@ _HOMES = {
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",
     "start_noise": "numtoolkit.sampling.starts",
+    "stationary_bias": "numtoolkit.symbolic.stationary",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",

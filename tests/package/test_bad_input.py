@@ -181,6 +181,7 @@ ENTRIES = {
         nt.stability, {"scheme": "nse", "process": "psld", "variance": 0.25, "linear": (0.0,), "size": 8}
     ),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
+    "stationary_bias": Entry(nt.stationary_bias, {"word": "B/2 A/2 O A/2 B/2"}),
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
