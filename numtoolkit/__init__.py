@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
     from numtoolkit.fitting import fit, search
     from numtoolkit.laws.named import law, law_of
+    from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import stability
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
+    from numtoolkit.symbolic.conjugate_stability import conjugate_stability
     from numtoolkit.symbolic.derivation import derive
     from numtoolkit.symbolic.families import embedded, explicit_runge_kutta, exponential_adams, exponential_rk
     from numtoolkit.symbolic.local_error import local_error
@@ -71,6 +73,8 @@ __all__ = [
     "allow_imports",
     "catalogue",
     "conditions",
+    "conjugate_stability",
+    "conjugate_steps",
     "curve_figure",
     "derive",
     "embedded",
@@ -79,6 +83,7 @@ __all__ = [
     "exponential_adams",
     "exponential_rk",
     "fit",
+    "frozen_eigenvalues",
     "grid",
     "image_grid",
     "law",
@@ -132,6 +137,8 @@ _HOMES = {
     "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
     "conditions": "numtoolkit.symbolic.conditions",
+    "conjugate_stability": "numtoolkit.symbolic.conjugate_stability",
+    "conjugate_steps": "numtoolkit.measure.conjugate_steps",
     "curve_figure": "numtoolkit.plots",
     "derive": "numtoolkit.symbolic.derivation",
     "embedded": "numtoolkit.symbolic.families",
@@ -140,6 +147,7 @@ _HOMES = {
     "exponential_adams": "numtoolkit.symbolic.families",
     "exponential_rk": "numtoolkit.symbolic.families",
     "fit": "numtoolkit.fitting",
+    "frozen_eigenvalues": "numtoolkit.measure.conjugate_steps",
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",
     "law": "numtoolkit.laws.named",

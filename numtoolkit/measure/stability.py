@@ -47,6 +47,7 @@ WINDOW = (-5.0, 3.0, 4.0)  # of maps of the test equation: Re w from, to, and th
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
 AXES = {"real": on_negative_axis, "imaginary": on_imaginary_axis}
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
+Frame = Callable[[Evaluator, Floats], Floats]  # the matrices (n, k, k) of steps in other coordinates than the state's
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +161,19 @@ def stable_interval(scheme: str | Scheme, linear: float | Fraction = 0, axis: st
     return stable_to(found.along(AXES[axis]), found.exact)
 
 
-def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
+def process_radius(
+    scheme: str | Scheme,
+    process: Process,
+    variance: float,
+    start: Floats,
+    end: Floats,
+    frame: Frame = lambda evaluator, matrices: matrices,
+) -> Floats:
     """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
 
     Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
+    scheme, process   what is run, without history
+    frame    (evaluator of the steps, their matrices) -> their matrices in the coordinates that are asked for
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
     declared = read(scheme).agreed.unfitted()
@@ -177,26 +187,37 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
     radius = np.empty(len(start))
     for tau in set(acting.tolist()):
         own = acting == tau
-        radius[own] = _process_radius(declared, replace(problem, tau=tau), variance, pairs, index[own])
+        evaluator = evaluator_of(declared, replace(problem, tau=tau), pairs, index[own])
+        radius[own] = spectral_radius(frame(evaluator, _step_matrices(declared, evaluator, variance)))
     return radius
 
 
-def _process_radius(scheme: Scheme, problem: Problem, variance: float, t: Floats, index: Indices) -> Floats:
-    """The same of the steps `index` of the times t, tau as the problem has it."""
-    process, values = problem.process, scheme.parameters()
-    run = values | {"steps": 1}
+def evaluator_of(scheme: Scheme, problem: Problem, t: Floats, index: Indices) -> Evaluator:
+    """That of the steps `index` of the times t, step quantities those of a run of one step, tau as the problem has it.
+
+    scheme   whose parameters have their values, bound or default
+    """
+    run = scheme.parameters() | {"steps": 1}
     quantities = {q.name: step_quantity(q, problem, t, index, run) for q in scheme.quantities}
-    evaluator = Evaluator(problem, t, index, values | quantities)
+    return Evaluator(problem, t, index, scheme.parameters() | quantities)
+
+
+def frozen_slope(problem: Problem, variance: float, t: Floats) -> Floats:
+    """d(frozen quantity)/d(state) (n, width, k) of a problem at the times t (n,), data N(., variance), exact network."""
+    e, sigma = problem.process.kernel(t)
+    marginal = variance * e[:, :, None] * e[:, None, :] + sigma
+    posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
+    P, Q = problem.freeze(DATA, t)
+    return P + Q @ posterior
+
+
+def _step_matrices(scheme: Scheme, evaluator: Evaluator, variance: float) -> Floats:
+    problem = evaluator.problem
 
     def slope(item: Eval) -> Floats:
-        network_time = evaluator.time(item.network_time)
-        e, sigma = process.kernel(network_time)
-        marginal = variance * e[:, :, None] * e[:, None, :] + sigma
-        posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
-        P, Q = problem.freeze(DATA, network_time)
-        return P + Q @ posterior
+        return frozen_slope(problem, variance, evaluator.time(item.network_time))
 
-    return spectral_radius(one_step_matrix(scheme.steps.inner, evaluator, problem.width, slope))
+    return one_step_matrix(scheme.steps.inner, evaluator, problem.width, slope)
 
 
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
@@ -237,19 +258,26 @@ def real_interval(scheme: str | Scheme, linear: float | Fraction = 0) -> float:
     return stable_interval(scheme, linear).value
 
 
-def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike) -> Any:
+def stable_step(
+    scheme: str | Scheme,
+    process: Process,
+    variance: float,
+    t: ArrayLike,
+    frame: Frame = lambda evaluator, matrices: matrices,
+) -> Any:
     """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
 
     Found by a scan: an unstable window of h between two of its 400 points is not seen.
-    scheme   or its specification, without history
+    scheme, process   the scheme or its specification, without history, and the process
     variance of one coordinate of the data
+    frame    the coordinates of a step, as of `process_radius`
     cost     450 steps read for each time
     """
     start = np.atleast_1d(np.asarray(t, dtype=np.float64))
 
     def radius(h: Floats) -> Floats:
         begin = np.resize(start, h.shape)
-        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min))
+        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min), frame)
 
     return _extent(radius, start - process.t_min).reshape(np.shape(t))[()]
 

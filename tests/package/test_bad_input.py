@@ -37,6 +37,13 @@ MAP = nt.stability("ddim", size=8)
 ENTRIES = {
     "add_noise": Entry(nt.add_noise, {"process": "edm", "x0": np.ones((2, 3)), "t": 1.0, "seeds": [0, 1], "draw": 0}),
     "conditions": Entry(nt.conditions, {"scheme": "rk4", "order": 3, "kind": "classical", "ratios": None}),
+    "conjugate_stability": Entry(nt.conjugate_stability, {"scheme": "lambda-ddim-1(shift=1)"}),
+    "conjugate_steps": Entry(
+        nt.conjugate_steps, {"scheme": "lambda-ddim-1", "process": "psld", "variance": 0.25, "t": [0.5]}
+    ),
+    "frozen_eigenvalues": Entry(
+        nt.frozen_eigenvalues, {"scheme": "euler", "process": "psld", "variance": 0.25, "t": [0.5, 1.0]}
+    ),
     "derive": Entry(nt.derive, {"family_or_name": "exponential-rk(stages=2)", "order": 1, "kind": "stiff_strong"}),
     "embedded": Entry(nt.embedded, {"scheme": "res-2s", "history": 1, "phis": 3}),
     "explicit_runge_kutta": Entry(nt.explicit_runge_kutta, {"stages": 2, "nodes": ["0", "1/2"]}),
