@@ -203,7 +203,7 @@ def evaluator_of(scheme: Scheme, problem: Problem, t: Floats, index: Indices) ->
 
 
 def frozen_slope(problem: Problem, variance: float, t: Floats) -> Floats:
-    """d(frozen quantity)/d(state) (n, width, k) of a problem at the times t (n,), data N(., variance), exact network."""
+    """d(frozen quantity)/d(state) (n, width, k) of a problem at times t (n,), data N(., variance), exact network."""
     e, sigma = problem.process.kernel(t)
     marginal = variance * e[:, :, None] * e[:, None, :] + sigma
     posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
