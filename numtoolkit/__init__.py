@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from numtoolkit.symbolic.families import embedded, explicit_runge_kutta, exponential_adams, exponential_rk
     from numtoolkit.symbolic.local_error import local_error
     from numtoolkit.symbolic.modified_equation import modified_equation
+    from numtoolkit.symbolic.optimal_stability import optimal_stability_polynomial
     from numtoolkit.symbolic.palindromes import palindrome
     from numtoolkit.symbolic.stationary import stationary_bias
     from numtoolkit.symbolic.verdict import verify
@@ -94,6 +95,7 @@ __all__ = [
     "multistep",
     "network_of",
     "number",
+    "optimal_stability_polynomial",
     "palindrome",
     "phi",
     "process",
@@ -158,6 +160,7 @@ _HOMES = {
     "multistep": "numtoolkit.declare.forms",
     "network_of": "numtoolkit.models.by_reference",
     "number": "numtoolkit.declare.entries",
+    "optimal_stability_polynomial": "numtoolkit.symbolic.optimal_stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
     "process": "numtoolkit.problem.processes",

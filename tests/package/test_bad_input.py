@@ -51,6 +51,9 @@ ENTRIES = {
     "exponential_rk": Entry(nt.exponential_rk, {"stages": 2, "nodes": ["0", "1/2"], "phis": 3}),
     "local_error": Entry(nt.local_error, {"scheme": "ddim", "form": "trees"}),
     "modified_equation": Entry(nt.modified_equation, {"scheme": "A B", "order": 3}),
+    "optimal_stability_polynomial": Entry(
+        nt.optimal_stability_polynomial, {"eigenvalues": [-1.0, -0.5 + 0.5j, -0.3, -0.1], "stages": 2, "order": 1}
+    ),
     "palindrome": Entry(nt.palindrome, {"word": "A B A"}),
     "simplifying_assumptions": Entry(nt.simplifying_assumptions, {"scheme": "rk4"}),
     "start_noise": Entry(
