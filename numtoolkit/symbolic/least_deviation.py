@@ -21,6 +21,7 @@ TOLERANCE = 1e-11  # of max |R| while h is sought
 STEP_BACK = 1e-8  # relative, from the h that is found to the one given, where |R| is below 1 by more than rounding
 HIGH, NEAREST = 1e6, 1e-4  # of h times the largest eigenvalue: no longer one is sought, no shorter one is told from 0
 ROUNDS, NEWTON, SHORTEST, GAP = 12, 100, 1e-9, 1e-12
+WIDTHS = (1e-3, 1e-5, 1e-7, *[1e-10] * ROUNDS)  # relative, to which h is halved: coarse while places are missing
 Points = NDArray[np.complex128]
 
 
@@ -88,7 +89,7 @@ class Deviation:
                     break
             if (left < 0.05 and r - 2 * n / t > enough) or 2 * n / t < GAP:
                 break
-            t *= 5
+            t *= 10
         return worst
 
     def tops(self, h: float, enough: float) -> Points:
@@ -120,8 +121,8 @@ class Deviation:
                     f"{counted(self.s, 'stage')} make {counted(len(self.points), 'eigenvalue')} stable at every "
                     "step; take fewer stages or more eigenvalues."
                 )
-        for _ in range(ROUNDS):
-            while high - low > 1e-10 * high:
+        for width in WIDTHS if self.segment else WIDTHS[-1:]:
+            while high - low > width * high:
                 middle = (low + high) / 2
                 low, high = (middle, high) if self.least(middle, enough)[0] <= enough else (low, middle)
             if low < NEAREST:
@@ -129,10 +130,12 @@ class Deviation:
                     f"no step of order {self.p} in {counted(self.s, 'stage')} is stable there; take more stages."
                 )
             tops = self.tops(low, enough) if self.segment else self.points[:0]
-            if not tops.size:
+            if not tops.size and width == WIDTHS[-1]:
                 break
             self.add(tops)
-            low, high = 0.98 * low, low
+            back = width
+            while self.least(low, enough)[0] > enough:
+                low, high, back = (1 - back) * low, low, 2 * back
         found = low * (1 - STEP_BACK)
         for _ in range(ROUNDS if self.segment else 0):
             tops = self.tops(found, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -17,12 +18,13 @@ from numtoolkit.symbolic.optimal_stability import _excess, _excess_on_axis, posi
 from tests.support.tiers import breadth
 
 z = sympy.Symbol("z")
+segment = cache(optimal_stability_polynomial)
 
 
-@pytest.mark.parametrize("s", breadth([2, 3, 1, 5, 10, 20], lambda s: s in (2, 3)))
+@pytest.mark.parametrize("s", breadth([2, 3, 1, 5, 10, 20], lambda s: s == 2))
 def test_on_the_real_axis_first_order_gives_chebyshevs_polynomials(s):
     """T_s(1 + z/s^2), stable to 2 s^2 (Franklin 1959), proved on the whole segment."""
-    found = optimal_stability_polynomial("real", s)
+    found = segment("real", s, 1)
     assert float(found.h) == pytest.approx(2 * s**2, rel=1e-7)
     assert found.h < 2 * s**2
     assert found.excess == 0
@@ -38,7 +40,7 @@ SECOND = [(2, 2.0), (3, 6.2608), (4, 12.0468), (5, 19.457), (10, 81.112), (20, 3
 @pytest.mark.parametrize(("s", "h"), breadth(SECOND, lambda s, h: s == 3))
 def test_on_the_real_axis_second_order_reaches_0_81_of_the_square_of_the_stages(s, h):
     """The published steps (van der Houwen 1996), and s - 1 alternations, which no better polynomial could cross."""
-    found = optimal_stability_polynomial("real", s, 2)
+    found = segment("real", s, 2)
     assert float(found.h) == pytest.approx(h, rel=2e-5)
     assert found.excess == 0
     assert found.coefficients[:3] == (1, 1, F(1, 2))
@@ -52,7 +54,7 @@ def test_on_the_real_axis_second_order_reaches_0_81_of_the_square_of_the_stages(
 @pytest.mark.parametrize(("p", "h"), [(1, 2), (2, 2), (3, 2.512745326618329), (4, 2.785293563405282)])
 def test_a_degree_equal_to_the_order_leaves_the_taylor_polynomial(p, h):
     """Its real interval is the known one (Hairer & Wanner 1996, IV.2)."""
-    found = optimal_stability_polynomial("real", p, p)
+    found = segment("real", p, p)
     assert float(found.h) == pytest.approx(h, rel=2e-8)
     assert found.coefficients == tuple(F(1, int(sympy.factorial(j))) for j in range(p + 1))
 
@@ -63,11 +65,12 @@ IMAGINARY = [(2, 1, 1.0), (3, 2, 2.0), (4, 1, 3.0), (3, 1, 2.0), (5, 2, 4.0), (4
 @pytest.mark.parametrize(("s", "p", "h"), breadth(IMAGINARY, lambda s, p, h: (s, p) == (3, 2)))
 def test_on_the_imaginary_axis_the_step_is_the_known_one(s, p, h):
     """s - 1 at order 1, and at order 2 where s is odd (Kinnmark & Gray 1984); that of RK4 in four stages."""
-    found = optimal_stability_polynomial("imaginary", s, p)
+    found = segment("imaginary", s, p)
     assert float(found.h) == pytest.approx(h, rel=5e-5)
     assert found.excess < 1e-9
 
 
+@pytest.mark.check
 def test_on_a_disc_the_step_is_the_number_of_stages():
     """|1 + z| <= 1 to order 1: (1 + z/s)^s is the one polynomial with h = s (Jeltsch & Nevanlinna 1978)."""
     found = optimal_stability_polynomial(-1 + np.exp(1j * np.linspace(0, 2 * np.pi, 41)), 3)
@@ -75,18 +78,18 @@ def test_on_a_disc_the_step_is_the_number_of_stages():
     np.testing.assert_allclose([float(a) for a in found.coefficients], [1, 1, 1 / 3, 1 / 27], rtol=1e-4)
 
 
-def test_the_spectrum_of_a_diffusion_run_gets_a_longer_step_than_heuns_and_it_is_stable():
-    """Frozen eigenvalues of the flow on PSLD, data variance 1/4: 0.0094 with Heun's polynomial, 0.033 in 4 stages."""
+def test_the_spectrum_of_a_diffusion_run_gets_a_longer_step_than_rk4s_and_it_is_stable():
+    """Frozen eigenvalues of the flow on PSLD, data variance 1/4: 0.0131 with RK4's polynomial, 0.0333 with the best."""
     eigenvalues = frozen_eigenvalues("euler", "psld", 0.25, np.geomspace(1e-3, 1, 40)).ravel()
-    found = optimal_stability_polynomial(eigenvalues, 4, 2)
-    h = float(found.h)
-    assert h > 3.4 * 2 / 212
-    assert max(abs(found.value(h * value)) for value in eigenvalues) <= 1 + 1e-9
+    found, rk4 = (optimal_stability_polynomial(eigenvalues, 4, order) for order in (2, 4))
+    assert float(found.h) == pytest.approx(0.03328, rel=1e-3)
+    assert float(rk4.h) == pytest.approx(0.013148, rel=1e-3)
+    assert max(abs(found.value(float(found.h) * value)) for value in eigenvalues) <= 1 + 1e-9
     assert found.excess < 1e-10
-    assert max(abs(found.value(1.001 * h * value)) for value in eigenvalues) > 1
+    assert max(abs(found.value(1.001 * float(found.h) * value)) for value in eigenvalues) > 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", breadth(range(3), lambda seed: seed == 0))
 def test_the_step_for_scattered_eigenvalues_is_the_best_of_a_scan(seed):
     """Two stages leave one number free: no a_2 on a fine grid has a longer step."""
     rng = np.random.default_rng(seed)
@@ -100,6 +103,7 @@ def test_the_step_for_scattered_eigenvalues_is_the_best_of_a_scan(seed):
     assert found.excess == 0
 
 
+@pytest.mark.check
 def test_units_conjugates_and_zeros_do_not_matter():
     """Eigenvalues twice as large halve the step; half of a pair stands for both; 0 is stable whatever the step."""
     some = np.array([-3.0, -1 + 1j, -0.2 - 0.5j])
@@ -110,10 +114,10 @@ def test_units_conjugates_and_zeros_do_not_matter():
     assert own.spectrum == "3 eigenvalues"
 
 
-@pytest.mark.parametrize(("s", "p"), [(3, 1), (4, 2)])
+@pytest.mark.parametrize(("s", "p"), breadth([(3, 2), (4, 2), (3, 1)], lambda s, p: (s, p) == (3, 2)))
 def test_the_scheme_of_a_polynomial_has_it_for_its_stability_function(s, p):
     """R exactly, the order claimed, and the interval that the step is, by the engine of all schemes."""
-    found = optimal_stability_polynomial("real", s, p)
+    found = segment("real", s, p)
     own = found.scheme()
     assert tuple(-c for c in amplification(own, 0).coefficients[0]) == found.coefficients  # of zeta - R(w)
     verdict = verify(own)
@@ -159,7 +163,7 @@ def test_positivity_on_an_interval_is_decided_exactly(p, holds):
 
 def test_optimal_polynomials_have_their_faces():
     """A repr with the step, a table against the exponential, LaTeX to six digits, values exact beyond float64."""
-    found = optimal_stability_polynomial("real", 2)
+    found = segment("real", 2, 1)
     assert repr(found) == "<OptimalPolynomial of order 1 in 2 stages, real: h = 8>"
     assert found.table()[2] == {"j": 2, "a": pytest.approx(0.125), "over exp": pytest.approx(0.25)}
     assert found.latex().startswith("R(z) = 1 + z + 0.125 z^{2}")
@@ -191,4 +195,4 @@ def test_what_has_no_optimal_polynomial_is_refused(given, said):
 def test_a_chain_of_stages_is_refused_beyond_order_2():
     """There it had the order for linear equations alone."""
     with pytest.raises(InputError, match="a chain of stages is of order 2 at most, not 3"):
-        optimal_stability_polynomial("real", 3, 3).scheme()
+        segment("real", 3, 3).scheme()
