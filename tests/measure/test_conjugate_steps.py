@@ -138,6 +138,32 @@ def test_the_difference_of_phi_over_a_step_is_the_integral_of_its_derivative(nam
     assert gap == pytest.approx(np.linalg.norm(Phi - held) / np.linalg.norm(held), rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["lambda-ddim-2(shift=3)", "lambda-ddim-1(skip=mm, shift=2)"])
+def test_what_the_theorem_leaves_out_of_a_run_are_the_words_of_the_proof(name):
+    """(h^2/2) (N1 E - (L + B) N E): the step of zhat at h = 1e-4 less the bracket, N1 by a difference of N."""
+    own, process, t, h = scheme(name), PSLD(), np.array([0.4]), 1e-4
+    found = {" ".join(f"{n}{j or ''}" for n, _, j in word): step - bracket
+             for word, step, bracket, _ in conjugate_stability(own).words if step - bracket}  # fmt: skip
+    assert set(found) == {"N1 J", "L N J", f"{'ones' if 'ddim-2' in name else 'unit'} N J"}
+    problem, B = problem_of(own, process), conjugation(own.steps.inner)
+    seen = {}
+
+    def frame(evaluator, matrices):
+        seen["zhat"] = np.linalg.solve(evaluator.block(Flow(L + B, ZERO, ONE)), matrices)[0]
+        return matrices
+
+    process_radius(own, process, VARIANCE, t, t - h, frame)
+
+    def block(X, at):
+        return evaluator_of(own, problem, np.array([at, at - h]), np.array([0])).block(At(X, ZERO))[0] / h
+
+    E, n, w = frozen_slope(problem, VARIANCE, t)[0], block(N, t[0]), block(L + B, t[0])
+    rate = (block(N, t[0] - h) - block(N, t[0] + h)) / (2 * h)
+    left = (seen["zhat"] - np.eye(2) - h * (n @ E - block(B, t[0]))) / h**2
+    expected = (rate - w @ n) @ E / 2
+    np.testing.assert_allclose(left, expected, atol=20 * h * np.abs(expected).max())
+
+
 def test_the_gap_of_phi_falls_with_the_step_and_is_large_at_the_theorems():
     """Of first order in h; at the step that the theorem allows on PSLD it is 0.8 of h Phi' itself."""
     h = np.array([1e-3, 1e-4])
