@@ -284,7 +284,8 @@ def _matrix(scheme: Scheme, back: Op, field: Field) -> Any:
     for c, operator, row in back.terms:
         block = operator.blocks(problem, np.ones(1))[0]
         rows = [
-            [Fraction(float(v)) if row in ("", own) else 0 for v in line] for own, line in zip("xm", block, strict=True)
+            [Fraction(float(v)) if row in ("", own) else 0 for v in line]
+            for own, line in zip(PHASE_SPACE.rows, block, strict=True)
         ]
         total -= field.expression(field.scalar(c)) * sympy.Matrix(rows)
     return total

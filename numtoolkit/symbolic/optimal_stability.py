@@ -64,7 +64,7 @@ class OptimalPolynomial:
         return complex(float(re), float(im))
 
     @property
-    def chebyshev(self) -> float:
+    def over_square(self) -> float:
         """h over s^2: 2 of the real axis at order 1, some 0.814 at order 2."""
         return float(self.h) / self.stages**2
 

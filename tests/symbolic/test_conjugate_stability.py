@@ -67,6 +67,13 @@ def test_b_is_of_second_order_in_the_coordinates_of_the_state(name):
     assert all(value in (0, 1) for value in first.values())
 
 
+def test_an_evaluation_at_the_end_of_a_step_sees_the_network_of_that_time():
+    """cvv: half of the momentum kick is told t', so that E' enters beside E; cse tells both kicks the start."""
+    assert words("cvv")["N.m J1"] == [F(1, 2), 0, F(1, 2)]
+    assert not any("J1" in word for word in words("cse"))
+    assert words("res-2s(c2=1/3)")["N J1"][0] == F(1, 2)  # b2 c2 at first order
+
+
 def test_the_corollary_shifts_every_eigenvalue_by_lambda():
     """For B = lambda I det(l - K + B) is that of K at l + lambda; |1 + h (lb - lambda)| = 1 at 2/(|lb| + lambda)."""
     for name in ("lambda-ddim-1", "lambda-ddim-1(B=beta)", "cse", "coba"):

@@ -31,7 +31,7 @@ def test_on_the_real_axis_first_order_gives_chebyshevs_polynomials(s):
     exact = sympy.Poly(sympy.chebyshevt(s, 1 + z / s**2), z).all_coeffs()[::-1]
     np.testing.assert_allclose([float(a) for a in found.coefficients], [float(a) for a in exact], rtol=2e-5)
     assert found.coefficients[:2] == (1, 1)
-    assert found.chebyshev == pytest.approx(2, rel=1e-7)
+    assert found.over_square == pytest.approx(2, rel=1e-7)
 
 
 SECOND = [(2, 2.0), (3, 6.2608), (4, 12.0468), (5, 19.457), (10, 81.112), (20, 327.67)]
