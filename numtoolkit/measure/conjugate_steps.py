@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numtoolkit.declare.entries import ONE, ZERO, At, Flow, Int, L, N, Op
+from numtoolkit.declare.entries import ONE, ZERO, At, Flow, Int, L, N
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, several
-from numtoolkit.measure.stability import MOST_VARIANCE, Frame, evaluator_of, frozen_slope, stable_step
+from numtoolkit.measure.stability import MOST_VARIANCE, Frame, exact_slope, stable_step
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.evaluator import Evaluator
-from numtoolkit.program.program import problem_of
+from numtoolkit.program.program import problem_of, step_quantity
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.conjugate_stability import conjugation
 
@@ -69,7 +69,7 @@ def conjugate_steps(
         raise InputError(f"a step from t_min = {own.t_min} has no length; give times above it.")
     eigenvalues = frozen_eigenvalues(declared, own, variance, start)
     theorem = longest_by(eigenvalues)
-    frame = conjugate_frame(conjugation(declared.steps.inner))
+    frame = conjugate_frame(declared, own)
     zhat, state = (stable_step(declared, own, variance, start, *given) for given in ([frame], []))
     ends = np.maximum(start - theorem, own.t_min)
     return [
@@ -111,8 +111,8 @@ def frozen_eigenvalues(
     """
     declared, own = scheme_of(scheme).agreed.unfitted(), process_of(process)
     start, variance = times_of(own, t), real("variance", variance, 0, MOST_VARIANCE)
-    evaluator = _steps(declared, own, start, start / 2)
-    forcing = evaluator.block(At(N, ZERO)) @ frozen_slope(evaluator.problem, variance, start)
+    evaluator = evaluator_of(declared, own, start, start / 2)
+    forcing = evaluator.block(At(N, ZERO)) @ exact_slope(evaluator.problem, variance, start)
     matrices = forcing - evaluator.block(At(conjugation(declared.steps.inner), ZERO))
     per_time = evaluator.h * evaluator.problem.rate(start)
     values = np.linalg.eigvals(matrices / per_time[:, None, None]).astype(np.complex128)
@@ -126,12 +126,12 @@ def longest_by(eigenvalues: NDArray[np.complex128]) -> Floats:
     return np.maximum(own.min(axis=1), 0)
 
 
-def conjugate_frame(back: Op) -> Frame:
-    """The frame of zhat at the start of a step: Flow(L + B)^-1 times its matrix, `back` being B."""
-    whole = Flow(L + back, ZERO, ONE)
+def conjugate_frame(scheme: Scheme, process: Process) -> Frame:
+    """The frame of zhat at the start of a step: Flow(L + B)^-1 times its matrix."""
+    whole = Flow(L + conjugation(scheme.steps.inner), ZERO, ONE)
 
-    def frame(evaluator: Evaluator, matrices: Floats) -> Floats:
-        return np.asarray(np.linalg.solve(evaluator.block(whole), matrices), dtype=np.float64)
+    def frame(start: Floats, end: Floats, matrices: Floats) -> Floats:
+        return np.asarray(np.linalg.solve(evaluator_of(scheme, process, start, end).block(whole), matrices))
 
     return frame
 
@@ -142,13 +142,16 @@ def phi_gap(scheme: str | Scheme, process: str | Process, start: Floats, end: Fl
     scheme, process   as of `conjugate_steps`; A is I at the start of a step and h N = h Phi' there
     """
     declared = scheme_of(scheme).agreed.unfitted()
-    evaluator = _steps(declared, process_of(process), start, end)
+    evaluator = evaluator_of(declared, process_of(process), start, end)
     X = L + conjugation(declared.steps.inner)
     run = np.linalg.solve(evaluator.block(Flow(X, ZERO, ONE)), evaluator.block(Int(X, N, (ONE,), ZERO, ONE)))
     held = evaluator.block(At(N, ZERO))
     return np.linalg.norm(run - held, axis=(1, 2)) / np.linalg.norm(held, axis=(1, 2))
 
 
-def _steps(scheme: Scheme, process: Process, start: Floats, end: Floats) -> Evaluator:
-    problem = problem_of(scheme, process)
-    return evaluator_of(scheme, problem, np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start)))
+def evaluator_of(scheme: Scheme, process: Process, start: Floats, end: Floats) -> Evaluator:
+    """That of single steps of a scheme on a process from the times start to end (n,), as runs of one step each."""
+    problem, values = problem_of(scheme, process), scheme.parameters()
+    t, index = np.stack([start, end], axis=1).ravel(), 2 * np.arange(len(start))
+    quantities = {q.name: step_quantity(q, problem, t, index, values | {"steps": 1}) for q in scheme.quantities}
+    return Evaluator(problem, t, index, values | quantities)

@@ -47,7 +47,9 @@ WINDOW = (-5.0, 3.0, 4.0)  # of maps of the test equation: Re w from, to, and th
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
 AXES = {"real": on_negative_axis, "imaginary": on_imaginary_axis}
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
-Frame = Callable[[Evaluator, Floats], Floats]  # the matrices (n, k, k) of steps in other coordinates than the state's
+Frame = Callable[
+    [Floats, Floats, Floats], Floats
+]  # starts, ends (n,), matrices -> those in other coordinates (n, k, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,13 +169,13 @@ def process_radius(
     variance: float,
     start: Floats,
     end: Floats,
-    frame: Frame = lambda evaluator, matrices: matrices,
+    frame: Frame = lambda start, end, matrices: matrices,
 ) -> Floats:
     """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
 
     Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
     scheme, process   what is run, without history
-    frame    (evaluator of the steps, their matrices) -> their matrices in the coordinates that are asked for
+    frame    (start, end, the matrices of the steps) -> their matrices in the coordinates that are asked for
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
     declared = read(scheme).agreed.unfitted()
@@ -187,37 +189,31 @@ def process_radius(
     radius = np.empty(len(start))
     for tau in set(acting.tolist()):
         own = acting == tau
-        evaluator = evaluator_of(declared, replace(problem, tau=tau), pairs, index[own])
-        radius[own] = spectral_radius(frame(evaluator, _step_matrices(declared, evaluator, variance)))
+        matrices = _process_matrices(declared, replace(problem, tau=tau), variance, pairs, index[own])
+        radius[own] = spectral_radius(frame(start[own], end[own], matrices))
     return radius
 
 
-def evaluator_of(scheme: Scheme, problem: Problem, t: Floats, index: Indices) -> Evaluator:
-    """That of the steps `index` of the times t, step quantities those of a run of one step, tau as the problem has it.
-
-    scheme   whose parameters have their values, bound or default
-    """
-    run = scheme.parameters() | {"steps": 1}
+def _process_matrices(scheme: Scheme, problem: Problem, variance: float, t: Floats, index: Indices) -> Floats:
+    """Those of the steps `index` of the times t, tau as the problem has it."""
+    values = scheme.parameters()
+    run = values | {"steps": 1}
     quantities = {q.name: step_quantity(q, problem, t, index, run) for q in scheme.quantities}
-    return Evaluator(problem, t, index, scheme.parameters() | quantities)
+    evaluator = Evaluator(problem, t, index, values | quantities)
+
+    def slope(item: Eval) -> Floats:
+        return exact_slope(problem, variance, evaluator.time(item.network_time))
+
+    return one_step_matrix(scheme.steps.inner, evaluator, problem.width, slope)
 
 
-def frozen_slope(problem: Problem, variance: float, t: Floats) -> Floats:
-    """d(frozen quantity)/d(state) (n, width, k) of a problem at times t (n,), data N(., variance), exact network."""
+def exact_slope(problem: Problem, variance: float, t: Floats) -> Floats:
+    """What the frozen quantity of a problem is of the state at the times t (n,), data N(., variance): (n, width, k)."""
     e, sigma = problem.process.kernel(t)
     marginal = variance * e[:, :, None] * e[:, None, :] + sigma
     posterior = variance * np.swapaxes(np.linalg.solve(marginal, e[:, :, None]), 1, 2)  # d E[x_0 | z] / dz
     P, Q = problem.freeze(DATA, t)
     return P + Q @ posterior
-
-
-def _step_matrices(scheme: Scheme, evaluator: Evaluator, variance: float) -> Floats:
-    problem = evaluator.problem
-
-    def slope(item: Eval) -> Floats:
-        return frozen_slope(problem, variance, evaluator.time(item.network_time))
-
-    return one_step_matrix(scheme.steps.inner, evaluator, problem.width, slope)
 
 
 def program_radius(program: Program, slope: Callable[[float], ArrayLike], step: int | None = None) -> Floats:
@@ -263,7 +259,7 @@ def stable_step(
     process: Process,
     variance: float,
     t: ArrayLike,
-    frame: Frame = lambda evaluator, matrices: matrices,
+    frame: Frame = lambda start, end, matrices: matrices,
 ) -> Any:
     """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
 

@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 from numtoolkit import conjugate_stability, conjugate_steps, frozen_eigenvalues
 from numtoolkit.declare.entries import ONE, ZERO, At, Flow, Int, L, N
 from numtoolkit.errors import InputError
-from numtoolkit.measure.conjugate_steps import longest_by, phi_gap
-from numtoolkit.measure.stability import evaluator_of, frozen_slope, process_radius, stable_step
+from numtoolkit.measure.conjugate_steps import conjugate_frame, evaluator_of, longest_by, phi_gap
+from numtoolkit.measure.stability import exact_slope, process_radius, stable_step
 from numtoolkit.problem.processes import CLD, PSLD, VP
 from numtoolkit.program.program import problem_of
 from numtoolkit.schemes import scheme
@@ -93,8 +93,8 @@ def test_the_step_of_zhat_on_vp_is_the_one_of_its_closed_phi():
     process, start, end = VP(), np.array([0.9]), np.array([0.4])
     b = [-2 * process.log_alpha(t) for t in (start, end)]
     (before, after), A = (np.sqrt(np.expm1(own)) for own in b), np.exp(b[0] / 2)
-    E = frozen_slope(problem_of(scheme("lambda-ddim-1"), process), VARIANCE, start)[:, 0, 0]
-    frame = lambda evaluator, M: np.linalg.solve(evaluator.block(Flow(L, ZERO, ONE)), M)  # noqa: E731
+    E = exact_slope(problem_of(scheme("lambda-ddim-1"), process), VARIANCE, start)[:, 0, 0]
+    frame = conjugate_frame(scheme("lambda-ddim-1"), process)
     radius = process_radius("lambda-ddim-1", process, VARIANCE, start, end, frame)
     np.testing.assert_allclose(radius, abs(1 + (after - before) * E / A), rtol=1e-12)
     beta = -2 * process.log_rates(start)[0]
@@ -113,13 +113,12 @@ def test_the_step_of_zhat_on_vp_is_the_one_of_its_closed_phi():
 def test_the_difference_of_phi_over_a_step_is_the_integral_of_its_derivative(name):
     """A' = A W and Phi' = -A N by scipy on PSLD, A = I at the start of the step."""
     own, process, start, end = scheme(name), PSLD(), 0.6, 0.45
-    problem = problem_of(own, process)
     at = np.array([start, end])
-    evaluator = evaluator_of(own, problem, at, np.array([0]))
+    evaluator = evaluator_of(own, process, at[:1], at[1:])
     W = L + conjugation(own.steps.inner)
 
     def blocks(s):
-        local = evaluator_of(own, problem, np.array([s, s / 2]), np.array([0]))
+        local = evaluator_of(own, process, np.array([s]), np.array([s / 2]))
         return local.block(At(W, ZERO))[0] / (s / 2), local.block(At(N, ZERO))[0] / (s / 2)
 
     def slope(s, state):
@@ -145,19 +144,19 @@ def test_what_the_theorem_leaves_out_of_a_run_are_the_words_of_the_proof(name):
     found = {" ".join(f"{n}{j or ''}" for n, _, j in word): step - bracket
              for word, step, bracket, _ in conjugate_stability(own).words if step - bracket}  # fmt: skip
     assert set(found) == {"N1 J", "L N J", f"{'ones' if 'ddim-2' in name else 'unit'} N J"}
-    problem, B = problem_of(own, process), conjugation(own.steps.inner)
+    problem, B, zhat = problem_of(own, process), conjugation(own.steps.inner), conjugate_frame(own, process)
     seen = {}
 
-    def frame(evaluator, matrices):
-        seen["zhat"] = np.linalg.solve(evaluator.block(Flow(L + B, ZERO, ONE)), matrices)[0]
+    def frame(start, end, matrices):
+        seen["zhat"] = zhat(start, end, matrices)[0]
         return matrices
 
     process_radius(own, process, VARIANCE, t, t - h, frame)
 
     def block(X, at):
-        return evaluator_of(own, problem, np.array([at, at - h]), np.array([0])).block(At(X, ZERO))[0] / h
+        return evaluator_of(own, process, np.array([at]), np.array([at - h])).block(At(X, ZERO))[0] / h
 
-    E, n, w = frozen_slope(problem, VARIANCE, t)[0], block(N, t[0]), block(L + B, t[0])
+    E, n, w = exact_slope(problem, VARIANCE, t)[0], block(N, t[0]), block(L + B, t[0])
     rate = (block(N, t[0] - h) - block(N, t[0] + h)) / (2 * h)
     left = (seen["zhat"] - np.eye(2) - h * (n @ E - block(B, t[0]))) / h**2
     expected = (rate - w @ n) @ E / 2
