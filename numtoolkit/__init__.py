@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numtoolkit.fitting import fit, search
     from numtoolkit.laws.named import law, law_of
     from numtoolkit.measure.conditioning import condition
+    from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import order_star, stability
@@ -43,12 +44,15 @@ if TYPE_CHECKING:
     from numtoolkit.schemes import catalogue, scheme
     from numtoolkit.symbolic.assumptions import simplifying_assumptions
     from numtoolkit.symbolic.conditions import conditions
+    from numtoolkit.symbolic.conjugate_stability import conjugate_stability
     from numtoolkit.symbolic.derivation import derive
     from numtoolkit.symbolic.families import embedded, explicit_runge_kutta, exponential_adams, exponential_rk
     from numtoolkit.symbolic.local_error import local_error
     from numtoolkit.symbolic.modified_equation import modified_equation
+    from numtoolkit.symbolic.optimal_stability import optimal_stability_polynomial
     from numtoolkit.symbolic.palindromes import palindrome
     from numtoolkit.symbolic.stability_function import stability_function
+    from numtoolkit.symbolic.stationary import stationary_bias
     from numtoolkit.symbolic.verdict import verify
 
 __version__ = "0.1.0"
@@ -73,6 +77,8 @@ __all__ = [
     "catalogue",
     "condition",
     "conditions",
+    "conjugate_stability",
+    "conjugate_steps",
     "curve_figure",
     "derive",
     "embedded",
@@ -81,6 +87,7 @@ __all__ = [
     "exponential_adams",
     "exponential_rk",
     "fit",
+    "frozen_eigenvalues",
     "grid",
     "image_grid",
     "law",
@@ -91,6 +98,7 @@ __all__ = [
     "multistep",
     "network_of",
     "number",
+    "optimal_stability_polynomial",
     "order_star",
     "palindrome",
     "phi",
@@ -106,6 +114,7 @@ __all__ = [
     "stability_figure",
     "stability_function",
     "start_noise",
+    "stationary_bias",
     "stepper",
     "symbol",
     "tableau",
@@ -136,6 +145,8 @@ _HOMES = {
     "catalogue": "numtoolkit.schemes",
     "condition": "numtoolkit.measure.conditioning",
     "conditions": "numtoolkit.symbolic.conditions",
+    "conjugate_stability": "numtoolkit.symbolic.conjugate_stability",
+    "conjugate_steps": "numtoolkit.measure.conjugate_steps",
     "curve_figure": "numtoolkit.plots",
     "derive": "numtoolkit.symbolic.derivation",
     "embedded": "numtoolkit.symbolic.families",
@@ -144,6 +155,7 @@ _HOMES = {
     "exponential_adams": "numtoolkit.symbolic.families",
     "exponential_rk": "numtoolkit.symbolic.families",
     "fit": "numtoolkit.fitting",
+    "frozen_eigenvalues": "numtoolkit.measure.conjugate_steps",
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",
     "law": "numtoolkit.laws.named",
@@ -154,6 +166,7 @@ _HOMES = {
     "multistep": "numtoolkit.declare.forms",
     "network_of": "numtoolkit.models.by_reference",
     "number": "numtoolkit.declare.entries",
+    "optimal_stability_polynomial": "numtoolkit.symbolic.optimal_stability",
     "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
@@ -169,6 +182,7 @@ _HOMES = {
     "stability_figure": "numtoolkit.plots",
     "stability_function": "numtoolkit.symbolic.stability_function",
     "start_noise": "numtoolkit.sampling.starts",
+    "stationary_bias": "numtoolkit.symbolic.stationary",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",

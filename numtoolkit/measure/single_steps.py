@@ -31,6 +31,7 @@ from numtoolkit.schemes import scheme as read
 
 ROUNDING = 1e-12  # a radius this close to 1 counts as 1
 Slope = Callable[[Eval], NDArray[Any]]  # an evaluation -> d(frozen quantity)/d(state there), (n or 1, width, k)
+Frame = Callable[[Floats, Floats, Floats], Floats]  # starts, ends (n,), matrices -> in other coordinates (n, k, k)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def exact_steps(scheme: Scheme, process: Process, variance: float, times: Floats
 def _exact_steps(scheme: Scheme, problem: Problem, variance: float, t: Floats, index: Indices) -> tuple[Floats, ...]:
     """The fields of `Steps` of the steps `index` of the times t, tau as the problem has it."""
     step = scheme.steps.inner
-    evaluator = _evaluator(scheme, problem, t, index)
+    evaluator = step_evaluator(scheme, problem, t, index)
     linear, noise = one_step_matrices(
         step,
         evaluator,
@@ -172,7 +173,8 @@ def _exact_steps(scheme: Scheme, problem: Problem, variance: float, t: Floats, i
     for place, (name, _) in enumerate(step.carry, start=k):
         item, back = origin(step, name)
         made, new = (
-            _deviation(problem, variance, item, _evaluator(scheme, problem, t, index - ago)) for ago in (back, back - 1)
+            _deviation(problem, variance, item, step_evaluator(scheme, problem, t, index - ago))
+            for ago in (back, back - 1)
         )
         gone = (made == 0) | (new == 0)  # it is 0 on the exact flow, and stays what it is
         before[:, place, place], after[:, place, place] = np.where(gone, 1, made), np.where(gone, 1, new)
@@ -185,7 +187,8 @@ def history(scheme: Scheme) -> int:
     return len(scheme.steps.start) + max((origin(step, name)[1] for name, _ in step.carry), default=0)
 
 
-def _evaluator(scheme: Scheme, problem: Problem, t: Floats, index: Indices) -> Evaluator:
+def step_evaluator(scheme: Scheme, problem: Problem, t: Floats, index: Indices) -> Evaluator:
+    """That of the steps `index` of the times t of a scheme on a problem, each as a run of one step."""
     values = scheme.parameters()
     return Evaluator(problem, t, index, values | step_quantities(scheme, problem, t, index, values | {"steps": 1}))
 
@@ -212,10 +215,19 @@ def _deviation(problem: Problem, variance: float, item: Row | Eval | None, evalu
     return np.abs(exact_slope(problem, variance, at)[:, 0, 0]) * spread
 
 
-def process_radius(scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats) -> Floats:
+def own_frame(start: Floats, end: Floats, matrices: Floats) -> Floats:
+    """The coordinates of the state itself: the matrices of the steps from start to end as they are."""
+    return matrices
+
+
+def process_radius(
+    scheme: str | Scheme, process: Process, variance: float, start: Floats, end: Floats, frame: Frame = own_frame
+) -> Floats:
     """Spectral radius of single steps from the times `start` to `end` (n,), data N(., variance), exact network.
 
     Step quantities (churn) are those of a run of that one step, fitted coefficients are 0, tau acts where it does.
+    scheme, process   what is run, without history
+    frame    (start, end, the matrices of the steps) -> their matrices in the coordinates that are asked for
     raises   InputError for a scheme with history, whose steps on a process are no powers of one matrix
     """
     declared = read(scheme).agreed.unfitted()
@@ -223,7 +235,8 @@ def process_radius(scheme: str | Scheme, process: Process, variance: float, star
         raise InputError(
             f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
         )
-    return spectral_radius(exact_steps(declared, process, variance, np.stack([start, end], axis=1)).linear)
+    steps = exact_steps(declared, process, variance, np.stack([start, end], axis=1))
+    return spectral_radius(frame(start, end, steps.linear))
 
 
 def spectral_radius(matrices: NDArray[Any]) -> Floats:
@@ -235,19 +248,20 @@ def spectral_radius(matrices: NDArray[Any]) -> Floats:
     return largest
 
 
-def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike) -> Any:
+def stable_step(scheme: str | Scheme, process: Process, variance: float, t: ArrayLike, frame: Frame = own_frame) -> Any:
     """The h below which every step from the times t, () or (n,), is stable on a process; inf where none is unstable.
 
     Found by a scan: an unstable window of h between two of its 400 points is not seen.
-    scheme   or its specification, without history
+    scheme, process   the scheme or its specification, without history, and the process
     variance of one coordinate of the data
+    frame    the coordinates of a step, as of `process_radius`
     cost     450 steps read for each time
     """
     start = np.atleast_1d(np.asarray(t, dtype=np.float64))
 
     def radius(h: Floats) -> Floats:
         begin = np.resize(start, h.shape)
-        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min))
+        return process_radius(scheme, process, variance, begin, np.maximum(begin - h, process.t_min), frame)
 
     return _extent(radius, start - process.t_min).reshape(np.shape(t))[()]
 

@@ -40,6 +40,13 @@ ENTRIES = {
     "condition": Entry(nt.condition, {"scheme": "ddim", "process": "psld", "grid": "quadratic", "nfe": 3}),
     "condition of steps": Entry(lambda steps: nt.condition("ddim", "psld", "quadratic", steps=steps), {"steps": 3}),
     "conditions": Entry(nt.conditions, {"scheme": "rk4", "order": 3, "kind": "classical", "ratios": None}),
+    "conjugate_stability": Entry(nt.conjugate_stability, {"scheme": "lambda-ddim-1(shift=1)"}),
+    "conjugate_steps": Entry(
+        nt.conjugate_steps, {"scheme": "lambda-ddim-1", "process": "psld", "variance": 0.25, "t": [0.5]}
+    ),
+    "frozen_eigenvalues": Entry(
+        nt.frozen_eigenvalues, {"scheme": "euler", "process": "psld", "variance": 0.25, "t": [0.5, 1.0]}
+    ),
     "derive": Entry(nt.derive, {"family_or_name": "exponential-rk(stages=2)", "order": 1, "kind": "stiff_strong"}),
     "embedded": Entry(nt.embedded, {"scheme": "res-2s", "history": 1, "phis": 3}),
     "explicit_runge_kutta": Entry(nt.explicit_runge_kutta, {"stages": 2, "nodes": ["0", "1/2"]}),
@@ -48,6 +55,9 @@ ENTRIES = {
     "local_error": Entry(nt.local_error, {"scheme": "ddim", "form": "trees"}),
     "modified_equation": Entry(nt.modified_equation, {"scheme": "A B", "order": 3}),
     "order_star": Entry(nt.order_star, {"scheme": "ddim", "linear": 0.0, "size": 8, "window": (-5.0, 5.0, 5.0)}),
+    "optimal_stability_polynomial": Entry(
+        nt.optimal_stability_polynomial, {"eigenvalues": [-1.0, -0.5 + 0.5j, -0.3, -0.1], "stages": 2, "order": 1}
+    ),
     "palindrome": Entry(nt.palindrome, {"word": "A B A"}),
     "simplifying_assumptions": Entry(nt.simplifying_assumptions, {"scheme": "rk4"}),
     "stability_function": Entry(nt.stability_function, {"scheme": "ddim", "z": "-1/3"}),
@@ -198,6 +208,7 @@ ENTRIES = {
     ),
     "stability and its reach": Entry(PLANE.reach, {"y": 1.0, "near": 0.05}),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
+    "stationary_bias": Entry(nt.stationary_bias, {"word": "B/2 A/2 O A/2 B/2"}),
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
