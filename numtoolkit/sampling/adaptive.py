@@ -9,12 +9,12 @@ grid that all of them then take.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Array, Floats, host, join, quiet
+from numtoolkit.arrays import Array, Floats, host, quiet
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, NonFiniteError, counted, real, typed, whole
@@ -31,7 +31,7 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import planned
 from numtoolkit.program.program import CONSTANT, Affine, Call, ProgramStep, lower_last, problem_of
 from numtoolkit.program.walk import Arrays, Blocks, NetworkCall, Update, plain
-from numtoolkit.sampling.state import Origin, origin
+from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import scheme as scheme_of
 
 PILOT = 2**32  # the first seed of pilot runs, apart from those that people give
@@ -52,8 +52,8 @@ class Adaptive:
 
     The error of a step is the root mean square of (new - companion) / (absolute + tolerance max(|old|, |new|)) over all
     numbers of the samples that step together, and at most 1. The next step is the last one times 0.9 e^(-0.7/k)
-    e_before^(0.4/k), k the order of the estimate, at least 1/5 and at most 5 (PI.3.4 of Soederlind 2003, Digital filters
-    in adaptive time-stepping, section 4; Gustafsson 1991), in log-SNR on a scalar process and else in its own clock.
+    e_before^(0.4/k), k the order of the estimate, at least 1/5 and at most 5 (Gustafsson 1991; PI.3.4 of Soederlind
+    2003, Digital filters in adaptive time-stepping), in log-SNR on a scalar process and else in its own clock.
     raises     InputError for numbers out of range
     """
 
@@ -76,6 +76,11 @@ class Adaptive:
         """The absolute tolerance."""
         return self.tolerance if self.absolute is None else self.absolute
 
+    def about(self, found: Sequence[AdaptiveGrid]) -> dict[str, Any]:
+        """The settings and what finding the grids took, ready for JSON."""
+        spent = {"evaluations": [own.evaluations for own in found], "rejected": [own.rejected for own in found]}
+        return {**asdict(self), **spent}
+
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveGrid:
@@ -84,15 +89,14 @@ class AdaptiveGrid:
     times        float64 (N + 1,), falling: a grid for runs of the scheme, or for any other
     evaluations  of the run that found them, those of rejected steps included
     rejected     steps that were tried and not taken
-    errors       (N,) of the steps over the tolerance; not a number for one that is not estimated, to t = 0
-    state        what the samples that found them came to, in public layout
+    errors       (N,) of the steps over the tolerance; not a number for those that were not estimated: one to t = 0, and
+                 all of a grid that was spread anew
     """
 
     times: Floats
     evaluations: int
     rejected: int
     errors: Floats = field(repr=False)
-    state: Array = field(repr=False)
 
     def __repr__(self) -> str:
         steps = counted(len(self.times) - 1, "step")
@@ -151,12 +155,12 @@ def adaptive_grid(
     seeds = None if start is not None else range(own.seed, own.seed + own.pilot)
     begin = origin(on, ends[0], seeds, start, shape, dtype, device, called.shape)
     call = call_of(called, on, conditions_of(conditions, len(begin)))
-    found = find(declared, on, called.predicts, call, begin, range(len(begin)), ends, to_zero, own)
+    found, _ = find(declared, on, called.predicts, call, begin.blocks(range(len(begin))), ends, to_zero, own)
     if nfe is None:
         return found
     count = len(planned(declared, whole("nfe", nfe, 1, MOST_NFE), to_zero))
     times = spread(found.times, on, count)
-    return AdaptiveGrid(times, found.evaluations, found.rejected, np.full(count, np.nan), found.state)
+    return AdaptiveGrid(times, found.evaluations, found.rejected, np.full(count, np.nan))
 
 
 def ends_of(grid: Any, process: Process) -> tuple[tuple[float, float], bool]:
@@ -192,23 +196,24 @@ def find(
     process: Process,
     predicts: Any,
     call: NetworkCall,
-    begin: Origin,
-    rows: Sequence[int],
+    start: Blocks,
     ends: tuple[float, float],
     to_zero: bool,
     own: Adaptive,
     update: Update = plain,
-) -> AdaptiveGrid:
-    """The run of some samples that step together, and the times that it finds.
+) -> tuple[AdaptiveGrid, Blocks]:
+    """The times that some samples find which step together, and the states that they come to.
 
     scheme, process   of which `predicts` is what the network `call` returns
-    begin, rows       where the samples start, and which of them these are
+    start             their states at the first time
     ends, to_zero     of `ends_of`
     own, update       settings, and how rows are summed
     """
     pair = scheme.paired
     if scheme.fitted or scheme.quantities or pair.both:
-        raise InputError(f"the coefficients of {scheme.spec} are those of a whole grid or of two outputs; take another.")
+        raise InputError(
+            f"the coefficients of {scheme.spec} are those of a whole grid or of two outputs; take another."
+        )
     problem, given = problem_of(pair, process), prediction(predicts)
     claims = [p for p in (scheme.claims.classical, scheme.claims.companion) if p is not None]
     k = min(claims, default=1) + 1
@@ -218,8 +223,8 @@ def find(
         raise InputError(f"the clock of {process.spec} is infinite at t = {ends[0]:g}; begin at a lower time.")
     times, errors, spent, rejected, before = [ends[0]], list[float](), 0, 0, 1.0
     h, shortest = (last - x) / FIRST, (last - x) * 1e-12
-    names: dict[str, Blocks] = {START: begin.blocks(rows), CONSTANT: Arrays.one}
-    with quiet(begin.like):
+    names: dict[str, Blocks] = {START: start, CONSTANT: Arrays.one}
+    with quiet(start[0]):
         while times[-1] != ends[1]:
             if h < shortest:
                 raise NonFiniteError(
@@ -260,7 +265,7 @@ def find(
             step = lower_last(scheme, final, problem, np.array([times[-1], 0.0]), given)
             made, calls = _made(step, {START: state, CONSTANT: Arrays.one}, call, update)
             times, errors, spent, state = [*times, 0.0], [*errors, np.nan], spent + calls, made[step.out]
-    return AdaptiveGrid(np.array(times), spent, rejected, np.array(errors), join(state))
+    return AdaptiveGrid(np.array(times), spent, rejected, np.array(errors)), state
 
 
 def _made(
@@ -279,7 +284,8 @@ def _made(
 def _error(old: Blocks, new: Blocks, companion: Blocks, own: Adaptive) -> float:
     """The estimated error of a step over the tolerance; on the host, where both libraries sum alike."""
     total, count = 0.0, 0
-    for a, b, c in zip(*([host("state", x).astype(np.float64) for x in blocks] for blocks in (old, new, companion))):
+    for own_blocks in zip(old, new, companion, strict=True):
+        a, b, c = (host("state", block).astype(np.float64) for block in own_blocks)
         scaled = (b - c) / (own.floor + own.tolerance * np.maximum(np.abs(a), np.abs(b)))
         total, count = total + float((scaled**2).sum()), count + scaled.size
     return float(np.sqrt(total / count))
