@@ -57,10 +57,11 @@ def check(scheme: Scheme) -> None:
             _check_step(step, f"{kind} step" + f" {index + 1}" * (kind not in ("inner", "final_to_zero")))
         own = {id(step): step for _, step in steps.places()}  # each once: they are many and long
         used = {key: set().union(*map(symbols, _entries(step))) for key, step in own.items()}
-        _check_companions(scheme)
+        _check_rows(scheme)
         of_companions = (symbols(entry) for row in scheme.companions for entry in row.scalars)
         _check_scalars(scheme, set().union(*used.values(), *of_companions))
         _check_claims(scheme)
+        _check_companions(scheme)
         for run in steps.runs():
             _check_sources(run)
             _check_ratios([used[id(step)] for step in run], len(steps.start))
@@ -394,15 +395,18 @@ def check_weight(where: str, entry: Entry, evaluation: bool) -> None:
         raise InputError(f"{where}: {entry} weighs evaluations, not a state or a noise; write flow() or a scalar.")
 
 
+def _check_rows(scheme: Scheme) -> None:
+    for row in scheme.companions:
+        if not isinstance(row, Row) or row.at != ONE:
+            raise InputError(f"companions holds {row!r}; write rows that end at abscissa 1, as companion() does.")
+
+
 def _check_companions(scheme: Scheme) -> None:
     """Runs that make the companions are runs like others."""
     if not scheme.companions:
         if scheme.claims.companion is not None:
             raise InputError(f"it claims companion = {scheme.claims.companion}, but declares no companions; do.")
         return
-    for row in scheme.companions:
-        if not isinstance(row, Row) or row.at != ONE:
-            raise InputError(f"companions holds {row!r}; write rows at abscissa 1, as numtoolkit.declare.forms does.")
     if scheme.kind == "sde":
         raise InputError("it declares companions but follows an SDE, whose steps are not estimated; leave them out.")
     for corrected in (False, True):

@@ -65,7 +65,8 @@ def paired(steps: Steps, companions: Sequence[Row], corrected: bool = False) -> 
     zero = steps.final_to_zero
     if zero is not None:
         zero = last if zero == base(opening) else _without(zero, _first(zero))
-    short = (*steps.remainder, (steps.inner,)) if not steps.start and not steps.inner.needs else ()
+    alone = not steps.start and not steps.inner.needs and len(steps.remainder) == steps.inner.evaluations - 1
+    short = (*steps.remainder, (steps.inner,)) if alone else ()
     return Steps(inner, start, (replace(last, carry=()),), zero, short)
 
 

@@ -314,6 +314,7 @@ class Scheme:
         entries = [self.exact_scalar(self.tau), self.exact_scalar(self.reference)]
         known = (own for quantity in self.quantities for own in (quantity.rule, quantity.expansion))
         entries += [self.exact_scalar(entry) for entry in known if isinstance(entry, Entry)]
+        entries += [self.exact_scalar(entry) for row in self.companions for entry in row.scalars]
         return frozenset().union(*map(balls, entries), *(balls(entry) for item in items for entry in item.scalars))
 
     def exact_scalar(self, entry: Entry | int) -> Entry:

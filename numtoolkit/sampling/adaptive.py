@@ -179,7 +179,9 @@ def ends_of(grid: Any, process: Process) -> tuple[tuple[float, float], bool]:
 def spread(times: Floats, process: Process, steps: int) -> Floats:
     """As many steps between the same ends, as dense as `times` are: their clock is linear between the old points.
 
-    times   falling; a last one of 0 stays apart, as the end of a step of its own
+    times    falling; a last one of 0 stays apart, as the end of a step of its own
+    process  of these times
+    steps    how many there are to be
     """
     to_zero = bool(times[-1] == 0)
     old, count = (times[:-1], steps - 1) if to_zero else (times, steps)

@@ -40,7 +40,14 @@ def own_steps(
     on_nonfinite: str,
     into: Any,
 ) -> Samples:
-    """The run in which every sample has steps of its own; the arguments are those of `sample`."""
+    """The run of `sample` in which every sample has steps of its own.
+
+    own   the settings of its steps
+    scheme, process, network, grid, seeds, start, conditions, shape, dtype, device, update, denoise, progress,
+    on_nonfinite, into   as of `sample`; of the grid the ends matter
+    raises   InputError for what cannot be used as given; NonFiniteError naming the sample
+    cost     a call of the network with one sample for each evaluation
+    """
     called, declared, on = network_of(network), scheme_of(scheme), process_of(process)
     ends, to_zero = ends_of(grid, on)
     if denoise and to_zero:
@@ -93,7 +100,13 @@ def own_steps(
 
 
 def check_adaptive(own: Adaptive, scheme: Any, process: Any, grid: Any, given: dict[str, Any]) -> None:
-    """raises InputError for what a run with adaptive steps cannot take; `given` are other arguments, None if not"""
+    """Checks that a run may have adaptive steps.
+
+    own      their settings
+    scheme, process, grid   as of `sample`
+    given    other arguments of it by name, None where they are left out
+    raises   InputError for what does not go with them
+    """
     if isinstance(scheme, Program):
         raise InputError(f"the program of {scheme.scheme} fixes its steps already; leave adaptive out.")
     for name, value in (("process", process), ("grid", grid)):

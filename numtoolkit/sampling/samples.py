@@ -84,7 +84,13 @@ class Samples:
 def provenance(
     scheme: Any, network: Any, own: NetworkLike, begin: Origin, program: Program, said: dict[str, Any]
 ) -> dict[str, Any]:
-    """What decides the numbers of a run, with what was `said` of how it went."""
+    """What decides the numbers of a run, ready for JSON.
+
+    scheme, network   as they were given
+    own               the network that was called
+    begin, program    where it began, and what was run
+    said              all else, of how it was to go and went: "strength" among it
+    """
     return {
         "scheme": program.scheme,
         "process": program.process.spec,
@@ -117,7 +123,11 @@ def check_update(update: str, begin: Origin) -> None:
 
 
 def fitting(into: Any, begin: Origin, denoise: bool) -> Any:
-    """What samples are to be put into, or None; refused where its shape, dtype or library cannot be theirs."""
+    """What samples are to be put into, or None.
+
+    into, denoise   as of `sample`, begin where its samples begin
+    raises          InputError where its shape, dtype or library cannot be theirs
+    """
     blocks = () if denoise or len(begin.factor) == 1 else (len(begin.factor),)
     shape, dtype = (len(begin), *blocks, *begin.event), str(begin.like.dtype).removeprefix("torch.")
     if into is None:
@@ -133,7 +143,11 @@ def fitting(into: Any, begin: Origin, denoise: bool) -> Any:
 
 
 def kept(samples: Any, own: slice, tile: Array, n: int) -> Any:
-    """What holds the n samples, made with the first tile where there is nothing yet, with this tile in its place."""
+    """What holds the `n` samples, made with the first tile where there is nothing yet, with this tile in its place.
+
+    samples   that, None before the first tile
+    own       the place of the `tile`
+    """
     if samples is None and len(tile) == n:
         return tile
     if samples is None:
@@ -148,6 +162,7 @@ def joined(tiles: Sequence[Array], axis: int) -> Array:
 
 
 def bar_of(total: int, of: str, unit: str, progress: bool | None) -> Any:
+    """A bar on stderr that is updated `total` times, once a `unit`, titled `of`; `progress` as of `sample`."""
     from tqdm import tqdm
 
     # None: tqdm hides itself where stderr is no terminal; it is no stream at all where it was closed.
