@@ -416,6 +416,8 @@ def _check_companions(scheme: Scheme) -> None:
         for run in steps.runs():
             _check_sources(run)
             _check_ratios([set().union(*map(symbols, _entries(step))) for step in run], len(steps.start))
+        if any(not step.evaluations for step in (*steps.start, steps.inner)):
+            raise InputError("a companion of it weighs no evaluation of its own step; weigh one at least.")
 
 
 def _check_ratios(run: Sequence[set[str]], history: int) -> None:
