@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from numtoolkit import Claims, companion, phi, program_of, sample, symbol
@@ -107,7 +108,7 @@ def test_a_companion_of_lower_order_makes_a_run_without_what_it_does_not_need():
     lower = scheme("dpm-solver-2(c2=1/3)").corrected()
     assert (lower.nfe_per_step, lower.params, lower.companions) == (1, (), ())
     mine, ddim = (
-        sample(one, "edm", "two-modes", "rho(7)", steps=5, seeds=[0], dtype="float64").samples
+        sample(one, "edm", "two-modes", "rho(7)", steps=5, seeds=[0], dtype=np.float64).samples
         for one in (lower, "ddim")
     )
     assert abs(mine - ddim).max() < 1e-13
