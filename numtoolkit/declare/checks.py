@@ -407,6 +407,9 @@ def _check_companions(scheme: Scheme) -> None:
         if scheme.claims.companion is not None:
             raise InputError(f"it claims companion = {scheme.claims.companion}, but declares no companions; do.")
         return
+    if scheme.fitted or scheme.both:
+        what = "is fitted to a grid" if scheme.fitted else "takes two outputs of an evaluation"
+        raise InputError(f"it declares companions but {what}, and is not estimated; leave them out.")
     if scheme.kind == "sde":
         raise InputError("it declares companions but follows an SDE, whose steps are not estimated; leave them out.")
     for corrected in (False, True):

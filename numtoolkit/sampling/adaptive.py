@@ -212,10 +212,8 @@ def find(
     own, update       settings, and how rows are summed
     """
     pair = scheme.paired
-    if scheme.fitted or scheme.quantities or pair.both:
-        raise InputError(
-            f"the coefficients of {scheme.spec} are those of a whole grid or of two outputs; take another."
-        )
+    if scheme.quantities:
+        raise InputError(f"the coefficients of {scheme.spec} are those of a whole grid; take another scheme.")
     problem, given = problem_of(pair, process), prediction(predicts)
     claims = [p for p in (scheme.claims.classical, scheme.claims.companion) if p is not None]
     k = min(claims, default=1) + 1

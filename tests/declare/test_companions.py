@@ -77,6 +77,14 @@ def test_every_slip_in_a_companion_is_seen(own, record_property):
     assert alive == []
 
 
+def test_a_wrong_order_of_a_companion_is_refuted():
+    """Claimed one too high it is missed, one too low exceeded; what is derived stands beside it."""
+    own = scheme("dpm-solver-2")
+    for claimed, said in ((2, "refuted"), (0, "higher")):
+        found = verify(replace(own, claims=replace(own.claims, companion=claimed)))
+        assert (found.verdict, found.derived["companion"], found.ok) == (said, 1, said == "higher")
+
+
 def test_companions_of_first_order_are_euler_steps():
     """To the letter: an order of 1 alone would let a slip in phi_1 pass."""
     first = [row for own in WITH if own.claims.companion == 1 for row in own.companions]

@@ -117,6 +117,29 @@ def test_the_error_of_a_run_falls_with_the_tolerance(name, p, k, tolerance):
     assert np.log10(errors[0] / errors[1]) == pytest.approx(p / k, abs=0.06)
 
 
+def test_the_estimate_is_relative_to_each_number():
+    """A coordinate beside another that is 1000 times as large is held to its own size, with no absolute tolerance."""
+
+    def scaled(*means):
+        own = np.array(means)
+        return Network(lambda z, t: own * np.tanh(z / (own * (1 + t))), "data", shape=(len(own),), time="float")
+
+    own, start = Adaptive(1e-2, absolute=0.0), np.array([[30.0, 30000.0]])
+    large, alone = (
+        adaptive_grid("res-2s", EDM, network, own, start=start[:, : network.shape[0]])
+        for network in (scaled(0.3, 300.0), scaled(0.3))
+    )
+    assert large.times == pytest.approx(alone.times, rel=1e-9)
+
+
+def test_a_grid_that_is_spread_keeps_its_ends_to_the_bit():
+    """The clock and its inverse round; ends are those that were given."""
+    times = np.geomspace(70.1, 0.0123, 9)
+    for count in range(1, 20):
+        found = spread(times, EDM, count)
+        assert (found[0], found[-1]) == (times[0], times[-1])
+
+
 def test_both_libraries_find_the_same_times():
     """To the bit where the network rounds alike in both: errors are summed on the host."""
     torch = pytest.importorskip("torch")
@@ -231,11 +254,14 @@ def test_an_adaptive_run_refuses_what_it_cannot_take(given, said):
 
 
 def test_a_scheme_whose_coefficients_are_of_a_whole_grid_is_not_adaptive():
-    """Fitted ones are those of the grid they were fitted on."""
-    fitted = scheme("iia-ddim")
-    own = replace(fitted, companions=scheme("heun-edm").companions)
+    """Those that rules give know the grid; fitted ones have no companion at all."""
+    first = scheme("heun-edm").companions
+    with pytest.raises(InputError, match="is fitted to a grid"):
+        replace(scheme("iia-ddim"), companions=first)
+    with pytest.raises(InputError, match="takes two outputs"):
+        replace(scheme("ddim-cfgpp"), companions=first)
     with pytest.raises(InputError, match="those of a whole grid"):
-        adaptive_grid(own, EDM, MODES, 1e-2)
+        adaptive_grid(replace(scheme("gauss-fit-2m"), companions=first), EDM, MODES, 1e-2)
     with pytest.raises(InputError, match="leaves the pilot run no samples"):
         adaptive_grid("res-2s", EDM, MODES, OWN)
 
