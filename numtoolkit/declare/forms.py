@@ -82,18 +82,16 @@ def companion(**weights: Scalarlike) -> Row:
     return replace(row, terms=tuple((source, expand_phi(entry, ONE)) for source, entry in row.terms if entry != ZERO))
 
 
-def corrector(k: int, high: int = 1) -> tuple[Row, ...]:
+def corrector(k: int) -> tuple[Row, ...]:
     """Companions that are exponential Adams-Moulton steps, free of evaluations: of order k + 1, and below at the start.
 
-    They weigh the evaluation at the new state and those at the starts of the last k steps, this one among them.
-    k     1 to `LONGEST`
-    high  how many of these a step has as E0, E1, ...; the others it is handed as H1, H2, ...
+    They weigh the evaluation at the new state and those at the starts of the last k steps, this one, E0, among them.
     """
     check_whole("k", k, 1, LONGEST)
 
     def row(q: int) -> Row:
         *old, new = adams((*past(q), 1))
-        names = [f"E{j}" if j < high else f"{BACK}{j}" for j in range(q)]
+        names = ["E0", *(f"{BACK}{j}" for j in range(1, q))]
         return companion(**dict(zip(names, old, strict=True)), **{NEXT: new})
 
     return tuple(row(q) for q in range(1, k + 1))

@@ -78,7 +78,7 @@ def sample(
     adaptive      None; or a tolerance of the error of a step, or all of an `Adaptive`, for a scheme with companions.
                   `grid` gives the ends alone. A pilot run on samples of its own finds the times (`adaptive_grid`), over
                   which an `nfe` is spread; with Adaptive(..., pilot=0) every sample finds its own,
-                  in a tile of its own. A grid by name does as well below 20 evaluations, without a pilot run
+                  in a tile of its own, with which callback, trajectory, grad and nfe do not go
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
     start         the state at the first time of the grid, (batch, *event), or (batch, 2, *event) on PSLD, never
                   changed; else drawn from the process's prior, or from N(0, Sigma_t) where the grid begins at t < T

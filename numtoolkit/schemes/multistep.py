@@ -86,7 +86,7 @@ def dpmpp_2m(*, frozen: str = "data", opening: str = "raised", ending: str = "fu
     steps = multistep(solver_weights(1), 2, opening, ending)
     source = "arXiv:2211.01095 Algorithm 2"
     claims = Claims(classical=2, companion=3)
-    scheme = in_log_snr("dpmpp-2m", steps, claims, source, ("unip-2",), frozen, companions=corrector(2, 2))
+    scheme = in_log_snr("dpmpp-2m", steps, claims, source, ("unip-2",), frozen, companions=corrector(2))
     return scheme.with_structure(**structure(frozen=(frozen, "data")), **ends(opening, ending))
 
 
@@ -117,7 +117,7 @@ def res_2m(*, opening: str = "raised", ending: str = "full") -> Scheme:
     """The multistep form of RES of order 2."""
     source = "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4"
     steps, claims = multistep(adams_weights, 2, opening, ending), Claims(2, 2, 2, 2, companion=3)
-    scheme = in_log_snr("res-2m", steps, claims, source, companions=corrector(2, 2))
+    scheme = in_log_snr("res-2m", steps, claims, source, companions=corrector(2))
     return scheme.with_structure(**ends(opening, ending))
 
 
@@ -126,7 +126,7 @@ def res_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
     """The multistep form of RES of order 3."""
     source = "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011"
     steps, claims = multistep(adams_weights, 3, opening, ending), Claims(3, 3, 3, 3, companion=4)
-    scheme = in_log_snr("res-3m", steps, claims, source, companions=corrector(3, 3))
+    scheme = in_log_snr("res-3m", steps, claims, source, companions=corrector(3))
     return scheme.with_structure(**ends(opening, ending))
 
 
@@ -139,7 +139,7 @@ def exp_adams(k: int = 4, *, frozen: str = "data", opening: str = "raised", endi
     """
     check_declared("exp-adams", k, 6)
     check_choice("exp-adams", "frozen", frozen, FORMS)
-    companions = corrector(k, k) if k <= ESTIMATED else ()
+    companions = corrector(k) if k <= ESTIMATED else ()
     beside = k + 1 if companions else None
     source, claims = {
         "data": ("Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969", Claims(k, k, k, k, companion=beside)),

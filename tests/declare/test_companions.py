@@ -10,8 +10,8 @@ import pytest
 
 from numtoolkit import Claims, companion, phi, program_of, sample, symbol
 from numtoolkit.declare.companions import NEXT
-from numtoolkit.declare.entries import flow
-from numtoolkit.declare.forms import combine, corrector
+from numtoolkit.declare.entries import adams, flow
+from numtoolkit.declare.forms import combine, corrector, past
 from numtoolkit.declare.runs import EXPONENTIAL_EULER
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import digest
@@ -75,6 +75,14 @@ def test_every_slip_in_a_companion_is_seen(own, record_property):
             alive.append(slip)
     record_property("slips", {"slips in companions: alive": len(alive)})
     assert alive == []
+
+
+def test_the_corrector_is_adams_moulton_on_the_last_steps():
+    """Its weights are those of `adams` on -(r0 + r1), -r0, 0 and 1, each of the evaluation at its node."""
+    nodes = (*past(3), 1)
+    row = dict(corrector(3)[-1].terms)
+    assert [row[name] for name in ("E0", "H1", "H2", NEXT)] == list(adams(nodes))
+    assert [len(each.terms) for each in corrector(3)] == [3, 4, 5]
 
 
 def test_a_wrong_order_of_a_companion_is_refuted():
