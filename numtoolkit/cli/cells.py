@@ -34,14 +34,13 @@ def entry(scheme: Scheme, derived: Mapping[str, Any] | None = None) -> dict[str,
 def orders(derived: Mapping[str, int | None]) -> str:
     """Orders in a cell: "2, stiff 2 1 2" (strong, commuting, weak), "weak 1, strong 1", "-" for none.
 
-    The order of the marginal is named where it is not that of the transition, "weak 1, marg. 2"; that of a companion
-    where there is one.
+    The order of the marginal is named where it is not that of the transition, "weak 1, marg. 2".
     """
     text = {key: "-" if derived.get(key) is None else str(derived[key]) for key in ORDERS}
     stiff = " ".join(text[key] for key in ORDERS if key.startswith("stiff"))
     weak, marginal = text["sde_weak"], text["sde_marginal"]
     law = [f"weak {weak}", *([f"marg. {marginal}"] if marginal != weak else []), f"strong {text['sde_strong']}"]
-    parts = [text["classical"], f"stiff {stiff}", *law, f"companion {text['companion']}"]
+    parts = [text["classical"], f"stiff {stiff}", *law]
     return ", ".join(part for part in parts if any(map(str.isdigit, part))) or "-"
 
 

@@ -147,7 +147,8 @@ def adaptive_grid(
     cost        its evaluations, of a batch of `pilot` samples; all numbers are read back after each step
     """
     own, declared, on = adaptive_of(adaptive), scheme_of(scheme), process_of(process)
-    assert own is not None
+    if own is None:
+        raise InputError("adaptive = None is no tolerance; give one, such as 1e-3, or an Adaptive.")
     if start is None and not own.pilot:
         raise InputError("pilot = 0 leaves the pilot run no samples; give at least 1, or start=.")
     ends, to_zero = ends_of(grid, on)
