@@ -18,7 +18,7 @@ from numtoolkit.moved import Moved
 
 if TYPE_CHECKING:
     from numtoolkit.declare.entries import number, phi, sqrt, symbol
-    from numtoolkit.declare.forms import multistep, runge_kutta, tableau, word
+    from numtoolkit.declare.forms import companion, multistep, runge_kutta, tableau, word
     from numtoolkit.declare.scheme import Claims, Param, Scheme
     from numtoolkit.declare.steps import Steps
     from numtoolkit.errors import InputError, InputWarning, NonFiniteError, NumtoolkitError, StorageError
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
     from numtoolkit.references import allow_imports
-    from numtoolkit.sampling.runner import Samples, sample, stepper
+    from numtoolkit.sampling.adaptive import Adaptive, adaptive_grid
+    from numtoolkit.sampling.runner import sample, stepper
+    from numtoolkit.sampling.samples import Samples
     from numtoolkit.sampling.starts import add_noise, start_noise
     from numtoolkit.sampling.watching import STOP, Progress, Trajectory
     from numtoolkit.schemes import catalogue, scheme
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "STOP",
+    "Adaptive",
     "Claims",
     "InputError",
     "InputWarning",
@@ -72,9 +75,11 @@ __all__ = [
     "Steps",
     "StorageError",
     "Trajectory",
+    "adaptive_grid",
     "add_noise",
     "allow_imports",
     "catalogue",
+    "companion",
     "condition",
     "conditions",
     "conjugate_stability",
@@ -125,6 +130,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adaptive": "numtoolkit.sampling.adaptive",
     "Claims": "numtoolkit.declare.scheme",
     "InputError": "numtoolkit.errors",
     "InputWarning": "numtoolkit.errors",
@@ -134,15 +140,17 @@ _HOMES = {
     "Param": "numtoolkit.declare.scheme",
     "Progress": "numtoolkit.sampling.watching",
     "STOP": "numtoolkit.sampling.watching",
-    "Samples": "numtoolkit.sampling.runner",
+    "Samples": "numtoolkit.sampling.samples",
     "Scheme": "numtoolkit.declare.scheme",
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
     "Trajectory": "numtoolkit.sampling.watching",
+    "adaptive_grid": "numtoolkit.sampling.adaptive",
     "add_noise": "numtoolkit.sampling.starts",
     "allow_imports": "numtoolkit.references",
     "catalogue": "numtoolkit.schemes",
+    "companion": "numtoolkit.declare.forms",
     "condition": "numtoolkit.measure.conditioning",
     "conditions": "numtoolkit.symbolic.conditions",
     "conjugate_stability": "numtoolkit.symbolic.conjugate_stability",

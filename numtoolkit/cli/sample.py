@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from numtoolkit import references
 from numtoolkit.cli.networks import DTYPES
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
-from numtoolkit.errors import InputError
-from numtoolkit.files.sample_folder import SampleFolder
-from numtoolkit.files.storage import checksum, write_figure
+from numtoolkit.errors import InputError, counted
+from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
+from numtoolkit.files.storage import checksum, read_json, write_figure
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.processes import process as process_of
@@ -38,7 +39,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     drawn.add_argument("--model", metavar="M", help="a network, FILE.py:NAME or MODULE:NAME, with --import")
     parser.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network of --model does not say it")
     parser.add_argument("--scheme", required=True, metavar="S")
-    parser.add_argument("--nfe", required=True, metavar="N", help="evaluations of a sample")
+    parser.add_argument("--nfe", metavar="N", help="evaluations of a sample")
+    parser.add_argument(
+        "--adaptive", metavar="TOL", help="a pilot run finds the times of the grid, within this tolerance a step"
+    )
     parser.add_argument("--seeds", required=True, metavar="0-63", help="one a sample")
     parser.add_argument("--out", required=True, metavar="DIR", help="what is complete in it is kept")
     parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
@@ -62,10 +66,12 @@ def _run(arguments: argparse.Namespace) -> int:
     network, event, facts = _network(arguments)
     scheme = scheme_of(arguments.scheme)
     process = process_of(arguments.process or scheme.processes[0])
-    nfe, seeds = number(arguments.nfe, "--nfe", 1, MOST_NFE), numbers(arguments.seeds, "--seeds")
+    if arguments.nfe is None and arguments.adaptive is None:
+        raise InputError("nothing says how long the run is; give --nfe N, or --adaptive TOL.")
+    nfe = None if arguments.nfe is None else number(arguments.nfe, "--nfe", 1, MOST_NFE)
+    seeds, tolerance = numbers(arguments.seeds, "--seeds"), _tolerance(arguments.adaptive)
     denoise, batch = arguments.denoise, number(arguments.batch, "--batch", 1, MOST)
-    times = times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
-    plan = lower(scheme, process, times, nfe=nfe - denoise).plan + (", 1 to denoise" if denoise else "")
+    times = None if tolerance is not None else times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
     if arguments.image and len(event) != 2:
         raise InputError(f"a sample of {network.name} has shape {event}, which is no picture; drop --image.")
     if arguments.image:
@@ -86,21 +92,64 @@ def _run(arguments: argparse.Namespace) -> int:
         "device": device or "numpy",
         "batch": batch,
     }
-    where = _library(dtype, device)
+    where, out = _library(dtype, device), directory(arguments.out, "--out")
+    if times is None:
+        specification["adaptive"] = tolerance
+        times = np.array(_found(out, specification, lambda: _pilot(network, event, arguments, nfe, where)))
+        specification["times"] = times.tolist()
+    program = lower(scheme, process, times, nfe=None if nfe is None else nfe - denoise)
+    plan = program.plan + (", 1 to denoise" if denoise else "")
     shape = event if denoise or process.blocks == 1 else (process.blocks, *event)
-    run = {"process": process, "grid": arguments.grid, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
+    run = {"process": process, "grid": times, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
     about = {"versions": versions(), **references.records(references.origins())}
-    out = directory(arguments.out, "--out")
     with SampleFolder.open(out, specification, about, shape, dtype, note) as kept:
         missing = kept.missing(seeds)
         if missing:
             with _in_numpy(device is None):
                 sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
         if arguments.image:
-            _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {nfe} evaluations")
-    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing), "nfe": nfe, "plan": plan}
+            _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
+    record = {"out": arguments.out, "samples": len(seeds), "new": len(missing)}
+    record |= {"nfe": program.nfe + denoise, "plan": plan}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
+
+
+def _tolerance(text: str | None) -> float | None:
+    """The tolerance of --adaptive."""
+    from numtoolkit.sampling.adaptive import Adaptive
+
+    try:
+        return None if text is None else Adaptive(float(text)).tolerance
+    except ValueError as error:
+        why = str(error) if isinstance(error, InputError) else f"{text!r} is no number; give a tolerance, such as 1e-3."
+        raise InputError(f"--adaptive: {why}") from None
+
+
+def _pilot(
+    network: Network, event: tuple[int, ...], arguments: argparse.Namespace, nfe: int | None, where: dict[str, Any]
+) -> list[float]:
+    """The times that the pilot run finds."""
+    from numtoolkit.sampling.adaptive import adaptive_grid
+
+    left = None if nfe is None else nfe - arguments.denoise
+    scheme, process = scheme_of(arguments.scheme), arguments.process or scheme_of(arguments.scheme).processes[0]
+    with _in_numpy("device" not in where):
+        found = adaptive_grid(
+            scheme, process, network, float(arguments.adaptive), arguments.grid, left, shape=event, **where
+        )
+    note(f"the pilot run took {found.evaluations} evaluations, of {counted(found.rejected, 'rejected step')}")
+    return [float(t) for t in found.times]
+
+
+def _found(out: Path, specification: dict[str, Any], find: Callable[[], list[float]]) -> list[float]:
+    """The times that the folder was begun with, where it is of the same run; else those to `find`."""
+    there = read_json(out / MANIFEST) if (out / MANIFEST).exists() else None
+    begun = there.get("specification") if isinstance(there, dict) else None
+    if isinstance(begun, dict) and isinstance(begun.get("times"), list):
+        if {key: value for key, value in begun.items() if key != "times"} == specification:
+            return [float(t) for t in begun["times"]]
+    return find()
 
 
 def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], dict[str, Any]]:

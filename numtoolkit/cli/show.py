@@ -77,6 +77,7 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
             for q in scheme.quantities
         ],
         "layouts": {title: printing.rows(scheme, step) for title, step in printing.sections(scheme)},
+        "companions": {title: printing.rows(scheme, step) for title, step in printing.companions(scheme)},
     }
 
 

@@ -66,6 +66,9 @@ def _verdicts(records: list[dict[str, Any]]) -> str:
         "whole run: a step of order p at its start or end leaves it at p + 1.",
         "filled: of a run that ends with steps that fill its budget.",
     ]
+    beside = [r for r in records if r["derived"]["companion"] is not None]
+    orders_beside = (f"{r['scheme']} {r['derived']['companion']} (claimed {r['claimed']['companion']})" for r in beside)
+    parts += textwrap.wrap(f"companions, which estimate errors: {', '.join(orders_beside)}.", width()) if beside else []
     for r in records:
         parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['why']}", width())] if r["why"] else []
         parts += ["", *textwrap.wrap(f"{r['scheme']}: {r['where']}", width())] if r["where"] else []

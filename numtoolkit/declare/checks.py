@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from numtoolkit.declare.companions import paired
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
@@ -56,8 +57,11 @@ def check(scheme: Scheme) -> None:
             _check_step(step, f"{kind} step" + f" {index + 1}" * (kind not in ("inner", "final_to_zero")))
         own = {id(step): step for _, step in steps.places()}  # each once: they are many and long
         used = {key: set().union(*map(symbols, _entries(step))) for key, step in own.items()}
-        _check_scalars(scheme, set().union(*used.values()))
+        _check_rows(scheme)
+        of_companions = (symbols(entry) for row in scheme.companions for entry in row.scalars)
+        _check_scalars(scheme, set().union(*used.values(), *of_companions))
         _check_claims(scheme)
+        _check_companions(scheme)
         for run in steps.runs():
             _check_sources(run)
             _check_ratios([used[id(step)] for step in run], len(steps.start))
@@ -123,7 +127,7 @@ def _check_text(scheme: Scheme) -> None:
         value = getattr(scheme, what)
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"its {what} is {value!r}; write a text that is not empty.")
-    for what in ("params", "quantities", "aliases", "fitted", "tau_between"):
+    for what in ("params", "quantities", "aliases", "fitted", "tau_between", "companions"):
         value = getattr(scheme, what)
         if not isinstance(value, tuple):
             raise InputError(f"{what} = {value!r} is {typed(value)}; write a tuple, of one as (x,).")
@@ -389,6 +393,34 @@ def check_weight(where: str, entry: Entry, evaluation: bool) -> None:
         )
     if not evaluation and _has(entry, (Int, Phi)):
         raise InputError(f"{where}: {entry} weighs evaluations, not a state or a noise; write flow() or a scalar.")
+
+
+def _check_rows(scheme: Scheme) -> None:
+    for row in scheme.companions:
+        if not isinstance(row, Row) or row.at != ONE:
+            raise InputError(f"companions holds {row!r}; write rows that end at abscissa 1, as companion() does.")
+
+
+def _check_companions(scheme: Scheme) -> None:
+    """Runs that make the companions are runs like others."""
+    if not scheme.companions:
+        if scheme.claims.companion is not None:
+            raise InputError(f"it claims companion = {scheme.claims.companion}, but declares no companions; do.")
+        return
+    if scheme.fitted or scheme.both:
+        what = "is fitted to a grid" if scheme.fitted else "takes two outputs of an evaluation"
+        raise InputError(f"it declares companions but {what}, and is not estimated; leave them out.")
+    if scheme.kind == "sde":
+        raise InputError("it declares companions but follows an SDE, whose steps are not estimated; leave them out.")
+    for corrected in (False, True):
+        steps = paired(scheme.steps, scheme.companions, corrected)
+        for (kind, _), step in steps.places():
+            _check_step(step, f"{kind} step with its companion")
+        for run in steps.runs():
+            _check_sources(run)
+            _check_ratios([set().union(*map(symbols, _entries(step))) for step in run], len(steps.start))
+        if any(not step.evaluations for step in (*steps.start, steps.inner)):
+            raise InputError("a companion of it weighs no evaluation of its own step; weigh one at least.")
 
 
 def _check_ratios(run: Sequence[set[str]], history: int) -> None:

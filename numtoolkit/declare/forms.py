@@ -1,5 +1,6 @@
 """The usual forms of schemes, as functions that write their layouts.
 
+companion           a second new state of a step; corrector, those of exponential Adams-Moulton steps
 tableau             an exponential Runge-Kutta step from A, b, c
 runge_kutta         a plain Runge-Kutta step from the numbers of a book
 history, past       a multistep step; predict_correct adds an evaluation at the predicted state
@@ -20,6 +21,7 @@ from fractions import Fraction
 from typing import Any
 
 from numtoolkit.declare.checks import check_weight
+from numtoolkit.declare.companions import BACK, NEXT
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
@@ -30,6 +32,7 @@ from numtoolkit.declare.entries import (
     N,
     Op,
     Scalarlike,
+    adams,
     as_entry,
     as_scalar,
     at,
@@ -71,6 +74,27 @@ def evaluate(
 def combine(name: str, c: Scalarlike, **terms: Scalarlike) -> Row:
     """The row `name` = sum of `terms` at abscissa c."""
     return Row(name, as_scalar(c), tuple((source, as_entry(entry)) for source, entry in terms.items()))
+
+
+def companion(**weights: Scalarlike) -> Row:
+    """A companion of a step (`numtoolkit.declare.companions`): the flow of its start and `weights` of evaluations."""
+    row = combine("companion", 1, **{START: flow()}, **weights)
+    return replace(row, terms=tuple((source, expand_phi(entry, ONE)) for source, entry in row.terms if entry != ZERO))
+
+
+def corrector(k: int) -> tuple[Row, ...]:
+    """Companions that are exponential Adams-Moulton steps, free of evaluations: of order k + 1, and below at the start.
+
+    They weigh the evaluation at the new state and those at the starts of the last k steps, this one, E0, among them.
+    """
+    check_whole("k", k, 1, LONGEST)
+
+    def row(q: int) -> Row:
+        *old, new = adams((*past(q), 1))
+        names = ["E0", *(f"{BACK}{j}" for j in range(1, q))]
+        return companion(**dict(zip(names, old, strict=True)), **{NEXT: new})
+
+    return tuple(row(q) for q in range(1, k + 1))
 
 
 def tableau(c: Sequence[Scalarlike], A: Sequence[Sequence[Scalarlike]], b: Sequence[Scalarlike]) -> Step:

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from numtoolkit.declare import checks
-from numtoolkit.declare.entries import ZERO, Ball, Const, Entry, balls, number, substitute, symbol, symbols
-from numtoolkit.declare.steps import Step, Steps
+from numtoolkit.declare.companions import paired
+from numtoolkit.declare.entries import ONE, ZERO, Ball, Const, Entry, balls, number, substitute, symbol, symbols
+from numtoolkit.declare.steps import Row, Step, Steps
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 from numtoolkit.problem import axes
@@ -83,6 +84,7 @@ class Claims:
     sde_weak      in law, of the transition: the law of a step from any state, against that of the SDE
     sde_marginal  in law, of the marginal: of a step from the exact marginal law at its start, against that at its end.
                   It is what an error curve shows, and never below sde_weak
+    companion     classical, of the run that goes on from the companions of the scheme in place of its own new states
     """
 
     classical: int | None = None
@@ -92,6 +94,7 @@ class Claims:
     sde_weak: int | None = None
     sde_marginal: int | None = None
     sde_strong: int | None = None
+    companion: int | None = None
     refuted: tuple[str, ...] = ()
 
 
@@ -143,6 +146,8 @@ class Scheme:
     values     parameters bound so far; unbound ones stay symbols in proofs and take their defaults in runs
     quantities named scalars of a step that a grid gives, other than its ratios r0, r1, ...
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
+    companions second new states that estimate the error of a step (`numtoolkit.declare.companions`): of the first step,
+               the second, ..., the last of them of all further ones; a run makes none unless it is asked to
     """
 
     name: str
@@ -164,6 +169,7 @@ class Scheme:
     fitted: tuple[str, ...] = ()
     base: str = ""
     table: FittedCoefficients | None = None
+    companions: tuple[Row, ...] = ()
 
     def __post_init__(self) -> None:
         checks.check(self)
@@ -243,6 +249,40 @@ class Scheme:
         steps = self.steps.map(lambda _, step: step.map(lambda entry: substitute(entry, zeros)))
         return replace(self, steps=steps, fitted=(), table=None)
 
+    @property
+    def paired(self) -> Scheme:
+        """The scheme with its companions made beside the new states, as rows of their names.
+
+        raises   InputError for a scheme without companions
+        """
+        return self._with_steps(self.name, corrected=False)
+
+    def corrected(self) -> Scheme:
+        """The scheme that goes on from its companions, of their order: the new state of each step is corrected.
+
+        returns  a scheme of its own, named so, whose companion is the state before it is corrected. N whole steps take
+                 no evaluation more: those at new states, before they are corrected, are what the next steps begin with
+        raises   InputError for a scheme without companions
+        """
+        return self._with_steps(f"{self.name}-corrected", corrected=True)
+
+    def _with_steps(self, name: str, corrected: bool) -> Scheme:
+        if not self.companions:
+            raise InputError(
+                f"scheme {self.spec} declares no companion, which estimates its error; take one that does, such as "
+                "res-2s, or declare companions= of it."
+            )
+        steps, out = paired(self.steps, self.companions, corrected), self.steps.inner.out
+        claims = Claims(classical=self.claims.companion) if corrected else Claims()
+        kept = corrected and any(item.name == out for item in steps.inner.items)
+        before = (Row("before", ONE, ((out, ONE),)),) if kept else ()
+        used = set().union(*(symbols(entry) for step in steps.distinct for i in step.items for entry in i.scalars))
+        params = tuple(p for p in self.params if p.name in used or self.quantities or p.name in checks.OF_LAW)
+        values = tuple(pair for pair in self.values if any(p.name == pair[0] for p in params))
+        return replace(
+            self, name=name, steps=steps, params=params, values=values, claims=claims, companions=before, aliases=()
+        )
+
     def parameters(self) -> dict[str, Fraction]:
         """Every parameter's value: bound or default."""
         return {p.name: p.default for p in self.params} | dict(self.values)
@@ -274,6 +314,7 @@ class Scheme:
         entries = [self.exact_scalar(self.tau), self.exact_scalar(self.reference)]
         known = (own for quantity in self.quantities for own in (quantity.rule, quantity.expansion))
         entries += [self.exact_scalar(entry) for entry in known if isinstance(entry, Entry)]
+        entries += [self.exact_scalar(entry) for row in self.companions for entry in row.scalars]
         return frozenset().union(*map(balls, entries), *(balls(entry) for item in items for entry in item.scalars))
 
     def exact_scalar(self, entry: Entry | int) -> Entry:

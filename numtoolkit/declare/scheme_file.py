@@ -34,7 +34,7 @@ from numtoolkit.spec_text import HUGE
 
 KIND = "numtoolkit scheme"
 FORMAT = f"{KIND} 1"
-WORDS = ("family", "source", "aliases", "claims")  # fields that change no run
+WORDS = ("family", "source", "aliases", "claims", "companions")  # fields that change no run
 LONGEST, HIGHEST = 2000, 99  # characters of a text, whole numbers: orders, steps
 
 
@@ -165,19 +165,26 @@ def maybe(form: Form) -> Form:
     )
 
 
-def record(build: Callable[..., Any], *, later: Collection[str] = (), **forms: Form) -> Form:
+def record(
+    build: Callable[..., Any], *, later: Collection[str] = (), unsaid: Collection[str] = (), **forms: Form
+) -> Form:
     """An object that `build` makes of these fields, as JSON's object of the same keys, all of them and no other.
 
     forms   of the fields
     later   keys that files of earlier versions lack: the field is then as `build` has it by default
+    unsaid  such keys that are left out where the field is None, so that what says nothing of it stays the same text
     """
 
     def read(value: Any, where: str) -> Any:
-        lacking = [key for key in later if isinstance(value, dict) and key not in value]
+        lacking = [key for key in (*later, *unsaid) if isinstance(value, dict) and key not in value]
         given = _keys(value, where, [key for key in forms if key not in lacking])
         return build(**{key: forms[key].read(given[key], f"{where}.{key}") for key in given})
 
-    return Form(lambda part: {key: form.write(getattr(part, key)) for key, form in forms.items()}, read)
+    def write(part: Any) -> dict[str, Any]:
+        said = {key: getattr(part, key) for key in forms}
+        return {key: forms[key].write(own) for key, own in said.items() if own is not None or key not in unsaid}
+
+    return Form(write, read)
 
 
 def _keys(value: Any, where: str, keys: Collection[str]) -> dict[str, Any]:
@@ -287,8 +294,9 @@ RULE_ENTRY = Form(
     lambda value, where: ENTRY.read(_keys(value, where, ("entry",))["entry"], f"{where}.entry"),
 )
 RULE = Form(_rule_text, _rule)
+ROW = record(Row, name=TEXT, at=ENTRY, terms=pairs(TEXT, ENTRY))
 ITEMS: dict[str, tuple[type[Item], Form]] = {
-    "row": (Row, record(Row, name=TEXT, at=ENTRY, terms=pairs(TEXT, ENTRY))),
+    "row": (Row, ROW),
     "evaluation": (
         Eval,
         record(Eval, later=("unguided",), name=TEXT, of=TEXT, at=ENTRY, network_time=ENTRY, unguided=TEXT),
@@ -305,6 +313,7 @@ QUANTITY = record(
 CLAIMS = record(
     Claims,
     later=("sde_marginal",),
+    unsaid=("companion",),
     **dict.fromkeys(ORDERS, maybe(WHOLE)),
     refuted=many(one_of("claim", ORDERS)),
 )
@@ -367,16 +376,24 @@ FIELDS = {
     "base": TEXT,
     "table": maybe(TABLE),
     "steps": Form(_steps_record, _steps),
+    "companions": many(ROW),
 }
+UNSAID = ("companions",)  # fields that are left out where they are empty, as files of earlier versions do
 
 
 # --- records
 
 
 def _record(scheme: Scheme) -> dict[str, Any]:
-    own = {key: form.write(getattr(scheme, key)) for key, form in FIELDS.items()}
+    own = _fields(scheme)
     content = {"format": FORMAT, "numtoolkit": __version__, **own}
     return content | {"sha256": _digest(content)}
+
+
+def _fields(scheme: Scheme, without: Collection[str] = ()) -> dict[str, Any]:
+    """The fields of a scheme as plain data."""
+    own = {key: getattr(scheme, key) for key in FIELDS if key not in without}
+    return {key: FIELDS[key].write(value) for key, value in own.items() if value or key not in UNSAID}
 
 
 def digest(scheme: Scheme, without: Collection[str] = WORDS) -> str:
@@ -386,7 +403,7 @@ def digest(scheme: Scheme, without: Collection[str] = WORDS) -> str:
     raises   InputError for an axis value or a rule of one's own, which has no name in use
     """
     try:
-        return _digest({key: form.write(getattr(scheme, key)) for key, form in FIELDS.items() if key not in without})
+        return _digest(_fields(scheme, without))
     except InputError as error:
         raise InputError(f"a result of scheme {scheme.name} cannot be kept: {error}") from None
 
@@ -398,9 +415,10 @@ def _digest(content: dict[str, Any]) -> str:
 def _scheme(record: Any) -> Scheme:
     """The scheme of a record; InputError where it is damaged, or says what no scheme can."""
     _check_whole(record)
-    given = _keys(record, "the record", ("format", "numtoolkit", *FIELDS, "sha256"))
+    fields = {key: form for key, form in FIELDS.items() if key not in UNSAID or key in record}
+    given = _keys(record, "the record", ("format", "numtoolkit", *fields, "sha256"))
     TEXT.read(given["numtoolkit"], "numtoolkit")
-    own = {key: form.read(given[key], key) for key, form in FIELDS.items()}
+    own = {key: form.read(given[key], key) for key, form in fields.items()}
     _check_values(own["params"], own["values"], own["name"])
     _check_rules(own["params"], own["quantities"])
     table = own.pop("table")

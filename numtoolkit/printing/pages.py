@@ -45,6 +45,8 @@ LEGEND = (  # what a printed form uses, and what it says about it
     (r"\w\.[xm]\b", "X.x and X.m are the rows of X that move x and m"),
     (r"\bCov\(", "Cov(X, G; a, b) is the covariance of the noise of dy = X y du + G dW over [a, b]"),
     (r"\bE0, U0\b", "U0 is what the network predicts without guidance, E0 what it predicts with it"),
+    (r"\bEN\b", "EN is the evaluation at the new state, which the next step begins with"),
+    (r"\bH1\b", "H1, H2, ... are those with which the steps before began"),
     (r"\br0\b", "r0 = h_(n-1) / h_n"),
     (r"\br1\b", "r1 = h_(n-2) / h_n and so on"),
 )
@@ -65,6 +67,8 @@ def text(scheme: Scheme, derived: str = "", width: int = 100) -> str:
         if step == scheme.steps.inner and (table := tableau(scheme, step)) is not None:
             times = multiplied(table, scheme)
             printed += ["", f"tableau{times and f', each entry times {times}'}", *_grid(table, scheme, width)]
+    for title, step in companions(scheme):
+        printed += ["", title, *_rows(step, scheme, width)]
     body = "\n".join(printed)
     legend = [meaning for pattern, meaning in (*LEGEND, *_operators(scheme)) if re.search(pattern, body)]
     own = [quantity.name for quantity in scheme.quantities]
@@ -90,6 +94,8 @@ def latex(scheme: Scheme) -> str:
         times = table and multiplied(table, scheme)
         parts.append(f"% {scheme.spec}, {title} ({scheme.source}){(times and f', each entry times {times}') or ''}")
         parts += _aligned(step, scheme) if table is None else _array(table, scheme)
+    for title, step in companions(scheme):
+        parts += [f"% {scheme.spec}, {title} ({scheme.source})", *_aligned(step, scheme)]
     return "\n".join(parts)
 
 
@@ -116,6 +122,14 @@ def sections(scheme: Scheme) -> Iterator[tuple[str, Step]]:
             titles[run[-1]] = [f"{FILLING} that ends a run of {evaluations}"]
     for step, places in titles.items():
         yield ", ".join(places), step
+
+
+def companions(scheme: Scheme) -> Iterator[tuple[str, Step]]:
+    """Every companion as a step of that row alone, titled with the steps whose it is."""
+    rows, out = scheme.companions, scheme.steps.inner.out
+    for n, row in enumerate(rows, 1):
+        which = "" if len(rows) == 1 else f" of step {n}" if n < len(rows) else f" of step {n} and further ones"
+        yield f"companion{which}", Step((row,), out)
 
 
 def _facts(scheme: Scheme) -> list[tuple[str, str]]:

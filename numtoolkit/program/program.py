@@ -207,6 +207,19 @@ def lower(
     return program
 
 
+def lower_last(scheme: Scheme, step: Step, problem: Problem, times: Floats, network: Prediction) -> ProgramStep:
+    """The last step between some times, as `lower` makes it in a run on all of them.
+
+    scheme, step  of a flow, without fitted coefficients, and a step of it
+    problem       of `problem_of`
+    times         the last times of a run, as many as the ratios of the step reach back and one more
+    network       what the network to be called predicts
+    raises        InputError for a coefficient that is not finite
+    """
+    (last,) = _lower_step(scheme, step, problem, times, np.array([len(times) - 2]), network, scheme.both)
+    return last
+
+
 def _check_rising(scheme: Scheme, times: Floats) -> None:
     """raises InputError on a rising grid for a scheme that draws noise, and for one that starts at the data itself"""
     if times[-1] < times[0]:

@@ -304,10 +304,12 @@ def _orders(scheme: str, scheme_sha256: str) -> dict[str, Any]:
 
     found = _unchanged(scheme, scheme_sha256, CLAIMED)
     verdict = verify(found)
-    names = ("claimed", "derived", "run", "run_marginal", "verdict", "holds", "ok")
-    return {"scheme": found.spec, "family": found.family, "nfe_per_step": found.nfe_per_step} | {
-        name: getattr(verdict, name) for name in names
+    own = {
+        name: getattr(verdict, name) for name in ("claimed", "derived", "run", "run_marginal", "verdict", "holds", "ok")
     }
+    for name in ("claimed", "derived"):  # that of a companion is of another run, which no table here shows
+        own[name] = {key: order for key, order in own[name].items() if key != "companion"}
+    return {"scheme": found.spec, "family": found.family, "nfe_per_step": found.nfe_per_step} | own
 
 
 def _curve(

@@ -2,90 +2,44 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from numtoolkit import references
-from numtoolkit.arrays import Array, Floats, host, join, library, quiet, readable
+from numtoolkit.arrays import Array, Floats, join, library, quiet, readable
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, NonFiniteError, brief, choice, counted, flag, typed, warn, whole
-from numtoolkit.files.versions import versions
+from numtoolkit.errors import InputError, NonFiniteError, choice, flag, typed, warn, whole
 from numtoolkit.limits import MOST
 from numtoolkit.models.by_reference import network_of
 from numtoolkit.models.calls import call_of
 from numtoolkit.models.conditions import Conditions, conditions_of
-from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program
 from numtoolkit.program.rounding import warning
 from numtoolkit.program.runs import program_of, times_of
-from numtoolkit.program.walk import NetworkCall, Stepper, Update, plain
-from numtoolkit.sampling.fused import fused
+from numtoolkit.program.walk import NetworkCall, Stepper
+from numtoolkit.sampling.adaptive import Adaptive, adaptive_grid, adaptive_of
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import run
+from numtoolkit.sampling.own_steps import check_adaptive, own_steps
+from numtoolkit.sampling.samples import (
+    UPDATES,
+    NetworkLike,
+    Samples,
+    bar_of,
+    check_update,
+    fitting,
+    joined,
+    kept,
+    provenance,
+)
 from numtoolkit.sampling.state import Origin, finite_rows, origin
 from numtoolkit.sampling.watching import Callback, Trajectory, Watching
 from numtoolkit.schemes import scheme as scheme_of
 
-UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
 NONFINITE = ("raise", "mark")
-
-
-class NetworkLike(Protocol):
-    """What a run needs of a network: `numtoolkit.Network` provides it."""
-
-    @property
-    def predicts(self) -> str | Prediction:
-        """A prediction of `numtoolkit.problem.predictions`."""
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """The event shape it takes, if it is known."""
-
-    @property
-    def name(self) -> str:
-        """For provenance and messages."""
-
-    def on(self, process: Process) -> NetworkCall:
-        """The network as the loop calls it; one that takes conditions has them as a second argument, `conditions`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """What a run returns.
-
-    samples     (batch, *event), or (batch, 2, *event) on PSLD unless denoised; numpy or torch as the run was
-    finite      (batch,) booleans beside it: which samples are finite throughout
-    nfe         network evaluations of a whole run, the denoising one included
-    steps       steps of the grid
-    done        (batch,) whole numbers: the steps behind each sample, the denoising one included; all of them unless a
-                callback ended the run of its tile, and then sample i is at `program.times[done[i]]`
-    trajectory  its states at every time, where they were asked for; else None
-    program     what was run, coefficient by coefficient
-    provenance  everything else that decides the numbers, ready for JSON
-    """
-
-    samples: Array
-    finite: Array
-    nfe: int
-    steps: int
-    done: NDArray[np.int64]
-    trajectory: Trajectory | None
-    program: Program
-    provenance: dict[str, Any]
-
-    def __repr__(self) -> str:
-        lost = int((~self.finite).sum())
-        shape = getattr(self.samples, "shape", None)  # which a store of one's own need not know
-        what = f"{len(self.finite)} in {typed(self.samples)}" if shape is None else f"{tuple(shape)}"
-        size = f"{what}, {counted(self.nfe, 'evaluation')} in {counted(self.steps, 'step')}"
-        return f"<Samples of {brief(self.program.scheme, 100)}: {size}, {lost or 'none'} lost>"
 
 
 def sample(
@@ -96,6 +50,7 @@ def sample(
     nfe: int | None = None,
     *,
     steps: int | None = None,
+    adaptive: float | Adaptive | None = None,
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
     strength: float | None = None,
@@ -120,6 +75,10 @@ def sample(
     network       a `Network`; or a law, as an object or by name, for its exact one
     nfe, steps    of a named grid, one of the two: nfe is the exact number of evaluations, the denoising one included;
                   what whole steps leave of it is spent by the scheme's `steps.remainder`, and `provenance` says how
+    adaptive      None; or a tolerance of the error of a step, or all of an `Adaptive`, for a scheme with companions.
+                  `grid` gives the ends alone. A pilot run on samples of its own finds the times (`adaptive_grid`), over
+                  which an `nfe` is spread; with Adaptive(..., pilot=0) every sample finds its own,
+                  in a tile of its own, with which callback, trajectory, grad and nfe do not go
     seeds         one integer a sample. Sample i, its start and all its noise, depends on seeds[i] alone
     start         the state at the first time of the grid, (batch, *event), or (batch, 2, *event) on PSLD, never
                   changed; else drawn from the process's prior, or from N(0, Sigma_t) where the grid begins at t < T
@@ -165,6 +124,23 @@ def sample(
         raise InputError(f"callback is {typed(callback)}; give a function of a Progress, or leave it out.")
     for name, value in (("trajectory", trajectory), ("grad", grad)):
         flag(name, value)
+    found, named, pilot = adaptive_of(adaptive), grid, None
+    if found is not None:
+        check_adaptive(found, scheme, process, grid, {
+            "steps": steps, "nfe": nfe, "start": start, "strength": strength, "conditions": conditions,
+            "callback": callback, "trajectory": trajectory or None, "grad": grad or None, "batch": batch,
+        })  # fmt: skip
+        if not found.pilot:
+            return own_steps(
+                scheme, process, network, grid, found, seeds, start, conditions, shape, dtype, device, update, denoise,
+                progress, on_nonfinite, into,
+            )  # fmt: skip
+        assert process is not None
+        assert grid is not None
+        assert not isinstance(scheme, Program)
+        left = nfe - denoise if isinstance(nfe, int) else nfe
+        pilot = adaptive_grid(scheme, process, network, found, grid, left, shape=shape, dtype=dtype, device=device)
+        grid = pilot.times
     own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
@@ -173,12 +149,12 @@ def sample(
     told = conditions_of(conditions, len(begin))
     alike = None if told is not None else _call(own, program, None, ())
     size = len(begin) if batch is None else whole("batch", batch, high=MOST)
-    samples, xp = _fitting(into, begin, denoise), library(begin.like)
+    samples, xp = fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     whole_run = len(program.steps)
     done, tiles, paths, changed = np.broadcast_to(np.int64(whole_run), len(begin)), [], [], False
     reads = on_nonfinite == "raise" and not grad and readable(finite)
-    with quiet(begin.like, grad), _bar(program, -(-len(begin) // size), progress) as bar:
+    with quiet(begin.like, grad), bar_of(-(-len(begin) // size) * whole_run, program.scheme, "step", progress) as bar:
         for rows, count in _tiles(len(begin), size):
             place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
             watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
@@ -196,48 +172,34 @@ def sample(
             finite[place] = finite_rows(tile)
             if into is not None and reads and not bool(finite[place].all()):
                 break
-            samples = _kept(samples, place, tile, len(begin))
+            samples = kept(samples, place, tile, len(begin))
         if grad:
-            samples = _joined(tiles, 0)
+            samples = joined(tiles, 0)
             finite = finite_rows(samples)
         if reads and not bool(finite.all()):
             bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
             rows, _ = list(_tiles(len(begin), size))[bad[0] // size]
             raise _lost(program, alike or _call(own, program, told, rows), begin, update, rows, bad, changed)
     times = program.times[:-1] if denoise else program.times
-    provenance = {
-        "scheme": program.scheme,
-        "process": program.process.spec,
-        "grid": grid if isinstance(grid, str) else "own points",
-        "times": times.tolist(),
-        "plan": program.plan,
-        "network": own.name,
-        "predicts": prediction(own.predicts).name,
-        "output": [*own.about(program)] if hasattr(own, "about") else [],
-        "seeds": None if begin.seeds is None else list(begin.seeds),
-        "start": "drawn" if begin.start is None else "given" if strength is None else "noised",
-        "strength": strength,
-        "conditions": None if told is None else told.about(),
-        "shape": list(begin.event),
-        "dtype": str(begin.like.dtype),
-        "device": str(begin.like.device),
-        "update": update,
-        "denoise": denoise,
-        "batch": size,
-        "callback": None if callback is None else "changed states" if changed else "looked on",
-        "done": None if (done == whole_run).all() else done.tolist(),
-        "versions": versions(("numpy",) if library(begin.like) is np else ("numpy", "torch")),
-        **references.records(_taken(scheme, program.process, own, network)),
-    }
-    path = Trajectory(times, *(_joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
-    return Samples(samples, finite, program.nfe, len(times) - 1, done, path, program, provenance)
-
-
-def _taken(scheme: Any, process: Process, network: NetworkLike, given: Any) -> list[references.Reference]:
-    """What of a run was taken by reference; the law of an exact network is known by the reference that was given."""
-    declared = scheme if isinstance(scheme, Program) else scheme_of(scheme)
-    origins = [*map(references.origin_of, (declared, process, network)), *references.origins_in([given])]
-    return [own for i, own in enumerate(origins) if own is not None and own not in origins[:i]]
+    facts = provenance(
+        scheme, network, own, begin, program,
+        {
+            "grid": named if isinstance(named, str) else "own points",
+            "times": times.tolist(),
+            "plan": program.plan,
+            "strength": strength,
+            "conditions": None if told is None else told.about(),
+            "update": update,
+            "denoise": denoise,
+            "batch": size,
+            "callback": None if callback is None else "changed states" if changed else "looked on",
+            "done": None if (done == whole_run).all() else done.tolist(),
+            "adaptive": None if found is None or pilot is None else found.about((pilot,)),
+        },
+    )  # fmt: skip
+    path = Trajectory(times, *(joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
+    grids = None if pilot is None else (pilot,)
+    return Samples(samples, finite, program.nfe, len(times) - 1, done, path, program, facts, grids)
 
 
 def stepper(
@@ -296,7 +258,6 @@ def _prepared(
 ) -> tuple[NetworkLike, Origin, Program]:
     """The arguments of a run checked and read: network, origin, and the program of it all."""
     called: NetworkLike = network_of(network)
-    choice("update", update, UPDATES)
     if strength is not None:
         if start is None:
             raise InputError("strength says how far a start is noised; give start=, data (batch, ...), or drop it.")
@@ -310,8 +271,7 @@ def _prepared(
         raise InputError(
             f"scheme {program.scheme} draws noise; give seeds, one integer for each of the {len(begin)} samples."
         )
-    if update == "fused" and library(begin.like) is np:
-        raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
+    check_update(update, begin)
     told = warning(program, str(begin.like.dtype), library(begin.like).finfo(begin.like.dtype).eps / 2)
     if told is not None:
         warn(told)
@@ -350,37 +310,6 @@ def _tiles(n: int, size: int) -> Iterator[tuple[list[int], int]]:
         yield rows + [rows[-1]] * (size - len(rows)), len(rows)
 
 
-def _fitting(into: Any, begin: Origin, denoise: bool) -> Any:
-    """What samples are to be put into, or None; refused where its shape, dtype or library cannot be theirs."""
-    blocks = () if denoise or len(begin.factor) == 1 else (len(begin.factor),)
-    shape, dtype = (len(begin), *blocks, *begin.event), str(begin.like.dtype).removeprefix("torch.")
-    if into is None:
-        return None
-    if type(into) is dict or not callable(getattr(into, "__setitem__", None)):
-        raise InputError(f"into is {typed(into)}, which stores no samples; give an array of shape {shape}.")
-    its = tuple(getattr(into, "shape", shape)), str(getattr(into, "dtype", dtype)).removeprefix("torch.")
-    if its != (shape, dtype):
-        raise InputError(f"into has shape {its[0]} and dtype {its[1]}; give {shape} of {dtype}.")
-    if library(into) not in (None, np, library(begin.like)):
-        raise InputError("into is a torch tensor, but the run is in numpy; give a numpy array or start a run in torch.")
-    return into
-
-
-def _kept(samples: Any, own: slice, tile: Array, n: int) -> Any:
-    """What holds the n samples, made with the first tile where there is nothing yet, with this tile in its place."""
-    if samples is None and len(tile) == n:
-        return tile
-    if samples is None:
-        samples = library(tile).empty((n, *tile.shape[1:]), dtype=tile.dtype, device=tile.device)
-    samples[own] = tile if library(samples) is library(tile) else host("samples", tile)
-    return samples
-
-
-def _joined(tiles: Sequence[Array], axis: int) -> Array:
-    """Arrays of all tiles as one, which lie one after the other on the axis of the batch."""
-    return tiles[0] if len(tiles) == 1 else library(tiles[0]).concatenate(tiles, axis)
-
-
 def _check_grad(begin: Origin, update: str, into: Any) -> None:
     """raises InputError for what cannot be recorded"""
     if library(begin.like) is np:
@@ -415,11 +344,3 @@ def _lost(
         )
     at, noise = begin.blocks(rows), begin.noise(rows)
     return first_nonfinite(program, network, at, noise, UPDATES[update], rows.index(first), who)
-
-
-def _bar(program: Program, tiles: int, progress: bool | None) -> Any:
-    from tqdm import tqdm
-
-    # None: tqdm hides itself where stderr is no terminal; it is no stream at all where it was closed.
-    hidden = sys.stderr is None or (None if progress is None else not progress)
-    return tqdm(total=tiles * len(program.steps), desc=program.scheme, unit="step", disable=hidden)

@@ -5,21 +5,27 @@ from fractions import Fraction
 
 from numtoolkit.declare.entries import ZERO as NONE
 from numtoolkit.declare.entries import N, at, flow, integral, phi, symbol
-from numtoolkit.declare.forms import tableau
+from numtoolkit.declare.forms import companion, corrector, tableau
 from numtoolkit.declare.runs import B4, C4, KROGSTAD, filled, one_step, three_stages
 from numtoolkit.declare.scheme import Claims, Param, Scheme
-from numtoolkit.declare.steps import Step
+from numtoolkit.declare.steps import Row, Step
 from numtoolkit.schemes.commons import with_endings
-from numtoolkit.schemes.one_step import DPMPP_2S
+from numtoolkit.schemes.one_step import DPMPP_2S, FIRST_ORDER
 
 HALF, THIRD, TWO_THIRDS = Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)
 r1, r2, c2, c3 = symbol("r_1"), symbol("r_2"), symbol("c2"), symbol("c3")
 
 
 def exponential(
-    name: str, step: Step, claims: Claims, source: str, params: tuple[Param, ...] = (), frozen: str = "data"
+    name: str,
+    step: Step,
+    claims: Claims,
+    source: str,
+    params: tuple[Param, ...] = (),
+    frozen: str = "data",
+    companions: tuple[Row, ...] = (),
 ) -> Scheme:
-    """An exponential Runge-Kutta scheme in log-SNR: its name, step, claims, source and params.
+    """An exponential Runge-Kutta scheme in log-SNR: its name, step, claims, source, params and companions.
 
     frozen   what it holds fixed over a step
     """
@@ -33,18 +39,20 @@ def exponential(
         kinds="scalar",
         params=params,
         claims=claims,
+        companions=companions,
     )
 
 
 RES_3S = exponential(
     "res-3s",
     three_stages(c2, c3),
-    Claims(classical=3, stiff_weak=3),
+    Claims(classical=3, stiff_weak=3, companion=4),
     "arXiv:2308.02157 Table 3; Hochbruck & Ostermann 2005 eq. 5.9",
     (
         Param("c2", HALF, Fraction(0), Fraction(1), open=True, meaning="abscissa of the second stage, not 2/3"),
         Param("c3", Fraction(1), Fraction(0), Fraction(1), open=True, meaning="abscissa of the third stage"),
     ),
+    companions=corrector(3),
 )
 
 THREE_STAGE = filled([0, r1, r2], [[], [r2**2 / r1 * phi(2, r2)]], [NONE, phi(2) / r2])
@@ -54,10 +62,22 @@ NODES = (
 )
 DPMPP_3S = exponential("dpmpp-3s", THREE_STAGE, Claims(classical=3), "arXiv:2211.01095, singlestep order 3", NODES)
 DPM_SOLVER_3 = exponential(
-    "dpm-solver-3", THREE_STAGE, Claims(classical=3), "arXiv:2206.00927 Algorithm 2", NODES, "noise"
+    "dpm-solver-3",
+    THREE_STAGE,
+    Claims(classical=3, companion=2),
+    "arXiv:2206.00927 Algorithm 2, its companion that of DPM-Solver-23 in appendix C",
+    NODES,
+    "noise",
+    (companion(E0=(1 - 1 / (2 * r1)) * phi(1), E1=phi(1) / (2 * r1)),),
 )
 DPM_SOLVER_2 = exponential(
-    "dpm-solver-2", DPMPP_2S.steps.inner, Claims(classical=2), "arXiv:2206.00927 Algorithm 1", DPMPP_2S.params, "noise"
+    "dpm-solver-2",
+    DPMPP_2S.steps.inner,
+    Claims(classical=2, companion=1),
+    "arXiv:2206.00927 Algorithm 1, its companion that of DPM-Solver-12 in appendix C",
+    DPMPP_2S.params,
+    "noise",
+    FIRST_ORDER,
 )
 
 COX_MATTHEWS = "Cox & Matthews 2002"

@@ -5,10 +5,10 @@ from fractions import Fraction
 from functools import lru_cache
 
 from numtoolkit.declare.entries import ZERO, Entry, N, adams, at, flow, phi, symbol
-from numtoolkit.declare.forms import check_declared, combine, history, past, predict_correct, written
+from numtoolkit.declare.forms import check_declared, combine, corrector, history, past, predict_correct, written
 from numtoolkit.declare.runs import HALF, ends, multistep, predicted, predictor_corrector, structure
 from numtoolkit.declare.scheme import LENGTH, Claims, Param, Scheme, StepQuantity
-from numtoolkit.declare.steps import Steps
+from numtoolkit.declare.steps import Row, Steps
 from numtoolkit.errors import InputError, counted
 from numtoolkit.problem.rules import RBF, RBF_ORDERS
 from numtoolkit.schemes.commons import check_choice
@@ -17,6 +17,7 @@ r0, r1 = symbol("r0"), symbol("r1")
 
 
 FORMS = ("data", "noise")  # which prediction a multistep scheme holds fixed
+ESTIMATED = 3  # the highest order of a member with companions, those of one above being proved in seconds
 
 
 def in_log_snr(
@@ -28,8 +29,9 @@ def in_log_snr(
     frozen: str = "data",
     params: tuple[Param, ...] = (),
     quantities: tuple[StepQuantity, ...] = (),
+    companions: tuple[Row, ...] = (),
 ) -> Scheme:
-    """A multistep scheme in log-SNR: its name, steps, claims, source, aliases, params and step quantities.
+    """A multistep scheme in log-SNR: its name, steps, claims, source, aliases, params, step quantities and companions.
 
     frozen   what it holds fixed over a step, one of `FORMS`
     """
@@ -46,6 +48,7 @@ def in_log_snr(
         quantities=quantities,
         claims=claims,
         aliases=aliases,
+        companions=companions,
     )
 
 
@@ -82,7 +85,8 @@ def dpmpp_2m(*, frozen: str = "data", opening: str = "raised", ending: str = "fu
     """
     steps = multistep(solver_weights(1), 2, opening, ending)
     source = "arXiv:2211.01095 Algorithm 2"
-    scheme = in_log_snr("dpmpp-2m", steps, Claims(classical=2), source, ("unip-2",), frozen)
+    claims = Claims(classical=2, companion=3)
+    scheme = in_log_snr("dpmpp-2m", steps, claims, source, ("unip-2",), frozen, companions=corrector(2))
     return scheme.with_structure(**structure(frozen=(frozen, "data")), **ends(opening, ending))
 
 
@@ -112,16 +116,18 @@ def dpmpp_3m_corrected(*, opening: str = "raised", ending: str = "full") -> Sche
 def res_2m(*, opening: str = "raised", ending: str = "full") -> Scheme:
     """The multistep form of RES of order 2."""
     source = "arXiv:2308.02157 code entry 2ab; exponential Adams-Bashforth, Hochbruck & Ostermann 2011 eq. 2.4"
-    steps = multistep(adams_weights, 2, opening, ending)
-    return in_log_snr("res-2m", steps, Claims(2, 2, 2, 2), source).with_structure(**ends(opening, ending))
+    steps, claims = multistep(adams_weights, 2, opening, ending), Claims(2, 2, 2, 2, companion=3)
+    scheme = in_log_snr("res-2m", steps, claims, source, companions=corrector(2))
+    return scheme.with_structure(**ends(opening, ending))
 
 
 @lru_cache
 def res_3m(*, opening: str = "raised", ending: str = "full") -> Scheme:
     """The multistep form of RES of order 3."""
     source = "arXiv:2308.02157 completed to order 3; Hochbruck & Ostermann 2011"
-    steps = multistep(adams_weights, 3, opening, ending)
-    return in_log_snr("res-3m", steps, Claims(3, 3, 3, 3), source).with_structure(**ends(opening, ending))
+    steps, claims = multistep(adams_weights, 3, opening, ending), Claims(3, 3, 3, 3, companion=4)
+    scheme = in_log_snr("res-3m", steps, claims, source, companions=corrector(3))
+    return scheme.with_structure(**ends(opening, ending))
 
 
 @lru_cache
@@ -133,12 +139,14 @@ def exp_adams(k: int = 4, *, frozen: str = "data", opening: str = "raised", endi
     """
     check_declared("exp-adams", k, 6)
     check_choice("exp-adams", "frozen", frozen, FORMS)
+    companions = corrector(k) if k <= ESTIMATED else ()
+    beside = k + 1 if companions else None
     source, claims = {
-        "data": ("Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969", Claims(k, k, k, k)),
-        "noise": ("arXiv:2204.13902 eqs. 14-15 with polynomials in log rho", Claims(classical=k)),
+        "data": ("Hochbruck & Ostermann 2011 eq. 2.4; Norsett 1969", Claims(k, k, k, k, companion=beside)),
+        "noise": ("arXiv:2204.13902 eqs. 14-15 with polynomials in log rho", Claims(classical=k, companion=beside)),
     }[frozen]
     steps = multistep(adams_weights, k, opening, ending)
-    scheme = in_log_snr("exp-adams", steps, claims, source, frozen=frozen)
+    scheme = in_log_snr("exp-adams", steps, claims, source, frozen=frozen, companions=companions)
     return scheme.with_structure(str(k), **structure(frozen=(frozen, "data")), **ends(opening, ending))
 
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from numtoolkit.declare.entries import phi, symbol
-from numtoolkit.declare.forms import churned, tableau
+from numtoolkit.declare.forms import churned, companion, corrector, tableau
 from numtoolkit.declare.runs import EXPONENTIAL_EULER, one_step, two_stages
 from numtoolkit.declare.scheme import Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import Step, Steps
@@ -31,7 +31,8 @@ RES_2S = Scheme(
     clock="log-snr",
     kinds="scalar",
     params=(STAGE,),
-    claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2),
+    claims=Claims(classical=2, stiff_strong=2, stiff_commuting=2, stiff_weak=2, companion=3),
+    companions=corrector(2),
 )
 
 DPMPP_2S = Scheme(
@@ -43,10 +44,12 @@ DPMPP_2S = Scheme(
     clock="log-snr",
     kinds="scalar",
     params=(STAGE,),
-    claims=Claims(classical=2, stiff_weak=2),
+    claims=Claims(classical=2, stiff_weak=2, companion=3),
     aliases=("dpm-solver-pp-2s",),
+    companions=corrector(2),
 )
 
+FIRST_ORDER = (companion(E0=phi(1)),)  # Euler's step in the same clock
 HEUN_EDM_STEP = tableau([0, 1], [[], [phi(1)]], [phi(1) / 2, phi(1) / 2])
 
 HEUN_EDM = Scheme(
@@ -57,7 +60,8 @@ HEUN_EDM = Scheme(
     frozen="noise",
     clock="noise-level",
     kinds="scalar",
-    claims=Claims(classical=2),
+    claims=Claims(classical=2, companion=1),
+    companions=FIRST_ORDER,
 )
 # The noise level rises by its share churn/N, of the order of a step
 UP = StepQuantity(
@@ -150,7 +154,8 @@ HEUN = Scheme(
     steps=one_step(HEUN_EDM_STEP),
     frozen="drift",
     clock="time",
-    claims=Claims(classical=2),
+    claims=Claims(classical=2, companion=1),
+    companions=FIRST_ORDER,
 )
 
 ONE_STEP = (

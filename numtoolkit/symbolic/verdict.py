@@ -56,7 +56,8 @@ class Verdict(Face):
     run_marginal  the same in law of the marginal, for stochastic schemes
     filled     order of a run that ends with filling steps, the lowest of them; None where none do
     holds      "general" for every smooth law, "gaussian" for affine scores, "sampled" for every smooth law at the step
-               ratios SAMPLED, which all but a null set share, "" if nothing is derived
+               ratios SAMPLED, which all but a null set share, "" if nothing is derived; companions of orders above 4
+               are always derived at these
     steps      of a scheme with a table of fitted coefficients, each step's defects (`symbolic.fitted_defects`)
     why        one sentence on a claim that nothing is derived for, or on what is not analysed, else ""
     within     k: what is taken for 0, because the digits of the scheme's numbers leave it open, is below 2^-k in size;
@@ -281,6 +282,10 @@ def _found_of_flow(scheme: Scheme) -> _Found:
             doubts.append(stiff.doubt)
         except UndecidedError as reason:
             why = f"nothing is derived of its stiff order: {reason}"
+    if scheme.companions:
+        beside = order(scheme.corrected(), ratios=SAMPLED if (scheme.claims.companion or 0) > SYMBOLIC else None)
+        derived["companion"] = beside.p
+        doubts.append(beside.doubt)
     at_ends = {_name(place): order(scheme, place, ratios=ratios) for place in _ends(scheme)}
     return _Found(
         derived,

@@ -104,6 +104,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
             "--denoise": None,
         },
     ),
+    "sample --adaptive": (
+        (),
+        {"--law": "gaussian(dim=2)", "--scheme": "res-2s", "--seeds": "0-3", "--out": "found", "--adaptive": "0.1"}
+        | {"--nfe": "8", "--process": "edm", "--grid": "rho(7)"},
+    ),
     "sample --model": (
         (),
         {

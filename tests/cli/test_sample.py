@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from numtoolkit.laws import law_of
@@ -116,3 +118,40 @@ def test_sample_runs_in_torch_when_given_a_device(result, tmp_path):
     ours, theirs = drawn(tmp_path / "numpy"), drawn(tmp_path / "torch")
     # The loop is the same to the bit, the normals and the law's softmax to rounding.
     assert all(np.allclose(ours[seed], theirs[seed], rtol=1e-9, atol=1e-12) for seed in range(4))
+
+
+def test_a_folder_goes_on_with_the_times_that_it_was_begun_with(run, result, tmp_path, monkeypatch):
+    """`--adaptive` writes the times that its pilot run found down; another run takes them, and makes no pilot run."""
+    from numtoolkit.sampling import adaptive
+
+    words = ["sample", "--law", "ring", "--scheme", "res-2s", "--process", "edm", "--adaptive", "1e-2"]
+    first = result(*words, "--seeds", "0-3", "--out", tmp_path / "twice")
+    result(*words, "--seeds", "0-7", "--out", tmp_path / "once")
+    manifest = json.loads((tmp_path / "once" / "manifest.json").read_text(encoding="utf-8"))
+    times = manifest["specification"]["times"]
+    assert (len(times) - 1) * 2 == first["nfe"]
+    assert manifest["specification"]["adaptive"] == 0.01
+
+    def none(*_, **__):
+        raise AssertionError("a pilot run")
+
+    monkeypatch.setattr(adaptive, "adaptive_grid", none)
+    assert result(*words, "--seeds", "0-7", "--out", tmp_path / "twice")["new"] == 4
+    one, two = drawn(tmp_path / "once"), drawn(tmp_path / "twice")
+    for seed in range(8):
+        assert abs(one[seed] - two[seed]).max() < 1e-12
+    monkeypatch.undo()
+    code, _, err = run(*words[:-1], "1e-1", "--seeds", "0-7", "--out", tmp_path / "twice")
+    assert code == 2
+    assert "adaptive 0.01, not 0.1" in err
+
+
+def test_adaptive_samples_of_a_command_spend_what_is_asked(result, run, tmp_path):
+    """With `--nfe` the times are spread over so many evaluations; without both nothing says how long a run is."""
+    words = ["sample", "--law", "ring", "--scheme", "res-2s", "--process", "edm", "--seeds", "0-3", "--out", tmp_path]
+    record = result(*words, "--adaptive", "1e-2", "--nfe", "9", "--denoise")
+    assert (record["nfe"], record["plan"]) == (9, "4 steps of 2 evaluations, 1 to denoise")
+    for more, said in (((), "give --nfe N, or --adaptive TOL"), (("--adaptive", "much"), "'much' is no number")):
+        code, _, err = run(*words, *more)
+        assert code == 2
+        assert said in err

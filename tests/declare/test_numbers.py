@@ -272,7 +272,10 @@ def test_balls_are_seen_wherever_they_stand():
         found = verify(case)
         assert found.verdict == "within"
         assert 25 <= found.within <= 32
-    even = own.bind(c2=Fraction(1, 2))  # whose first weight is of higher order: of order 2 for every number of the ball
+    # a companion, which begins a step with an evaluation told that time, is of its order only within the digits
+    even = replace(
+        own.bind(c2=Fraction(1, 2)), companions=(), claims=Claims(2, 2, 2, 2)
+    )  # whose first weight is of higher order: of order 2 for every number of the ball
     assert (
         verify(replace(even, steps=replace(even.steps, inner=replace(inner, items=(first, *inner.items[1:]))))).verdict
         == "proved"

@@ -70,6 +70,21 @@ ENTRIES = {
     "start_noise": Entry(
         nt.start_noise, {"process": "edm", "seeds": [0, 1], "shape": (2,), "t": 1.0, "dtype": np.float64}
     ),
+    "Adaptive": Entry(nt.Adaptive, {"tolerance": 1e-2, "absolute": 1e-3, "pilot": 2, "seed": 3, "most": 500}),
+    "adaptive_grid": Entry(
+        nt.adaptive_grid,
+        {
+            "scheme": "res-2s",
+            "process": "edm",
+            "network": "gaussian(dim=2)",
+            "adaptive": 0.1,
+            "grid": "rho(7)",
+            "nfe": 8,
+            "shape": 2,
+            "dtype": np.float64,
+        },
+    ),
+    "companion": Entry(nt.companion, {"E0": nt.phi(1)}),
     "Claims": Entry(nt.Claims, {"classical": 1, "refuted": ("stiff_strong",)}),
     "Network": Entry(
         nt.Network,
@@ -181,6 +196,9 @@ ENTRIES = {
             "dtype": None,
         },
         apart=("callback",),
+    ),
+    "sample adaptively": Entry(
+        nt.sample, {k: v for k, v in (RUN | NUMPY).items() if k != "nfe"} | {"scheme": "res-2s", "adaptive": 0.1}
     ),
     "sample in torch": Entry(nt.sample, RUN | {"seeds": [3, 4], "dtype": None, "device": "cpu", "update": "fused"}),
     "scheme": Entry(nt.scheme, {"text": "res-2s(c2=1/3)"}),

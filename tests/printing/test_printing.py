@@ -413,10 +413,10 @@ def test_every_formula_is_latex_that_renders(spec):
 
 @pytest.mark.parametrize("spec", SOME_OF_ALL)
 def test_arrays_are_closed_and_their_lines_are_of_one_length(spec):
-    """Braces balance, every layout has one array, and its lines have as many cells as columns."""
-    page = printing.latex(scheme(spec))
+    """Braces balance, every layout and companion has one array, and its lines have as many cells as columns."""
+    page, own = printing.latex(scheme(spec)), scheme(spec)
     assert page.count("{") == page.count("}")
-    assert page.count(r"\begin{") == page.count(r"\end{") == len(scheme(spec).steps.distinct)
+    assert page.count(r"\begin{") == page.count(r"\end{") == len(own.steps.distinct) + len(own.companions)
     for columns, body in re.findall(r"\\begin{array}{c\|(c+)}\n(.*?)\\end{array}", page, re.DOTALL):
         lines = [line for line in body.split("\n") if line.strip() and r"\hline" not in line]
         assert {line.count("&") for line in lines} == {len(columns)}

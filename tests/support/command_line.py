@@ -8,7 +8,16 @@ import sys
 from numtoolkit.files.storage import read_npz
 from tests.support.checkout import ROOT
 
-ORDERS = ["classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_marginal", "sde_strong"]
+ORDERS = [
+    "classical",
+    "stiff_strong",
+    "stiff_commuting",
+    "stiff_weak",
+    "sde_weak",
+    "sde_marginal",
+    "sde_strong",
+    "companion",
+]
 CURVE = ["curve", "--process", "edm", "--law", "gaussian", "--grid", "rho(7)"]
 SAMPLE = ["sample", "--law", "ring", "--scheme", "dpmpp-2m", "--nfe", "5", "--process", "edm", "--grid", "rho(7)"]
 
