@@ -55,15 +55,6 @@ def value(p: Polynomial, at: Any) -> Any:
     return total
 
 
-def sign(p: Sequence[int], at: Fraction) -> int:
-    """A whole number of the sign of p(at)."""
-    total, power = 0, 1
-    for c in reversed(p):
-        total = total * at.numerator + c * power
-        power *= at.denominator
-    return total
-
-
 def characteristic(matrix: Sequence[Sequence[Polynomial]], one: Any) -> list[Polynomial]:
     """The coefficients in zeta, lowest first, of det(zeta - M), by the recursion of Faddeev and LeVerrier.
 
@@ -227,8 +218,8 @@ class _Roots:
         """Half of a bracket; just right of its lower end, which may be the root before it, the sign is known."""
         low, high = self.brackets[n]
         middle = (low + high) / 2
-        there = sign(self.polynomial, middle)
-        left = sign(self.polynomial, low) or sign(self.derivative, low)
+        there = value(self.polynomial, middle)
+        left = value(self.polynomial, low) or value(self.derivative, low)
         low, high = (middle, middle) if not there else (low, middle) if left * there < 0 else (middle, high)
         self.brackets[n] = low, high
 
