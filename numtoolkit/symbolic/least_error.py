@@ -12,6 +12,7 @@ from math import isqrt
 from typing import Any
 
 from numtoolkit.errors import InputError
+from numtoolkit.faces import Face, Page, Table
 from numtoolkit.symbolic.enclosures import polynomial_at, real_roots
 from numtoolkit.symbolic.intervals import BITS, UNIT, Interval
 from numtoolkit.symbolic.lyndon import Word, in_brackets
@@ -19,7 +20,7 @@ from numtoolkit.symbolic.palindromes import HIGHEST, LETTERS, Palindrome, Palind
 
 
 @dataclass(frozen=True)
-class LeastError:
+class LeastError(Face):
     """The splitting of an order 4 whose error has the least norm.
 
     square    the square of the Euclidean norm of the six coefficients of degree 5 in the Lyndon basis, enclosed
@@ -38,6 +39,22 @@ class LeastError:
     def norm(self) -> float:
         """The norm itself, to rounding."""
         return float(self.square.centre) ** 0.5
+
+    def page(self) -> Page:
+        """The norm and the lengths, to 15 digits."""
+        how = "proved to be the least" if self.proved else "a local minimum that is verified, the lowest of a search"
+        title = f"the norm of the error of degree 5 is {self.norm:.6g}, {how}"
+        records = [{"length": name, "value": _digits(own)} for name, own in self.lengths.items()]
+        return Page(title, (), (Table.of("lengths of the flows", records, dict, ("length", "value")),))
+
+    def latex(self) -> str:
+        """The lengths, to 15 digits, as lines of an aligned display in LaTeX's mathematics mode."""
+        lines = [rf"  {name[0]}_{{{name[1:]}}} &= {_digits(own)} \\" for name, own in self.lengths.items()]
+        return "\n".join([r"\begin{aligned}", *lines, r"\end{aligned}"])
+
+
+def _digits(own: Interval) -> str:
+    return f"{float(own.centre):.15g}"
 
 
 def least_error(found: Sequence[PalindromeBranch]) -> LeastError:
