@@ -28,6 +28,7 @@ MADE = {
     "derivation without a member": lambda: derive(exponential_rk(2), 3, "stiff_strong"),
     "branch": lambda: derive(exponential_rk(2), 2, "stiff_strong").branches[0],
     "palindrome": lambda: derive("A B A B A B A", 4),
+    "least error": lambda: derive("A B A B A B A", 4).least_error(),
     "palindrome without a member": lambda: derive("A B A", 4),
     "local error": lambda: local_error("res-2s"),
     "local error in brackets": lambda: local_error("B/2 A B/2", "brackets"),

@@ -25,16 +25,10 @@ from numtoolkit.faces import Face, Page
 from numtoolkit.symbolic.condition import Condition
 from numtoolkit.symbolic.equations import conditions_of, equations
 from numtoolkit.symbolic.families import Family, family
+from numtoolkit.symbolic.least_error import LeastError, least_error
 from numtoolkit.symbolic.members import coefficients, weights_of
 from numtoolkit.symbolic.numbers import Field, Ratio
-from numtoolkit.symbolic.palindromes import (
-    LeastError,
-    Palindrome,
-    PalindromeBranch,
-    least_error,
-    palindrome,
-    values_table,
-)
+from numtoolkit.symbolic.palindromes import Palindrome, PalindromeBranch, palindrome, values_table
 from numtoolkit.symbolic.palindromes import branches as branches_of_palindromes
 from numtoolkit.symbolic.solve import Contradiction, Solution, solve
 from numtoolkit.symbolic.stiff import HIGHEST as STIFF_HIGHEST

@@ -1,4 +1,4 @@
-"""Splittings that read the same from both ends: their order conditions, solved in real numbers, and their least error.
+"""Splittings that read the same from both ends: their order conditions, solved in real numbers.
 
 A word such as "A B A B A B A" stands for the flows exp(a1 h A) exp(b1 h B) exp(a2 h A) ..., the length of each the one
 of its mirror image. Even orders come with the odd ones before them, so the conditions are those of
@@ -8,26 +8,26 @@ Lyndon words of odd length: the coefficient of a word w in the product is 1/|w|!
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, reduce
 from itertools import pairwise
-from math import factorial, isqrt
+from math import factorial
 from typing import Any
 
 from numtoolkit.errors import InputError, brief, counted, whole
 from numtoolkit.faces import Face, Page, Table
 from numtoolkit.symbolic.condition import Condition
-from numtoolkit.symbolic.intervals import BITS, UNIT, Interval
-from numtoolkit.symbolic.lyndon import Word, in_brackets, lyndon_words
+from numtoolkit.symbolic.enclosures import real_roots, value_at
+from numtoolkit.symbolic.intervals import Interval
+from numtoolkit.symbolic.lyndon import Word, lyndon_words
 from numtoolkit.symbolic.numbers import Field, Ratio
 from numtoolkit.symbolic.solve import Contradiction, Solution, solve
 
 LETTERS = ("A", "B")
 LONGEST = 13  # flows of a word
 HIGHEST = 4  # orders
-NARROW = Fraction(1, 2**120)  # how narrow the enclosures of roots are
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Palindrome:
         numbers = Field(self.unknowns)
         flows = [(letter, numbers.symbols[name]) for letter, name in self.flows]
         words = [word for n in range(1, order + 1, 2) for word in lyndon_words(LETTERS, n)]
-        return numbers, [Condition(len(word), "".join(word), _defect(flows, word, numbers.number(1))) for word in words]
+        return numbers, [Condition(len(word), "".join(word), defect(flows, word, numbers.number(1))) for word in words]
 
 
 def palindrome(word: str) -> Palindrome:
@@ -147,11 +147,11 @@ class PalindromeBranch(Face):
             raise InputError(f"the splittings {self.family.word} have free parameters; ask for the one of least error.")
         if not self.free:
             return [self.lengths({})]
-        return [self.lengths({self.free[0]: root}) for root in _real_roots(self.open[0])]
+        return [self.lengths({self.free[0]: root}) for root in real_roots(self.open[0])]
 
     def lengths(self, free: Mapping[str, Interval]) -> dict[str, Interval]:
         """Every length, where those left `free` are given."""
-        others = {name: _at(own, self.numbers, free) for name, own in self.solution.values.items()}
+        others = {name: value_at(own, self.numbers, free) for name, own in self.solution.values.items()}
         known = {**free, **others}
         return {name: known[name] for name in sorted(known)}
 
@@ -205,173 +205,11 @@ def branches(family: Palindrome, order: int) -> tuple[list[PalindromeBranch], Co
     return [], Condition(witness.order, witness.tree, numbers.entry(left))
 
 
-# --- the least error
-
-
-@dataclass(frozen=True)
-class LeastError:
-    """The splitting of an order 4 whose error has the least norm.
-
-    square    the square of the Euclidean norm of the six coefficients of degree 5 in the Lyndon basis, enclosed
-    lengths   those of its flows, enclosed
-    proved    that no real splitting of the word has a smaller norm than the lower end of `square`
-    """
-
-    square: Interval
-    lengths: dict[str, Interval]
-    proved: bool
-
-    def __repr__(self) -> str:
-        return f"<LeastError {self.norm:.4g}, {'proved' if self.proved else 'a local minimum'}>"
-
-    @property
-    def norm(self) -> float:
-        """The norm itself, to rounding."""
-        return float(self.square.centre) ** 0.5
-
-
-def least_error(found: Sequence[PalindromeBranch]) -> LeastError:
-    """The least error of the splittings in the branches of order 4 of one word, proved for up to one free parameter.
-
-    Isolated splittings are compared. In a family of one parameter the critical points of the norm are roots of a
-    polynomial, which are isolated, and the norm is shown to fall from its ends towards the outermost of them. Of more
-    parameters it is the lowest local minimum that a search from random starts finds, verified to be one.
-    cost     2 s for one parameter, half a minute for two and three
-    raises   InputError for another order, and where nothing is proved
-    """
-    family = found[0].family
-    if found[0].order != HIGHEST:
-        raise InputError(f"the error that is minimised is that of order 4, not {found[0].order}; derive order 4.")
-    if max(branch.dimension for branch in found) > 1:
-        return _searched(family)
-    enclosed = [pair for branch in found for pair in _minima(branch)]
-    square, lengths = min(enclosed, key=lambda pair: pair[0].centre)
-    low = min(own.low for own, _ in enclosed)
-    return LeastError(Interval(low, square.high), lengths, proved=True)
-
-
-def _minima(branch: PalindromeBranch) -> list[tuple[Interval, dict[str, Interval]]]:
-    if not branch.dimension:
-        return [(error_square(branch.family, point), point) for point in branch.points()]
-    return _Curve(branch).minima()
-
-
-def _searched(family: Palindrome) -> LeastError:
-    """The lowest local minimum that is found."""
-    from numtoolkit.symbolic.local_minimum import Polynomial, local_minimum
-
-    numbers, conditions = family.conditions(HIGHEST)
-    flows = [(letter, numbers.symbols[name]) for letter, name in family.flows]
-    values = [*error_brackets(flows, numbers.number(1)).values(), *(condition.value for condition in conditions)]
-    polynomials = []
-    for value in values:
-        (bottom,) = value.bottom.to_dict().values()
-        terms = ((tuple(map(int, e)), Fraction(int(c), int(bottom))) for e, c in value.top.to_dict().items())
-        polynomials.append(Polynomial(tuple(terms)))
-    least = local_minimum(polynomials[: -len(conditions)], polynomials[-len(conditions) :], len(numbers.names))
-    return LeastError(least.square, dict(zip(numbers.names, least.point, strict=True)), proved=False)
-
-
-def error_square(family: Palindrome, lengths: Mapping[str, Interval]) -> Interval:
-    """The square of the norm of the error of degree 5 of a splitting with given lengths."""
-    flows = [(letter, lengths[name]) for letter, name in family.flows]
-    total = Interval.of(0)
-    for value in error_brackets(flows, Interval.of(1)).values():
-        total = total + value * value
-    return Interval(max(total.low, 0), total.high)
-
-
-def error_brackets(flows: Sequence[tuple[str, Any]], one: Any) -> dict[Word, Any]:
-    """The error of degree 5 of a splitting of order 4 in the basis of Lyndon brackets, by standard factorisation.
+def defect(flows: Sequence[tuple[str, Any]], word: Word, one: Any) -> Any:
+    """The coefficient of a word in a product of flows less that in the exact one: a^k/k! for each run of k letters.
 
     flows   (letter, length) of each; one  the number 1 of their kind
     """
-    return in_brackets(lambda word: _defect(flows, word, one), LETTERS, 5)
-
-
-class _Curve:
-    """A family of one parameter: of its two free lengths p and q, F(p, q) = 0 is quadratic in q.
-
-    It has two parts, s = 1 and -1: q = 2 C / (s sqrt(D) - B) where F = A q^2 + B q + C and D = B^2 - 4 A C.
-    """
-
-    def __init__(self, branch: PalindromeBranch) -> None:
-        import sympy
-
-        self.branch = branch
-        quadratic = [name for name in branch.free for f in branch.open if f.degree(sympy.Symbol(name)) == 2]
-        if len(branch.free) != 2 or not quadratic:
-            raise InputError(f"the splittings {branch.family.word} are no curve that is quadratic in a length.")
-        (binding,) = branch.open
-        q = sympy.Symbol(quadratic[0])
-        (p,) = (sympy.Symbol(name) for name in branch.free if name != quadratic[0])
-        self.p, self.q, self.binding = p, q, binding.as_expr()
-        powers = [sympy.Poly(self.binding, q).coeff_monomial(q**i) for i in range(3)]
-        self.C, self.B, self.A = (sympy.Poly(own, p) for own in powers)
-        self.D = self.B**2 - 4 * self.A * self.C
-
-    def minima(self) -> list[tuple[Interval, dict[str, Interval]]]:
-        """The norm at every point where it may be least.
-
-        Between the ends of a part and the outermost critical points it is monotone; that it falls from there is seen
-        at one point in between.
-        """
-        critical = _real_roots(self._critical())
-        found = []
-        for sign in (1, -1):
-            for low, high in self._stretches(sign):
-                inside = [root for root in critical if _between(low, root, high)]
-                own = [(self.square(root, sign), self.lengths(root, sign)) for root in inside]
-                if not own:
-                    raise InputError("a part of the family has no least error, or none is found.")
-                ends = [_inside(low, inside[0]), _inside(inside[-1], high)]
-                for outer, end in zip((own[0], own[-1]), ends, strict=True):
-                    if self.square(end, sign).low <= outer[0].high:
-                        raise InputError("the error is not seen to rise towards the ends of the family.")
-                found += own
-        return found
-
-    def lengths(self, p: Interval, sign: int) -> dict[str, Interval]:
-        """All lengths at a point."""
-        A, B, C = (_polynomial_at(own, p) for own in (self.A, self.B, self.C))
-        q = 2 * C / (sign * _root(B * B - 4 * A * C) - B)
-        return self.branch.lengths({str(self.p): p, str(self.q): q})
-
-    def square(self, p: Interval, sign: int) -> Interval:
-        """The square of the norm at a point."""
-        return error_square(self.branch.family, self.lengths(p, sign))
-
-    def _critical(self) -> Any:
-        """A polynomial in p whose roots hold every critical point of the norm on the curve (Lagrange, eliminated)."""
-        import sympy
-
-        numbers = self.branch.numbers
-        known = {name: numbers.expression(own) for name, own in self.branch.solution.values.items()}
-        flows = [
-            (letter, sympy.Poly(known.get(name, sympy.Symbol(name)), self.p, self.q, domain="QQ"))
-            for letter, name in self.branch.family.flows
-        ]
-        one = sympy.Poly(1, self.p, self.q, domain="QQ")
-        norm = sum((own**2 for own in error_brackets(flows, one).values()), start=one * 0)
-        F = sympy.Poly(self.binding, self.p, self.q, domain="QQ")
-        across = norm.diff(self.q) * F.diff(self.p) - norm.diff(self.p) * F.diff(self.q)
-        return sympy.Poly(sympy.resultant(across.as_expr(), F.as_expr(), self.q), self.p)
-
-    def _stretches(self, sign: int) -> Iterator[tuple[Interval | None, Interval | None]]:
-        """Where a part has real points, cut at its poles: intervals of p, None for an end at infinity."""
-        poles = [root for root in _real_roots(self.A) if (sign * _polynomial_at(self.B, root)).low > 0]
-        cuts = sorted([*_real_roots(self.D), *poles], key=lambda own: own.centre)
-        cuts = [own for i, own in enumerate(cuts) if not i or cuts[i - 1].high < own.low]
-        for low, high in zip([None, *cuts], [*cuts, None], strict=True):
-            if _polynomial_at(self.D, _inside(low, high)).low > 0:
-                yield low, high
-
-
-# --- words
-
-
-def _defect(flows: Sequence[tuple[str, Any]], word: Word, one: Any) -> Any:
-    """The coefficient of a word in a product of flows less that in the exact one: a^k/k! for each run of k letters."""
     own = [one, *[one * 0] * len(word)]
     for letter, length in flows:
         grown = list(own)
@@ -383,64 +221,3 @@ def _defect(flows: Sequence[tuple[str, Any]], word: Word, one: Any) -> Any:
                 grown[i + k] = grown[i + k] + share
         own = grown
     return own[-1] - one * Fraction(1, factorial(len(word)))
-
-
-# --- enclosures
-
-
-def _real_roots(f: Any) -> list[Interval]:
-    """The real roots of a polynomial of sympy in one symbol, each once, narrowly enclosed, the lowest first."""
-    import sympy
-
-    if f.is_ground:
-        return []
-    eps = sympy.Rational(NARROW.numerator, NARROW.denominator)
-    found = sympy.Poly(sympy.Poly(f, f.gen, domain="QQ").sqf_part()).intervals(eps=eps)
-    ends = [(Fraction(int(a.p), int(a.q)), Fraction(int(b.p), int(b.q))) for (a, b), _ in found]
-    return [Interval.of((a + b) / 2, (b - a) / 2) for a, b in ends]
-
-
-def _polynomial_at(f: Any, at: Interval) -> Interval:
-    """A polynomial of sympy in one symbol at an interval, by Horner's rule."""
-    total = Interval.of(0)
-    for c in f.all_coeffs():
-        total = total * at + Fraction(int(c.p), int(c.q))
-    return total
-
-
-def _at(value: Any, numbers: Field, at: Mapping[str, Interval]) -> Interval:
-    """An element of a field at intervals for its symbols."""
-
-    def polynomial(f: Any) -> Interval:
-        total = Interval.of(0)
-        for powers, c in f.to_dict().items():
-            term = Interval.of(int(c))
-            for name, e in zip(numbers.variables, powers, strict=True):
-                term = term * at[name] ** int(e) if e else term
-            total = total + term
-        return total
-
-    return polynomial(value.top) / polynomial(value.bottom)
-
-
-def _root(square: Interval) -> Interval:
-    """The square root of positive numbers."""
-    if square.low < 0:
-        raise InputError("a square root is not surely real at a point of the family.")
-    return Interval(isqrt(square.low << BITS), isqrt(square.high << BITS) + 1)
-
-
-def _between(low: Interval | None, own: Interval, high: Interval | None) -> bool:
-    return (low is None or low.high < own.low) and (high is None or own.high < high.low)
-
-
-def _inside(low: Interval | None, high: Interval | None) -> Interval:
-    """A number between two, None for one at infinity."""
-    if low is None or high is None:
-        beyond = 0 if low is None else low.high + UNIT
-        return _point(beyond if high is None else high.low - UNIT)
-    return _point((low.high + high.low) // 2)
-
-
-def _point(units: int) -> Interval:
-    return Interval(units, units)

@@ -12,9 +12,10 @@ from scipy.linalg import expm
 from numtoolkit.errors import InputError
 from numtoolkit.symbolic.derivation import derive
 from numtoolkit.symbolic.intervals import Interval
+from numtoolkit.symbolic.least_error import error_brackets
 from numtoolkit.symbolic.local_minimum import Polynomial, verified
 from numtoolkit.symbolic.lyndon import expanded
-from numtoolkit.symbolic.palindromes import LETTERS, error_brackets, palindrome
+from numtoolkit.symbolic.palindromes import LETTERS, palindrome
 
 THREE, FOUR = "A B A B A B A", "A B A B A B A B A"
 
