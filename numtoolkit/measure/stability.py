@@ -5,6 +5,7 @@
                     so w = omega at h L = -1. A scheme that freezes the noise meets the same equation, in its own way:
                     e = (x - D)/s, s falling over the step (`numtoolkit.symbolic.amplification`)
     process         the process itself with Gaussian data of a given variance: a step from time t of length h
+    planes          what a step or a run makes of each scale of the data, over what it should (`measure.planes`)
 
 Additive noise does not move the matrix, so radius <= 1 is also mean-square stability. History is that of equal steps
 and carries evaluations of the same equation, so the test equation serves multistep schemes.
