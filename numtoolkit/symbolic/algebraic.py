@@ -214,7 +214,7 @@ def exact_numbers(values: Sequence[tuple[str, object]]) -> list[Any]:
     """Real numbers as fractions, or as elements of one field where some are irrational.
 
     values   each with what it is called: an integer, a Fraction, a text such as "1/3", `numtoolkit.sqrt` and what is
-             made of it, or an algebraic number of sympy
+             made of it, or an algebraic number of sympy, CRootOf from sympy 1.14 on
     raises   InputError for any other, a decimal and a float that is none of these among them
     """
     import sympy
