@@ -33,6 +33,7 @@ from numtoolkit.problem.processes import process as process_of
 if TYPE_CHECKING:
     from numtoolkit.measure.planes import Plane
     from numtoolkit.measure.stability import Region, StepLimit
+    from numtoolkit.symbolic.stability_function import StabilityFunction
 
 LINEAR = (0.0, -1.0, -2.0)  # values of h L that stability is measured at
 STAR = (-6.0, 6.0, 6.0)  # the window of an order star
@@ -129,13 +130,19 @@ def _measured(arguments: argparse.Namespace, chosen: Sequence[Scheme], process: 
 
 def _formulas(chosen: Sequence[Scheme]) -> list[Record]:
     """What the stability function of each scheme says, a property a record."""
+    return [
+        {"scheme": scheme.spec, **row} for scheme in progress(chosen, "deriving") for row in _function(scheme).table()
+    ]
+
+
+def _function(scheme: Scheme) -> StabilityFunction:
+    """That of every z, or, where it is no rational function of z and exponentials, at z = 0."""
     from numtoolkit.symbolic.stability_function import stability_function
 
-    return [
-        {"scheme": scheme.spec, **row}
-        for scheme in progress(chosen, "deriving")
-        for row in stability_function(scheme).table()
-    ]
+    try:
+        return stability_function(scheme)
+    except InputError:
+        return stability_function(scheme, z=0)
 
 
 def _pages(formulas: Sequence[Record]) -> str:

@@ -7,7 +7,7 @@ rational polynomials: the norm of a polynomial, the product of its conjugates, h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import total_ordering
 from typing import Any
@@ -101,6 +101,9 @@ class Algebraic:
 
     def __rtruediv__(self, other: Any) -> Algebraic:
         return self._of(self._other(other) / self.value)
+
+    def __pow__(self, n: int) -> Algebraic:
+        return self._of(self.value**n)
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -199,11 +202,19 @@ def _as_fraction(x: Any) -> Fraction | None:
     return None if len(powers) > 1 else _fraction(powers[0]) if powers else Fraction(0)
 
 
+def square_roots(squares: Iterable[int]) -> dict[int, Any]:
+    """The square roots of some whole numbers as elements of one field, by their squares."""
+    import sympy
+
+    known = sorted(squares)
+    return dict(zip(known, exact_numbers([(str(n), sympy.sqrt(n)) for n in known]), strict=True))
+
+
 def exact_numbers(values: Sequence[tuple[str, object]]) -> list[Any]:
     """Real numbers as fractions, or as elements of one field where some are irrational.
 
     values   each with what it is called: an integer, a Fraction, a text such as "1/3", `numtoolkit.sqrt` and what is
-             made of it, or an algebraic number of sympy
+             made of it, or an algebraic number of sympy, CRootOf from sympy 1.14 on
     raises   InputError for any other, a decimal and a float that is none of these among them
     """
     import sympy

@@ -36,6 +36,7 @@ from numtoolkit.declare.entries import (
     Sum,
     Symbol,
     balls,
+    walk,
 )
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
@@ -44,16 +45,18 @@ from numtoolkit.errors import InputError, brief
 from numtoolkit.problem.kinds import SCALAR
 from numtoolkit.problem.operators import L, N
 from numtoolkit.problem.problem import Line, Operator
+from numtoolkit.symbolic.algebraic import square_roots
 from numtoolkit.symbolic.line_numbers import Digits, Formula, Irrational, Numbers, Rational
 from numtoolkit.symbolic.unit_circle import Polynomial, add, characteristic, times, trimmed
 
+MOST_ROOTS = 3  # whose field is of degree 8
 LONGEST = 10**6  # |h L| of a step
 FEWEST, MOST = 60, 8000  # digits
 AGREED = 10**30  # a number is known to this part of it
 NOTHING = 10**45  # and is 0 if it may be, and is below this part of the largest
 BEYOND = 10**330  # what is below its inverse is 0: float64 has no such numbers
 HALF = Fraction(1, 2)
-Coefficients = tuple[tuple[Fraction, ...], ...]
+Coefficients = tuple[tuple[Any, ...], ...]
 Vector = list[Polynomial]  # over (state, carried names)
 
 
@@ -61,7 +64,7 @@ Vector = list[Polynomial]  # over (state, carried names)
 class Amplification:
     """det(zeta - M(w)) of the map M of a step over (state, carried values), roots zeta = 0 left out.
 
-    coefficients   [j][i] of zeta^j w^i, the highest j monic; rational numbers, or such of 30 digits
+    coefficients   [j][i] of zeta^j w^i, the highest j monic; rational or algebraic, or rational of 30 digits
     linear         h L
     exact          whether they are the numbers themselves
     within         what is known of them where the scheme holds numbers of some digits, as intervals
@@ -116,7 +119,8 @@ def amplification(
         within = _characteristic(scheme, Digits(FEWEST, z, spread=True), given)
     if not z:
         try:
-            return _amplification(scheme, z, _characteristic(scheme, Rational(), given), within)
+            numbers = Rational({} if within else _roots(scheme))
+            return _amplification(scheme, z, _characteristic(scheme, numbers, given), within)
         except Irrational:
             pass
     digits = FEWEST
@@ -126,6 +130,13 @@ def amplification(
             return _amplification(scheme, z, settled, within, exact=False)
         digits *= 2
     raise InputError(f"scheme {scheme.spec} at h L = {linear} cancels {MOST} digits; take a shorter step.")
+
+
+def _roots(scheme: Scheme) -> dict[int, Any]:
+    """The square roots in a step without history by their squares, where there are few."""
+    step = scheme.agreed.steps.inner
+    squares = {node.square for _, entry in step.entries() for node in walk(entry) if isinstance(node, Root)}
+    return {} if step.carry or len(squares) > MOST_ROOTS else square_roots(squares)
 
 
 def _amplification(

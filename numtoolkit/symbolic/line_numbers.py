@@ -1,13 +1,13 @@
 """The numbers that entries are on the test equation: rational at z = h L = 0, else intervals or functions of z.
 
-`Rational`  fractions. Any exponential but exp(0) is `Irrational`
+`Rational`  fractions and some roots. Any exponential but exp(0) is `Irrational`
 `Digits`    mpmath's intervals, as fine as is asked for
 `Formula`   rational functions of z and X = exp(z / d), which decides every identity: z and X are independent
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import count
 from math import factorial, lcm
@@ -56,9 +56,12 @@ def _by_parts(numbers: Numbers, i: int, x: Any) -> Any:
 
 
 class Rational:
-    """Fractions, at z = 0."""
+    """Fractions, at z = 0, and the square roots that are given, by their squares."""
 
     z = Fraction(0)
+
+    def __init__(self, roots: Mapping[int, Any] | None = None) -> None:
+        self.roots = roots or {}
 
     def number(self, value: Fraction | int) -> Fraction:
         """It is one."""
@@ -68,10 +71,12 @@ class Rational:
         """The centre of one."""
         return centre
 
-    def power(self, x: Fraction, n: Fraction) -> Fraction:
-        """Of a whole power, or of 1."""
+    def power(self, x: Any, n: Fraction) -> Any:
+        """Of a whole power, of 1, or a root that is given."""
         if x == 1:
             return x
+        if n == Fraction(1, 2) and x in self.roots:
+            return self.roots[x]
         if n.denominator > 1:
             raise Irrational
         return x**n.numerator

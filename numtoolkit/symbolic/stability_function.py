@@ -38,6 +38,7 @@ from numtoolkit.symbolic.unit_circle import (
     trimmed,
 )
 
+SHOWN = 20  # digits of a coefficient that is known to some digits
 AXES = {"real": on_negative_axis, "imaginary": on_imaginary_axis}
 
 
@@ -83,11 +84,17 @@ class StabilityFunction:
 
     @cached_property
     def rows(self) -> tuple[tuple[Any, ...], ...]:
-        """The coefficients [j][i] of zeta^j w^i as sympy expressions, in z where it is a letter."""
+        """The coefficients [j][i] of zeta^j w^i as sympy expressions, in z where it is a letter, else at it.
+
+        They are decimals where a scheme holds such, or gives no function of z and exponentials.
+        """
         import sympy
 
         if self.scheme is not None and self.z:
-            rows = StabilityFunction.of(self.scheme, None).rows
+            try:
+                rows = StabilityFunction.of(self.scheme, None).rows
+            except InputError:
+                return tuple(tuple(map(self._expression, row)) for row in self.coefficients)
             at = sympy.Rational(self.z.numerator, self.z.denominator)
             return tuple(tuple(c.subs(sympy.Symbol("z"), at) for c in row) for row in rows)
         return tuple(tuple(map(self._expression, row)) for row in self.coefficients)
@@ -97,7 +104,10 @@ class StabilityFunction:
 
         if self.field is not None:
             return self.field.expression(c)
-        return c.expression if isinstance(c, Algebraic) else sympy.Rational(c.numerator, c.denominator)
+        if isinstance(c, Algebraic):
+            return c.expression
+        rational = sympy.Rational(c.numerator, c.denominator)
+        return rational if self.exact else sympy.Float(rational, SHOWN)
 
     @property
     def characteristic(self) -> Any:

@@ -103,15 +103,16 @@ def test_a_step_of_no_length_is_refused_in_one_sentence(linear: float) -> None:
         amplification(scheme("ddim"), linear)
 
 
-def test_square_roots_are_taken_to_digits() -> None:
-    """The midpoint rule with a weight sqrt(2)/2 in its stage has R = 1 + w + sqrt(2)/2 w^2, to thirty digits."""
+def test_square_roots_are_exact_at_0_and_taken_to_digits_elsewhere() -> None:
+    """The midpoint rule with a weight sqrt(2)/2 in its stage has R = 1 + v + sqrt(2)/2 v^2, v = z + w."""
     half = sqrt(2) / 2
     own = Scheme("own", "test", "test", runge_kutta([0, half], [[], [half]], [0, 1]), frozen="drift", clock="time")
     found = amplification(own, 0)
+    assert (found.exact, found.coefficients[0][:2]) == (True, (-1, -1))
+    assert found.coefficients[0][2] ** 2 == Fraction(1, 2)
+    found = amplification(own, -1)
     assert not found.exact
-    square = found.coefficients[0][2]
-    assert found.coefficients[0][:2] == (-1, -1)
-    assert abs(square**2 - Fraction(1, 2)) < Fraction(1, 10**30)
+    assert abs(found.coefficients[0][2] ** 2 - Fraction(1, 2)) < Fraction(1, 10**30)
 
 
 def test_a_linear_part_that_is_no_power_of_the_level_is_refused_in_one_sentence() -> None:

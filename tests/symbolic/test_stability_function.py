@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numtoolkit as nt
@@ -42,7 +42,7 @@ def polynomial(coefficients) -> sympy.Expr:
 # --- methods of numbers
 
 
-@pytest.mark.parametrize("name", PADE)
+@pytest.mark.parametrize("name", breadth(PADE, lambda name: name in ("Gauss 2", "Radau IIA 3", "Lobatto IIIC 2")))
 def test_the_implicit_methods_of_books_have_pade_approximants(name):
     """R = P/Q is the approximant itself, with its constant, A-stable for j - 2 <= k <= j and L-stable for k < j.
 
@@ -74,7 +74,7 @@ SINGLY = {  # tableau, order, A-stable, L-stable, real interval
 }
 
 
-@pytest.mark.parametrize("name", SINGLY)
+@pytest.mark.parametrize("name", breadth(SINGLY, lambda name: name.startswith("its")))
 def test_singly_implicit_methods_with_irrational_numbers_are_judged_exactly(name):
     """gamma lies in Q(sqrt 2) or Q(sqrt 3): the sign of its elements, a double pole, an irrational end."""
     tableau, order, A_stable, L_stable, end = SINGLY[name]
@@ -87,6 +87,7 @@ def test_singly_implicit_methods_with_irrational_numbers_are_judged_exactly(name
 
 def test_a_root_that_has_no_radicals_is_a_number_too():
     """The SDIRK of three stages and order 3 (Alexander 1977): gamma the middle root of 6 x^3 - 18 x^2 + 9 x - 1."""
+    pytest.importorskip("sympy", "1.14")  # from which on a CRootOf is an element of a field
     x = sympy.Symbol("x")
     g = sympy.CRootOf(6 * x**3 - 18 * x**2 + 9 * x - 1, 1)
     b1, b2 = -(6 * g**2 - 16 * g + 1) / 4, (6 * g**2 - 20 * g + 5) / 4
@@ -94,6 +95,7 @@ def test_a_root_that_has_no_radicals_is_a_number_too():
     assert (found.order, found.A_stable, found.L_stable) == (3, True, True)
 
 
+@settings(max_examples=20)
 @given(theta=st.fractions(0, 1, max_denominator=40))
 def test_theta_methods_are_a_stable_from_a_half_on(theta):
     """R = (1 + (1 - theta) w)/(1 - theta w): L-stable at 1, below 1/2 stable on [-2/(1 - 2 theta), 0]."""
@@ -132,7 +134,7 @@ ENDS = {  # reference-values 14, 16, 17
 }
 
 
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("name", breadth(ENDS, lambda name: name == "DP5"))
 def test_a_tableau_and_the_scheme_that_it_is_have_one_function(name):
     """Both ways give the same coefficients at z = 0, of the published intervals."""
     own, scheme_ = of_tableau(getattr(tableaus, name)), stability_function(book(name.lower(), getattr(tableaus, name)))
@@ -142,6 +144,21 @@ def test_a_tableau_and_the_scheme_that_it_is_have_one_function(name):
     assert own.order == scheme_.order == order
     assert own.real.value == scheme_.real.value == pytest.approx(real, rel=1e-14)
     assert own.imaginary.value == scheme_.imaginary.value == pytest.approx(imaginary, rel=1e-14, abs=0)
+
+
+def test_a_scheme_with_a_square_root_is_exact_at_0():
+    """Cooper & Verner's eleven stages of order 8 in Q(sqrt 21): order, and the real end as a root of its polynomial."""
+    own = book("cooper-verner", tableaus.COOPER_VERNER)
+    found = stability_function(own, z=0)
+    assert (found.exact, found.order) == (True, 8)
+    assert found.real.polynomial
+    end = sympy.N(found.R.subs(w, -found.real.number), 20)
+    assert abs(abs(end) - 1) < 1e-15
+    with pytest.raises(InputError, match="give z a value"):
+        stability_function(own)
+    elsewhere = stability_function(own, z=-1)
+    assert abs(elsewhere.R.subs(w, 1) - 1) < 1e-15  # a function of z + w, at 0
+    assert elsewhere.R.has(sympy.Float)
 
 
 def test_of_linear_equations_a_method_may_be_of_a_higher_order_than_it_is():
@@ -257,8 +274,9 @@ def growth(function, point, share):
     if function.steps < 2:
         return sympy.N(function.R.subs(values), 40)
     rows = [sympy.N(sum(c * w**i for i, c in enumerate(row)).subs(values), 40) for row in function.rows]
-    roots = sympy.Poly(rows[::-1], zeta).nroots(n=35)
-    return min(roots, key=lambda root: abs(root - 1))
+    with mpmath.workdps(40):
+        root = mpmath.findroot(lambda x: mpmath.polyval([mpmath.mpf(str(c)) for c in rows[::-1]], x), 1)
+        return sympy.Float(mpmath.nstr(root, 40), 40)
 
 
 NAMES = [
@@ -315,7 +333,7 @@ FLAGS = {  # exact in z, limit for z -> -oo
 }
 
 
-@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("name", breadth(FLAGS, lambda name: name in ("ddim", "heun-edm", "dpmpp-2m", "seeds-1")))
 def test_what_long_steps_in_log_snr_do_is_told(name):
     """Data frozen: damped. Noise frozen: R grows as exp(-z) does. DDIM: w (exp(z) - 1)/z tends to 0; SEEDS-1 to -1."""
     found = stability_function(name)
