@@ -79,10 +79,14 @@ def _run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None and kind != RUN:
             raise InputError(f"--{option} is of whole runs; add --kind run, or leave it out.")
     on_test = process is None and kind in (None, TEST)
-    if arguments.order_star and not (on_test and arguments.out):
-        why = "is a picture; say where by --out FILE" if on_test else "is of the test equation; leave the rest out"
+    if arguments.order_star and (arguments.out is None or not on_test):
+        why = (
+            "is a picture; say where by --out FILE"
+            if on_test
+            else "is one of the test equation; leave --process out, and another --kind"
+        )
         raise InputError(f"--order-star {why}.")
-    if on_test and not arguments.out:
+    if on_test and arguments.out is None:
         formulas = _formulas(chosen)
         report(arguments, formulas, lambda: _pages(formulas))
         return 0
@@ -102,7 +106,7 @@ def _measured(arguments: argparse.Namespace, chosen: Sequence[Scheme], process: 
 
     nfe = BUDGETS if arguments.nfe is None else numbers(arguments.nfe, "--nfe", 1, MOST_NFE)
     kind, grid = arguments.kind, GRID if arguments.grid is None else arguments.grid
-    path = destination(arguments.out, tuple(PICTURES)) if arguments.out else None
+    path = destination(arguments.out, tuple(PICTURES)) if arguments.out is not None else None
     if path is not None:
         from numtoolkit.plots import check_figure, stability_figure
 
