@@ -37,6 +37,7 @@ from numtoolkit.schemes import scheme as scheme_of
 PILOT = 2**32  # the first seed of pilot runs, apart from those that people give
 FIRST = 20  # the first step that is tried, as a part of the whole way in the clock
 SAFETY, LEAST, LARGEST = 0.9, 0.2, 5.0  # of the next step over the last one
+SMALLEST = 1e-10  # error that the controller knows, over the tolerance: steps without one grow all the same
 INTEGRAL, PROPORTIONAL = 0.3, 0.4  # gains of the controller PI.3.4 over the order of the estimate
 
 
@@ -219,7 +220,7 @@ def find(
     claims = [p for p in (scheme.claims.classical, scheme.claims.companion) if p is not None]
     k = min(claims, default=1) + 1
     opening, beside = pair.steps.start, scheme.companions
-    (x, last), x_end = _clock(process, np.array(ends)).tolist(), 0.0
+    x, last = _clock(process, np.array(ends)).tolist()
     if not np.isfinite(x):
         raise InputError(f"the clock of {process.spec} is infinite at t = {ends[0]:g}; begin at a lower time.")
     times, errors, spent, rejected, before = [ends[0]], list[float](), 0, 0, 1.0
@@ -252,8 +253,9 @@ def find(
                 times.append(end)
                 errors.append(error)
                 names = {START: made[step.out], CONSTANT: Arrays.one} | {new: made[old] for new, old in step.carry}
-                ratio = SAFETY * max(error, 1e-10) ** (-(INTEGRAL + PROPORTIONAL) / k) * before ** (PROPORTIONAL / k)
-                x, before, h = x_end, max(error, 1e-10), h * min(max(ratio, LEAST), LARGEST)
+                error = max(error, SMALLEST)
+                ratio = SAFETY * error ** (-(INTEGRAL + PROPORTIONAL) / k) * before ** (PROPORTIONAL / k)
+                x, before, h = x_end, error, h * min(max(ratio, LEAST), LARGEST)
             else:
                 rejected += 1
                 names |= {i.name: made[i.name] for i in step.instructions if isinstance(i, Call) and i.of == START}
@@ -261,10 +263,10 @@ def find(
         state = names[START]
         if to_zero:
             final = scheme.steps.final_to_zero
-            if final is None or final.needs:
+            if final is None or not final.needs <= names.keys():
                 raise InputError(f"scheme {scheme.spec} has no step of its own to t = 0; end the grid above 0.")
             step = lower_last(scheme, final, problem, np.array([times[-1], 0.0]), given)
-            made, calls = _made(step, {START: state, CONSTANT: Arrays.one}, call, update)
+            made, calls = _made(step, names, call, update)
             times, errors, spent, state = [*times, 0.0], [*errors, np.nan], spent + calls, made[step.out]
     return AdaptiveGrid(np.array(times), spent, rejected, np.array(errors)), state
 

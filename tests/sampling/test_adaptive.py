@@ -197,6 +197,9 @@ def test_samples_with_steps_of_their_own_may_be_denoised_and_go_to_zero():
     zero = drawn(OWN, range(2), grid="log-snr(zero=1)")
     assert zero.adaptive[0].times[-1] == 0
     assert np.isnan(zero.adaptive[0].errors[-1])
+    better = adaptive_grid(scheme("res-2s").corrected(), EDM, MODES, 1e-2, "log-snr(zero=1)")
+    assert better.times[-1] == 0
+    assert better.evaluations == 1 + 2 * (len(better.times) - 2 + better.rejected)  # E0 of the last step is at hand
     kept = np.empty((2, 1))
     assert drawn(OWN, range(2), into=kept).samples is kept
     assert (kept == plain.samples).all()
