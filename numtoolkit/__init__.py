@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import stability
     from numtoolkit.measure.transfer import transfer
+    from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
     from numtoolkit.plots import curve_figure, image_grid, stability_figure, transfer_figure
@@ -106,6 +107,7 @@ __all__ = [
     "tableau",
     "transfer",
     "transfer_figure",
+    "transfer_series",
     "verify",
     "word",
 ]
@@ -166,6 +168,7 @@ _HOMES = {
     "tableau": "numtoolkit.declare.forms",
     "transfer": "numtoolkit.measure.transfer",
     "transfer_figure": "numtoolkit.plots",
+    "transfer_series": "numtoolkit.measure.transfer_series",
     "verify": "numtoolkit.symbolic.verdict",
     "word": "numtoolkit.declare.forms",
 }

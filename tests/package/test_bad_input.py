@@ -192,6 +192,9 @@ ENTRIES = {
     ),
     "transfer over a spectrum": Entry(TRANSFER.integral, {"spectrum": ([1.0, 0.1], [2, 3])}),
     "transfer_figure": Entry(nt.transfer_figure, {"transfers": [TRANSFER], "title": "title"}),
+    "transfer_series": Entry(
+        nt.transfer_series, {"scheme": "ddim", "process": "edm", "grid": "rho(7)", "scales": [1.0, 0.1]}
+    ),
     "verify": Entry(nt.verify, {"scheme": "euler"}),
     "word": Entry(nt.word, {"text": "S0 A"}),
 }
