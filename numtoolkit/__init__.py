@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.stability import stability
+    from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
     from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
@@ -102,6 +103,7 @@ __all__ = [
     "stability",
     "stability_figure",
     "start_noise",
+    "step_defects",
     "stepper",
     "symbol",
     "tableau",
@@ -163,6 +165,7 @@ _HOMES = {
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",
     "start_noise": "numtoolkit.sampling.starts",
+    "step_defects": "numtoolkit.measure.step_defects",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",

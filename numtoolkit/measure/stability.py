@@ -316,6 +316,11 @@ def stability(
     raises    InputError for unknown schemes, a variance or size of no meaning, and for a scheme with history on a
               process, or with history and a coefficient that only a grid gives
     """
+    if isinstance(scheme, Program):
+        raise InputError(
+            f"the program of {scheme.scheme} has steps of one length each, and a map is over lengths; give its scheme, "
+            "or take numtoolkit.measure.stability.program_radius of the program."
+        )
     declared, size = read(scheme), whole("size", size, 2, MOST_POINTS)
     variance = real("variance", variance, 0, MOST_VARIANCE)
     linear = [real("linear", x) for x in several("linear", linear)]

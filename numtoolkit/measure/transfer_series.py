@@ -217,7 +217,7 @@ class _Sums:
 
 
 def _summed(found: list[_Missed], order: int, problem: Problem, grid: str, steps: int, scales: Floats) -> _Sums:
-    run = Fine(problem, grid_of(grid, problem.process, steps), scales, *_reference(found[0].frame))
+    run = Fine(problem, grid_of(grid, problem.process, steps), scales, *reference_of(found[0].frame))
     inner, edges = ([np.zeros(len(scales)), np.zeros(len(scales))] for _ in range(2))
     for each in found:
         kind, index = each.frame.place
@@ -235,7 +235,7 @@ def _summed(found: list[_Missed], order: int, problem: Problem, grid: str, steps
     return _Sums((inner[0], inner[1]), (edges[0], edges[1]), run.ends)
 
 
-def _reference(frame: StepInClock) -> tuple[float, bool]:
+def reference_of(frame: StepInClock) -> tuple[float, bool]:
     """The noise of the SDE that short steps follow, over the forward noise, and whether it is that of all steps."""
     entry = frame.scalar(frame.scheme.reference)
     field = Field(symbols(entry) | {LENGTH.name}, balls=frame.scheme.balls)

@@ -86,6 +86,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         | {"--seeds": "0-3", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--tile": "2"}
         | {"--tolerance": "1e-3"},
     ),
+    "curve --model --conditions": (
+        (),
+        {"--process": "edm", "--model": "told.py:NET", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}
+        | {"--import": None, "--conditions": "3,1"},
+    ),
     "sample": (
         (),
         {"--law": "gaussian(dim=2)", "--scheme": "ddim", "--nfe": "3", "--seeds": "0-3", "--out": "samples"}
@@ -156,6 +161,10 @@ grid = "rho(7)"
 schemes = ["ddim"]
 nfe = [3]
 """
+TOLD = """
+from numtoolkit import Network
+NET = Network(lambda z, t, label: 0.1 * z + label[:, None], "data", shape=(2,))
+"""
 CASES = [
     (name, option)
     for name, (words, options) in LINES.items()
@@ -173,6 +182,7 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(bytes(range(256)))
     (tmp_path / "list.json").write_text(json.dumps([1, 2]), encoding="utf-8")
     np.savez(tmp_path / "scalar.npz", x=1.0)
+    (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
     (tmp_path / "folder").mkdir()
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.toml").write_text(OWN, encoding="utf-8")

@@ -101,6 +101,16 @@ ENTRIES = {
         | {"network": nt.Network(lambda z, t: 0.1 * z, "data"), "nfe": [3], "seeds": [0, 1], "metric": "path"}
         | {"shape": (2,), "dtype": np.float64, "tolerance": 1e-3, "tile": 2},
     ),
+    "error_curve of a network that is told labels": Entry(
+        nt.error_curve,
+        RUN
+        | {"network": nt.Network(lambda z, t, labels: labels[:, None] * z, "data", shape=(2,)), "nfe": [3]}
+        | {"conditions": [0.1, 0.2], "metric": "path", "dtype": np.float64, "tolerance": 1e-3},
+        apart=("conditions",),  # of a list that is no array the network says what it cannot do with it
+    ),
+    "error_curve of a program": Entry(
+        nt.error_curve, {"scheme": nt.program_of("ddim", "edm", "rho(7)", 3), "network": "gaussian(dim=2)"}
+    ),
     "error_curve of a network in torch": Entry(
         nt.error_curve,
         RUN
@@ -181,7 +191,18 @@ ENTRIES = {
         nt.stability, {"scheme": "nse", "process": "psld", "variance": 0.25, "linear": (0.0,), "size": 8}
     ),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
+    "step_defects": Entry(
+        nt.step_defects, {k: v for k, v in RUN.items() if k != "network"} | {"law": "gaussian(dim=2)"}
+    ),
+    "step_defects of a mixture": Entry(
+        nt.step_defects,
+        {"scheme": "ddim", "process": "edm", "law": "mixture(dim=2)", "grid": "rho(7)", "steps": 2, "seeds": [0, 1]},
+    ),
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
+    "stepper told labels": Entry(
+        nt.stepper,
+        RUN | NUMPY | {"network": nt.Network(lambda z, t, labels: z, "data", shape=(2,)), "conditions": [0.1, 0.2]},
+    ),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
     "transfer": Entry(
