@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numtoolkit.laws.named import law, law_of
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
+    from numtoolkit.measure.spectra import power_ratio, spectrum_of
     from numtoolkit.measure.stability import stability
     from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
@@ -92,6 +93,7 @@ __all__ = [
     "number",
     "palindrome",
     "phi",
+    "power_ratio",
     "process",
     "program_of",
     "runge_kutta",
@@ -99,6 +101,7 @@ __all__ = [
     "scheme",
     "search",
     "simplifying_assumptions",
+    "spectrum_of",
     "sqrt",
     "stability",
     "stability_figure",
@@ -154,6 +157,7 @@ _HOMES = {
     "number": "numtoolkit.declare.entries",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
+    "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",
     "runge_kutta": "numtoolkit.declare.forms",
@@ -161,6 +165,7 @@ _HOMES = {
     "scheme": "numtoolkit.schemes",
     "search": "numtoolkit.fitting",
     "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
+    "spectrum_of": "numtoolkit.measure.spectra",
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",

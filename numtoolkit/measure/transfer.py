@@ -88,7 +88,7 @@ class Transfer:
         raises    InputError for variances or multiplicities that are negative, or more of one than of the other
         cost      that of `transfer` at n scales
         """
-        variances, multiplicities = _spectrum(spectrum)
+        variances, multiplicities = checked_spectrum(spectrum)
         law = Gaussian(np.zeros(len(variances)), variances)
         with np.errstate(all="ignore"):
             ends, exact = (_repeated(own, multiplicities) for own in data_laws(self.program, law))
@@ -143,8 +143,12 @@ def scales_of(scales: Any, most: int = MOST_SCALES) -> Floats:
     return chosen
 
 
-def _spectrum(spectrum: Any) -> tuple[Floats, Floats]:
-    """Variances and multiplicities (n,), as far as they can be used."""
+def checked_spectrum(spectrum: Any) -> tuple[Floats, Floats]:
+    """Variances and multiplicities (n,), as far as they can be used.
+
+    spectrum  (variances, multiplicities)
+    raises    InputError for no such pair
+    """
     if not isinstance(spectrum, tuple | list) or len(spectrum) != 2:
         raise InputError(f"spectrum = {brief(repr(spectrum))} is no pair; give (variances, multiplicities).")
     variances, multiplicities = real("variances", spectrum[0]), real("multiplicities", spectrum[1])

@@ -78,7 +78,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "transfer": (
         (),
         {"--process": "edm", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3", "--scales": "1,0.1"}
-        | {"--out": "kept.csv"},
+        | {"--spectrum": "gaussian(dim=4)", "--samples": "images.npz", "--out": "kept.csv"},
     ),
     "curve --model": (
         (),
@@ -182,6 +182,7 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(bytes(range(256)))
     (tmp_path / "list.json").write_text(json.dumps([1, 2]), encoding="utf-8")
     np.savez(tmp_path / "scalar.npz", x=1.0)
+    np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).normal(size=(5, 4)))
     (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
     (tmp_path / "folder").mkdir()
     (tmp_path / "own").mkdir()

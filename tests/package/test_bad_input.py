@@ -33,6 +33,7 @@ RUN = {"scheme": "ddim", "process": "edm", "network": "gaussian(dim=2)", "grid":
 NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
+IMAGES = np.random.default_rng(0).normal(size=(6, 4, 4))
 MAP = nt.stability("ddim", size=8)
 ENTRIES = {
     "add_noise": Entry(nt.add_noise, {"process": "edm", "x0": np.ones((2, 3)), "t": 1.0, "seeds": [0, 1], "draw": 0}),
@@ -134,6 +135,7 @@ ENTRIES = {
     "network_of": Entry(nt.network_of, {"network": "gaussian(dim=2)"}),
     "number": Entry(nt.number, {"value": "1/3"}),
     "phi": Entry(nt.phi, {"k": 1, "c": 1}),
+    "power_ratio": Entry(nt.power_ratio, {"samples": IMAGES, "data": IMAGES[::-1] * 1.5}),
     "process": Entry(nt.process, {"text": "vp(beta_max=12)"}),
     "process of a table": Entry(nt.process, {"betas": np.linspace(1e-4, 0.02, 20), "scaling": "vp"}),
     "program_of": Entry(
@@ -186,6 +188,8 @@ ENTRIES = {
             "metric": "path",
         },
     ),
+    "spectrum_of": Entry(nt.spectrum_of, {"data": "gaussian(dim=2)"}),
+    "spectrum_of an array": Entry(nt.spectrum_of, {"data": IMAGES}),
     "sqrt": Entry(nt.sqrt, {"value": 2}),
     "stability": Entry(
         nt.stability, {"scheme": "nse", "process": "psld", "variance": 0.25, "linear": (0.0,), "size": 8}
@@ -212,7 +216,9 @@ ENTRIES = {
         lambda scales: nt.transfer("ddim", "edm", "rho(7)", 3, scales), {"scales": np.array([1.0, 0.1])}
     ),
     "transfer over a spectrum": Entry(TRANSFER.integral, {"spectrum": ([1.0, 0.1], [2, 3])}),
-    "transfer_figure": Entry(nt.transfer_figure, {"transfers": [TRANSFER], "title": "title"}),
+    "transfer_figure": Entry(
+        nt.transfer_figure, {"transfers": [TRANSFER], "title": "title", "spectrum": ([1.0, 0.1], [2, 3])}
+    ),
     "transfer_series": Entry(
         nt.transfer_series, {"scheme": "ddim", "process": "edm", "grid": "rho(7)", "scales": [1.0, 0.1]}
     ),

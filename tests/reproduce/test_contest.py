@@ -168,9 +168,9 @@ def test_a_budget_that_a_member_cannot_spend_is_never_its_best(judged: tuple[Fou
 def test_pages_show_members_errors_and_how_they_compare(judged: tuple[Found, dict[str, Any]]) -> None:
     """A table of members, and one for each quantity that ends with the comparison."""
     table = CONTEST.result(False, judged[0]).table
-    assert all(f"### {title}" in table for title in ("Chosen", *QUANTITIES.values()))
+    assert all(f"### {title}" in table for title in ("Chosen", *QUANTITIES["path"].values()))
     assert re.search(r"\| NFE +\| edm, rest +\| edm, frame +\|", table)  # a side that chose nothing is not in it
-    assert len(re.findall(r"\| \*\*rest over frame, geometric mean\*\*", table)) == len(QUANTITIES)
+    assert len(re.findall(r"\| \*\*rest over frame, geometric mean\*\*", table)) == len(QUANTITIES["path"])
     r = next(r for r in judged[1]["records"] if (r["case"], r["side"], r["nfe"]) == ("a", "rest", 5))
     assert re.search(rf"\| a +\| {r['error']:.1e} / ", table)
 
