@@ -89,6 +89,14 @@ def test_signals_channels_and_oblong_images_have_whole_frequencies_of_the_longer
     np.testing.assert_allclose(found.ratio, 4, rtol=0.02)
 
 
+def test_a_wave_over_the_shorter_side_has_the_frequency_that_it_has_over_the_longer_one():
+    """One period over 4 pixels of an image of 8 x 4 is two over 8."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(200, 8, 4))
+    wave = np.cos(2 * np.pi * np.arange(4) / 4) * rng.normal(size=(200, 1, 1))
+    assert nt.power_ratio(data + 3 * wave, data).ratio.argmax() == 2
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
