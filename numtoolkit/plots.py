@@ -334,7 +334,7 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
 
 
 def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:
-    """Error against evaluations of the sides of a contest, a panel a case: mean solid, median dashed.
+    """Error against evaluations of the sides of a contest, a panel a case: mean solid, a median dashed.
 
     records  with `case, side, nfe, error, median`; one without an error is left out
     title    the question that the figure answers
@@ -350,7 +350,7 @@ def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], 
             for i, side in enumerate(sides):
                 own = [r for r in records if (r["case"], r["side"]) == (case, side)]
                 for key, line in (("error", "-"), ("median", "--")):
-                    error = [np.nan if r[key] is None else max(r[key], floor) for r in own]
+                    error = [np.nan if r.get(key) is None else max(r[key], floor) for r in own]
                     label = side if key == "error" else None
                     ax.plot([r["nfe"] for r in own], error, line, color=_look(i)["color"], label=label)
             ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")

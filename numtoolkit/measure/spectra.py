@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.arrays import Floats, library
+from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
 from numtoolkit.laws import law_of
 from numtoolkit.laws.checks import real
+from numtoolkit.laws.named import is_law
 from numtoolkit.measure.distances import LEVEL
 
 MOST = 4096  # coordinates, whose covariance the memory takes
@@ -37,7 +38,7 @@ def spectrum_of(data: Any) -> Spectrum:
     raises   InputError for data of more than 4096 coordinates, or of fewer than two samples
     cost     that of the eigenvalues of a matrix as large as a sample has coordinates
     """
-    if library(data) is None:
+    if isinstance(data, str) or is_law(data):
         covariance = law_of(data).covariance()
     else:
         rows = real("data", data)

@@ -289,8 +289,8 @@ class Contest(Question):
                 own, common = curves[member][n], curves[sent.one][n]
                 records.append(
                     {"case": case.name, "side": side, "nfe": n, "member": str(member)}
-                    | {key: own[key] for key in KEPT[self.metric]}
-                    | {f"{key} of one": common[key] for key in KEPT[self.metric]}
+                    | {key: own.get(key) for key in KEPT[self.metric]}
+                    | {f"{key} of one": common.get(key) for key in KEPT[self.metric]}
                 )
         return records
 
@@ -326,7 +326,7 @@ def summarised(records: Records, sides: Sequence[str], quantity: str) -> list[di
     """
     nfe = sorted({r["nfe"] for r in records})
     cases = list(dict.fromkeys(r["case"] for r in records))
-    floor = quantity.replace("error", "floor")
+    floor = quantity.replace("error", "floor") if quantity.startswith("error") else ""
     found = {
         (r["case"], r["side"], r["nfe"]): None if r[quantity] is None else max(r[quantity], r.get(floor) or FLOOR)
         for r in records

@@ -129,6 +129,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "iia-ddim", "--model": "gaussian(dim=2)", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
         | {"--batch": "5", "--substeps": "2", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--tile": "2"},
     ),
+    "fit --model --conditions": (
+        (),
+        {"--scheme": "iia-ddim", "--model": "told.py:NET", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
+        | {"--import": None, "--batch": "5", "--substeps": "2", "--dtype": "float64", "--conditions": "3,1,4,1,5"},
+    ),
     "fit --model --search": (
         (),
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
