@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
+    from numtoolkit.measure.spectra import power_ratio, spectrum_of
     from numtoolkit.measure.stability import order_star, stability
+    from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
+    from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
     from numtoolkit.plots import curve_figure, image_grid, stability_figure, transfer_figure
@@ -107,6 +110,7 @@ __all__ = [
     "order_star",
     "palindrome",
     "phi",
+    "power_ratio",
     "process",
     "program_of",
     "runge_kutta",
@@ -114,17 +118,20 @@ __all__ = [
     "scheme",
     "search",
     "simplifying_assumptions",
+    "spectrum_of",
     "sqrt",
     "stability",
     "stability_figure",
     "stability_function",
     "start_noise",
     "stationary_bias",
+    "step_defects",
     "stepper",
     "symbol",
     "tableau",
     "transfer",
     "transfer_figure",
+    "transfer_series",
     "verify",
     "word",
 ]
@@ -178,6 +185,7 @@ _HOMES = {
     "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
+    "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",
     "runge_kutta": "numtoolkit.declare.forms",
@@ -185,17 +193,20 @@ _HOMES = {
     "scheme": "numtoolkit.schemes",
     "search": "numtoolkit.fitting",
     "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
+    "spectrum_of": "numtoolkit.measure.spectra",
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",
     "stability_function": "numtoolkit.symbolic.stability_function",
     "start_noise": "numtoolkit.sampling.starts",
     "stationary_bias": "numtoolkit.symbolic.stationary",
+    "step_defects": "numtoolkit.measure.step_defects",
     "stepper": "numtoolkit.sampling.runner",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",
     "transfer": "numtoolkit.measure.transfer",
     "transfer_figure": "numtoolkit.plots",
+    "transfer_series": "numtoolkit.measure.transfer_series",
     "verify": "numtoolkit.symbolic.verdict",
     "word": "numtoolkit.declare.forms",
 }

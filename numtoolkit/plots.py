@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from numtoolkit.errors import InputError, brief, choice, real, several, text, typed, whole
 from numtoolkit.measure.planes import DIFFUSION, MEAN_SQUARE, RUN, Plane
 from numtoolkit.measure.stability import WINDOW, Region, StepLimit
-from numtoolkit.measure.transfer import Transfer
+from numtoolkit.measure.transfer import Transfer, checked_spectrum
 
 Record = Mapping[str, Any]
 
@@ -326,20 +326,30 @@ def _guides(ax: Any, slopes: Sequence[float]) -> None:
     ax.set(xlim=(left, right), ylim=(low, high))
 
 
-def transfer_figure(transfers: Sequence[Transfer], title: str) -> Any:
+def transfer_figure(transfers: Sequence[Transfer], title: str, spectrum: tuple[Any, Any] | None = None) -> Any:
     """What each run makes of the deviation of each scale of the data: above the zero line it is noise, below it blur.
 
     One line a run, from the largest scale to the smallest, on an axis that is logarithmic on both sides of 0.
 
     transfers  as `numtoolkit.transfer` returns them, at most 8; a process or evaluations that differ are named
     title      the question that the figure answers
+    spectrum   (variances, multiplicities) of a data set, as `numtoolkit.spectrum_of` returns them: below, how many of
+               its directions have each scale
     """
     transfers = _all_of("transfers", transfers, "deviation", "transfer")
     _check_count(len(transfers), CURVES)
+    counts = None if spectrum is None else _directions(spectrum)
     with _style():
-        figure = _figure(title, width=6.2, height=4.0)
-        ax = figure.subplots()
-        ax.set(xlabel="scale of the data: its deviation in one direction", xscale="log")
+        figure = _figure(title, width=6.2, height=4.0 if counts is None else 5.2)
+        ax, *below = figure.subplots(
+            1 if counts is None else 2, sharex=True, squeeze=False, height_ratios=None if counts is None else [3, 1]
+        )[:, 0]
+        ax.set(xscale="log")
+        (below[0] if below else ax).set_xlabel("scale of the data: its deviation in one direction")
+        for own in below:
+            assert counts is not None
+            own.stairs(*counts, fill=True, color="0.6")
+            own.set_ylabel("directions")
         ax.set(ylabel="\u2190 blur   deviation over the exact one, less 1   noise \u2192")
         ax.axhline(0, color="0.35", linewidth=0.9, linestyle=":")
         for i, (label, each) in enumerate(zip(_labels(transfers), transfers, strict=True)):
@@ -350,6 +360,18 @@ def transfer_figure(transfers: Sequence[Transfer], title: str) -> Any:
         ax.invert_xaxis()
         _literal(ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0)))
     return figure
+
+
+def _directions(spectrum: tuple[Any, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """How many directions of a spectrum lie in each tenth of a decade of scales, and the ends of these."""
+    variances, multiplicities = checked_spectrum(spectrum)
+    scales = np.sqrt(variances[variances > 0])
+    if not len(scales):
+        raise InputError("the spectrum has no direction of a variance above 0; give one of data that vary.")
+    first, last = np.floor(10 * np.log10(scales.min())), np.ceil(10 * np.log10(scales.max()))
+    edges = 10 ** (np.arange(first, max(last, first + 1) + 1) / 10)
+    places = np.searchsorted(edges, scales, side="right").clip(1, len(edges) - 1) - 1
+    return np.bincount(places, multiplicities[variances > 0], len(edges) - 1), edges
 
 
 def _labels(transfers: Sequence[Transfer]) -> list[str]:
@@ -402,7 +424,7 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
 
 
 def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:
-    """Error against evaluations of the sides of a contest, a panel a case: mean solid, median dashed.
+    """Error against evaluations of the sides of a contest, a panel a case: mean solid, a median dashed.
 
     records  with `case, side, nfe, error, median`; one without an error is left out
     title    the question that the figure answers
@@ -418,7 +440,7 @@ def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], 
             for i, side in enumerate(sides):
                 own = [r for r in records if (r["case"], r["side"]) == (case, side)]
                 for key, line in (("error", "-"), ("median", "--")):
-                    error = [np.nan if r[key] is None else max(r[key], floor) for r in own]
+                    error = [np.nan if r.get(key) is None else max(r[key], floor) for r in own]
                     label = side if key == "error" else None
                     ax.plot([r["nfe"] for r in own], error, line, color=_look(i)["color"], label=label)
             ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")

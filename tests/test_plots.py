@@ -299,6 +299,21 @@ def test_transfers_are_drawn_from_large_scales_to_small_with_a_line_at_zero() ->
         assert (low <= -0.02, high >= 0.02) == (True, True)
 
 
+def test_the_spectrum_of_data_stands_below_the_transfer_on_the_same_scales() -> None:
+    """Each direction is counted in the tenth of a decade of its scale; those without variance are in none."""
+    found = transfer("ddim", "edm", "rho(7)", 10, [0.01, 2, 0.1])
+    variances, counts = np.array([4.0, 0.01, 0.0102, 0.0]), np.array([1, 2, 3, 5])
+    ax, below = transfer_figure([found], "t", (variances, counts)).axes
+    assert (ax.get_xlabel(), below.get_ylabel()) == ("", "directions")
+    (stairs,) = below.patches
+    heights, edges, _ = stairs.get_data()
+    assert heights.sum() == 6
+    for scale, count in ((2.0, 1), (0.1005, 5)):
+        place = np.flatnonzero((edges[:-1] <= scale) & (scale < edges[1:]))
+        assert heights[place].tolist() == [count]
+    assert below.get_xlim() == ax.get_xlim()
+
+
 def test_transfers_that_differ_in_more_than_the_scheme_say_in_what() -> None:
     """Processes and evaluations stand in the legend where there are several; a run that overflows has no line."""
     runs = [transfer("ddim", process, "rho(7)", nfe, [1]) for process, nfe in (("edm", 3), ("edm", 4), ("flow", 4))]

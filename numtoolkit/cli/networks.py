@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from numtoolkit.cli.output import number
+from numtoolkit.cli.output import listed, number
 from numtoolkit.errors import InputError
 from numtoolkit.limits import MOST
 
 DTYPES = ("float64", "float32")
+NAMES = ("shape", "dtype", "device", "tile", "tolerance", "conditions")
 
 
 def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None:
@@ -25,6 +26,7 @@ def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None
     own.add_argument("--dtype", choices=DTYPES, help="of the state, by default float64; the network keeps its own")
     own.add_argument("--device", metavar="D", help="by default that of the network's parameters, else cpu")
     own.add_argument("--tile", metavar="N", help="samples at a time, by default 64")
+    own.add_argument("--conditions", metavar="3,1,4", help="what it is told of each sample, whole numbers")
     if tolerance:
         own.add_argument("--tolerance", type=float, metavar="X", help="relative, of its flow; by default as its dtype")
 
@@ -45,7 +47,7 @@ def numbers_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
     raises   InputError for any of it beside --law
     """
-    said = {name: getattr(arguments, name, None) for name in ("shape", "dtype", "device", "tile", "tolerance")}
+    said = {name: getattr(arguments, name, None) for name in NAMES}
     given = {name: value for name, value in said.items() if value is not None}
     if given and arguments.law is not None:
         raise InputError(f"--{next(iter(given))} is of a network, but --law was given; drop it.")
@@ -53,9 +55,18 @@ def numbers_of(arguments: argparse.Namespace) -> dict[str, Any]:
         given["shape"] = tuple(number(part, "--shape", 1, MOST) for part in given["shape"].split(","))
     if "tile" in given:
         given["tile"] = number(given["tile"], "--tile", 1, MOST)
+    if "conditions" in given:
+        given["conditions"] = _conditions(given["conditions"])
     if "dtype" in given:
         given["dtype"] = _torch_dtype(given["dtype"])
     return given
+
+
+def _conditions(text: str) -> list[int]:
+    try:
+        return [int(part) for part in listed(text, "--conditions")]
+    except ValueError:
+        raise InputError(f"cannot read --conditions {text[:60]!r}; write whole numbers, one a sample, 3,1,4.") from None
 
 
 def _torch_dtype(name: str) -> Any:

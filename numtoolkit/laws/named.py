@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import references
-from numtoolkit.errors import InputError, unknown, whole
+from numtoolkit.errors import InputError, brief, unknown, whole
 from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
@@ -146,6 +146,11 @@ def law_of(text: str | Law) -> Law:
         return _whole_law(references.resolve(text, "law", is_law), text)
     if isinstance(text, str) and _is_path(text):
         return load(text)
+    if callable(getattr(text, "on", None)):
+        raise InputError(
+            f"network {brief(str(getattr(text, 'name', '')), 80)} is no law, which has its moments and its denoiser in "
+            "closed form; give a law, or measure the network by samples, as error_curve does."
+        )
     spec = parse(text)  # type: ignore[arg-type]  # which refuses what is no text
     if spec.name not in NAMED:
         raise unknown("law", spec.name, [*NAMED, "PATH.npz"])

@@ -27,7 +27,7 @@ import numpy as np
 
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, choice, counted, several, whole
+from numtoolkit.errors import InputError, brief, choice, counted, several, whole
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_wasserstein
@@ -35,12 +35,14 @@ from numtoolkit.measure.exact_networks import Ends, ExactNetwork, Seeds
 from numtoolkit.measure.gaussian_moments import data_laws, wasserstein2
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.models.by_reference import law_or_network
+from numtoolkit.models.conditions import Conditions, conditions_of
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.predictions import DATA
+from numtoolkit.problem.predictions import DATA, Prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import evaluations, planned
-from numtoolkit.program.program import Program, lower, problem_of
+from numtoolkit.program.program import Call, Program, lower, problem_of
+from numtoolkit.program.runs import program_of
 from numtoolkit.sampling.state import seeds_of
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -57,14 +59,15 @@ OVERFLOW = "the run left the finite numbers; give it more evaluations or a dense
 
 
 def error_curve(
-    scheme: str | Scheme,
-    process: str | Process,
-    network: Any,
-    grid: str | Sequence[float] | Floats,
-    nfe: Iterable[int],
+    scheme: str | Scheme | Program,
+    process: str | Process | None = None,
+    network: Any = None,
+    grid: str | Sequence[float] | Floats | None = None,
+    nfe: Iterable[int] | None = None,
     seeds: Iterable[int] | None = None,
     *,
     metric: str | None = None,
+    conditions: Any = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -75,15 +78,18 @@ def error_curve(
 
     Of a stochastic scheme the error is that of the law at the end, from a law at the start that is exact or nearly so:
     slopes are those of the order of the marginal (`sde_marginal`), not of the transition.
-    scheme, process   as objects or specifications, "ddim", "edm"
+    scheme, process   as objects or specifications, "ddim", "edm"; or in place of process, grid and nfe too a Program
+             alone, error_curve(program, network=...), for one record
     network  a law, by name too, "mixture(dim=2)", for its exact network; or a `numtoolkit.Network` of one's own, whose
              errors are those against its own probability flow
     grid     as for `numtoolkit.problem.grids.grid`; its last time may be 0, where the flow of a network of one's own
              ends by its data prediction at t_min. On one that rises, from the data to noise, runs start from the exact
              marginal at its first time, or from where the network's flow takes the starts by then
     seeds    one a sample; None is 0..63 along paths and 0..1023 in law. Of a network of one's own 0..63 tell both, the
-             law from the same starts; 0..255 where the law stands alone, as of a stochastic scheme
+             law from the same starts; 0..255 where the law stands alone, as of a stochastic scheme. With conditions
+             0, 1, ... as many as there are of them
     metric   "path" or "law" measures that alone; None both, the one first that the head of this module says
+    conditions   of one's own network, one a sample, as for `numtoolkit.sample`; its flow is kept by them too
     shape, dtype, device   of a sample of one's own network: float64 unless given, in torch unless a numpy dtype is, on
              the device of the network's parameters; the network computes in its own dtype all the same
     tolerance   relative, of its flow: by default 1e-8; 2e-6 in float32, 3e-3 in half precision, 16 units of rounding
@@ -104,40 +110,75 @@ def error_curve(
              that of another call where it is the same object. The flow of one's own network, some hundred evaluations a
              sample, is kept in the cache folder (`numtoolkit.files.user_cache`), tile by tile
     """
-    scheme, process = scheme_of(scheme), process_of(process)
-    budgets = [whole("nfe", budget, high=MOST_NFE) for budget in several("nfe", nfe)]
     own = {"shape": shape, "dtype": dtype, "device": device, "tolerance": tolerance, "tile": tile}
+    own["conditions"] = conditions
     network = law_or_network(network)
     law = _law(network, own)
-    problem_of(scheme, process)
-    to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
-    metrics = metrics_of(scheme, process, law, metric)
+    predicts = DATA if law is not None else network.predicts
+    if isinstance(scheme, Program):
+        if nfe is not None:
+            raise InputError(f"the program of {scheme.scheme} fixes nfe already; leave nfe out.")
+        declared: Scheme | Program = program_of(scheme, process, grid, predicts=predicts)
+        on, budgets, wanted = scheme.process, [scheme.nfe], scheme.times
+    else:
+        declared, on, wanted = scheme_of(scheme), process_of(_needed("process", process)), _needed("grid", grid)
+        budgets = [whole("nfe", budget, high=MOST_NFE) for budget in several("nfe", _needed("nfe", nfe))]
+        problem_of(declared, on)
+        grid_of(wanted, on, 2 if isinstance(wanted, str) else None)
+    metrics = metrics_of(declared, on, law, metric)
     given = None if seeds is None else seeds_of(seeds)
+    if conditions is not None:
+        told = Conditions(conditions)
+        given = tuple(range(len(told))) if given is None else given
+        own["conditions"] = conditions_of(told, len(given))
     if given is not None:
-        check_samples(scheme, process, law, len(given), metric)
-    subject = ExactNetwork(law, process) if law is not None else own_network(network, process, **own)
+        check_samples(declared, on, law, len(given), metric)
+    subject = ExactNetwork(law, on) if law is not None else own_network(network, on, **own)
     drawn = {each: _drawn(each, metrics, law, given) for each in metrics}
-    measured_by = [each for each in metrics if len(drawn[each]) >= _fewest(law)[each]]
+    measured_by = {each: drawn[each] for each in metrics if len(drawn[each]) >= _fewest(law)[each]}
     records = []
     for budget in budgets:
-        record: Record = {"scheme": scheme.spec, "nfe": budget, "steps": None, "plan": None, "metric": metrics[0]}
+        record: Record = {"scheme": _spec(declared), "nfe": budget, "steps": None, "plan": None, "metric": metrics[0]}
         record |= dict.fromkeys(("error", "median", "low", "high", "path", "law"))
         record |= {} if law is not None else dict.fromkeys(("reference_nfe", "reference_error"))
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
             try:
-                steps = len(planned(scheme, budget, to_zero))
-                predicts = DATA if law is not None else network.predicts
-                program = lower(scheme, process, grid_of(grid, process, steps), predicts, budget)
+                program, filled = _program(declared, on, wanted, predicts, budget)
             except InputError as refusal:
                 records.append(record | {"why": str(refusal)})
                 continue
-            filled = evaluations(scheme, steps, to_zero) != budget
-            record |= {"steps": steps, "plan": program.plan if filled else None}
-            records.append(record | _measured(subject, program, {each: drawn[each] for each in measured_by}))
+            record |= {"steps": len(program.steps), "plan": program.plan if filled else None}
+            records.append(record | _measured(subject, program, measured_by))
     return records
 
 
-def metrics_of(scheme: Scheme, process: Process, law: Any, metric: str | None = None) -> tuple[str, ...]:
+def _needed(name: str, value: Any) -> Any:
+    if value is None:
+        raise InputError(f"an error curve needs a {name}; give one, or a Program in place of scheme, grid and nfe.")
+    return value
+
+
+def _program(
+    scheme: Scheme | Program, process: Process, grid: Any, predicts: Prediction, budget: int
+) -> tuple[Program, bool]:
+    """The run of a budget, and whether its steps are other ones than whole steps."""
+    if isinstance(scheme, Program):
+        return scheme, len({sum(isinstance(i, Call) for i in step.instructions) for step in scheme.steps}) > 1
+    to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
+    steps = len(planned(scheme, budget, to_zero))
+    program = lower(scheme, process, grid_of(grid, process, steps), predicts, budget)
+    return program, evaluations(scheme, steps, to_zero) != budget
+
+
+def _spec(scheme: Scheme | Program) -> str:
+    return scheme.scheme if isinstance(scheme, Program) else scheme.spec
+
+
+def _draws(scheme: Scheme | Program) -> bool:
+    return scheme.draws if isinstance(scheme, Program) else scheme.kind != "ode"
+
+
+def metrics_of(scheme: Scheme | Program, process: Process, law: Any, metric: str | None = None) -> tuple[str, ...]:
     """The metrics that judge a scheme on a process, keys of SAMPLES, the leading one first.
 
     law     a law; or a network of one's own, or None for it
@@ -147,20 +188,20 @@ def metrics_of(scheme: Scheme, process: Process, law: Any, metric: str | None = 
     if metric is not None:
         choice("metric", metric, ("path", "law"))
     in_law = EXACT_LAW if isinstance(law, Gaussian) else SAMPLED_LAW
-    if scheme.kind != "ode":
+    if _draws(scheme):
         if metric == "path":
-            raise InputError(f"{scheme.spec} draws noise, so no path is its own; take metric='law'.")
+            raise InputError(f"{_spec(scheme)} draws noise, so no path is its own; take metric='law'.")
         return (in_law,)
     both = (PATH, in_law) if process.blocks == 1 else (in_law, PATH)
     return tuple(each for each in both if metric in (None, KIND_OF[each]))
 
 
-def metric_of(scheme: Scheme, process: Process, law: Any, metric: str | None = None) -> str:
+def metric_of(scheme: Scheme | Program, process: Process, law: Any, metric: str | None = None) -> str:
     """The leading one of `metrics_of`, of the same scheme, process, law and metric: that of `error` in records."""
     return metrics_of(scheme, process, law, metric)[0]
 
 
-def check_samples(scheme: Scheme, process: Process, law: Any, count: int, metric: str | None = None) -> None:
+def check_samples(scheme: Scheme | Program, process: Process, law: Any, count: int, metric: str | None = None) -> None:
     """Refuse, before anything is computed, a count of samples that is too small for the leading metric.
 
     scheme, process, law, metric   as for `metrics_of`
@@ -168,9 +209,9 @@ def check_samples(scheme: Scheme, process: Process, law: Any, count: int, metric
     leading = metric_of(scheme, process, law, metric)
     fewest = _fewest(law)[leading]
     if count < fewest:
-        other = " or metric='path'" if metric is None and scheme.kind == "ode" else ""
+        other = " or metric='path'" if metric is None and not _draws(scheme) else ""
         raise InputError(
-            f"{counted(count, 'sample')} are too few for {leading} of {scheme.spec}; give {fewest}{other}."
+            f"{counted(count, 'sample')} are too few for {leading} of {_spec(scheme)}; give {fewest}{other}."
         )
 
 
@@ -181,7 +222,8 @@ def _law(network: Any, own: dict[str, Any]) -> Law | None:
     law: Law = network
     for name, value in own.items():
         if value is not None:
-            raise InputError(f"{name} = {value!r} is of a network of your own, but law {law.name} was given; drop it.")
+            said = brief(repr(value), 80)
+            raise InputError(f"{name} = {said} is of a network of your own, but law {law.name} was given; drop it.")
     return law
 
 

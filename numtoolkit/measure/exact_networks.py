@@ -87,7 +87,7 @@ def _flow_end(process: Process, law: Law, t0: float, t1: float, seeds: Seeds) ->
 
 @lru_cache(maxsize=8)
 def _marginal_samples(process: Process, law: Law, t: float, seeds: Seeds) -> Target:
-    exact, other = (_noised(process, law, t, seeds, part)[0] for part in (1, 2))
+    exact, other = (noised(process, law, t, seeds, part)[0] for part in (1, 2))
     floor = sliced_wasserstein(exact, other).value
     if len(seeds) <= exact[0].size:
         return Target(exact, floor)
@@ -104,12 +104,19 @@ def _origin(process: Process, law: Law, t: float, seeds: Seeds) -> Origin:
 
 def _start(process: Process, law: Law, t: float, seeds: Seeds) -> Blocks:
     if t < process.T:
-        return _noised(process, law, t, seeds, 0)
+        return noised(process, law, t, seeds, 0)
     return _origin(process, law, t, seeds).blocks(range(len(seeds)))
 
 
-def _noised(process: Process, law: Law, t: float, seeds: Seeds, part: int) -> Blocks:
-    """Samples of the marginal at t; parts are independent of one another and of the noise of runs."""
+def noised(process: Process, law: Law, t: float, seeds: Seeds, part: int) -> Blocks:
+    """Samples of the marginal at t; parts are independent of one another and of the noise of runs.
+
+    process, law   any
+    t              a process time
+    seeds          one a sample
+    part           which of the independent sets: 0, 1, ...
+    returns        k blocks (n, *law.shape), float64
+    """
     e, sigma = process.kernel(np.array([t]))
     xi = normals(seeds, START, 1 + part, (process.blocks, *law.shape))
     noise = coloured(lower_factor(sigma)[0], np.moveaxis(xi, 1, 0))

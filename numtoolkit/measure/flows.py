@@ -114,19 +114,22 @@ def _check(start: Sequence[Floats], t0: float, t1: float) -> None:
         raise InputError("the start of the flow holds NaN or infinity; give finite states.")
 
 
-def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> Floats:
+def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float, reference: float = 0.0) -> Floats:
     """Propagators (d, k, k) of the centred flow z - e_t m of a process, from time t0 to t1, for Gaussian data.
 
     variances   (d,), of the data along the eigen-directions of their covariance
+    reference   r, for the mean of the SDE of the same marginals whose noise is r times the forward one: 0 is the flow,
+                1 the reverse SDE
 
-    One block: sqrt(V_1 / V_0), V_t = v e_t^2 + Sigma_t. Otherwise dX/dt = (F + G G' V_t^-1 / 2) X, which has no
+    One block: sqrt(V_1 / V_0), V_t = v e_t^2 + Sigma_t. Otherwise dX/dt = (F + (1 + r) G G' V_t^-1 / 2) X, which has no
     elementary solution, in sqrt(t) by Dormand-Prince 8(5,3) to a relative 1e-12. Only the flow into a point, v = 0, is
     singular at time 0: it is R_1 R_0^-1 with the moving root R of Sigma.
     """
     if isinstance(process, ScalarProcess):
         alpha, sigma = (np.array([rule(np.array([t]))[0] for t in (t0, t1)]) for rule in (process.alpha, process.sigma))
         spread = np.hypot(alpha * np.sqrt(variances)[:, None], sigma)
-        return (spread[:, 1] / spread[:, 0])[:, None, None]
+        ratio = spread[:, 1] / spread[:, 0]
+        return (ratio * (ratio * alpha[0] / alpha[1]) ** reference)[:, None, None]
     k = process.blocks
     shape = (len(variances), k, k)
     into_points = (variances == 0) & (t1 == 0)
@@ -136,7 +139,7 @@ def gaussian_flow(process: Process, variances: Floats, t0: float, t1: float) -> 
         t = np.array([root_t**2])
         e, sigma = process.kernel(t)
         V = regular[:, None, None] * np.outer(e[0], e[0]) + sigma
-        K = process.drift(t) + process.diffusion(t) @ np.linalg.inv(V) / 2
+        K = process.drift(t) + (1 + reference) * process.diffusion(t) @ np.linalg.inv(V) / 2
         return 2 * root_t * (K @ X.reshape(shape)).ravel()
 
     identity = np.broadcast_to(np.eye(k), shape).ravel()

@@ -26,6 +26,7 @@ from numtoolkit.measure.distances import Moments, frechet, relative_rms, sliced_
 from numtoolkit.measure.exact_networks import Ends, Seeds, Target
 from numtoolkit.measure.flows import network_flow
 from numtoolkit.models.calls import call_of, parameter_of
+from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.predictions import DATA, convert, outputs, prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
@@ -56,6 +57,7 @@ class OwnNetwork:
     inner      dtype that the network is given
     tolerance  relative, of its flow
     tile       samples at once
+    conditions  one a sample of the seeds that it is asked of, or of the first of these; None for none
     """
 
     network: Any
@@ -65,18 +67,20 @@ class OwnNetwork:
     inner: Any
     tolerance: float
     tile: int
+    conditions: Conditions | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
         """That of the network."""
         return str(self.network.name)
 
-    def call(self, both: bool = False) -> NetworkCall:
+    def call(self, rows: Sequence[int], both: bool = False) -> NetworkCall:
         """The network as the loop calls it, in its own dtype; state and answer in that of the state.
 
+        rows   the samples of the batch, whose conditions it is told
         both   for its guided and its unguided prediction
         """
-        own = call_of(self.network, self.process, both=both)
+        own = call_of(self.network, self.process, self._told(rows), both)
 
         def answer(blocks: Blocks, t: float) -> Blocks:
             out = own([cast(block, self.inner) for block in blocks], t)
@@ -86,20 +90,25 @@ class OwnNetwork:
 
     def run(self, program: Program, seeds: Seeds) -> Floats:
         """The data part of the final states of a run, (len(seeds), *event) on the host, from `start`."""
-        first, call, parts = program.steps[0].start, self.call(program.both), []
-        for own in _tiles(seeds, self.tile):
-            begin = self._origin(first, own)
-            start = begin.blocks(range(len(own))) if self._from_prior(first) else self._placed(self.start(first, own))
+        first, parts = program.steps[0].start, []
+        for rows in _tiles(len(seeds), self.tile):
+            own = seeds[rows.start : rows.stop]
+            begin, call = self._origin(first, own), self.call(rows, program.both)
+            from_prior = self._from_prior(first)
+            start = begin.blocks(range(len(own))) if from_prior else self._placed(self._start(first, own, rows))
             with quiet(self.like):
                 parts.append(host("samples", run(program, call, start, begin.noise(range(len(own))))[0]))
         return np.concatenate(parts).astype(np.float64)
 
     def start(self, t: float, seeds: Seeds) -> Blocks:
         """Where runs begin, float64 on the host: noise at T, below it where the network's flow takes that by time t."""
+        return self._start(t, seeds, range(len(seeds)))
+
+    def _start(self, t: float, seeds: Seeds, rows: range) -> Blocks:
         if self._from_prior(t):
             drawn = self._origin(t, seeds).blocks(range(len(seeds)))
             return [host("a start", block).astype(np.float64) for block in drawn]
-        return self._flow(self.process.T, t, seeds, self.tolerance)[0]
+        return self._flow(self.process.T, t, seeds, self.tolerance, rows.start)[0]
 
     def ends(self, t0: float, t1: float, seeds: Seeds) -> Ends:
         """Where the flow takes the starts of the seeds at time t0 by time t1, and how well that is known.
@@ -126,23 +135,29 @@ class OwnNetwork:
         between = frechet(first.mean, first.covariance(), second.mean, second.covariance()) / 2
         return Target(samples, floor, every.mean, every.covariance(), between if len(samples) > 2 * d else None)
 
-    def _flow(self, t0: float, t1: float, seeds: Seeds, tolerance: float) -> tuple[Blocks, int]:
-        """(blocks at t1, evaluations a sample) from the starts at t0, tile by tile."""
+    def _flow(self, t0: float, t1: float, seeds: Seeds, tolerance: float, first: int = 0) -> tuple[Blocks, int]:
+        """(blocks at t1, evaluations a sample) from the starts at t0, tile by tile; `first` is the first sample."""
         from tqdm import tqdm
 
-        tiles = list(_tiles(seeds, self.tile))
+        tiles = list(_tiles(len(seeds), self.tile))
         bar = tqdm(tiles, f"flow of {self.name}", disable=True if sys.stderr is None else None, leave=False)
-        parts = [self._tile(t0, t1, own, tolerance) for own in bar]
+        parts = [
+            self._tile(t0, t1, seeds[own.start : own.stop], tolerance, range(first + own.start, first + own.stop))
+            for own in bar
+        ]
         blocks = [np.concatenate(own) for own in zip(*(blocks for blocks, _ in parts), strict=True)]
         spent = sum(count * len(own) for own, (_, count) in zip(tiles, parts, strict=True))
         return blocks, round(spent / len(seeds))
 
-    def _tile(self, t0: float, t1: float, seeds: Seeds, tolerance: float) -> tuple[Blocks, int]:
-        key = json_text({**self._identity, "t0": t0, "t1": t1, "seeds": list(seeds), "tolerance": tolerance})
+    def _tile(self, t0: float, t1: float, seeds: Seeds, tolerance: float, rows: range) -> tuple[Blocks, int]:
+        told = self._told(rows)
+        about = {} if told is None else {"conditions": told.about()}
+        asked = {"t0": t0, "t1": t1, "seeds": list(seeds), "tolerance": tolerance}
+        key = json_text({**self._identity, **asked, **about})
         if key not in _REMEMBERED:
 
             def computed() -> dict[str, Any]:
-                blocks, evaluations = self._followed(t0, t1, self.start(t0, seeds), tolerance)
+                blocks, evaluations = self._followed(t0, t1, self._start(t0, seeds, rows), tolerance, rows)
                 return {"ends": np.stack(blocks), "evaluations": np.array(evaluations)}
 
             kept = kept_arrays("flows", key, computed)
@@ -151,8 +166,11 @@ class OwnNetwork:
             _REMEMBERED[key] = list(kept["ends"]), int(kept["evaluations"])
         return _REMEMBERED[key]
 
-    def _followed(self, t0: float, t1: float, start: Blocks, tolerance: float) -> tuple[Blocks, int]:
-        spent, own = 0, self.call()
+    def _told(self, rows: Sequence[int]) -> Conditions | None:
+        return None if self.conditions is None else self.conditions.rows(rows)
+
+    def _followed(self, t0: float, t1: float, start: Blocks, tolerance: float, rows: range) -> tuple[Blocks, int]:
+        spent, own = 0, self.call(rows)
 
         def call(blocks: Blocks, t: float) -> Blocks:
             nonlocal spent
@@ -201,8 +219,9 @@ class OwnNetwork:
 
     def _probed(self, t: float) -> Floats:
         begin = self._origin(t, PROBE_SEEDS)
+        rows = [0] * len(PROBE_SEEDS) if self.conditions is None else [0, len(self.conditions) - 1]
         with quiet(self.like):
-            out = self.call()(begin.blocks(range(len(begin))), t)
+            out = self.call(rows)(begin.blocks(range(len(begin))), t)
         return np.stack([host("an answer", block).astype(np.float64) for block in out])
 
     def _origin(self, t: float, seeds: Seeds) -> Origin:
@@ -228,6 +247,7 @@ def own_network(
     device: Any = None,
     tolerance: float | None = None,
     tile: int | None = None,
+    conditions: Conditions | None = None,
 ) -> OwnNetwork:
     """A network on a process, in the numbers it allows.
 
@@ -237,6 +257,7 @@ def own_network(
     tolerance  of its flow, relative; by default TOLERANCE, or ROUNDINGS units of rounding of its dtype if that is more,
                but no more than COARSEST
     tile       samples that it sees at once, by default TILE
+    conditions  one a sample
     raises     InputError for what cannot be used as given, and for a network that answers in no dtype it was offered
     cost       one or two evaluations of one sample
     """
@@ -257,7 +278,12 @@ def own_network(
         raise InputError(f"tolerance = {tolerance} is out of range; it must satisfy 0 < tolerance < 1.")
     size = TILE if tile is None else whole("tile", tile)
     casts = getattr(network, "dtype", None)  # it sees to its dtype by itself
-    found = OwnNetwork(network, process, like, begin.event, like.dtype, 0.0, size)
+    if conditions is not None and any("sha256" in own and own["sha256"] is None for own in conditions.about().values()):
+        raise InputError(
+            "conditions hold objects that nothing tells from others, and the flow of a network is kept by what it was "
+            "told; give arrays, numbers or texts."
+        )
+    found = OwnNetwork(network, process, like, begin.event, like.dtype, 0.0, size, conditions)
     found = found if casts is not None else _answering(found, list(dict.fromkeys(offered)))
     rounding = ROUNDINGS * _rounding(like, found.inner if casts is None else casts)
     return replace(found, tolerance=tolerance or max(TOLERANCE, min(rounding, COARSEST)))
@@ -283,6 +309,6 @@ def _rounding(like: Array, inner: Any) -> float:
     return max(float(xp.finfo(dtype).eps) for dtype in (like.dtype, inner))
 
 
-def _tiles(seeds: Seeds, size: int) -> Iterator[Seeds]:
-    for first in range(0, len(seeds), size):
-        yield seeds[first : first + size]
+def _tiles(n: int, size: int) -> Iterator[range]:
+    for first in range(0, n, size):
+        yield range(first, min(first + size, n))

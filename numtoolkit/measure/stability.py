@@ -225,6 +225,11 @@ def stability(
               that has no place (step; a plane in phase space; with noise, the diffusion plane), or with history and a
               coefficient that only a grid gives on the test equation, and one without noise in the mean square
     """
+    if isinstance(scheme, Program):
+        raise InputError(
+            f"the program of {scheme.scheme} has steps of one length each, and a map is over lengths; give its scheme, "
+            "or take numtoolkit.measure.stability.program_radius of the program."
+        )
     size, variance = whole("size", size, 2, MOST_POINTS), real("variance", variance, 0, MOST_VARIANCE)
     linear = [real("linear", x) for x in several("linear", linear)]
     if isinstance(scheme, StabilityFunction):

@@ -88,7 +88,7 @@ class Transfer:
         raises    InputError for variances or multiplicities that are negative, or more of one than of the other
         cost      that of `transfer` at n scales
         """
-        variances, multiplicities = _spectrum(spectrum)
+        variances, multiplicities = checked_spectrum(spectrum)
         law = Gaussian(np.zeros(len(variances)), variances)
         with np.errstate(all="ignore"):
             ends, exact = (_repeated(own, multiplicities) for own in data_laws(self.program, law))
@@ -116,7 +116,7 @@ def transfer(
     raises   InputError for what cannot be used as given
     cost     no evaluations; milliseconds for 50 steps and 25 scales
     """
-    chosen = _scales(scales)
+    chosen = scales_of(scales)
     program = program_of(scheme, process, grid, nfe, steps=steps)
     n = len(chosen)
     law = Gaussian(np.repeat([0.0, 1.0], n), np.tile(chosen**2, 2))  # the mean of a run is affine in that of the data
@@ -127,10 +127,14 @@ def transfer(
     return Transfer(program, chosen, *(np.where(np.isfinite(own), own, np.inf) for own in (deviation, mean)))
 
 
-def _scales(scales: Any) -> Floats:
+def scales_of(scales: Any, most: int = MOST_SCALES) -> Floats:
+    """Deviations of the data (n,), checked.
+
+    raises   InputError for what is no list of at most so many, and for numbers out of range
+    """
     chosen: Floats = real("scales", scales)
-    if chosen.ndim != 1 or len(chosen) > MOST_SCALES:
-        raise InputError(f"scales has shape {chosen.shape}; give a list of at most {MOST_SCALES} deviations.")
+    if chosen.ndim != 1 or len(chosen) > most:
+        raise InputError(f"scales has shape {chosen.shape}; give a list of at most {most} deviations.")
     if chosen.min() < RANGE[0] or chosen.max() > RANGE[1]:
         raise InputError(
             f"scales from {chosen.min():g} to {chosen.max():g} are out of range; give deviations of the data from "
@@ -139,8 +143,12 @@ def _scales(scales: Any) -> Floats:
     return chosen
 
 
-def _spectrum(spectrum: Any) -> tuple[Floats, Floats]:
-    """Variances and multiplicities (n,), as far as they can be used."""
+def checked_spectrum(spectrum: Any) -> tuple[Floats, Floats]:
+    """Variances and multiplicities (n,), as far as they can be used.
+
+    spectrum  (variances, multiplicities)
+    raises    InputError for no such pair
+    """
     if not isinstance(spectrum, tuple | list) or len(spectrum) != 2:
         raise InputError(f"spectrum = {brief(repr(spectrum))} is no pair; give (variances, multiplicities).")
     variances, multiplicities = real("variances", spectrum[0]), real("multiplicities", spectrum[1])

@@ -21,7 +21,8 @@ class Conditions:
     """What each sample of a batch is conditioned on, or what one thing all samples are conditioned on.
 
     given  one entry a sample along the first axis of an array or tensor, or in a list; or a dict of such, by the name
-           that the network knows each by. Of a list of numbers the network sees an array, of any other the list
+           that the network knows each by. Of a list of numbers, of arrays of one shape or of lists of numbers of one
+           shape the network sees one array, of any other the list
     same   whether `given` is instead one entry that stands for every sample: a number, an array, None, anything
     """
 
@@ -101,12 +102,28 @@ def _rows(value: Any, rows: Sequence[int]) -> Any:
 
 
 def _put(value: Any, seen: Array) -> Any:
-    """An array, or a list of numbers, in the library of `seen` and on its device; the dtype of an array is its own."""
-    if library(value) is None and not all(isinstance(entry, Number) for entry in value):
+    """What is or makes an array, in the library of `seen` and on its device, else the list; its dtype is its own."""
+    stacked = value if library(value) is not None else _stacked(value)
+    if stacked is None:
         return value
     if library(seen) is np:
-        return host("conditions", value)
-    return library(seen).as_tensor(value if library(value) is not None else list(value), device=seen.device)
+        return host("conditions", stacked)
+    return library(seen).as_tensor(stacked, device=seen.device)
+
+
+def _stacked(entries: Sequence[Any]) -> Any:
+    """A list that makes one array of numbers: as it is, of arrays of one shape as an array; None for any other."""
+    libraries = {library(entry) for entry in entries}
+    if libraries and None not in libraries:
+        alike = len(libraries) == 1 and len({(tuple(entry.shape), entry.dtype) for entry in entries}) == 1
+        return libraries.pop().stack(list(entries)) if alike else None
+    if not all(isinstance(entry, Number | list | tuple) for entry in entries):
+        return None
+    try:
+        kind = np.array(entries).dtype.kind
+    except ValueError:  # of several lengths
+        return None
+    return list(entries) if kind in "biufc" else None
 
 
 def _repeated(value: Any, seen: Array) -> Any:

@@ -40,8 +40,9 @@ class Wrappable:
         of them they are combined. scale = 1 is the network itself.
         scale     the weight w of arXiv:2207.12598 in the form u + w (c - u); there it is called 1 + w
         negative  what stands in place of each sample's condition: a label, an embedding or a text that all samples
-                  share, a dict of such by name, or None, which the function gets as it is; or another network, which
-                  has the conditions too if it takes them (a weaker one: autoguidance, arXiv:2406.02507)
+                  share, a dict of such by name, or None, which the function gets as it is, under each name where the
+                  conditions are a dict; or another network, which has the conditions too if it takes them (a weaker
+                  one: autoguidance, arXiv:2406.02507)
         interval  (low, high): guided where low < sigma/alpha <= high, in all other places the network with its
                   condition alone (arXiv:2404.07724)
         rescale   phi of arXiv:2305.08891 eqs. 15-16: out is multiplied by phi std(c)/std(out) + 1 - phi, the standard
@@ -180,7 +181,11 @@ class Guided(_Wrapper):
     def _other(self, process: Process, conditions: Any) -> NetworkCall:
         """What predicts without the condition."""
         if not self.by_network:
-            return call_of(self.network, process, Conditions(self.negative, same=True))
+            given = conditions.given if isinstance(conditions, Conditions) else conditions
+            named = self.negative is None and isinstance(given, dict)
+            return call_of(
+                self.network, process, Conditions(dict.fromkeys(given) if named else self.negative, same=True)
+            )
         own = conditions if conditions is not None and takes(self.negative, conditions) else None
         return call_of(self.negative, process, own)
 

@@ -233,6 +233,7 @@ class Stepper(Walk[Blocks]):
     normals   needed by programs that draw noise: (step, slot) -> standard normal blocks, such as `Origin.noise`; asked
               where a noise is first used
     update    how a combination is summed: `plain`, or `numtoolkit.sampling.fused.fused`
+    conditions   what the network is to be told of the samples, for whoever calls it; the run does not look at it
     row, time, index, step, done, state   as for a `Walk`: lists of blocks, process time, counts
     hand      as for a `Walk`
     raises    InputError for a program that draws noise without normals, or a send at the end of the run
@@ -253,8 +254,10 @@ class Stepper(Walk[Blocks]):
         normals: Normals | None = None,
         update: Update = plain,
         hand: Hand[Blocks] = handed,
+        conditions: Any = None,
     ) -> None:
         super().__init__(program, list(start), Arrays(normals, update), hand)
+        self.conditions = conditions
 
     def send(self, output: Blocks, row: Blocks | None = None) -> None:
         """As that of a `Walk`.

@@ -2,7 +2,8 @@
 
 For each budget every side sends the member, a scheme on a grid, with the smallest error on the tuning laws (geometric
 mean), and one member for all budgets. A side with a single member has nothing to choose, and is there for reference.
-Errors are those of the data part at the end of the grid against the exact flow from the same starts.
+Errors are those of the data part at the end of the grid, along paths against the exact flow from the same starts, or in
+law. One in law that samples tell counts as no less than its floor, the distance of two sets of exact draws.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numtoolkit import plots
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, real
+from numtoolkit.errors import InputError, choice, real
 from numtoolkit.files.result_store import Cell
 from numtoolkit.laws import law_of
 from numtoolkit.problem.processes import process as process_of
@@ -31,11 +32,18 @@ FLOOR = 1e-12  # relative; what the exact flow is good to: some runs end on the 
 LOST = 10.0  # what an error counts that a member does not have, where it is to stand for all budgets
 QUICK = 2  # schemes and grids of a side, and cases, of a quick run
 QUANTITIES = {
-    "error": "Mean (RMS) error, members chosen for each budget",
-    "median": "Error of the median sample, members chosen for each budget",
-    "error of one": "Mean (RMS) error, one member of each side for all budgets",
-    "median of one": "Error of the median sample, one member of each side for all budgets",
+    "path": {
+        "error": "Mean (RMS) error, members chosen for each budget",
+        "median": "Error of the median sample, members chosen for each budget",
+        "error of one": "Mean (RMS) error, one member of each side for all budgets",
+        "median of one": "Error of the median sample, one member of each side for all budgets",
+    },
+    "law": {
+        "error": "Error in law, members chosen for each budget",
+        "error of one": "Error in law, one member of each side for all budgets",
+    },
 }
+KEPT = {"path": ("error", "median"), "law": ("error", "floor")}  # of the records of a curve
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -116,6 +124,7 @@ class Contest(Question):
 
     tuning   laws on which members are chosen
     fields   one for each kind of process in the cases
+    metric   of all errors, "path" or "law"
     """
 
     title: str
@@ -124,9 +133,11 @@ class Contest(Question):
     fields: tuple[Field, ...]
     cases: tuple[Case, ...]
     caption: str = ""
+    metric: str = "path"
 
     def __post_init__(self) -> None:
         check_budgets(self.nfe)
+        choice("metric", self.metric, QUANTITIES)
         for law in distinct("tuning", self.tuning):
             law_of(law)
         distinct("cases", [case.name for case in self.cases])
@@ -190,7 +201,7 @@ class Contest(Question):
         """A figure of the errors, and tables of members and errors."""
         chosen = self.chosen(quick, found)
         records = [record for case in self._cases(quick) for record in self._records(case, chosen, found)]
-        summary = [line for key in QUANTITIES for line in summarised(records, self.sides, key)]
+        summary = [line for key in QUANTITIES[self.metric] for line in summarised(records, self.sides, key)]
         members = {
             process: {side: {str(n): str(m) for n, m in own.each.items()} | {"all": str(own.one)}
                       for side, own in sides.items()}
@@ -199,7 +210,13 @@ class Contest(Question):
         return Result(
             {"chosen": members, "summary": summary, "records": records},
             lambda: plots.contest_figure(records, self.title, self.sides, FLOOR),
-            _tables({pair: members[pair[0]][pair[1]] for pair in self._choosing(quick)}, summary, records, self.sides),
+            _tables(
+                {pair: members[pair[0]][pair[1]] for pair in self._choosing(quick)},
+                summary,
+                records,
+                self.sides,
+                QUANTITIES[self.metric],
+            ),
         )
 
     def _choosing(self, quick: bool) -> list[tuple[str, str]]:
@@ -223,7 +240,7 @@ class Contest(Question):
         def cell(scheme: str, law: str) -> Cell:
             told = [Member(scheme, grid, side.misled).told(law) for grid in grids]
             return work.curve_cell(
-                told[0][0], field.process, law, [grid for _, grid in told], self._nfe(quick), metric="path"
+                told[0][0], field.process, law, [grid for _, grid in told], self._nfe(quick), metric=self.metric
             )
 
         return [[cell(scheme, law) for law in self.tuning] for scheme in dict.fromkeys(m.scheme for m in members)]
@@ -250,28 +267,30 @@ class Contest(Question):
     def _judging(self, case: Case, chosen: Mapping[str, Mapping[str, Choice]]) -> dict[tuple[str, Member], Cell]:
         """The cells of a case, by side and member."""
         cells = {}
-        for side, choice in chosen[self._field(case).process].items():
-            for member, nfe in choice.budgets().items():
+        for side, sent in chosen[self._field(case).process].items():
+            for member, nfe in sent.budgets().items():
                 scheme, grid = member.told(case.law, case.factor)
                 about = case.process, case.law, [grid], nfe
-                cells[side, member] = work.curve_cell(scheme, *about, network_error=case.network_error, metric="path")
+                cells[side, member] = work.curve_cell(
+                    scheme, *about, network_error=case.network_error, metric=self.metric
+                )
         return cells
 
     def _records(self, case: Case, chosen: Mapping[str, Mapping[str, Choice]], found: Found) -> list[dict[str, Any]]:
         """A record a side and budget: error and median of the member chosen for the budget, and of the one for all."""
         cells, records = self._judging(case, chosen), []
-        for side, choice in chosen[self._field(case).process].items():
+        for side, sent in chosen[self._field(case).process].items():
             curves = {}
-            for member in choice.budgets():
+            for member in sent.budgets():
                 scheme, _ = member.told(case.law, case.factor)
                 curve = work.curve_records(scheme, found[cells[side, member]])
                 curves[member] = {record["nfe"]: record for record in curve}
-            for n, member in choice.each.items():
-                own, common = curves[member][n], curves[choice.one][n]
+            for n, member in sent.each.items():
+                own, common = curves[member][n], curves[sent.one][n]
                 records.append(
                     {"case": case.name, "side": side, "nfe": n, "member": str(member)}
-                    | {key: own[key] for key in ("error", "median")}
-                    | {f"{key} of one": common[key] for key in ("error", "median")}
+                    | {key: own.get(key) for key in KEPT[self.metric]}
+                    | {f"{key} of one": common.get(key) for key in KEPT[self.metric]}
                 )
         return records
 
@@ -292,25 +311,30 @@ def _informed(own: Scheme) -> str:
 
 def _log_errors(data: Mapping[str, Any]) -> Floats:
     """(grids, budgets): logarithm of the error of a cell, inf where a budget cannot be spent."""
-    errors = [curve.get("error", [None] * len(data["nfe"])) for curve in data["curves"]]
-    return np.array([[np.inf if e is None else np.log(max(e, FLOOR)) for e in own] for own in errors])
+    none = [None] * len(data["nfe"])
+    pairs = [zip(*(curve.get(key, none) for key in ("error", "floor")), strict=True) for curve in data["curves"]]
+    return np.array([[np.inf if e is None else np.log(max(e, floor or FLOOR)) for e, floor in own] for own in pairs])
 
 
 def summarised(records: Records, sides: Sequence[str], quantity: str) -> list[dict[str, Any]]:
     """How the sides after the first compare with it, one line a side.
 
-    records   of a contest; quantity is a key of QUANTITIES
+    records   of a contest; quantity is a key of QUANTITIES of a metric
     sides     their names
     returns   {quantity, side, of, nfe, gain, worse}: for each budget the error of the first side over that of this one,
               geometric mean over the cases that both can spend it in, and in how many, of `of`, this one is worse
     """
     nfe = sorted({r["nfe"] for r in records})
     cases = list(dict.fromkeys(r["case"] for r in records))
-    found = {(r["case"], r["side"], r["nfe"]): r[quantity] for r in records}
+    floor = quantity.replace("error", "floor") if quantity.startswith("error") else ""
+    found = {
+        (r["case"], r["side"], r["nfe"]): None if r[quantity] is None else max(r[quantity], r.get(floor) or FLOOR)
+        for r in records
+    }
     lines = []
     for side in sides[1:]:
         errors = np.array([[[found[c, own, n] for n in nfe] for c in cases] for own in (sides[0], side)], dtype=float)
-        first, other = np.maximum(errors, FLOOR)
+        first, other = errors
         with np.errstate(invalid="ignore"):
             gain = [float(np.exp(np.nanmean(own))) for own in np.log(first / other).T]
             worse = (first < other).sum(axis=0)
@@ -320,7 +344,11 @@ def summarised(records: Records, sides: Sequence[str], quantity: str) -> list[di
 
 
 def _tables(
-    members: Mapping[tuple[str, str], Mapping[str, str]], summary: Records, records: Records, sides: Sequence[str]
+    members: Mapping[tuple[str, str], Mapping[str, str]],
+    summary: Records,
+    records: Records,
+    sides: Sequence[str],
+    quantities: Mapping[str, str],
 ) -> str:
     """The members that were chosen, by (process, side) and budget, and a table for each quantity, as Markdown."""
     from tabulate import tabulate
@@ -329,7 +357,7 @@ def _tables(
     chosen = [[n, *(f"`{own[n]}`" for own in members.values())] for n in budgets]
     heads = ["NFE", *(f"{process}, {side}" for process, side in members)]
     parts = ["### Chosen", str(tabulate(chosen, heads, tablefmt="github", disable_numparse=True))] if chosen else []
-    for key, title in QUANTITIES.items():
+    for key, title in quantities.items():
         own = [line for line in summary if line["quantity"] == key]
         parts += [f"### {title}", f"Errors of {' / '.join(sides)}.", _errors(records, own, sides, key)]
     return "\n\n".join(parts)

@@ -39,7 +39,7 @@ CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change
 ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null where they were not measured
 BESIDE = ("path_low", "path_high", "law_low", "law_high", "floor", "frechet", "frechet_floor")
 COLUMNS = ("steps", "plan", *ERRORS, *BESIDE, "why")  # of a curve, a value a budget
-ALONE = ("steps", "plan", "error", "median", "why")  # of one by a single metric, of which there are hundreds
+ALONE = ("steps", "plan", "error", "median", "floor", "why")  # of one by a single metric, of which there are hundreds
 
 REACHED = (0.1, 1.0, 10.0)  # scales at which the reach of a plane is told
 

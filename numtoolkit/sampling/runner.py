@@ -88,7 +88,8 @@ def sample(
                   of the whole grid, of which k whole steps are spent
     conditions    one entry a sample, indexed like seeds: an array, a tensor or a list, which the network gets as a
                   third argument, or a dict of such, which it gets by name. Each tile sees its own rows, filled up as it
-                  is, on the run's device; dtypes stay. Of a list of numbers the network sees an array
+                  is, on the run's device; dtypes stay. Of a list of numbers, of arrays of one shape or of lists of
+                  numbers of one shape the network sees one array, of any other the list
     shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype. A name
                   is one of torch, "float64", or "numpy.float64"
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
@@ -109,7 +110,8 @@ def sample(
                   not finite is marked, not raised
     on_nonfinite  "raise", or "mark" to return what came out with `finite` saying which samples are good
     into          where samples go, tile by tile, as into[first:last] = samples of the tile: an array of the result's
-                  shape and dtype, such as a memory map or a tensor, or whatever stores host arrays that it is given so.
+                  shape and dtype, such as a memory map or a tensor, or whatever stores host arrays that it is given so,
+                  such as an empty list, which then holds one a sample.
                   It is what the result holds as `samples`. Tiles that were done stay in it if a later one fails; with
                   "raise" none that is not finite gets there, for which each tile waits for the device
     raises        InputError for what cannot be used as given; NonFiniteError naming step, stage, time and sample;
@@ -213,6 +215,7 @@ def stepper(
     seeds: Sequence[int] | range | None = None,
     start: Array | None = None,
     strength: float | None = None,
+    conditions: Any = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -221,7 +224,7 @@ def stepper(
 ) -> Stepper:
     """The run of `sample` on the whole batch, before its first evaluation: it may be stopped anywhere and continued.
 
-        call = network.on(process("vp"))  # on(process("vp"), conditions, both=True): told them, and for CFG++
+        call = network.on(process("vp"))  # on(process("vp"), run.conditions, both=True): told them, and for CFG++
         run = stepper("sa-solver(2)", "vp", network, "log-snr", 20, seeds=range(16), shape=(3, 32, 32))
         while not run.done:
             run.send(call(run.row, run.time))
@@ -231,13 +234,17 @@ def stepper(
     `sample` on pieces of the grid do not: each is a run of its own, and draws its noise from the first step on.
     scheme, process, network, grid, nfe, steps, seeds, start, strength, shape, dtype, device, update, denoise   as of
              `sample`
+    conditions   as of `sample`, one a sample: checked against the samples and the network, and kept with the run, as
+             `run.conditions`, for the call of the network
     raises   InputError for what cannot be used as given
     """
-    _, begin, program = _prepared(
+    own, begin, program = _prepared(
         scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
     )
-    rows = list(range(len(begin)))
-    return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update])
+    rows, told = list(range(len(begin))), conditions_of(conditions, len(begin))
+    if told is not None:
+        _call(own, program, told, rows)  # which refuses what it cannot be told
+    return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update], conditions=told)
 
 
 def _prepared(

@@ -134,6 +134,8 @@ def fitting(into: Any, begin: Origin, denoise: bool) -> Any:
         return None
     if type(into) is dict or not callable(getattr(into, "__setitem__", None)):
         raise InputError(f"into is {typed(into)}, which stores no samples; give an array of shape {shape}.")
+    if isinstance(into, list) and len(into) not in (0, len(begin)):
+        raise InputError(f"into is a list of {len(into)} for {counted(len(begin), 'sample')}; give an empty one.")
     its = tuple(getattr(into, "shape", shape)), str(getattr(into, "dtype", dtype)).removeprefix("torch.")
     if its != (shape, dtype):
         raise InputError(f"into has shape {its[0]} and dtype {its[1]}; give {shape} of {dtype}.")

@@ -17,7 +17,7 @@ from numtoolkit.symbolic.trees import show_term
 WEIGHT = 2  # of the heaviest residuals: those that a fitted family leaves open
 
 
-def step_defects(scheme: Scheme) -> list[dict[str, Any]]:
+def table_defects(scheme: Scheme) -> list[dict[str, Any]]:
     """For a scheme with a table: a record {step, t, to, its coefficients, its residuals by tree} a step of the table.
 
     A residual of weight w is the coefficient of h^w and of its tree in the local error, numerical minus exact, h the

@@ -26,7 +26,8 @@ order beyond that of the transition is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -48,6 +49,7 @@ from numtoolkit.symbolic.weak import HIGHEST, defects, exact_jets, first_defects
 
 Matrix = NDArray[Any]  # exact numbers
 Graded = list[Matrix]  # by the power of h
+Missed = tuple[Matrix, Matrix]  # of the mean and of the covariance
 LARGEST = 2**31
 
 
@@ -67,18 +69,103 @@ def marginal_order(scheme: Scheme, place: Place = INNER, highest: int = HIGHEST,
         wanted = order + 1
         drawn = Drawn(frame, wanted, seed)
         field, mean, covariance, _ = found if wanted == first else defects(frame, wanted, drawn.numbers)
-        if any(part.any() for part in drawn.missed(field, mean, covariance, first)):
+        missed = drawn.missed(field, mean, covariance, first)
+        if any(part.any() for parts in missed for part in parts):
             break
         order = wanted
     return min(order, first) if frame.step.needs else order
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A problem drawn at random for the letters of a step, to some order in h: all its numbers are exact."""
+class MarginalDefects(ABC):
+    """What a step misses of a marginal, to some order in h, where its letters have values.
+
+    frame   of the step
+    order   the highest power of h that is asked for
+    Matrices may have further axes in front: one problem each.
+    """
 
     frame: StepInClock
     order: int
+
+    @property
+    @abstractmethod
+    def reading(self) -> SeriesExpansion:
+        """How the scheme's operators become letters."""
+
+    @property
+    @abstractmethod
+    def letters(self) -> Mapping[str, Graded]:
+        """The jets of every letter, and those of the marginal: P its covariance, m its mean."""
+
+    @abstractmethod
+    def number(self, field: Field, value: Any) -> Any:
+        """A coefficient, an element of a field without h, as a number."""
+
+    @property
+    def one(self) -> Matrix:
+        """The identity."""
+        return np.eye(self.letters["P"][0].shape[-1], dtype=int)
+
+    def letter(self, letter: Letter) -> Matrix:
+        """One letter of a word."""
+        name, row, jet = letter
+        block = self.letters[name][jet]
+        return block if not row else block * np.array([[int(own == row)] for own in PHASE_SPACE.rows])
+
+    def word(self, word: Word) -> Matrix:
+        """The product of the letters of a word."""
+        result = self.one
+        for letter in word:
+            result = result @ self.letter(letter)
+        return result
+
+    def missed(self, field: Field, mean: Series, covariance: CovarianceSeries, first: int) -> Iterator[Missed]:
+        """What a step misses of mean and covariance, by power of h, from what it misses as a transition.
+
+        field   of the coefficients; mean, covariance   as `weak.defects` gives them, up to `order`
+        first   the lowest power of h there: the exact flow is needed to the order beyond it
+        """
+        D, d, E = self.moments(field, mean, covariance)
+        flow, P, m = self.flow(self.order - first), self.letters["P"][0], self.letters["m"][0]
+        for n in range(self.order + 1):
+            turned = _times(D, [P @ transposed(own) for own in flow], n)
+            squared = _times(D, [P @ transposed(own) for own in D], n)
+            yield D[n] @ m + d[n], turned + transposed(turned) + squared + E[n]
+
+    def flow(self, order: int) -> Graded:
+        """The exact flow of the reference SDE, by power of h, to that order, then zeros."""
+        reading = replace(self.reading, order=order)
+        drift, _, _ = exact_jets(self.frame, reading)
+        zero, one = reading.field.number(0), reading.field.number(1)
+        return self.moments(reading.field, reading.flow(drift, zero, one))[0]
+
+    def moments(
+        self, field: Field, mean: Series, covariance: CovarianceSeries | None = None
+    ) -> tuple[Graded, Graded, Graded]:
+        """(R, r, Q) by power of h of series in words: what acts on the state, what is added to it, the covariance.
+
+        field   of the coefficients; mean, covariance   as `weak.defects` has them
+        """
+        R, r, Q = ([self.one[:, :columns] * 0 for _ in range(self.order + 1)]
+                   for columns in (len(self.one), 1, len(self.one)))  # fmt: skip
+        for word, value in mean.items():
+            self._add(r if word and word[-1][0] == "j" else R, field, value, word_weight(word), self.word(word))
+        for triple, value in (covariance or {}).items():
+            left, rate, right = triple
+            block = self.word((*left, rate)) @ transposed(self.word(right))
+            self._add(Q, field, value, triple_weight(triple), block)
+        return R, r, Q
+
+    def _add(self, total: Graded, field: Field, value: Any, weight: int, block: Matrix) -> None:
+        for more, c in powers_of_h(field, value, self.order - weight):
+            total[weight + more] = total[weight + more] + self.number(field, c) * block
+
+
+@dataclass(frozen=True)
+class Drawn(MarginalDefects):
+    """A problem drawn at random for the letters of a step: all its numbers are exact."""
+
     seed: int
 
     @cached_property
@@ -92,6 +179,9 @@ class Drawn:
         """A number for every scalar of the step."""
         names = scalars_of(self.frame, self.order) - {LENGTH}
         return {name: Fraction(self._random(name).randrange(1, LARGEST)) for name in names}
+
+    def number(self, field: Field, value: Any) -> Any:
+        return value if isinstance(value, Fraction) else field.at(value, self.numbers | {LENGTH: Fraction(0)})
 
     def _random(self, name: str) -> Random:
         return Random(f"{self.seed} {name}")
@@ -139,62 +229,14 @@ class Drawn:
         return found | {"J": J, "j": j, "P": P, "m": m}
 
     def letter(self, letter: Letter) -> Matrix:
-        """One letter of a word."""
-        name, row, jet = letter
-        if name not in self.letters:
-            self.letters[name] = self._jets(name, self.blocks)
-        block = self.letters[name][jet]
-        return block if not row else block * np.array([[int(own == row)] for own in PHASE_SPACE.rows])
+        if letter[0] not in self.letters:
+            self.letters[letter[0]] = self._jets(letter[0], self.blocks)
+        return super().letter(letter)
 
-    def word(self, word: Word) -> Matrix:
-        """The product of the letters of a word."""
-        result = np.eye(self.blocks, dtype=object) * Fraction(1)
-        for letter in word:
-            result = result @ self.letter(letter)
-        return result
 
-    # moments
-
-    def missed(self, field: Field, mean: Series, covariance: CovarianceSeries, first: int) -> Iterator[Matrix]:
-        """What a step misses of mean and covariance, by power of h, from what it misses as a transition.
-
-        field   of the coefficients; mean, covariance   as `weak.defects` gives them, up to `order`
-        first   the lowest power of h there: the exact flow is needed to the order beyond it
-        """
-        D, d, E = self.moments(field, mean, covariance)
-        flow, P, m = self.flow(self.order - first), self.letters["P"][0], self.letters["m"][0]
-        for n in range(self.order + 1):
-            yield D[n] @ m + d[n]
-            turned, squared = _times(D, [P @ own.T for own in flow], n), _times(D, [P @ own.T for own in D], n)
-            yield turned + turned.T + squared + E[n]
-
-    def flow(self, order: int) -> Graded:
-        """The exact flow of the reference SDE, by power of h, to that order."""
-        reading = replace(self.reading, order=order)
-        drift, _, _ = exact_jets(self.frame, reading)
-        zero, one = reading.field.number(0), reading.field.number(1)
-        return self.moments(reading.field, reading.flow(drift, zero, one))[0]
-
-    def moments(
-        self, field: Field, mean: Series, covariance: CovarianceSeries | None = None
-    ) -> tuple[Graded, Graded, Graded]:
-        """(R, r, Q) by power of h of series in words: what acts on the state, what is added to it, the covariance.
-
-        field   of the coefficients; mean, covariance   as `weak.defects` has them
-        """
-        R, r, Q = ([np.full((self.blocks, columns), Fraction(0)) for _ in range(self.order + 1)]
-                   for columns in (self.blocks, 1, self.blocks))  # fmt: skip
-        for word, value in mean.items():
-            self._add(r if word and word[-1][0] == "j" else R, field, value, word_weight(word), self.word(word))
-        for triple, value in (covariance or {}).items():
-            left, rate, right = triple
-            self._add(Q, field, value, triple_weight(triple), self.word((*left, rate)) @ self.word(right).T)
-        return R, r, Q
-
-    def _add(self, total: Graded, field: Field, value: Any, weight: int, block: Matrix) -> None:
-        for more, c in powers_of_h(field, value, self.order - weight):
-            number = c if isinstance(c, Fraction) else field.at(c, self.numbers | {LENGTH: Fraction(0)})
-            total[weight + more] = total[weight + more] + number * block
+def transposed(block: Matrix) -> Matrix:
+    """The transposes of the matrices in the last two axes."""
+    return np.swapaxes(block, -1, -2)
 
 
 def _times(left: Graded, right: Graded, n: int) -> Matrix:

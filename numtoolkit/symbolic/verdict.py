@@ -16,7 +16,7 @@ from numtoolkit.schemes import scheme as read
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.data_form import stiff_form
 from numtoolkit.symbolic.expansions import NotAnalysedError
-from numtoolkit.symbolic.fitted_defects import step_defects
+from numtoolkit.symbolic.fitted_defects import table_defects
 from numtoolkit.symbolic.intervals import bits
 from numtoolkit.symbolic.marginal import marginal_order
 from numtoolkit.symbolic.noiseless import outside_window, without_noise
@@ -214,7 +214,7 @@ def verify(scheme: str | Scheme) -> Verdict:
         _run_order(derived["sde_marginal"], found.marginals, ENDS),
         filled if any(name.startswith("remainder") for name in found.ends) else None,
         found.residuals,
-        step_defects(scheme),
+        table_defects(scheme),
         why,
         within,
         found.zeros,

@@ -84,13 +84,18 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "transfer": (
         (),
         {"--process": "edm", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3", "--scales": "1,0.1"}
-        | {"--out": "kept.csv"},
+        | {"--spectrum": "gaussian(dim=4)", "--samples": "images.npz", "--out": "kept.csv"},
     ),
     "curve --model": (
         (),
         {"--process": "edm", "--model": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}
         | {"--seeds": "0-3", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--tile": "2"}
         | {"--tolerance": "1e-3"},
+    ),
+    "curve --model --conditions": (
+        (),
+        {"--process": "edm", "--model": "told.py:NET", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}
+        | {"--import": None, "--conditions": "3,1"},
     ),
     "sample": (
         (),
@@ -135,6 +140,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "iia-ddim", "--model": "gaussian(dim=2)", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
         | {"--batch": "5", "--substeps": "2", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--tile": "2"},
     ),
+    "fit --model --conditions": (
+        (),
+        {"--scheme": "iia-ddim", "--model": "told.py:NET", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
+        | {"--import": None, "--batch": "5", "--substeps": "2", "--dtype": "float64", "--conditions": "3,1,4,1,5"},
+    ),
     "fit --model --search": (
         (),
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
@@ -167,6 +177,10 @@ grid = "rho(7)"
 schemes = ["ddim"]
 nfe = [3]
 """
+TOLD = """
+from numtoolkit import Network
+NET = Network(lambda z, t, label: 0.1 * z + label[:, None], "data", shape=(2,))
+"""
 CASES = [
     (name, option)
     for name, (words, options) in LINES.items()
@@ -184,6 +198,8 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(bytes(range(256)))
     (tmp_path / "list.json").write_text(json.dumps([1, 2]), encoding="utf-8")
     np.savez(tmp_path / "scalar.npz", x=1.0)
+    np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).normal(size=(5, 4)))
+    (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
     (tmp_path / "folder").mkdir()
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.toml").write_text(OWN, encoding="utf-8")

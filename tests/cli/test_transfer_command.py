@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
 import pytest
 
 import numtoolkit as nt
@@ -64,3 +65,25 @@ def test_a_run_that_overflows_is_null_and_noted(run, tmp_path):
     assert json.loads(out) == [{"scheme": "grows", "nfe": 200, "scale": 1, "deviation": None, "mean": None}]
     assert (code, err) == (0, "grows: the run left the finite numbers; give it more evaluations or a denser grid.\n")
     assert "+inf" in run(*words, "--out", tmp_path / "x.png")[1]
+
+
+def test_a_spectrum_gives_law_errors_and_samples_their_power(run, result, tmp_path):
+    """The integral of each scheme over the spectrum of a law; the power of samples over that of its data."""
+    law = "anisotropic(dim=6, low=0.01)"
+    errors = {
+        name: nt.transfer(name, "edm", "rho(7)", 6).integral(nt.spectrum_of(law)) for name in ("ddim", "heun-edm")
+    }
+    records = result(*WORDS, "--scales", "1", "--spectrum", law)
+    assert {r["scheme"]: r["law_error"] for r in records} == errors
+    drawn = nt.sample("ddim", "edm", law, "rho(7)", 6, seeds=range(50), dtype=np.float64).samples
+    np.savez(tmp_path / "drawn.npz", images=drawn)
+    words = [*WORDS, "--scales", "1", "--spectrum", law, "--samples", tmp_path / "drawn.npz"]
+    _, _, *rows = result(*words)
+    assert rows == nt.power_ratio(drawn, nt.law_of(law).sample(2000, 0)).table()
+    code, out, err = run(*words, "--out", tmp_path / "x.png")
+    assert (code, err) == (0, f"wrote {tmp_path / 'x.png'}\n")
+    assert f"ddim {errors['ddim']:.3g}, heun-edm" in " ".join(out.split())
+    assert f"{rows[1]['ratio']:.3g}" in out
+    assert run(*words[:-4], *words[-2:])[2] == (
+        "numtoolkit: --samples are held against the data of a law; give it, --spectrum digits or FILE.npz.\n"
+    )

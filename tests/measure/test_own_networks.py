@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numtoolkit import Network, error_curve, search
+from numtoolkit import Network, error_curve, program_of, search
 from numtoolkit.errors import InputError
 from numtoolkit.files.user_cache import cache_folder
+from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import exact_flow, own_networks
-from numtoolkit.measure.distances import sliced_wasserstein
+from numtoolkit.measure.distances import relative_rms, sliced_wasserstein
 from numtoolkit.measure.own_networks import own_network
 from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import EDM, PSLD, VP, RectifiedFlow
@@ -330,3 +331,56 @@ def test_a_search_along_paths_in_phase_space_is_by_samples_of_the_path():
     (record,) = search("cse", "psld", LAW, "quadratic", [8], "shift", bounds=(0.0, 1.0), seeds=range(4), metric="path")
     (curve,) = error_curve(record["scheme"], "psld", LAW, "quadratic", [8], range(4), metric="path")
     assert (record["objective"], record["error"]) == ("relative-rms", curve["path"])
+
+
+def shrunk(z, t, label):
+    """The exact data prediction of N(label, 1/4) in each coordinate, on EDM."""
+    return label[:, None] + (z - label[:, None]) / (1 + 4 * t[:, None] ** 2)
+
+
+def test_a_network_that_is_told_conditions_is_measured_under_them():
+    """Each sample against the flow of its own label, in every tile: the errors are those of its Gaussian."""
+    network, labels = Network(shrunk, "data", shape=(2,), name="shrunk"), [0.5, -1.0, 0.5, 2.0, 0.0]
+    for told, tile in ((labels, 64), (labels, 2), ([*labels[:2], 3.0, *labels[3:]], 64)):
+        ends, exact = [], []
+        for seed, label in enumerate(told):
+            law = Gaussian(np.full(2, label), np.full(2, 0.25))
+            start = origin(EDM(), 80.0, [seed], None, (2,), np.float64, None).blocks([0])
+            exact += exact_flow(EDM(), law, start, 80.0, 0.002)
+            ends.append(sample("ddim", "edm", law, "rho(7)", 6, seeds=[seed], dtype=np.float64).samples)
+        how = {"conditions": told, "metric": "path", "tile": tile, **HOW}
+        (record,) = error_curve("ddim", "edm", network, "rho(7)", [6], **how)
+        expected = relative_rms(np.concatenate(ends), np.concatenate(exact)).rms
+        assert record["path"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_conditions_of_a_curve_are_one_a_seed_and_of_a_network_alone():
+    """Their number; a law that has none; objects by which no flow could be kept."""
+    network = Network(shrunk, "data", shape=(2,))
+    run = ("edm", network, "rho(7)", [6])
+    with pytest.raises(InputError, match=r"there are 2 conditions for 3 samples; give one a sample\."):
+        error_curve("ddim", *run, range(3), conditions=[0.5, 1.0], **HOW)
+    with pytest.raises(InputError, match="is of a network of your own, but law"):
+        error_curve("ddim", "edm", LAW, "rho(7)", [6], conditions=[0.5, 1.0])
+    with pytest.raises(InputError, match="conditions hold objects that nothing tells from others"):
+        error_curve("ddim", *run, conditions=[object(), object()], metric="path", **HOW)
+
+
+@pytest.mark.parametrize("metric", [None, "path", "law"])
+def test_a_program_is_measured_as_the_names_it_was_made_of_are(metric):
+    """One record, of a law and of a network in its own prediction; what it fixes may not be given beside it."""
+    seeds = range(40)
+    program = program_of("heun-edm", "edm", "rho(7)", 6)
+    (named,) = error_curve("heun-edm", "edm", LAW, "rho(7)", [6], seeds, metric=metric)
+    (own,) = error_curve(program, network=LAW, seeds=seeds, metric=metric)
+    assert own == named
+    with pytest.raises(InputError, match="fixes nfe already; leave nfe out"):
+        error_curve(program, network=LAW, nfe=[6])
+    with pytest.raises(InputError, match="fixes process already; leave process out"):
+        error_curve(program, "edm", network=LAW)
+    noise = program_of("heun-edm", "edm", "rho(7)", 6, predicts="noise")
+    with pytest.raises(InputError, match="is for a network that predicts 'noise', not 'data'"):
+        error_curve(noise, network=LAW)
+    (theirs,) = error_curve(noise, network=Opaque(LAW, EDM(), "noise").network, seeds=range(6), metric="path", **HOW)
+    (exact,) = error_curve(program, network=LAW, seeds=range(6), metric="path")
+    assert theirs["path"] == pytest.approx(exact["path"], abs=1e-7)

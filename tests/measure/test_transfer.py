@@ -106,6 +106,19 @@ def test_the_multiplier_of_the_mean_is_free_of_what_the_scheme_adds():
     assert found == pytest.approx((ends[1] - ends[0]) / 2 / alpha - 1, abs=1e-12)
 
 
+def test_the_best_conjugation_of_phase_space_is_nearer_to_the_path_and_not_in_law():
+    """At 48 evaluations less than half the path error of B = 0, and nearer in law only with some hundred."""
+    law = Gaussian([0.0], [0.25])
+    paths = {}
+    for name in ("conjugate-optimal", "ddim"):
+        (record,) = nt.error_curve(name, "psld", law, "quadratic", [48], metric="path")
+        paths[name] = record["path"]
+    assert paths["conjugate-optimal"] < 0.4 * paths["ddim"]
+    for nfe, nearer in ((24, False), (48, False), (192, False), (768, True)):
+        best, none = (abs(nt.transfer(name, "psld", "quadratic", nfe, [0.5]).deviation[0]) for name in paths)
+        assert bool(best < 0.9 * none) is nearer
+
+
 @pytest.mark.parametrize("scheme", ["rvv", "roba", "gframe-ab(2, mean=1)"])
 def test_the_integral_over_a_spectrum_is_the_distance_of_the_laws(scheme):
     """As many directions of each variance as said, in the Wasserstein-2 distance of moments and marginal."""

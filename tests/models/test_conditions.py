@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -186,3 +187,64 @@ def test_arrays_are_moved_to_the_device_of_the_samples(given):
     assert (own.device.type, tuple(own.shape)) == ("meta", (10,))
     if not isinstance(given, list):
         assert (one.device.type, tuple(one.shape)) == ("meta", (10, 10))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, torch.float64])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [[1.0, 2.0], [3.0, 4.0]],
+        [(1.0, 2.0), [3.0, 4.0]],
+        [np.array([1.0, 2.0]), np.array([3.0, 4.0])],
+        [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])],
+        np.array([[1.0, 2.0], [3.0, 4.0]]),
+    ],
+    ids=["lists", "tuple", "arrays", "tensors", "array"],
+)
+def test_a_list_that_makes_one_array_of_numbers_is_that_array(entries, dtype):
+    """Of lists of numbers, of arrays or of tensors, of one shape each; in the library of the run."""
+    seen = []
+    network = Network(lambda z, t, rows: seen.append(rows) or z * 0.5, "data")
+    drawn(network, entries, seeds=range(2), dtype=dtype)
+    assert {type(rows) for rows in seen} == {np.ndarray if dtype is np.float64 else torch.Tensor}
+    assert seen[0].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    "entries", [["a", "b"], [[1.0], [1.0, 2.0]], [np.ones(1), np.ones(2)], [np.ones(1), "b"], [["a"], ["b"]]]
+)
+def test_a_list_that_makes_no_array_of_numbers_stays_a_list(entries):
+    """Of texts, and of what differs in shape."""
+    seen = []
+    drawn(Network(lambda z, t, rows: seen.append(rows) or z * 0.5, "data"), entries, seeds=range(2), steps=1)
+    assert isinstance(seen[0], list)
+    assert len(seen[0]) == 2
+    assert all(own is given for own, given in zip(seen[0], entries, strict=True))
+
+
+def test_a_network_guided_away_from_none_is_told_none_as_it_is_told_conditions():
+    """In place of the conditions, or under each of their names."""
+    seen = []
+
+    def network(z, t, *, labels):
+        seen.append(labels)
+        return z * 0.5
+
+    drawn(Network(network, "data").guided(2.0), {"labels": LABELS}, steps=1, dtype=np.float64)
+    assert [own if own is None else own.tolist() for own in seen] == [LABELS, None]
+    seen.clear()
+    drawn(Network(lambda z, t, labels: seen.append(labels) or z * 0.5, "data").guided(2.0), steps=1, dtype=np.float64)
+    assert [own if own is None else own.tolist() for own in seen] == [LABELS, None]
+
+
+def test_a_stepper_keeps_the_conditions_that_its_network_is_told():
+    """Checked before the run and kept with it, as their call goes by them the samples are those of `sample`."""
+    network = Network(halved, "data")
+    run = stepper("dpmpp-2m", network=network, conditions=LABELS, dtype=np.float64, seeds=range(10), **RUN)
+    run = pickle.loads(pickle.dumps(run))  # noqa: S301
+    follow(run, network.on(process("vp"), run.conditions))
+    assert run.state[0].tolist() == drawn(network, dtype=np.float64).tolist()
+    with pytest.raises(InputError, match=r"there are 3 conditions for 10 samples; give one a sample\."):
+        stepper("dpmpp-2m", network=network, conditions=LABELS[:3], seeds=range(10), **RUN)
+    with pytest.raises(InputError, match="cannot be called as"):
+        stepper("dpmpp-2m", network=Network(lambda z, t: z, "data"), conditions=LABELS, seeds=range(10), **RUN)

@@ -33,6 +33,7 @@ RUN = {"scheme": "ddim", "process": "edm", "network": "gaussian(dim=2)", "grid":
 NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
+IMAGES = np.random.default_rng(0).normal(size=(6, 4, 4))
 MAP = nt.stability("ddim", size=8)
 (PLANE,) = nt.stability("ddim", kind="diffusion", size=10)
 ENTRIES = {
@@ -137,6 +138,16 @@ ENTRIES = {
         | {"network": nt.Network(lambda z, t: 0.1 * z, "data"), "nfe": [3], "seeds": [0, 1], "metric": "path"}
         | {"shape": (2,), "dtype": np.float64, "tolerance": 1e-3, "tile": 2},
     ),
+    "error_curve of a network that is told labels": Entry(
+        nt.error_curve,
+        RUN
+        | {"network": nt.Network(lambda z, t, labels: labels[:, None] * z, "data", shape=(2,)), "nfe": [3]}
+        | {"conditions": [0.1, 0.2], "metric": "path", "dtype": np.float64, "tolerance": 1e-3},
+        apart=("conditions",),  # of a list that is no array the network says what it cannot do with it
+    ),
+    "error_curve of a program": Entry(
+        nt.error_curve, {"scheme": nt.program_of("ddim", "edm", "rho(7)", 3), "network": "gaussian(dim=2)"}
+    ),
     "error_curve of a network in torch": Entry(
         nt.error_curve,
         RUN
@@ -160,6 +171,7 @@ ENTRIES = {
     "network_of": Entry(nt.network_of, {"network": "gaussian(dim=2)"}),
     "number": Entry(nt.number, {"value": "1/3"}),
     "phi": Entry(nt.phi, {"k": 1, "c": 1}),
+    "power_ratio": Entry(nt.power_ratio, {"samples": IMAGES, "data": IMAGES[::-1] * 1.5}),
     "process": Entry(nt.process, {"text": "vp(beta_max=12)"}),
     "process of a table": Entry(nt.process, {"betas": np.linspace(1e-4, 0.02, 20), "scaling": "vp"}),
     "program_of": Entry(
@@ -215,6 +227,8 @@ ENTRIES = {
             "metric": "path",
         },
     ),
+    "spectrum_of": Entry(nt.spectrum_of, {"data": "gaussian(dim=2)"}),
+    "spectrum_of an array": Entry(nt.spectrum_of, {"data": IMAGES}),
     "sqrt": Entry(nt.sqrt, {"value": 2}),
     "stability": Entry(
         nt.stability,
@@ -227,7 +241,18 @@ ENTRIES = {
     "stability and its reach": Entry(PLANE.reach, {"y": 1.0, "near": 0.05}),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
     "stationary_bias": Entry(nt.stationary_bias, {"word": "B/2 A/2 O A/2 B/2"}),
+    "step_defects": Entry(
+        nt.step_defects, {k: v for k, v in RUN.items() if k != "network"} | {"law": "gaussian(dim=2)"}
+    ),
+    "step_defects of a mixture": Entry(
+        nt.step_defects,
+        {"scheme": "ddim", "process": "edm", "law": "mixture(dim=2)", "grid": "rho(7)", "steps": 2, "seeds": [0, 1]},
+    ),
     "stepper": Entry(nt.stepper, RUN | NUMPY | {"shape": 2, "update": "plain", "denoise": True}),
+    "stepper told labels": Entry(
+        nt.stepper,
+        RUN | NUMPY | {"network": nt.Network(lambda z, t, labels: z, "data", shape=(2,)), "conditions": [0.1, 0.2]},
+    ),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
     "transfer": Entry(
@@ -237,7 +262,12 @@ ENTRIES = {
         lambda scales: nt.transfer("ddim", "edm", "rho(7)", 3, scales), {"scales": np.array([1.0, 0.1])}
     ),
     "transfer over a spectrum": Entry(TRANSFER.integral, {"spectrum": ([1.0, 0.1], [2, 3])}),
-    "transfer_figure": Entry(nt.transfer_figure, {"transfers": [TRANSFER], "title": "title"}),
+    "transfer_figure": Entry(
+        nt.transfer_figure, {"transfers": [TRANSFER], "title": "title", "spectrum": ([1.0, 0.1], [2, 3])}
+    ),
+    "transfer_series": Entry(
+        nt.transfer_series, {"scheme": "ddim", "process": "edm", "grid": "rho(7)", "scales": [1.0, 0.1]}
+    ),
     "verify": Entry(nt.verify, {"scheme": "euler"}),
     "word": Entry(nt.word, {"text": "S0 A"}),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,9 +169,9 @@ def test_a_budget_that_a_member_cannot_spend_is_never_its_best(judged: tuple[Fou
 def test_pages_show_members_errors_and_how_they_compare(judged: tuple[Found, dict[str, Any]]) -> None:
     """A table of members, and one for each quantity that ends with the comparison."""
     table = CONTEST.result(False, judged[0]).table
-    assert all(f"### {title}" in table for title in ("Chosen", *QUANTITIES.values()))
+    assert all(f"### {title}" in table for title in ("Chosen", *QUANTITIES["path"].values()))
     assert re.search(r"\| NFE +\| edm, rest +\| edm, frame +\|", table)  # a side that chose nothing is not in it
-    assert len(re.findall(r"\| \*\*rest over frame, geometric mean\*\*", table)) == len(QUANTITIES)
+    assert len(re.findall(r"\| \*\*rest over frame, geometric mean\*\*", table)) == len(QUANTITIES["path"])
     r = next(r for r in judged[1]["records"] if (r["case"], r["side"], r["nfe"]) == ("a", "rest", 5))
     assert re.search(rf"\| a +\| {r['error']:.1e} / ", table)
 
@@ -299,10 +300,63 @@ def test_readme_says_of_the_shipped_contest_what_was_found() -> None:
     lines = readme.partition("\n| evaluations | ")[2].splitlines()
     assert [cell.strip() for cell in lines[0].split("|")[:-1]] == list(map(str, found["error", "frame"]["nfe"]))
     assert [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:8]] == rows
-    error = {(r["case"], r["side"], r["nfe"]): r["error"] for r in data["records"]}
-    phase = [error[case, "frame", n] < e for (case, side, n), e in error.items() if side == "rest" and "phase" in case]
-    assert f"ahead in {sum(phase)} of {len(phase)} comparisons" in re.sub(r"\s+", " ", readme)
     for process in ("edm", "psld"):
         for side in ("frame", "rest"):
             own, grid = data["chosen"][process][side]["all"].split(" on ")
             assert f"`{own}` on `{grid}`" in re.sub(r"\s+", " ", readme)
+
+
+def test_readme_says_of_phase_space_what_was_found_in_law() -> None:
+    """Who is ahead above the floors of the kept contest, and how far the splittings are with twice the evaluations."""
+    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
+    contest = read_json(ROOT / "figures/gframe-phase-space.json")["data"]
+    error = {(r["case"], r["side"], r["nfe"]): max(r["error"], r.get("floor") or 0.0) for r in contest["records"]}
+    pairs = [(error[case, "frame", n], e) for (case, side, n), e in error.items() if side == "rest"]
+    ahead, behind = sum(own < e for own, e in pairs), sum(own > e for own, e in pairs)
+    told = (
+        f"of {len(pairs)} comparisons it is ahead in {ahead} and behind in {behind}, and {len(pairs) - ahead - behind}"
+    )
+    assert told in readme
+    law = {
+        (r["scheme"], r["nfe"]): r["law"] for r in read_json(ROOT / "figures/errors-gaussian-phase-space.json")["data"]
+    }
+    splittings = ("nse", "rse", "nvv", "rvv", "rvv-unshifted", "cse", "cvv")
+    off = [min(law[name, 2 * n] for name in splittings) / law["gframe-abm(2)", n] for n in (12, 24, 48, 96)]
+    assert f"still {min(off):.1f} to {max(off):.0f} times as far off in law" in readme
+
+
+def test_a_contest_in_law_is_chosen_and_judged_by_it_with_its_floors() -> None:
+    """Errors are those in law, exact of a Gaussian, beside the floor of samples elsewhere; there are no medians."""
+    cases = (Case("exact", "edm", "gaussian(dim=2)"), Case("sampled", "edm", "mixture(dim=2, seed=1)"))
+    question = replace(CONTEST, metric="law", nfe=(5,), tuning=("anisotropic(dim=2)",), cases=cases)
+    found, _ = found_by(question)
+    result = question.result(False, found)
+    assert [line["quantity"] for line in result.data["summary"]] == ["error", "error", "error of one", "error of one"]
+    assert "median" not in result.table
+    assert len(result.figure().axes) == 4
+    for r in result.data["records"]:
+        case = next(case for case in cases if case.name == r["case"])
+        member = question.chosen(False, found)["edm"][r["side"]].each[5]
+        (own,) = error_curve(*_told(member, case), [5], metric="law")
+        assert (r["error"], r["floor"]) == (
+            pytest.approx(own["law"], rel=1e-5),
+            pytest.approx(own["floor"], rel=1e-5) if r["case"] == "sampled" else None,
+        )
+
+
+def _told(member: Member, case: Case) -> tuple[str, str, Any, str]:
+    own, grid = member.told(case.law)
+    return own, case.process, law_of(case.law), grid
+
+
+def test_an_error_in_law_below_its_floor_counts_as_that() -> None:
+    """Where samples tell no more nobody is ahead, and the exact error of a Gaussian has no floor but rounding."""
+    records = [
+        {"case": case, "side": side, "nfe": 5, "error": error, "floor": floor}
+        for case, own, floor in (("sampled", (0.02, 0.01), 0.05), ("exact", (0.04, 0.01), None))
+        for side, error in zip(("rest", "frame"), own, strict=True)
+    ]
+    (line,) = summarised(records, ("rest", "frame"), "error")
+    assert (line["gain"], line["worse"]) == ([2.0], [0])
+    with pytest.raises(InputError, match="metric"):
+        replace(CONTEST, metric="both")

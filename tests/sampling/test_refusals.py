@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import numtoolkit as nt
 from numtoolkit import Network, process, sample
 from numtoolkit.errors import InputError
 from numtoolkit.laws import NAMED
@@ -146,3 +147,25 @@ def test_errors_of_the_network_itself_come_through():
 
     with pytest.raises(RuntimeError, match="out of luck"):
         sample("ddim", network=Network(function, "data"), **GOOD)
+
+
+def test_an_empty_list_is_filled_with_the_samples_and_one_of_another_length_refused():
+    """One row a sample, tile by tile; a list that would keep what it held is none to store in."""
+    run = ("ddim", "edm", "gaussian(dim=2)", "rho(7)", 3)
+    rows, seeds = [], range(5)
+    nt.sample(*run, seeds=seeds, dtype=np.float64, batch=2, into=rows)
+    whole = nt.sample(*run, seeds=seeds, dtype=np.float64).samples
+    assert [row.tolist() for row in rows] == whole.tolist()
+    with pytest.raises(nt.InputError, match=r"into is a list of 3 for 5 samples; give an empty one\."):
+        nt.sample(*run, seeds=seeds, dtype=np.float64, into=[0, 0, 0])
+
+
+def test_what_is_no_law_or_has_no_map_says_what_is_to_be_given():
+    """A guided network has no moments, and a program no map of stability."""
+    network = nt.Network(lambda z, t: z, "data", shape=(2,), name="mine")
+    with pytest.raises(
+        nt.InputError, match=r"network mine is no law, .*; give a law, or measure the network by samples"
+    ):
+        nt.moments("ddim", "edm", network.guided(2.0), "rho(7)", 5)
+    with pytest.raises(nt.InputError, match=r"the program of ddim has steps of one length each.*; give its scheme"):
+        nt.stability(nt.program_of("ddim", "edm", "rho(7)", 5))

@@ -1,0 +1,113 @@
+"""Spectra of data, and the power of samples over that of data by frequency."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import numtoolkit as nt
+from numtoolkit.laws import Empirical, Gaussian
+from numtoolkit.laws.named import digits, mixture
+
+SIDE = 8
+AXIS = np.fft.fftfreq(SIDE, 1 / SIDE)
+RADIUS = np.hypot(*np.meshgrid(AXIS, AXIS))
+POWER = 1 / (1 + np.rint(RADIUS)) ** 2  # one variance a whole frequency, as of data the same everywhere
+
+
+def stationary():
+    """Images with that power spectrum, the same around every pixel."""
+    waves = np.fft.fft(np.eye(SIDE), norm="ortho")
+    basis = np.kron(waves, waves)
+    covariance = (basis.conj().T * POWER.ravel()) @ basis
+    return Gaussian(np.full((SIDE, SIDE), 0.3), covariance.real)
+
+
+def test_the_spectrum_of_a_law_is_that_of_its_covariance():
+    """Largest first, one direction each; by name too, and of a data set as of its array."""
+    variances, multiplicities = nt.spectrum_of("anisotropic(dim=3, low=0.01, high=1)")
+    np.testing.assert_allclose(variances, [1, 0.1, 0.01], rtol=1e-12)
+    assert multiplicities.tolist() == [1, 1, 1]
+    law = mixture(dim=4)
+    assert nt.spectrum_of(law).variances.sum() == pytest.approx(4 * law.variance, rel=1e-12)
+    images = digits(count=50).sample(30, 0)
+    of_law, of_array = nt.spectrum_of(Empirical(images)), nt.spectrum_of(images)
+    np.testing.assert_allclose(of_array.variances, of_law.variances, atol=1e-12)
+    np.testing.assert_allclose(nt.spectrum_of(torch.tensor(images)).variances, of_array.variances, atol=1e-12)
+
+
+def test_the_spectrum_of_a_law_gives_its_law_error():
+    """The integral of a transfer over it is the distance of the moments of the run from the law."""
+    law = Gaussian(np.zeros(3), np.diag([1.0, 0.5, 0.1]) + 0.05)
+    found = nt.transfer("dpmpp-2m", "edm", "rho(7)", 7).integral(nt.spectrum_of(law))
+    (record,) = nt.error_curve("dpmpp-2m", "edm", law, "rho(7)", [7], metric="law")
+    assert found == pytest.approx(record["law"], rel=1e-9)
+
+
+def test_powers_are_those_of_the_fourier_modes_of_the_data():
+    """Of exact draws the power at each frequency is the variance there, and that of a factor is its square."""
+    data = stationary().sample(4000, 0)
+    found = nt.power_ratio(0.3 + 0.5 * (data - 0.3), data)
+    assert found.frequency.tolist() == [0, 1, 2, 3, 4]
+    expected = [POWER[np.rint(RADIUS) == k].mean() for k in range(5)]
+    np.testing.assert_allclose(found.data, expected, rtol=0.1)
+    offset = 0.25 * (data - 0.3).mean(axis=0)  # of the mean of so many draws from 0.3, which both share
+    np.testing.assert_allclose(found.ratio, 0.25, rtol=5 * np.abs(offset).max())
+    assert [*found.table()[0]] == ["frequency", "ratio", "low", "high"]
+
+
+def test_the_power_of_drawn_samples_is_that_which_the_transfer_says():
+    """(1 + T)^2 at the scale of each frequency, in an interval for each, of samples and of independent data."""
+    law, run = stationary(), ("ddim", "edm", "rho(7)", 6)
+    drawn = nt.sample(*run[:2], law, *run[2:], seeds=range(600), dtype=np.float64).samples
+    found = nt.power_ratio(drawn, law.sample(600, 1))
+    scales = 1 / (1 + found.frequency)
+    exact = (1 + nt.transfer(*run, scales).deviation) ** 2
+    assert ((found.low < exact) & (exact < found.high)).sum() >= 4
+    assert (found.high < 1).all()  # blur, by far more than chance
+    assert (found.high / found.low < 1.6).all()
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """19 of 20, of pairs of sets of one law, whose ratio is 1: of 500 that are nearly independent 455 to 490."""
+    law = stationary()
+    held = 0
+    for trial in range(100):
+        found = nt.power_ratio(law.sample(60, 2 * trial), law.sample(80, 2 * trial + 1))
+        held += int(((found.low < 1) & (found.high > 1)).sum())
+    assert 455 <= held <= 490
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 6, 4), (2, 3, 5)])
+def test_signals_channels_and_oblong_images_have_whole_frequencies_of_the_longer_side(shape):
+    """Up to the largest at which there is a coefficient; channels are averaged over."""
+    data = np.random.default_rng(0).normal(size=(2000, *shape))
+    found = nt.power_ratio(2 * data, data)
+    assert found.frequency[-1] == max(shape[-2:]) // 2
+    np.testing.assert_allclose(found.data, 1, rtol=0.15)
+    np.testing.assert_allclose(found.ratio, 4, rtol=0.02)
+
+
+def test_a_wave_over_the_shorter_side_has_the_frequency_that_it_has_over_the_longer_one():
+    """One period over 4 pixels of an image of 8 x 4 is two over 8."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(200, 8, 4))
+    wave = np.cos(2 * np.pi * np.arange(4) / 4) * rng.normal(size=(200, 1, 1))
+    assert nt.power_ratio(data + 3 * wave, data).ratio.argmax() == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: nt.power_ratio(np.ones((3, 4, 4)), np.ones((3, 4, 5))), "are no two sets of one event"),
+        (lambda: nt.power_ratio(np.ones((1, 4)), np.ones((3, 4))), "are no two sets of one event"),
+        (lambda: nt.power_ratio(np.ones((3, 4)), np.ones((3, 4))), "data have no power at frequency 0"),
+        (lambda: nt.spectrum_of(np.ones(3)), "have no covariance; give"),
+        (lambda: nt.spectrum_of(np.ones((2, 65, 64))), "data of 4160 coordinates are too many"),
+    ],
+)
+def test_what_has_no_spectrum_is_refused(call, sentence):
+    """Other events, one sample, no variation, too many coordinates."""
+    with pytest.raises(nt.InputError, match=sentence):
+        call()
