@@ -129,6 +129,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
         | {"--search": "c2", "--low": "0.3", "--high": "1", "--tolerance": "1e-3"},
     ),
+    "train": (("own.toml",), {"--out": "kept.safetensors", "--steps": "2", "--device": "cpu"}),
     "conditions": (("euler",), {"--order": "2", "--kind": "classical", "--open": None}),
     "derive": (
         ("exponential-rk(stages=2)",),
@@ -146,6 +147,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
 # What changes the checkout, or what a value cannot spoil.
 APART = {("list", "--refresh"), ("verify", "--all"), ("sample", "--image"), ("curve", "--samples"), ("show", "--latex")}
 APART |= {("conditions", "--latex"), ("conditions", "--python"), ("derive", "--latex")}
+APART |= {("train", "--resume")}  # what goes on is tested in tests/training
 APART |= {("reproduce", "--from-nothing"), ("reproduce", "--prune")}
 OWN = """
 kind = "curve"
@@ -155,6 +157,15 @@ law = "gaussian(dim=2)"
 grid = "rho(7)"
 schemes = ["ddim"]
 nfe = [3]
+"""
+RECIPE = """
+data = "own.npz"
+process = "edm"
+predicts = "data"
+architecture = "mlp"
+width = 16
+depth = 1
+steps = 2
 """
 CASES = [
     (name, option)
@@ -173,6 +184,8 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(bytes(range(256)))
     (tmp_path / "list.json").write_text(json.dumps([1, 2]), encoding="utf-8")
     np.savez(tmp_path / "scalar.npz", x=1.0)
+    np.savez(tmp_path / "own.npz", images=np.eye(16, 2, dtype=np.float32))
+    (tmp_path / "own.toml").write_text(RECIPE, encoding="utf-8")
     (tmp_path / "folder").mkdir()
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.toml").write_text(OWN, encoding="utf-8")
