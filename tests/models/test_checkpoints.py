@@ -12,36 +12,26 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from numtoolkit import InputError, Network, StorageError, error_curve, network_of, process, sample
-from numtoolkit.models.architectures import raw_module
 from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.checkpoints import FORMAT, KEY, read_checkpoint, write_checkpoint
+from tests.support.checkpoints import written
 
 OWN = Blueprint("mlp", (2, 3), "edm", "data", 0.5, 16, 1, classes=3)
 
 
-def written(path, own=OWN, seed=0, **changed):
-    """A checkpoint with random weights."""
-    torch.manual_seed(seed)
-    raw = raw_module(own)
-    tensors = {name: torch.randn(weight.shape) / 3 for name, weight in raw.state_dict().items()}
-    return write_checkpoint(
-        path, tensors | changed, {"format": FORMAT, "blueprint": {**asdict(own), "shape": [*own.shape]}}
-    )
-
-
 def test_a_checkpoint_comes_back_as_it_was_written(tmp_path):
     """Facts and tensors, bit for bit, and the same bytes once more."""
-    path = written(tmp_path / "x.safetensors")
+    path = written(tmp_path / "x.safetensors", OWN)
     facts, tensors = read_checkpoint(path)
     assert facts["blueprint"]["width"] == 16
     assert tensors.keys() == load_file(path).keys()
     assert all(torch.equal(own, load_file(path)[name]) for name, own in tensors.items())
-    assert written(tmp_path / "y.safetensors").read_bytes() == path.read_bytes()
+    assert written(tmp_path / "y.safetensors", OWN).read_bytes() == path.read_bytes()
 
 
 def test_every_bit_of_a_checkpoint_counts(tmp_path):
     """A flipped bit anywhere, in the header, the facts or the weights, is refused in one sentence."""
-    path = written(tmp_path / "x.safetensors")
+    path = written(tmp_path / "x.safetensors", OWN)
     content = path.read_bytes()
     for place in [*range(0, 400, 23), *range(400, len(content), 211), len(content) - 1]:
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
@@ -51,7 +41,7 @@ def test_every_bit_of_a_checkpoint_counts(tmp_path):
 
 def test_truncated_and_foreign_files_are_refused(tmp_path):
     """Cut anywhere, empty, of another program, of another kind, absent, a folder: one sentence with what to do."""
-    path = written(tmp_path / "x.safetensors")
+    path = written(tmp_path / "x.safetensors", OWN)
     content = path.read_bytes()
     for length in (0, 4, 8, 100, len(content) - 1):
         path.write_bytes(content[:length])
@@ -77,7 +67,7 @@ def test_facts_and_weights_that_do_not_belong_together_are_refused(tmp_path):
         ({"last.bias": torch.zeros(6, dtype=torch.int32)}, r"\[6\] of int32"),
         ({"last.bias": torch.full((6,), torch.inf)}, "not finite"),
     ):
-        written(path, **changed)
+        written(path, OWN, **changed)
         with pytest.raises(StorageError, match=said):
             Network.load(path)
     for key, value, said in (
@@ -91,14 +81,14 @@ def test_facts_and_weights_that_do_not_belong_together_are_refused(tmp_path):
         facts = {"format": FORMAT, "blueprint": {**asdict(OWN), "shape": [2, 3], key: value}}
         if key == "predicts":
             facts["blueprint"]["process"] = "psld"
-        write_checkpoint(path, read_checkpoint(written(tmp_path / "y.safetensors"))[1], facts)
+        write_checkpoint(path, read_checkpoint(written(tmp_path / "y.safetensors", OWN))[1], facts)
         with pytest.raises(StorageError, match=said):
             Network.load(path)
 
 
 def test_a_loaded_network_is_the_same_in_numpy_and_torch_and_in_each_dtype(tmp_path):
     """float64 answers agree to rounding, float32 to its own; bfloat16 answers in the dtype of the state."""
-    path = written(tmp_path / "x.safetensors")
+    path = written(tmp_path / "x.safetensors", OWN)
     y = np.random.default_rng(0).normal(size=(4, 2, 3))
     double = Network.load(path, dtype="float64")
     own = double(y, 0.3)
@@ -117,7 +107,7 @@ def test_a_loaded_network_is_the_same_in_numpy_and_torch_and_in_each_dtype(tmp_p
 
 def test_labels_are_told_and_wrong_ones_refused(tmp_path):
     """A class of each sample, None of any; another count, range, dtype or shape is refused in a sentence."""
-    path = written(tmp_path / "x.safetensors")
+    path = written(tmp_path / "x.safetensors", OWN)
     network = Network.load(path)
     how = {"scheme": "ddim", "process": "vp", "grid": "log-snr", "nfe": 3, "seeds": range(2)}
     free, first, both = (sample(network=network, conditions=c, **how).samples for c in (None, [0, 0], [0, 1]))
@@ -136,7 +126,7 @@ def test_labels_are_told_and_wrong_ones_refused(tmp_path):
 
 def test_a_network_is_refused_states_of_another_shape_or_process(tmp_path):
     """Channels, and the process of a network that sees states; an observer runs on every process."""
-    path = written(tmp_path / "x.safetensors")
+    path = written(tmp_path / "x.safetensors", OWN)
     network = Network.load(path)
     with pytest.raises(InputError, match=r"\[1, 2, 3\] is given \[1, 3, 3\]"):
         network(np.zeros((4, 3, 3)), 0.3)
