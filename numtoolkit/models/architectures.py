@@ -58,6 +58,24 @@ class _Block(nn.Module):
         return out
 
 
+class _Ends(nn.Module):
+    """A last layer for each of q outputs, 0 before training; of several each has a block of its own before it.
+
+    In a phase space what the outputs are to learn may be one function: in one layer they would stay one for ever.
+    """
+
+    def __init__(self, width: int, told: int, dropout: float, layer: Any, out: int, q: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layer(width, out) for _ in range(q))
+        self.blocks = nn.ModuleList(_Block(width, told, dropout, layer) for _ in range(q if q > 1 else 0))
+        for last in self.layers:
+            _zero(last)
+
+    def forward(self, inside: Tensor, told: Tensor) -> Tensor:
+        parts = [block(inside, told) for block in self.blocks] or [inside]
+        return torch.stack([layer(part) for layer, part in zip(self.layers, parts, strict=True)], 1)
+
+
 class MLP(nn.Module):
     """`depth` residual blocks of `width` channels over all the numbers of a sample at once."""
 
@@ -65,16 +83,16 @@ class MLP(nn.Module):
         super().__init__()
         size, self.out = math.prod(own.shape), (q, *own.shape)
         self.told, told = _Told(own, own.width // 4), own.width // 4
-        self.first, self.last = nn.Linear(k * size, own.width), nn.Linear(own.width, q * size)
+        self.first = nn.Linear(k * size, own.width)
+        self.last = _Ends(own.width, told, own.dropout, nn.Linear, size, q)
         self.blocks = nn.ModuleList(_Block(own.width, told, own.dropout, nn.Linear) for _ in range(own.depth))
-        _zero(self.last)
 
     def forward(self, x: Tensor, level: Tensor, labels: Tensor | None) -> Tensor:
         """out of the scaled blocks x at the noise `level`, told `labels` or none of any."""
         told, inside = self.told(level, labels), self.first(x.flatten(1))
         for block in self.blocks:
             inside = block(inside, told)
-        out: Tensor = self.last(inside)
+        out: Tensor = self.last(inside, told)
         return out.reshape(len(x), *self.out)
 
 
@@ -86,7 +104,8 @@ class UNet(nn.Module):
         self.out, channels = (q, *own.shape), own.shape[0] if len(own.shape) == 3 else 1
         self.told, told = _Told(own, 2 * own.width), 2 * own.width
         widths = [own.width * (i + 1) for i in range(own.depth)]
-        self.first, self.last = _conv(k * channels, own.width), _conv(own.width, q * channels)
+        self.first = _conv(k * channels, own.width)
+        self.last = _Ends(own.width, told, own.dropout, _conv, channels, q)
 
         self.down, self.up = (
             nn.ModuleList(_Block(width, told, own.dropout, _conv) for width in widths) for _ in range(2)
@@ -96,7 +115,6 @@ class UNet(nn.Module):
         pairs = list(pairwise(widths))
         self.fall = nn.ModuleList(nn.Conv2d(wide, wider, 3, 2, 1) for wide, wider in pairs)
         self.rise = nn.ModuleList(_conv(wider, wide) for wide, wider in pairs)
-        _zero(self.last)
 
     def forward(self, x: Tensor, level: Tensor, labels: Tensor | None) -> Tensor:
         """out of the scaled blocks x at the noise `level`, told `labels` or none of any."""
@@ -110,7 +128,7 @@ class UNet(nn.Module):
             inside = self.up[i](self.joined[i](torch.cat([inside, kept[i]], 1)), told)
             if i:
                 inside = self.rise[i - 1](interpolate(inside, scale_factor=2))
-        out: Tensor = self.last(inside)
+        out: Tensor = self.last(inside, told)
         return out.reshape(len(x), *self.out)
 
 
@@ -118,10 +136,9 @@ def _conv(channels: int, out: int) -> nn.Conv2d:
     return nn.Conv2d(channels, out, 3, padding=1)
 
 
-def _zero(layer: nn.Linear | nn.Conv2d) -> None:
-    nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+def _zero(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 def raw_module(own: Blueprint) -> nn.Module:

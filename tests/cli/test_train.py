@@ -34,7 +34,7 @@ def test_a_network_is_trained_and_sampled_from_the_command_line(run, result, fol
     assert "held_out_loss" in out
     assert out.splitlines()[-7].split()[-1] == "ratio"
     record = result("train", "own.toml", "--out", "again.safetensors", "--steps", "1")
-    assert (record["steps"], record["parameters"], len(record["judgement"])) == (1, 1960, 5)
+    assert (record["steps"], record["parameters"], len(record["judgement"])) == (1, 3432, 5)
     assert not record["passed"]
     words = ["sample", "--model", "net.safetensors", "--scheme", "rvv", "--grid", "quadratic", "--nfe", "4"]
     result(*words, "--seeds", "0-1", "--out", "drawn")

@@ -63,9 +63,9 @@ def test_facts_and_weights_that_do_not_belong_together_are_refused(tmp_path):
     path = tmp_path / "x.safetensors"
     for changed, said in (
         ({"raw": torch.zeros(2)}, "without a place for the weights 'raw'"),
-        ({"last.bias": torch.zeros(2)}, r"'last.bias' are \[2\] of float32"),
-        ({"last.bias": torch.zeros(6, dtype=torch.int32)}, r"\[6\] of int32"),
-        ({"last.bias": torch.full((6,), torch.inf)}, "not finite"),
+        ({"last.layers.0.bias": torch.zeros(2)}, r"'last.layers.0.bias' are \[2\] of float32"),
+        ({"last.layers.0.bias": torch.zeros(6, dtype=torch.int32)}, r"\[6\] of int32"),
+        ({"last.layers.0.bias": torch.full((6,), torch.inf)}, "not finite"),
     ):
         written(path, OWN, **changed)
         with pytest.raises(StorageError, match=said):

@@ -8,6 +8,7 @@ from numtoolkit import error_curve
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import checksum, read_json
+from numtoolkit.measure.curves import OWN_SAMPLES
 from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.network import Network
 from numtoolkit.reproduce import work
@@ -41,7 +42,7 @@ def test_a_trained_network_is_measured_in_an_experiment(tmp_path, monkeypatch):
     assert [row["path"] for row in found] == pytest.approx([row["path"] for row in expected], rel=1e-5)
     cell = work.curve_cell("ddim", "edm", "own.safetensors", ["rho(7)"], [4])
     assert cell.data["law_sha256"] == checksum(path)
-    assert cell.data["seeds"]["relative-rms"] == 64
+    assert cell.data["seeds"] == OWN_SAMPLES
     written(path, Blueprint("mlp", (2,), "edm", "data", 0.4, 16, 1))
     law_at.cache_clear()  # another process would not know the network that the file held
     with pytest.raises(InputError, match=r"law 'own\.safetensors' has changed since its results were asked for"):

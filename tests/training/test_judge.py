@@ -10,7 +10,7 @@ from numtoolkit.laws import Empirical, Gaussian
 from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.training.data import Data
-from numtoolkit.training.judge import judge
+from numtoolkit.training.judge import Judgement, judge
 
 RANDOM = np.random.default_rng(0)
 AXES = RANDOM.normal(size=(3, 3))
@@ -50,6 +50,13 @@ def test_a_prediction_is_judged_by_the_data_prediction_that_it_is(process, predi
     assert found.network[3:] == pytest.approx(exact.network[3:], rel=0.2)
     y = 1 + found.levels[-1] * np.random.default_rng(1).normal(size=100_000)
     assert found.network[-1] == pytest.approx(np.mean((1 - np.tanh(y / found.levels[-1] ** 2)) ** 2), rel=0.2)
+
+
+def test_a_network_passes_if_it_gains_at_every_level():
+    """At 0.8 of the linear denoiser or below; one level above it is enough to fail."""
+    linear = (1.0, 2.0, 3.0)
+    assert Judgement((0.1, 0.2, 0.3), (0.79, 1.59, 0.5), linear).passed
+    assert not Judgement((0.1, 0.2, 0.3), (0.79, 1.61, 0.5), linear).passed
 
 
 def test_the_judge_refuses_data_of_another_shape():

@@ -104,6 +104,14 @@ def test_every_objective_trains_a_network_that_runs_on_its_process(tiny, tmp_pat
             network.on(process_of(other))
 
 
+def test_two_outputs_of_one_target_are_trained_apart(tiny, tmp_path):
+    """With a Gaussian skip both outputs of a phase space learn one function, in weights of their own."""
+    own = replace(tiny, process="psld", predicts="noise", labels=False, steps=20)
+    network = Network.load(train(own, tmp_path / "x.safetensors").path)
+    first, last = network.function.raw(torch.ones(4, 2, 2), torch.zeros(4), None).unbind(1)
+    assert (first - last).abs().max() > 1e-4
+
+
 def test_a_loss_that_leaves_the_finite_numbers_is_said(tiny, tmp_path, saved_often, monkeypatch):
     """One sentence with the step and the rate; no checkpoint is written."""
     monkeypatch.setattr(loop, "rate", lambda recipe, step: math.inf)
