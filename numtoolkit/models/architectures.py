@@ -20,7 +20,7 @@ from numtoolkit.models.blueprint import Blueprint, scales
 from numtoolkit.problem.predictions import outputs
 
 WAVES = 16  # frequencies that the noise level is told by
-GROUPS = 8  # of channels that are normalised together
+GROUPS = 8  # of channels of a picture, each normalised for itself
 
 
 class _Told(nn.Module):
@@ -46,7 +46,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, told: int, dropout: float, layer: Any) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, width)
+        self.norm = nn.GroupNorm(1 if layer is nn.Linear else GROUPS, width)  # all channels of an MLP at once
         self.first, self.last = layer(width, width), layer(width, width)
         self.told, self.dropout = nn.Linear(told, 2 * width), nn.Dropout(dropout)
         _zero(self.last)

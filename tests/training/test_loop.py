@@ -104,6 +104,21 @@ def test_every_objective_trains_a_network_that_runs_on_its_process(tiny, tmp_pat
             network.on(process_of(other))
 
 
+def test_a_unet_is_trained_on_pictures_told_their_classes(tiny, tmp_path):
+    """Three steps move it from the Gaussian law, in image and in phase space."""
+    path = tmp_path / "own.npz"
+    images = np.random.default_rng(0).integers(0, 255, (32, 3, 4, 4), dtype=np.uint8)
+    np.savez(path, images=images, labels=np.arange(32) % 2)
+    for process, predicts in (("edm", "data"), ("psld", "noise")):
+        own = replace(tiny, data=str(path), architecture="unet", depth=2, process=process, predicts=predicts, steps=3)
+        network = Network.load(train(own, tmp_path / "x.safetensors").path)
+        run = sample("ddim", process, network, "log-snr", 2, seeds=range(2), conditions=[0, 1])
+        assert run.samples.shape == ((2, 2, 3, 4, 4) if process == "psld" else (2, 3, 4, 4))
+        k = 2 if process == "psld" else 1
+        told = [network.function.raw(torch.ones(1, k, 3, 4, 4), torch.zeros(1), torch.tensor([c])) for c in (0, 1)]
+        assert (told[0] - told[1]).abs().max() > 0
+
+
 def test_two_outputs_of_one_target_are_trained_apart(tiny, tmp_path):
     """With a Gaussian skip both outputs of a phase space learn one function, in weights of their own."""
     own = replace(tiny, process="psld", predicts="noise", labels=False, steps=20)
