@@ -20,8 +20,6 @@ from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
 from numtoolkit.schemes import scheme as scheme_of
 
-NOTHING_LEFT = "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."
-
 
 def program_of(
     scheme: str | Scheme | Program,
@@ -69,7 +67,9 @@ def _denoised(program: Program, denoise: bool) -> Program:
     if not denoise:
         return program
     if program.times[-1] == 0:
-        raise InputError(NOTHING_LEFT)
+        raise InputError(
+            "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."
+        )
     last = denoising(program.process, program.network, float(program.times[-1]), program.both)
     return replace(program, steps=(*program.steps, last))
 
@@ -108,8 +108,6 @@ def times_of(
     else:
         times = grids.grid(grid, process, steps)
         plan(scheme, times, budget)
-    if denoise and times[-1] == 0:
-        raise InputError(NOTHING_LEFT)
     return times
 
 

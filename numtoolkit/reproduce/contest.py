@@ -18,12 +18,12 @@ import numpy as np
 from numtoolkit import plots
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, real
 from numtoolkit.files.result_store import Cell
 from numtoolkit.laws import law_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
-from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check, check_budgets, several, within
+from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check, check_budgets, distinct
 from numtoolkit.reproduce.subjects import law_at, resolved_law
 from numtoolkit.schemes import catalogue
 
@@ -128,19 +128,19 @@ class Contest(Question):
 
     def __post_init__(self) -> None:
         check_budgets(self.nfe)
-        for law in several("tuning", self.tuning):
+        for law in distinct("tuning", self.tuning):
             law_of(law)
-        several("cases", [case.name for case in self.cases])
-        several("fields", [field.process for field in self.fields])
-        names = {tuple(several("sides", [side.name for side in field.sides])) for field in self.fields}
+        distinct("cases", [case.name for case in self.cases])
+        distinct("fields", [field.process for field in self.fields])
+        names = {tuple(distinct("sides", [side.name for side in field.sides])) for field in self.fields}
         if len(names) != 1:
             raise InputError("the fields have sides of different names; give the same ones, in one order.")
         for field in self.fields:
             for side in field.sides:
                 self._check_side(field, side)
         for case in self.cases:
-            within("factor", case.factor, 1e-3, 1e3)
-            within("network_error", case.network_error, 0.0, 1.0)
+            real("factor", case.factor, 1e-3, 1e3)
+            real("network_error", case.network_error, 0.0, 1.0)
             law_of(case.law)
             self._field(case)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from numtoolkit import plots
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, brief, unknown, whole
+from numtoolkit.errors import InputError, brief, real, unknown, whole
 from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import plain
 from numtoolkit.laws import law_of
@@ -110,9 +110,9 @@ class Stability(Question):
 
     def __post_init__(self) -> None:
         check(self.schemes, self.process)
-        for x in several("linear", self.linear):
-            within("linear", x, -FARTHEST, FARTHEST)
-        within("variance", self.variance, LEAST_VARIANCE, 1 / LEAST_VARIANCE)
+        for x in distinct("linear", self.linear):
+            real("linear", x, -FARTHEST, FARTHEST)
+        real("variance", self.variance, LEAST_VARIANCE, 1 / LEAST_VARIANCE)
         process = process_of(self.process) if self.process else None
         panels = stability.panels_of(self.schemes, self.linear, process, self.variance)
         plots.check_figure(panels)
@@ -155,7 +155,7 @@ class Curve(Question):
         check(self.schemes, self.process, None, self.grid)
         check_budgets(self.nfe)
         whole("samples", self.samples, 0, MOST)
-        for quantity in several("show", self.show):
+        for quantity in distinct("show", self.show):
             if quantity not in plots.QUANTITIES:
                 raise unknown("quantity", quantity, plots.QUANTITIES)
         for slope in self.slopes:
@@ -234,7 +234,7 @@ class Samples(Question):
 
     def __post_init__(self) -> None:
         process = process_of(self.process)
-        check([panel.scheme for panel in several("panels", self.panels)], self.process, self.law, repeated=True)
+        check([panel.scheme for panel in distinct("panels", self.panels)], self.process, self.law, repeated=True)
         plots.check_figure(map(str, range(len(self.panels) + self.exact)))
         whole("nfe", self.nfe, 1, MOST_NFE)
         for panel in self.panels:
@@ -294,7 +294,7 @@ def check(
         raise InputError("there are no schemes; name at least one.")
     chosen = [work.scheme_at(text) for text in schemes]
     if not repeated:
-        several("schemes", [scheme.spec for scheme in chosen])
+        distinct("schemes", [scheme.spec for scheme in chosen])
     if process:
         for scheme in chosen:
             problem_of(scheme, process_of(process))
@@ -308,7 +308,7 @@ def check_budgets(nfe: tuple[int, ...]) -> None:
     """Refuse budgets that nothing can be measured at: none, none twice, whole numbers from 1."""
     if not nfe or min(nfe) < 1:
         raise InputError(f"nfe = {list(nfe)} holds no budgets; give whole numbers from 1.")
-    for budget in several("nfe", nfe):
+    for budget in distinct("nfe", nfe):
         whole("nfe", budget, 1, MOST_NFE)
 
 
@@ -331,7 +331,7 @@ def _panels(metrics: Sequence[str], show: Sequence[str]) -> list[str]:
     return [measure for quantity in show if (measure := measures.get(quantity)) is not None]
 
 
-def several(what: str, values: Sequence[Any]) -> Sequence[Any]:
+def distinct(what: str, values: Sequence[Any]) -> Sequence[Any]:
     """The values, of which there is one at least and none twice."""
     if not values:
         raise InputError(f"{what} is an empty list; give at least one.")
@@ -339,9 +339,3 @@ def several(what: str, values: Sequence[Any]) -> Sequence[Any]:
     if twice:
         raise InputError(f"{what} holds {twice[0]} twice; give it once.")
     return values
-
-
-def within(what: str, value: float, low: float, high: float) -> None:
-    """Refuse a `value` called `what` that is not from `low` to `high`."""
-    if not low <= value <= high:
-        raise InputError(f"{what} = {value} is out of range; give a number from {low:g} to {high:g}.")

@@ -171,7 +171,7 @@ def conditions(
             raise InputError(f"the splitting {own.name!r} has conditions of kind lie alone, not {kind}; ask for those.")
         return _lie(own, order)
     assert not isinstance(scheme, Splitting)
-    found = scheme_of(scheme)
+    found = scheme_of(scheme).agreed
     quiet = without_noise(found) if found.kind == "sde" and kind != "lie" else None
     return list_(quiet or found, order, ratios)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from numtoolkit.schemes import catalogue as every_scheme
 from tests.support import tableaus
 from tests.support.command_line import ORDERS
@@ -71,6 +73,7 @@ def test_verify_says_that_orders_of_two_outputs_are_those_where_they_agree(run, 
     assert not result("verify", "ddim")[0]["where"]
 
 
+@pytest.mark.check
 def test_verify_proves_the_catalogue(run, result):
     """`verify --all` exits with 0 and gives every scheme a verdict, six orders and the residuals of one order."""
     records = result("verify", "--all")

@@ -131,6 +131,16 @@ def test_a_writer_that_waits_has_the_folder_after_the_other(tmp_path):
     assert other.communicate()[0] == "['first']\n"
 
 
+def test_a_writer_that_waits_asks_the_system_to_wait(tmp_path, monkeypatch):
+    """One that does not asks once, and is told at once."""
+    asked = []
+    monkeypatch.setattr(storage.fcntl, "flock", lambda handle, how: asked.append(how))
+    for wait in (True, False):
+        with storage.locked(tmp_path, wait=wait):
+            pass
+    assert asked == [storage.fcntl.LOCK_EX, storage.fcntl.LOCK_EX | storage.fcntl.LOCK_NB]
+
+
 def test_a_claim_is_of_one_worker_and_of_the_file_that_others_see(tmp_path, monkeypatch):
     """Who gets the lock of a claim that was taken away in between has nothing."""
     path, flock = tmp_path / "result", storage.fcntl.flock

@@ -15,6 +15,7 @@ from numtoolkit.measure import (
 )
 from numtoolkit.problem.processes import PSLD, VP
 from tests.support.gaussian_runs import IDS, PROCESSES, ROTATED, starts
+from tests.support.tiers import breadth
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=IDS)
@@ -43,7 +44,11 @@ def test_the_general_flow_of_a_gaussian_is_the_linear_map(process):
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=IDS)
-@pytest.mark.parametrize("law", [mixture(dim=2, components=4), digits(count=40)], ids=["mixture", "digits"])
+@pytest.mark.parametrize(
+    "law",
+    breadth([mixture(dim=2, components=4), digits(count=40)], lambda law: law.name != "digits"),
+    ids=["mixture", "digits"],
+)
 def test_two_tolerances_of_the_flow_agree(process, law):
     """A hundredth of the tolerance moves the end by less than 1e-9: the reference is no better known than that."""
     z = starts(process, law.shape, 8)

@@ -309,7 +309,10 @@ def test_pure_noise_read_as_a_little_data_moves_the_exact_flow_by_less_than_1e_7
             assert 0 < np.abs(end - limit).max() < 1e-7 * max(1, abs(mean))
 
 
-@pytest.mark.parametrize("name", ["ddim", "euler", "heun", "dpmpp-2m", "unipc", "gframe-abm(2)"])
+@pytest.mark.parametrize(
+    "name",
+    breadth(["ddim", "euler", "heun", "dpmpp-2m", "unipc", "gframe-abm(2)"], lambda name: name in ("ddim", "unipc")),
+)
 def test_pure_noise_changes_a_run_by_what_it_leaves_out(name):
     """From T = 1 - 1e-6 and from 1 the error differs by 1e-4 of itself: 1 - T, in schemes that see it at all."""
     law = mixture(dim=2)

@@ -13,6 +13,7 @@ from numtoolkit.problem import axes
 from numtoolkit.problem.operators import OPERATORS
 from numtoolkit.problem.predictions import convert, from_score, to_score
 from numtoolkit.problem.processes import CLD, PSLD, VP
+from tests.support.tiers import breadth
 
 PHASE = (PSLD(), PSLD(beta_min=4, beta_max=12), CLD())
 # theta over wide ranges of what the processes allow, where its series needs the most terms or turns the most
@@ -33,7 +34,7 @@ def test_the_moving_root_is_a_root_of_the_noise_covariance(process):
     np.testing.assert_allclose(error, 0, atol=10 * 2.2e-16)
 
 
-@named([*PHASE, *EXTREME])
+@named(breadth([*PHASE, *EXTREME], lambda process: process in PHASE))
 def test_the_flow_of_a_point_mass_carries_the_moving_root_along(process):
     """R' = (F + G G' Sigma^-1 / 2) R: the propagator between any two times is R R^-1."""
     t = np.geomspace(process.T, process.t_min, 4)

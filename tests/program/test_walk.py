@@ -23,7 +23,8 @@ from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, Pr
 from numtoolkit.program.walk import Evaluation, Stepper, evaluations
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
-from tests.support.sampling_cases import answering, cases, cubic, normal, program_of
+from tests.support.sampling_cases import answering, at_first, cases, cubic, normal, program_of
+from tests.support.tiers import breadth
 
 ONE = ((1.0,),)
 
@@ -64,7 +65,7 @@ def same(one, other):
 # --- a run is cut and continued -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
 def test_a_run_cut_anywhere_equals_the_uncut_run(own, law):
     """Pickled or copied at any evaluation, once or at every one, a run goes on to the same bits and the same noise."""
     walk, network = walk_of(own, law)
@@ -106,7 +107,7 @@ def test_a_stepper_from_a_given_start_leaves_it_alone():
 # --- where it stands ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
 def test_a_walk_stops_at_the_evaluations_of_its_program(own, law):
     """Number, step, told time and grid point of every stop are those that `evaluations` lists; between the last and
     the end there is none."""
@@ -318,7 +319,7 @@ def test_a_walk_keeps_the_history_of_its_scheme_and_no_more(text, history):
 # --- the canonical form ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
 def test_the_canonical_form_is_the_run(own, law):
     """Its coefficients times start, evaluations, normals and 1 give every row the network sees and the final state."""
     walk, network = walk_of(own, law)

@@ -11,11 +11,13 @@ from numtoolkit.laws import Empirical, Gaussian
 from tests.support.sampling_cases import (
     EPS,
     GRIDS,
+    at_first,
     cases,
     follow,
     is_ode,
     normal,
 )
+from tests.support.tiers import breadth
 
 
 def largest(sizes):
@@ -33,7 +35,7 @@ def rounding(law, sizes, trips=1):
     return 1000 * EPS * max(sizes) * gain**trips
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
 def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
     """Rotated data, rotated noise: rotated samples; on EDM, where the mean does not move, shifted ones too.
 
@@ -65,7 +67,7 @@ def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
         np.testing.assert_allclose(ours @ Q.T + d, theirs, rtol=0, atol=within)
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
 def test_a_linear_network_makes_a_linear_run(own, law):
     """S(x + a y) = S(x) + a S(y) with the noises combined alike."""
     network = Network(lambda z, t: (z if z.ndim == 2 else z[:, 0] + z[:, 1] * 0.25) * 0.3, "data", time="float")
@@ -98,11 +100,14 @@ ONE_BLOCK = [
 
 @pytest.mark.parametrize(
     ("own", "law", "predicts"),
-    [
-        pytest.param(*case.values, predicts, id=f"{case.id}-{predicts}")
-        for predicts, some in (("noise", LINEAR), ("data", ONE_BLOCK))
-        for case in some
-    ],
+    breadth(
+        (
+            pytest.param(*case.values, predicts, id=f"{case.id}-{predicts}")
+            for predicts, some in (("noise", LINEAR), ("data", ONE_BLOCK))
+            for case in some
+        ),
+        lambda own, law, predicts: at_first(own, law),
+    ),
 )
 def test_a_network_that_returns_zero_leaves_the_exact_linear_flow(own, law, predicts):
     """Noise 0 keeps z / alpha, data 0 keeps z / sigma; on PSLD noise 0 leaves the drift's propagator."""

@@ -14,6 +14,7 @@ from tests.support.sampling_cases import (
     EPS,
     FLOATS,
     STEPS,
+    at_first,
     cases,
     cubic,
     follow,
@@ -21,6 +22,7 @@ from tests.support.sampling_cases import (
     normal,
     tensors,
 )
+from tests.support.tiers import breadth
 
 
 @given(
@@ -39,7 +41,7 @@ def test_fused_is_within_its_bound_of_plain_and_changes_nothing(coefficients, se
     assert all(map(torch.equal, arrays, before))
 
 
-@pytest.mark.parametrize(("own", "law"), cases())
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
 def test_fused_is_within_its_bound_in_every_row_of_every_scheme(own, law):
     """The same bound on the rows of real runs, whose terms cancel as they do there."""
     worst = []

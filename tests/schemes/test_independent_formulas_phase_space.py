@@ -12,6 +12,7 @@ from numtoolkit.schemes import catalogue, scheme
 from tests.oracles.langevin import Langevin, flow_into
 from tests.oracles.phase_space import PHASE_SPACE
 from tests.support.phase_runs import HISTORY, NOT_TO_ZERO, ONE_STEP, RISING, budgets, case_of, gap, uneven
+from tests.support.tiers import breadth, in_sample
 
 SHORT = """
     nvv nobab gddim(4) gddim(4,ending=lower) gddim(3,opening=first,ending=lower) gddim-pc(3) gddim-pc(4)
@@ -25,6 +26,10 @@ def cases(texts, *processes):
         for text, own in zip(texts, map(scheme, texts), strict=True)
         for p in processes
     ]
+
+
+def on_psld(own, process):
+    return process.name == "psld"
 
 
 # The weights of a step are up to e^(beta h) = 40 times what they leave of the state, and a network that sees the data
@@ -45,13 +50,13 @@ def test_every_scheme_of_phase_space_has_an_independent_formula():
     assert {scheme(text).name for text in ONE_STEP + HISTORY + NOT_TO_ZERO} == set(PHASE_SPACE)
 
 
-@pytest.mark.parametrize(("own", "process"), cases(ONE_STEP + HISTORY + NOT_TO_ZERO, PSLD(), CLD()))
+@pytest.mark.parametrize(("own", "process"), breadth(cases(ONE_STEP + HISTORY + NOT_TO_ZERO, PSLD(), CLD()), on_psld))
 def test_a_run_in_phase_space_is_that_of_the_published_formulas(own, process):
     """Every state of runs of whole steps on an uneven grid, to the last digits."""
     assert gap(case_of(own, process, uneven(process, 6, 1, 0.1))) < tolerance(own, process)
 
 
-@pytest.mark.parametrize(("own", "process"), cases(ONE_STEP + HISTORY + NOT_TO_ZERO, RISING))
+@pytest.mark.parametrize(("own", "process"), breadth(cases(ONE_STEP + HISTORY + NOT_TO_ZERO, RISING), in_sample))
 def test_a_budget_in_phase_space_is_spent_as_published(own, process):
     """Every state, for every remainder of whole steps, on a grid as dense at the data as the quadratic one."""
     for nfe in budgets(own):
@@ -59,7 +64,7 @@ def test_a_budget_in_phase_space_is_spent_as_published(own, process):
         assert gap(case_of(own, process, times, nfe)) < tolerance(own, process), nfe
 
 
-@pytest.mark.parametrize(("own", "process"), cases(ONE_STEP + HISTORY, RISING, CLD()))
+@pytest.mark.parametrize(("own", "process"), breadth(cases(ONE_STEP + HISTORY, RISING, CLD()), in_sample))
 def test_a_run_in_phase_space_ends_at_zero_as_published(own, process):
     """The step to t = 0, after every remainder of whole steps."""
     for nfe in budgets(own):
@@ -67,7 +72,7 @@ def test_a_run_in_phase_space_ends_at_zero_as_published(own, process):
         assert gap(case_of(own, process, times, nfe)) < tolerance(own, process, at_zero=True), nfe
 
 
-@pytest.mark.parametrize(("own", "process"), cases(SHORT, RISING))
+@pytest.mark.parametrize(("own", "process"), breadth(cases(SHORT, RISING), in_sample))
 def test_a_budget_too_short_for_a_scheme_of_phase_space_is_spent_as_published(own, process):
     """One to six evaluations, which leave no room for the history, or for the whole step, of a scheme."""
     for nfe in range(1, 7):

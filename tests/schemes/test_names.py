@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from numtoolkit.errors import InputError
@@ -118,3 +120,11 @@ def test_a_wrong_use_of_a_name_is_answered_in_one_sentence(text, sentence):
     """Range, parameter, number or spelling: the sentence has the right one."""
     with pytest.raises(InputError, match=sentence):
         scheme(text)
+
+
+def test_parameters_bound_one_after_the_other_are_those_bound_at_once():
+    """A later binding keeps what earlier ones gave, and goes before them."""
+    own, one, other = scheme("res-3s"), Fraction(1, 3), Fraction(3, 4)
+    both = own.bind(c2=one, c3=other)
+    assert own.bind(c2=one).bind(c3=other) == own.bind(c2=other, c3=Fraction(1)).bind(c2=one, c3=other) == both
+    assert own.bind(c2=one).bind(c3=other).parameters() == {**own.parameters(), "c2": one, "c3": other}

@@ -12,6 +12,7 @@ from numtoolkit.program.program import lower
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.loop import plain, run
 from numtoolkit.schemes import catalogue, scheme
+from tests.support.tiers import in_sample
 
 STEPS, BATCH = 6, 5
 GRIDS = {
@@ -33,6 +34,16 @@ def cases(keep=lambda own: True):
     return [
         pytest.param(scheme(text), process(name), id=f"{text}-{name}") for own, text in specs for name in own.processes
     ]
+
+
+def at_first(own, law):
+    """Whether a case is that of a scheme, as it is by default, on the first of its processes."""
+    return law.name == own.processes[0] and not own.values
+
+
+def stands_for_its_structure(own, law):
+    """Whether a case is such a one of a scheme that stands for others."""
+    return in_sample(own) and at_first(own, law)
 
 
 def is_ode(own):
