@@ -9,7 +9,7 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, cholesky, host, library
 from numtoolkit.errors import InputError, whole
-from numtoolkit.models.calls import call_of, parameter_of
+from numtoolkit.models.calls import call_of, parameter_of, takes
 from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.predictions import DATA, convert, prediction
 from numtoolkit.problem.processes import process as process_of
@@ -63,25 +63,23 @@ def judge(network: Any, data: Data, copies: int = 4, seed: int = 0) -> Judgement
         )
     process = process_of("edm") if getattr(network, "process", None) is None else network.process
     x0 = np.repeat(data.held.astype(np.float64), copies, 0)
-    labels = None if data.held_labels is None or not _told(network) else np.repeat(data.held_labels, copies, 0)
+    told = data.held_labels is not None and takes(network, Conditions([0]))
+    labels = np.repeat(data.held_labels, copies, 0) if told else None  # type: ignore[arg-type]
     levels = tuple(share * data.deviation for share in SHARES)
     noise = normals([seed], START, 0, (len(x0), process.blocks, *data.shape))[0]
-    found: list[tuple[float, float]] = []
+    own: list[float] = []
+    linear: list[float] = []
     for t in process.time_of_level(np.array(levels)):
         e, sigma = process.kernel(np.array([t]))
         root = cholesky(sigma)[0]
         blocks = [e[0, j] * x0 + sum(root[j, i] * noise[:, i] for i in range(j + 1)) for j in range(process.blocks)]
         y, s = process.observe(blocks, float(t))
-        denoised = _data_prediction(network, process, blocks, float(t), labels)
-        found.append(tuple(float(np.mean((x0 - own) ** 2)) for own in (denoised, _linear(data, y, s))))  # type: ignore[arg-type]
-    own, linear = zip(*found, strict=True)
-    return Judgement(levels, own, linear)
-
-
-def _told(network: Any) -> bool:
-    from numtoolkit.models.calls import takes
-
-    return takes(network, Conditions([0]))
+        for squares, denoised in (
+            (own, _data_prediction(network, process, blocks, float(t), labels)),
+            (linear, _linear(data, y, s)),
+        ):
+            squares.append(float(np.mean((x0 - denoised) ** 2)))
+    return Judgement(levels, tuple(own), tuple(linear))
 
 
 def _data_prediction(network: Any, process: Any, blocks: list[Floats], t: float, labels: Any) -> Floats:

@@ -69,7 +69,7 @@ def train(
     *,
     resume: bool = False,
     device: str = "cpu",
-    show: Show = lambda step, loss: None,
+    show: Show = lambda step, mean: None,
 ) -> Result:
     """Train a network and write its checkpoint, its loss curve beside it in a .csv file.
 
@@ -251,7 +251,9 @@ def held_out_loss(raw: torch.nn.Module, recipe: Recipe, own: Blueprint, data: Da
         which = (rows % len(data.held)).numpy()
         eps = torch.randn((len(rows), at.E.shape[1], *data.shape))
         told = torch.from_numpy(data.held_labels[which]) if recipe.labels and data.held_labels is not None else None
-        part = loss(raw, Mesh(*(own[rows] for own in at)), torch.from_numpy(data.held[which]), eps, told)
+        part = loss(
+            raw, Mesh(*(coefficients[rows] for coefficients in at)), torch.from_numpy(data.held[which]), eps, told
+        )
         sums += float(part) * len(rows)
     return sums / count
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from numtoolkit.errors import InputError, StorageError, choice, real, several, text, whole
 from numtoolkit.files.tables import filled
 from numtoolkit.limits import MOST
-from numtoolkit.models.blueprint import Blueprint
+from numtoolkit.models.blueprint import DEEPEST, Blueprint
 from numtoolkit.spec_text import hyphened
 from numtoolkit.training.data import Data
 
@@ -68,7 +68,8 @@ class Recipe:
         for name, high in (("rate", 1.0), ("decay", 1.0), ("forget", 1.0), ("ema", 1.0)):
             real(name, getattr(self, name), 0, high)
         choice("dtype of stored weights", self.stored, STORED)
-        self._of((2, 8, 8), 1.0, 0)
+        side = 2 ** min(whole("depth", self.depth, 1, DEEPEST) - 1, 10)  # a picture that can be halved so often
+        self._of((1, side, side) if self.architecture == "unet" else (1,), 1.0, 0)
 
     def blueprint(self, data: Data) -> Blueprint:
         """What the network of these data is rebuilt from.

@@ -154,6 +154,10 @@ def test_recipes_that_ship_are_read_and_others_refused(tmp_path):
     )
     path.write_text(good)
     assert recipe_of(str(path)).steps == 3
+    path.write_text(good.replace('"mlp"', '"unet"').replace("depth = 1", "depth = 6"))
+    assert recipe_of(str(path)).depth == 6
+    with pytest.raises(InputError, match="multiples of 32"):
+        recipe_of(str(path)).blueprint(data_of("digits"))
     for line, said in (
         ("width = 20", "multiple of 8"),
         ('predicts = "velocity"\nprocess = "psld"', "not defined"),
