@@ -29,7 +29,9 @@ class _Told(nn.Module):
     def __init__(self, own: Blueprint, width: int) -> None:
         super().__init__()
         self.inner, self.outer = nn.Linear(2 * WAVES, width), nn.Linear(width, width)
-        self.label = nn.Embedding(own.classes + 1, width) if own.classes else None
+        # From zeros: no class is told from another before training, and to draw on the device "meta" loads a compiler.
+        table = torch.zeros(own.classes + 1, width)
+        self.label = nn.Embedding(len(table), width, _weight=table) if own.classes else None
 
     def forward(self, level: Tensor, labels: Tensor | None) -> Tensor:
         waves = 2 ** torch.linspace(-1, 4, WAVES, dtype=level.dtype, device=level.device)
