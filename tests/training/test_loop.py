@@ -26,12 +26,13 @@ def saved_often(monkeypatch):
 
 
 def test_training_descends(tiny, tmp_path, saved_often):
-    """In 60 steps on two lines the loss falls from that of the Gaussian law, 1, held out as well."""
-    found = train(replace(tiny, steps=60, rate=5e-3, dropout=0.0, batch=128), tmp_path / "x.safetensors")
+    """In 100 steps on two lines the loss falls from that of the Gaussian law, 1, held out as well."""
+    found = train(replace(tiny, steps=100, rate=5e-3, dropout=0.0, batch=128), tmp_path / "x.safetensors")
     losses = [float(line.split(",")[1]) for line in found.curve.read_text().splitlines()[1:]]
-    assert len(losses) == 12
+    assert len(losses) == 20
     assert np.mean(losses[:2]) > 0.95
-    assert max(found.loss, np.mean(losses[-4:])) < 0.92
+    assert np.mean(losses[-10:]) < 0.94
+    assert found.loss < 0.9
 
 
 @pytest.mark.check
