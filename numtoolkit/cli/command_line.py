@@ -27,6 +27,7 @@ from numtoolkit.cli.reproduce import REPRODUCE
 from numtoolkit.cli.sample import SAMPLE
 from numtoolkit.cli.show import SHOW
 from numtoolkit.cli.stability import STABILITY
+from numtoolkit.cli.train import TRAIN
 from numtoolkit.cli.transfer import TRANSFER
 from numtoolkit.cli.verify import VERIFY
 from numtoolkit.errors import InputError, NumtoolkitError, unknown
@@ -34,7 +35,8 @@ from numtoolkit.files.versions import versions
 from numtoolkit.references import allow_imports, blamed, origins
 
 COMMANDS: dict[str, Command] = {
-    c.name: c for c in (LIST, SHOW, VERIFY, CONDITIONS, DERIVE, STABILITY, CURVE, TRANSFER, SAMPLE, FIT, REPRODUCE)
+    c.name: c
+    for c in (LIST, SHOW, VERIFY, CONDITIONS, DERIVE, STABILITY, CURVE, TRANSFER, SAMPLE, FIT, TRAIN, REPRODUCE)
 }
 
 

@@ -38,7 +38,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheme", required=True, metavar="S", help="of the family 'fitted', or any with --search")
     add_network(parser)
     parser.add_argument("--nfe", required=True, metavar="N", help="evaluations of a run; with --search also 5,10,20")
-    parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
+    parser.add_argument("--process", metavar="P", help="by default that of the network, or the scheme's first")
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
     parser.add_argument("--out", metavar="FILE", help="the table, .json: a scheme to every other command")
     table = parser.add_argument_group("least squares")
@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.fitting.least_squares import CALIBRATION, CUT
 
     scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
-    process = process_of(arguments.process or scheme.processes[0])
+    process = process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
     nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
     seeds = None if batch is None else range(CALIBRATION.start, CALIBRATION.start + batch)
@@ -103,7 +103,7 @@ def _search(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None:
             raise InputError(f"--{option} is of a least-squares fit; drop it or --search.")
     scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
-    process = process_of(arguments.process or scheme.processes[0])
+    process = process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
     budgets = numbers(arguments.nfe, "--nfe", 1, MOST_NFE)
     if (arguments.low is None) != (arguments.high is None):
         raise InputError("--low and --high bound a search together; give both or neither.")

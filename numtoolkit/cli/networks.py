@@ -11,6 +11,9 @@ from numtoolkit.limits import MOST
 
 DTYPES = ("float64", "float32")
 NAMES = ("shape", "dtype", "device", "tile", "tolerance", "conditions")
+MODEL = (
+    "a network: network:NAME that comes along, FILE.safetensors of train, or with --import FILE.py:NAME, MODULE:NAME"
+)
 
 
 def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None:
@@ -20,7 +23,7 @@ def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None
     """
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
-    given.add_argument("--model", metavar="M", help="a network, FILE.py:NAME or MODULE:NAME, with --import")
+    given.add_argument("--model", metavar="M", help=MODEL)
     own = parser.add_argument_group("with --model")
     own.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
     own.add_argument("--dtype", choices=DTYPES, help="of the state, by default float64; the network keeps its own")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit import references
-from numtoolkit.cli.networks import DTYPES
+from numtoolkit.cli.networks import DTYPES, MODEL
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
 from numtoolkit.errors import InputError, counted
 from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
@@ -36,7 +36,7 @@ SHOWN, COLUMNS = 64, 8  # samples of a picture
 def _arguments(parser: argparse.ArgumentParser) -> None:
     drawn = parser.add_mutually_exclusive_group(required=True)
     drawn.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
-    drawn.add_argument("--model", metavar="M", help="a network, FILE.py:NAME or MODULE:NAME, with --import")
+    drawn.add_argument("--model", metavar="M", help=MODEL)
     parser.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network of --model does not say it")
     parser.add_argument("--scheme", required=True, metavar="S")
     parser.add_argument("--nfe", metavar="N", help="evaluations of a sample")
@@ -45,7 +45,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", required=True, metavar="0-63", help="one a sample")
     parser.add_argument("--out", required=True, metavar="DIR", help="what is complete in it is kept")
-    parser.add_argument("--process", metavar="P", help="by default the first the scheme is declared on")
+    parser.add_argument("--process", metavar="P", help="by default that of the network, or the scheme's first")
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
     parser.add_argument("--dtype", choices=DTYPES, help="by default that of the network's parameters, else float64")
     parser.add_argument(
@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     network, event, facts = _network(arguments)
     scheme = scheme_of(arguments.scheme)
-    process = process_of(arguments.process or scheme.processes[0])
+    process = process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
     if arguments.nfe is None and arguments.adaptive is None:
         raise InputError("nothing says how long the run is; give --nfe N, or --adaptive TOL.")
     nfe = None if arguments.nfe is None else number(arguments.nfe, "--nfe", 1, MOST_NFE)
@@ -155,7 +155,7 @@ def _found(out: Path, specification: dict[str, Any], find: Callable[[], list[flo
 def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], dict[str, Any]]:
     """The network, the shape of a sample, and what the folder says of where they come from."""
     from numtoolkit.laws import law_of
-    from numtoolkit.models.by_reference import network_of
+    from numtoolkit.models.by_reference import checkpoint_of, network_of
     from numtoolkit.models.network import Network
 
     given = None if arguments.shape is None else tuple(_extents(arguments.shape))
@@ -173,7 +173,8 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
         raise InputError(f"network {network.name} does not say the shape of a sample; add --shape, such as 3,32,32.")
     if own_shape is not None and tuple(own_shape) != event:
         raise InputError(f"network {network.name} takes samples of shape {own_shape}, not {event}; drop --shape.")
-    sha256 = references.digest_of(arguments.model)
+    file = checkpoint_of(arguments.model)
+    sha256 = references.digest_of(arguments.model) if file is None else checksum(file)
     return network, tuple(event), {"model": network.name, "model_sha256": sha256, "shape": list(event)}
 
 

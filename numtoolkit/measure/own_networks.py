@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Array, Floats, cast, host, library, quiet
+from numtoolkit.arrays import Array, Floats, cast, dtype_of, host, library, quiet
 from numtoolkit.errors import InputError, real, whole
 from numtoolkit.files.storage import json_text
 from numtoolkit.files.user_cache import kept_arrays
@@ -306,7 +306,7 @@ def _answering(network: OwnNetwork, offered: Sequence[Any]) -> OwnNetwork:
 def _rounding(like: Array, inner: Any) -> float:
     """The unit of rounding of what a network sees."""
     xp = library(like)
-    return max(float(xp.finfo(dtype).eps) for dtype in (like.dtype, inner))
+    return max(float(xp.finfo(dtype_of(dtype, xp)).eps) for dtype in (like.dtype, inner))
 
 
 def _tiles(n: int, size: int) -> Iterator[range]:

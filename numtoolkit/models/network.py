@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import mul
 from typing import Any
@@ -19,6 +20,7 @@ from numtoolkit.models.modes import in_training
 from numtoolkit.models.wrappers import Wrappable
 from numtoolkit.problem.predictions import DATA, Prediction, outputs, prediction
 from numtoolkit.problem.processes import Process
+from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.walk import Blocks, NetworkCall
 
 SIGHTS = ("state", "observation")
@@ -41,6 +43,8 @@ class Network(Wrappable):
     dtype     what the network computes in, such as torch.bfloat16 or "bfloat16"; None for that of the state, which it
               never changes
     shape     event shape it takes, if it is known
+    process   the one whose states it was trained on, as an object or by name: it is refused on another one, wherever
+              that ends; None if it is not said, or of no matter, as of a network that sees an observation
     learned_variance  whether the function returns twice the channels, (batch, 2 C, ...), the prediction and then what
               interpolates the variance of a step of Nichol & Dhariwal (arXiv:2102.09672 eq. 15), which no scheme here
               uses: that half is dropped
@@ -56,6 +60,7 @@ class Network(Wrappable):
     time: Any = field(default=None, kw_only=True)
     dtype: Any = field(default=None, kw_only=True)
     shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+    process: Process | None = field(default=None, kw_only=True)
     learned_variance: bool = field(default=False, kw_only=True)
     name: str = field(default="", kw_only=True)
     calls: int = field(default=0, init=False)
@@ -68,6 +73,7 @@ class Network(Wrappable):
                 f"clock = {self.clock!r} is no function; give one of the process time, such as lambda t: 1000 * t."
             )
         self.predicts = prediction(self.predicts)
+        self.process = None if self.process is None else process_of(self.process)
         choice("sight of a network", self.sees, SIGHTS)
         if self.sees == "observation" and self.predicts is not DATA:
             raise InputError(f"a network that sees an observation predicts 'data', not {self.predicts.name!r}; say so.")
@@ -75,6 +81,31 @@ class Network(Wrappable):
 
     def __repr__(self) -> str:
         return f"<Network {brief(self.name, 100)}: predicts {self.predicts}, {counted(self.calls, 'call')} so far>"
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, dtype: str = "float32", device: str = "cpu") -> Network:
+        """The network of a checkpoint that `numtoolkit train` wrote, in evaluation mode.
+
+        path     of a .safetensors file. Nothing in it is run; what it says is checked, and its digest compared
+        dtype    of the weights and of what it computes in: "float32", "float64" or "bfloat16"
+        device   of the weights, that of the run they are for
+        raises   StorageError, one sentence, for a file that is absent, truncated, damaged, changed since, or of other
+                 people's networks (see `numtoolkit.models.checkpoints`); InputError where torch is not installed
+        """
+        from numtoolkit.models.checkpoints import load
+
+        return load(path, dtype, device)
+
+    @classmethod
+    def shipped(cls, name: str, *, dtype: str = "float32", device: str = "cpu") -> Network:
+        """A trained network that comes with the package, "digits-image"; by name it is "network:digits-image".
+
+        name, dtype, device   dtype and device as of `load`
+        raises   InputError for an unknown name, and as `load`
+        """
+        from numtoolkit.models.checkpoints import load, shipped_path
+
+        return load(shipped_path(name), dtype, device)
 
     @classmethod
     def of(cls, law: Law) -> Network:
@@ -138,9 +169,11 @@ class Network(Wrappable):
         """The network as the loop calls it on a process: (state blocks, process time) -> output blocks.
 
         conditions  of the batch it will be called with, as of `numtoolkit.sample`; moved to its device once
-        raises      InputError when the prediction is not defined on the process, or the function takes other arguments;
+        raises      InputError when the prediction is not defined on the process, the network was trained on another
+                    one, or the function takes other arguments;
                     warns, by an InputWarning, of a torch module in training mode
         """
+        self._check_process(process)
         q = outputs(self.predicts, process)
         module = in_training(self.function)
         if module is not None:
@@ -187,6 +220,17 @@ class Network(Wrappable):
             return copied(out)
         self._guard.keep(out)
         return out
+
+    def _check_process(self, process: Process) -> None:
+        own = self.process
+        if own is None or process == own:
+            return
+        # A dataclass of the same type and parameters, but for its ends, has the same kernel at every time.
+        if type(own) is not type(process) or replace(own, T=process.T, t_min=process.t_min) != process:  # type: ignore[type-var]
+            raise InputError(
+                f"network {self.name} was trained on process {own.spec} and is asked on {process.spec}; run it on its "
+                "own, or train one that predicts 'data' in image space, which runs on every process."
+            )
 
     def _input(self, z: Array, t: float) -> tuple[Array, Any]:
         told = t if self.clock is None else self.clock(t)

@@ -25,6 +25,7 @@ from numtoolkit.laws import law_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check, check_budgets, distinct
+from numtoolkit.reproduce.subjects import law_at, resolved_law
 from numtoolkit.schemes import catalogue
 
 TOLD = {"sigma_data": "{s}", "mean": "{m}"}  # parameters by which a scheme is told the deviation and mean of the data
@@ -297,7 +298,7 @@ class Contest(Question):
 
 def _moments(law: str) -> tuple[float, float]:
     """The mean over coordinates, and the deviation about it, of the data of a law."""
-    found = work.law_at(*work.resolved_law(law).values())
+    found = law_at(*resolved_law(law).values())
     mean = float(found.mean.mean())
     return mean, float(np.sqrt(found.variance + np.mean((found.mean - mean) ** 2)))
 

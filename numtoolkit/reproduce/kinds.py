@@ -21,12 +21,14 @@ from numtoolkit.laws import law_of
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.measure import planes, stability
 from numtoolkit.measure.curves import KIND_OF, check_samples, metrics_of
+from numtoolkit.models.network import Network
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower, problem_of
 from numtoolkit.program.runs import times_of
 from numtoolkit.reproduce import work
+from numtoolkit.reproduce.subjects import law_at, resolved_law
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -148,7 +150,8 @@ class Stability(Question):
 @dataclass(frozen=True, repr=False)
 class Curve(Question):
     """Error against evaluations. `samples` is the number of seeds, 0 for as many as the metric needs; `show` says what
-    is drawn, `QUANTITIES` of the records, a panel each; `slopes` are the orders drawn as guides.
+    is drawn, `QUANTITIES` of the records, a panel each; `slopes` are the orders drawn as guides. The law may also be a
+    trained network, network:NAME or FILE.safetensors, which is measured against its own flow.
     """
 
     title: str
@@ -163,7 +166,10 @@ class Curve(Question):
     slopes: tuple[int, ...] = (1, 2, 3)
 
     def __post_init__(self) -> None:
-        check(self.schemes, self.process, self.law, self.grid)
+        law, process = law_at(*resolved_law(self.law).values()), process_of(self.process)
+        if isinstance(law, Network):
+            law.on(process)
+        check(self.schemes, self.process, None, self.grid)
         check_budgets(self.nfe)
         whole("samples", self.samples, 0, MOST)
         for quantity in distinct("show", self.show):
@@ -171,7 +177,7 @@ class Curve(Question):
                 raise unknown("quantity", quantity, plots.QUANTITIES)
         for slope in self.slopes:
             whole("slopes", slope, 0, STEEPEST)
-        chosen, process, law = [scheme_of(text) for text in self.schemes], process_of(self.process), law_of(self.law)
+        chosen = [scheme_of(text) for text in self.schemes]
         for scheme in chosen if self.samples else ():
             check_samples(scheme, process, law, self.samples)
         plots.check_figure([panel for s in chosen for panel in _panels(metrics_of(s, process, law), self.show)])

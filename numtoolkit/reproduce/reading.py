@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from math import isfinite
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from numtoolkit.errors import InputError, StorageError, brief, unknown
+from numtoolkit.files.tables import filled
 from numtoolkit.reproduce.contest import Contest
 from numtoolkit.reproduce.kinds import Curve, Errors, Orders, Samples, Stability
 
@@ -90,7 +90,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
             raise unknown("kind", kind, KINDS)
         if path.stem.lower() == "readme":
             raise InputError("its results would take the name of the index; name it after its question.")
-        found = _build(KINDS[kind], {key: value for key, value in raw.items() if key != "kind"}, f"kind {kind}")
+        found = filled(KINDS[kind], {key: value for key, value in raw.items() if key != "kind"}, f"kind {kind}")
         _check_title(found.title)
         return raw, found
     except InputError as error:
@@ -102,33 +102,3 @@ def _check_title(title: str) -> None:
         raise InputError(
             f"title = {brief(repr(title))} is no line of 1 to {LONGEST_TITLE} printable characters; give one."
         )
-
-
-def _build(kind: type[Any], table: Any, what: str) -> Any:
-    hints = get_type_hints(kind)
-    if not isinstance(table, dict):
-        raise InputError(f"{what} = {table!r} is no table; give one with the keys {', '.join(hints)}.")
-    for key in table:
-        if key not in hints:
-            raise unknown("key", key, hints)
-    for needed in fields(kind):
-        if needed.default is MISSING and needed.name not in table:
-            raise InputError(f"{what} needs the key {needed.name!r}; add it.")
-    return kind(**{key: _value(value, hints[key], key) for key, value in table.items()})
-
-
-def _value(value: Any, kind: Any, what: str) -> Any:
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise InputError(f"{what} = {value!r} is no list; give one.")
-        return tuple(_value(item, get_args(kind)[0], what) for item in value)
-    if is_dataclass(kind):
-        return _build(kind, value, what)  # type: ignore[arg-type]
-    if kind is float and type(value) is int and abs(value) < 2**53:
-        return float(value)
-    if type(value) is not kind:
-        names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise InputError(f"{what} = {brief(repr(value))} is not {names[kind]}; give one.")
-    if kind is float and not isfinite(value):
-        raise InputError(f"{what} = {value} is no finite number; give one.")
-    return value

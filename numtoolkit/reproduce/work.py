@@ -21,14 +21,14 @@ from numtoolkit.declare import scheme_file
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
-from numtoolkit.files.storage import checksum
-from numtoolkit.laws import Imperfect, Law, law_of
+from numtoolkit.laws import Law, law_of
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
-from numtoolkit.measure.curves import SAMPLES, metric_of, metrics_of
+from numtoolkit.measure.curves import metric_of, metrics_of
 from numtoolkit.measure.planes import Plane
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.reproduce.subjects import law_at, resolved_law, usual_samples
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
@@ -143,7 +143,7 @@ def curve_cell(
     """
     about = _law_and_process(process, law) | _sources(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
-    seeds = {each: samples or SAMPLES[each] for each in metrics}
+    seeds = {each: samples or usual_samples(law)[each] for each in metrics}
     return Cell.of(
         "curve",
         **_own(scheme),
@@ -260,33 +260,7 @@ def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
     return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
 
 
-def resolved_law(law: str) -> dict[str, str | None]:
-    """What names a law in a cell, `law` and `law_sha256`: with every parameter, or as a file and the digest of it."""
-    if law.endswith(".npz"):
-        return {"law": law, "law_sha256": checksum(law)}
-    return {"law": law if references.is_reference(law) else _law_name(law), "law_sha256": None}
-
-
-@lru_cache(maxsize=64)
-def _law_name(law: str) -> str:
-    return law_of(law).name
-
-
 # --- readers of cells
-
-
-@lru_cache(maxsize=64)
-def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Law:
-    """The law of a cell, one object each, so that its exact flows are found again.
-
-    law, law_sha256   as `resolved_law` returns them
-    network_error     as of `curve_cell`
-    raises            InputError for a file that has changed since
-    """
-    if law_sha256 is not None and checksum(law) != law_sha256:
-        raise InputError(f"law {law!r} has changed since its results were asked for; run again.")
-    found = law_of(law)
-    return Imperfect(found, network_error) if network_error else found
 
 
 def _unchanged(scheme: str, scheme_sha256: str, without: tuple[str, ...] = scheme_file.WORDS) -> Scheme:
@@ -376,7 +350,7 @@ def _ends(process: Process, law: Law, count: int) -> Floats:
 
 
 def _exact_pictures(process: str, law: str, count: int, law_sha256: str | None = None) -> dict[str, Any]:
-    return {"images": _levels(_ends(process_of(process), law_at(law, law_sha256), count))}  # type: ignore[arg-type]
+    return {"images": _levels(_ends(process_of(process), law_at(law, law_sha256), count))}
 
 
 def _pictures(
@@ -399,7 +373,7 @@ def _pictures(
     left = _left_to_denoise(at, on, blocks, float(drawn.program.times[-1]))
     astray = np.zeros(count, bool)
     if exact:
-        apart = blocks[0] - _ends(at, on, count)  # type: ignore[arg-type]  # laws hash by identity
+        apart = blocks[0] - _ends(at, on, count)  # laws hash by identity
         distance = np.sqrt(np.mean(apart.reshape(count, -1) ** 2, axis=1))
         astray = ~(distance < np.sqrt(on.variance) / 2)
     return {"nfe": drawn.nfe, "noise_left": left, "astray": astray.tolist(), "images": _levels(blocks[0])}

@@ -150,6 +150,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
         | {"--search": "c2", "--low": "0.3", "--high": "1", "--tolerance": "1e-3"},
     ),
+    "train": (("own.toml",), {"--out": "kept.safetensors", "--steps": "2", "--device": "cpu"}),
     "conditions": (("euler",), {"--order": "2", "--kind": "classical", "--open": None}),
     "derive": (
         ("exponential-rk(stages=2)",),
@@ -167,6 +168,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
 # What changes the checkout, or what a value cannot spoil.
 APART = {("list", "--refresh"), ("verify", "--all"), ("sample", "--image"), ("curve", "--samples"), ("show", "--latex")}
 APART |= {("conditions", "--latex"), ("conditions", "--python"), ("derive", "--latex")}
+APART |= {("train", "--resume")}  # what goes on is tested in tests/training
 APART |= {("reproduce", "--from-nothing"), ("reproduce", "--prune")}
 OWN = """
 kind = "curve"
@@ -180,6 +182,15 @@ nfe = [3]
 TOLD = """
 from numtoolkit import Network
 NET = Network(lambda z, t, label: 0.1 * z + label[:, None], "data", shape=(2,))
+"""
+RECIPE = """
+data = "own.npz"
+process = "edm"
+predicts = "data"
+architecture = "mlp"
+width = 16
+depth = 1
+steps = 2
 """
 CASES = [
     (name, option)
@@ -200,6 +211,8 @@ def folder(tmp_path, monkeypatch):
     np.savez(tmp_path / "scalar.npz", x=1.0)
     np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).normal(size=(5, 4)))
     (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
+    np.savez(tmp_path / "own.npz", images=np.eye(16, 2, dtype=np.float32))
+    (tmp_path / "own.toml").write_text(RECIPE, encoding="utf-8")
     (tmp_path / "folder").mkdir()
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.toml").write_text(OWN, encoding="utf-8")

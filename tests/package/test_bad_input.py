@@ -96,6 +96,7 @@ ENTRIES = {
             "clock": lambda t: t,
             "time": "float",
             "shape": (2,),
+            "process": "vp",
             "name": "own",
         },
     ),

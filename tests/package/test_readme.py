@@ -64,6 +64,16 @@ def test_what_the_readme_prints_of_a_verdict_is_what_it_prints():
     assert f"nt.verify(path)  # {names['verify'](names['path'])!r}\n" in README
 
 
+def test_the_recipe_of_the_readme_is_one(tmp_path):
+    """Every key and value of it is read, and those that it leaves out have defaults."""
+    from numtoolkit.training.recipe import recipe_of
+
+    (text,) = (block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "architecture" in block)
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    recipe = recipe_of(str(tmp_path / "own.toml"))
+    assert (recipe.process, recipe.architecture, recipe.labels, recipe.skip) == ("psld", "unet", True, "gaussian")
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_a_page_names_commands_files_and_targets_that_are_there(page):
     """Each `numtoolkit COMMAND`, path in back quotes and `make TARGET` of a page exists."""

@@ -13,7 +13,7 @@ from tests.support.checkout import PACKAGE, imported_names
 ROOMS = (
     "errors", "limits", "moved", "arrays", "spec_text", "faces", "references", "files", "phi_functions", "problem",
     "declare", "schemes", "program", "laws", "symbolic", "printing", "models", "sampling", "measure", "fitting",
-    "plots", "reproduce", "cli",
+    "plots", "training", "reproduce", "cli",
 )  # fmt: skip
 FRONT_DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 

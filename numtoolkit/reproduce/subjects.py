@@ -1,0 +1,62 @@
+"""What experiments measure: laws by specification, and trained networks by name or file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from numtoolkit import references
+from numtoolkit.errors import InputError
+from numtoolkit.files.storage import Where, checksum
+from numtoolkit.laws import Imperfect, law_of
+from numtoolkit.measure.curves import OWN_SAMPLES, SAMPLES
+from numtoolkit.models.by_reference import checkpoint_of
+from numtoolkit.models.network import Network
+
+DTYPE = "float64"  # that networks compute in here: what a machine rounds otherwise stays below what is kept of a result
+
+
+def resolved_law(law: str) -> dict[str, str | None]:
+    """What names a law in a cell, `law` and `law_sha256`: with every parameter, or as a file and the digest of it.
+
+    law      a specification; or a trained network, network:NAME or FILE.safetensors, which is named as a file is
+    """
+    file = checkpoint_of(law) or (law if law.endswith(".npz") else None)
+    if file is not None:
+        return {"law": law, "law_sha256": _sha256_of(file)}
+    return {"law": law if references.is_reference(law) else _law_name(law), "law_sha256": None}
+
+
+@lru_cache(maxsize=64)
+def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Any:
+    """The law of a cell, or its network, one object each, so that its exact flows are found again.
+
+    law, law_sha256   as `resolved_law` returns them
+    network_error     as of `numtoolkit.reproduce.work.curve_cell`
+    raises            InputError for a file that has changed since
+    """
+    checkpoint = checkpoint_of(law)
+    if law_sha256 is not None and _sha256_of(checkpoint or law) != law_sha256:
+        raise InputError(f"law {law!r} has changed since its results were asked for; run again.")
+    if checkpoint is not None:
+        return Network.load(checkpoint, dtype=DTYPE)
+    found = law_of(law)
+    return Imperfect(found, network_error) if network_error else found
+
+
+def usual_samples(law: str) -> Mapping[str, int]:
+    """How many samples each metric takes of a law, or of a trained network, whose flow costs more."""
+    return SAMPLES if checkpoint_of(law) is None else OWN_SAMPLES
+
+
+@lru_cache(maxsize=64)
+def _law_name(law: str) -> str:
+    return law_of(law).name
+
+
+def _sha256_of(file: Where) -> str:
+    try:
+        return checksum(file)
+    except OSError as error:
+        raise InputError(f"cannot read {str(file)!r}: {error.strerror}; give another.") from None

@@ -1,0 +1,88 @@
+"""Data are read whole, split by one rule, and refused in a sentence where they are none."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numtoolkit.errors import InputError, StorageError
+from numtoolkit.laws.named import digits as law_of_digits
+from numtoolkit.training.data import EVERY, data_of
+
+
+def test_digits_are_those_of_the_law_with_every_eighth_held_out():
+    """Both parts together are the 1797 images of the law, with their ten classes, and deviation that of the law."""
+    data = data_of("digits")
+    images = law_of_digits().images
+    assert np.array_equal(data.held, images[EVERY - 1 :: EVERY].astype(np.float32))
+    assert len(data.train) + len(data.held) == len(images) == 1797
+    assert (data.shape, data.classes, len(data.held_labels)) == ((8, 8), 10, len(data.held))
+    assert data.deviation == pytest.approx(np.sqrt(law_of_digits().variance), rel=0.01)
+
+
+def test_patches_that_are_held_out_share_no_pixel_with_others():
+    """Both pictures are cut at one row: the patches of either part are found in that part alone."""
+    data = data_of("patches(size=8, stride=64)")
+    assert data.shape == (3, 8, 8)
+    assert data.held.min() >= -1
+    assert data.train.max() <= 1
+    folder = Path(find_spec("sklearn").origin).parent / "datasets" / "images"
+    for number, name in enumerate(("china.jpg", "flower.jpg")):
+        picture = np.asarray(Image.open(folder / name))
+        edge = int(len(picture) * 0.75)
+        parts = np.moveaxis(picture / 127.5 - 1, 2, 0).astype(np.float32)
+        first = len(data.train) // 2 * number
+        assert np.array_equal(data.train[first], parts[:, :8, :8])
+        assert np.array_equal(data.held[len(data.held) // 2 * number], parts[:, edge : edge + 8, :8])
+
+
+def test_a_folder_of_pictures_and_folders_for_classes_are_data(tmp_path):
+    """Grey pictures are (H, W), coloured ones (3, H, W), 0 is -1 and 255 is 1; a folder each is a class each."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for n in range(8):
+            pixels = np.full((4, 6), 0 if name == "a" else 255, np.uint8)
+            pixels[0, 0] = 16 * n
+            Image.fromarray(pixels).save(tmp_path / name / f"{n}.png")
+    data = data_of(str(tmp_path))
+    assert (data.shape, data.classes) == ((4, 6), 2)
+    assert data.held_labels.tolist() == [0, 1]
+    assert data.train[0, 1, 1] == -1
+    assert data.train[-1, 1, 1] == 1
+    Image.new("RGB", (6, 4)).save(tmp_path / "a" / "8.png")
+    with pytest.raises(InputError, match="2 shapes"):
+        data_of(str(tmp_path))
+    (tmp_path / "b" / "9.png").write_bytes(b"no picture")
+    with pytest.raises(StorageError, match="cannot read the picture"):
+        data_of(str(tmp_path))
+
+
+def test_arrays_of_8_bits_are_scaled_and_wrong_ones_refused(tmp_path):
+    """Whole numbers of 8 bits become x / 127.5 - 1; floats of that size, few samples and odd labels are no data."""
+    path = tmp_path / "own.npz"
+
+    def kept(**arrays):
+        np.savez(path, **arrays)
+        return str(path)
+
+    images = np.arange(32, dtype=np.uint8).reshape(16, 2) * 8
+    assert data_of(kept(images=images)).train.max() == np.float32(29 * 8 / 127.5 - 1)
+    for wrong in (
+        {"images": images.astype(float)},
+        {"images": images[:8]},
+        {"pixels": images},
+        {"images": images, "labels": np.arange(16) - 1},
+        {"images": images, "labels": np.arange(15)},
+        {"images": images, "labels": np.zeros(16)},
+        {"images": np.full((16, 2), np.nan)},
+        {"images": np.zeros((16, 2))},
+        {"images": np.zeros(16)},
+    ):
+        with pytest.raises(InputError, match="data"):
+            data_of(kept(**wrong))
+    with pytest.raises(InputError, match="did you mean digits"):
+        data_of("digit")
