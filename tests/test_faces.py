@@ -149,4 +149,5 @@ def test_a_verdict_is_an_array_of_claimed_and_derived_orders():
     lines = verify(scheme("res-2s")).latex().split("\n")
     assert lines[0] == "% res-2s: proved"
     assert lines[4] == r"  \text{classical} & \text{2} & \text{2} \\"
-    assert len(lines) == 9
+    assert len(lines) == 10
+    assert lines[8].startswith(r"  \text{companion} & \text{3} & \text{3}")

@@ -291,7 +291,7 @@ def test_laws_processes_and_networks_that_lack_something_are_told_what(tmp_path)
             nt.network_of(f"{own}:network")
         with pytest.raises(nt.InputError, match="NET is a network, which takes no values; drop them"):
             nt.network_of(f"{own}:NET(3)")
-    with pytest.raises(nt.InputError, match=r"'unet' is no network; give a numtoolkit\.Network, or FILE\.py:NAME"):
+    with pytest.raises(nt.InputError, match=r"'unet' is no network; give a numtoolkit\.Network, network:NAME"):
         nt.network_of("unet")
 
 

@@ -28,7 +28,7 @@ from numtoolkit.errors import InputError, brief, whole
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.transfer import SCALES, scales_of
 from numtoolkit.problem.grids import grid as grid_of
-from numtoolkit.problem.operators import OPERATORS
+from numtoolkit.problem.operators import OPERATORS, L
 from numtoolkit.problem.predictions import SCORE
 from numtoolkit.problem.problem import Operator, Problem
 from numtoolkit.problem.processes import Process
@@ -384,7 +384,7 @@ class _Given(MarginalDefects):
         returns  (n, 1, 1, 1)
         """
         times, problem = self.run.middle if t is None else t, self.run.problem
-        moved = "L" in self.reading.absent and not problem.frozen.whole and problem.scalar is not None
+        moved = L.name in self.reading.absent and not problem.frozen.whole and problem.scalar is not None
         alpha = problem.scalar.alpha(times) if moved and problem.scalar else np.ones_like(times)
         found: Floats = (alpha**power)[:, None, None, None]
         return found

@@ -296,8 +296,10 @@ NAMES = {*CLOCKS, *FROZEN, *OPERATORS, *PREDICTIONS, *PROCESSES, *KINDS}
 OTHERS = {
     ("schemes/conjugate.py", "beta"),
     ("schemes/conjugate.py", "time"),
-    ("schemes/conjugate.py", "mm"),
-}  # values of B, skip
+    ("schemes/conjugate.py", "mm"),  # values of B, skip
+    ("symbolic/stationary.py", "O"),  # a letter of words
+    ("training/data.py", "L"),  # a mode of Pillow
+}
 
 
 def compared(tree):
