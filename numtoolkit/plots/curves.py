@@ -1,0 +1,162 @@
+"""Errors against evaluations: of schemes, and of the sides of a contest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from numtoolkit.errors import choice, real, several
+from numtoolkit.plots.sheet import (
+    CURVES,
+    MARKERS,
+    PANELS,
+    Record,
+    check_count,
+    literal,
+    look_of,
+    nfe_ticks,
+    records_of,
+    sheet,
+    styled,
+)
+
+LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
+QUANTITIES = ("error", "median", "path", "law", "frechet")  # of records, which curves can be of
+LABELS = {  # of metrics, and of quantities that are of no metric
+    "relative-rms": "RMS error relative to the exact flow",
+    "wasserstein2": "Wasserstein-2 distance to the exact law",
+    "sliced-wasserstein": "sliced Wasserstein distance to the exact law",
+    "median": "median error relative to the exact flow",
+    "frechet": "Frechet distance to the exact law",
+}
+FLOORS = {"sliced-wasserstein": "floor", "frechet": "frechet_floor"}  # of measures by samples, what two exact sets have
+
+
+def curve_figure(
+    records: Sequence[Record], title: str, quantities: Sequence[str] = ("error",), slopes: Sequence[int] = (1, 2, 3)
+) -> Any:
+    """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each quantity and its measure.
+
+    Intervals are drawn where records have them, and for measures by samples the floor of two exact sets.
+
+    records     as `numtoolkit.measure.error_curve` returns them; those without an error are left out
+    title       the question that the figure answers
+    quantities  of `QUANTITIES`: "error", the leading one of each scheme; "path", "law"; "median" of the samples
+    slopes      drawn as guides: how errors of orders 1, 2, 3 fall
+    """
+    records, quantities = records_of(records), several("quantities", quantities)
+    for quantity in quantities:
+        choice("quantity", quantity, QUANTITIES)
+    guides = [real("slopes", slope, 0, 20) for slope in several("slopes", slopes)]
+    panels: dict[str, list[tuple[Record, str]]] = {}
+    for quantity in quantities:
+        for r in records:
+            if r.get(quantity) is not None:
+                panels.setdefault(measure_of(r, quantity), []).append((r, quantity))
+    check_count(len(panels), PANELS)
+    with styled():
+        figure = sheet(title, width=1.2 + 5.0 * len(panels), height=4.0)
+        for ax, (measure, members) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            check_count(len({r["scheme"] for r, _ in members}), CURVES)
+            _curves(ax, members, measure)
+            _log_axes(ax, sorted({r["nfe"] for r in records}))
+            ax.set(xlabel="network evaluations (NFE)", ylabel=LABELS.get(measure, measure))
+            if measure not in FLOORS:  # where errors level off, no slope is theirs
+                _guides(ax, guides)
+    return figure
+
+
+def measure_of(record: Record, quantity: str) -> str:
+    """What a quantity of a record of an error curve is measured by, a key of LABELS."""
+    if quantity == "error" or quantity == kind_of(record):
+        return str(record["metric"])
+    if quantity == "law":
+        return "sliced-wasserstein" if "floor" in record else "wasserstein2"
+    return "relative-rms" if quantity == "path" else quantity
+
+
+def kind_of(record: Record) -> str:
+    """Whether the error of a record is that of the path or of the law."""
+    return "path" if record["metric"] == "relative-rms" else "law"
+
+
+def _error(record: Record, kind: str) -> float | None:
+    """The error of a record along paths or in law."""
+    return record["error"] if kind == kind_of(record) else record.get(kind)
+
+
+def _ends_of(record: Record, quantity: str) -> tuple[float, float] | None:
+    """The interval of a quantity of a record."""
+    own = "" if quantity in ("error", kind_of(record)) else f"{quantity}_"
+    low, high = record.get(f"{own}low"), record.get(f"{own}high")
+    return None if low is None or high is None else (low, high)
+
+
+def _curves(ax: Any, records: Sequence[tuple[Record, str]], measure: str) -> None:
+    ends = []
+    for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r, _ in records)):
+        look = look_of(i)
+        members = sorted(((r, q) for r, q in records if r["scheme"] == scheme), key=lambda own: own[0]["nfe"])
+        nfe, error = [r["nfe"] for r, _ in members], [r[quantity] for r, quantity in members]
+        (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=scheme, **look)
+        known = [(n, *own) for n, own in zip(nfe, (_ends_of(*member) for member in members), strict=True) if own]
+        if known:
+            ax.vlines(*zip(*known, strict=True), color=look["color"], linewidth=0.8)
+        ends.append((error[-1], line))
+    handles = [line for _, line in sorted(ends, key=lambda end: -end[0])]
+    floors = [r[FLOORS[measure]] for r, _ in records if measure in FLOORS and r.get(FLOORS[measure]) is not None]
+    if floors:
+        handles.append(ax.axhline(floors[0], color="0.35", linewidth=0.9, linestyle=":", label="two exact sets"))
+    literal(ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0)))
+
+
+def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
+    ax.set(xscale="log", yscale="log")
+    ax.set_ylim(top=min(ax.get_ylim()[1], LARGEST))
+    nfe_ticks(ax, ticks)
+
+
+def _guides(ax: Any, slopes: Sequence[float]) -> None:
+    """Short lines of slope -p in the lower left corner, where falling curves leave room."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    x = left * (right / left) ** np.array([0.03, 0.25])
+    y = low * (high / low) ** 0.33
+    for p in slopes:
+        fall = y * (x / x[0]) ** -p
+        ax.plot(x, fall, color="0.45", linewidth=0.9, zorder=1)
+        ax.annotate(f"order {p:g}", (x[1], fall[1]), (3, 0), textcoords="offset points", va="center", color="0.35")
+    ax.set(xlim=(left, right), ylim=(low, high))
+
+
+def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:
+    """Error against evaluations of the sides of a contest, a panel a case: mean solid, a median dashed.
+
+    records  with `case, side, nfe, error, median`; one without an error is left out
+    title    the question that the figure answers
+    sides    their names
+    floor    errors below are drawn there
+    """
+    cases = list(dict.fromkeys(r["case"] for r in records))
+    rows = -(-len(cases) // 4)
+    with styled():
+        figure = sheet(title, width=11.0, height=0.9 + 2.2 * rows)
+        axes = figure.subplots(rows, 4, squeeze=False).ravel()
+        for ax, case in zip(axes, cases, strict=False):
+            for i, side in enumerate(sides):
+                own = [r for r in records if (r["case"], r["side"]) == (case, side)]
+                for key, line in (("error", "-"), ("median", "--")):
+                    error = [np.nan if r.get(key) is None else max(r[key], floor) for r in own]
+                    label = side if key == "error" else None
+                    ax.plot([r["nfe"] for r in own], error, line, color=look_of(i)["color"], label=label)
+            ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")
+            ax.set_title(case, fontsize=9, parse_math=False)
+            nfe_ticks(ax, sorted({r["nfe"] for r in records}))
+        for ax in axes[len(cases) :]:
+            ax.set_visible(False)
+        handles, labels = axes[0].get_legend_handles_labels()
+        literal(figure.legend(handles, labels, loc="outside lower center", ncols=len(sides)))
+    return figure
