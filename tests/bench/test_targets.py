@@ -30,6 +30,8 @@ from tests.support import tableaus
 from tests.support.other_packages import for_kauri, hushed, nodepy_methods, residuals, tableau
 from tests.support.tableaus import book
 
+pytestmark = pytest.mark.check  # the other packages alone take ten seconds
+
 TIMES = 5  # ours is the least of so many; another package, slower, is timed once
 Task = Callable[[], Any]
 Row = tuple[str, str, float, float, str, float]  # task, mode, ours, target, whose other, its; milliseconds

@@ -49,6 +49,7 @@ def test_fields_of_two_seeds_are_different_and_of_one_the_same():
     assert np.abs(first - other).max() > 1e-3
 
 
+@pytest.mark.check
 def test_errors_of_schemes_fall_to_the_flow_of_the_wrong_network():
     """With order 2, below the distance of that flow from the exact one: it is the scheme that is measured."""
     coarse, fine = (r["error"] for r in error_curve("heun-edm", "edm", Imperfect(LAW, 0.1), "rho(7)", [80, 160]))

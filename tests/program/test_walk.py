@@ -296,7 +296,11 @@ def test_no_noise_of_a_scheme_lives_through_an_evaluation_for_nothing(own, law):
 
 
 @pytest.mark.parametrize(
-    ("text", "history"), [("euler", 0), ("rk4", 0), ("dpmpp-2m", 1), ("exp-adams(4)", 3), ("unipc(3)", 3)]
+    ("text", "history"),
+    breadth(
+        [("euler", 0), ("rk4", 0), ("dpmpp-2m", 1), ("exp-adams(4)", 3), ("unipc(3)", 3)],
+        lambda text, history: text in ("euler", "dpmpp-2m"),
+    ),
 )
 def test_a_walk_keeps_the_history_of_its_scheme_and_no_more(text, history):
     """At the first evaluation of a step late in a run, the values of the network that live are those carried on."""
