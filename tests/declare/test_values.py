@@ -7,7 +7,7 @@ from math import factorial
 
 import pytest
 
-from numtoolkit.declare.entries import covariance, integral, number, phi
+from numtoolkit.declare.entries import covariance, integral
 from numtoolkit.declare.forms import combine, evaluate
 from numtoolkit.declare.steps import Noise, Step
 from numtoolkit.declare.walk import Values
@@ -114,11 +114,3 @@ def test_a_run_whose_steps_are_kept_is_the_same_run(spec):
     assert steps.map(lambda place, step: (seen.append((place, step)), step)[1]) == steps
     assert seen == list(steps.places())
     assert all(steps.at(place) == step for place, step in seen)
-
-
-def test_like_terms_of_a_sum_are_one_term():
-    """Coefficients of equal factors add up, and a term of none is gone."""
-    half = phi(1) * Fraction(1, 2)
-    assert half + half == phi(1)
-    assert phi(2) * 3 + phi(1) - phi(2) * 2 == phi(1) + phi(2)
-    assert phi(1) - phi(1) == number(0)
