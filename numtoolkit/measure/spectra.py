@@ -17,6 +17,7 @@ from numtoolkit.laws.named import is_law
 from numtoolkit.measure.distances import LEVEL
 
 MOST = 4096  # coordinates, whose covariance the memory takes
+EPS = float(np.finfo(np.float64).eps)
 FEWEST = 2  # samples, which an interval takes
 
 
@@ -50,7 +51,8 @@ def spectrum_of(data: Any) -> Spectrum:
         _check_size(flat.shape[1])
         covariance = np.cov(flat, rowvar=False, bias=True).reshape(flat.shape[1], flat.shape[1])
     _check_size(len(covariance))
-    variances = np.linalg.eigvalsh(covariance)[::-1].clip(0)
+    found = np.linalg.eigvalsh(covariance)[::-1]
+    variances = found * (found > len(found) * EPS * found[0])  # less is rounding
     return Spectrum(variances, np.ones(len(variances)))
 
 

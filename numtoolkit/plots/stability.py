@@ -172,7 +172,8 @@ def _plane(ax: Any, plane: Plane) -> Any:
     ax.grid(False)
     if plane.kind == RUN:
         ax.set_xscale("log")
-        nfe_ticks(ax, [n for n in (5, 10, 20, 50, 100, 200, 500) if plane.x[0] <= n <= plane.x[-1]])
+        ends = [int(plane.x[0]), int(plane.x[-1])]
+        nfe_ticks(ax, [n for n in (5, 10, 20, 50, 100, 200, 500) if ends[0] <= n <= ends[1]] or ends)
     colors = colormaps["RdBu_r"].resampled(len(BANDS) + 1)
     value = np.ma.masked_invalid(np.clip(plane.value, BANDS[0] / 2, BANDS[-1] * 2))
     drawn = ax.contourf(plane.x, plane.y, value, BANDS, cmap=colors, norm=BoundaryNorm(BANDS, colors.N, extend="both"),

@@ -30,6 +30,8 @@ def transfer_figure(transfers: Sequence[Transfer], title: str, spectrum: tuple[A
     check_count(len(transfers), CURVES)
     counts = None if spectrum is None else _directions(spectrum)
     with styled():
+        from matplotlib.ticker import MaxNLocator
+
         figure = sheet(title, width=6.2, height=4.0 if counts is None else 5.2)
         ax, *below = figure.subplots(
             1 if counts is None else 2, sharex=True, squeeze=False, height_ratios=None if counts is None else [3, 1]
@@ -40,6 +42,7 @@ def transfer_figure(transfers: Sequence[Transfer], title: str, spectrum: tuple[A
             assert counts is not None
             own.stairs(*counts, fill=True, color="0.6")
             own.set_ylabel("directions")
+            own.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         ax.set(ylabel="\u2190 blur   deviation over the exact one, less 1   noise \u2192")
         ax.axhline(0, color="0.35", linewidth=0.9, linestyle=":")
         for i, (label, each) in enumerate(zip(_labels(transfers), transfers, strict=True)):

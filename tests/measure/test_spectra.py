@@ -37,6 +37,13 @@ def test_the_spectrum_of_a_law_is_that_of_its_covariance():
     np.testing.assert_allclose(nt.spectrum_of(torch.tensor(images)).variances, of_array.variances, atol=1e-12)
 
 
+def test_what_rounding_leaves_of_a_direction_is_nothing():
+    """Data in a plane have two directions, whatever their basis; the others are 0, and not 1e-17."""
+    basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))
+    rows = np.random.default_rng(1).normal(size=(50, 2)) @ basis[:2]
+    assert (nt.spectrum_of(rows).variances > 0).tolist() == [True, True, False, False, False, False]
+
+
 def test_the_spectrum_of_a_law_gives_its_law_error():
     """The integral of a transfer over it is the distance of the moments of the run from the law."""
     law = Gaussian(np.zeros(3), np.diag([1.0, 0.5, 0.1]) + 0.05)
