@@ -32,7 +32,8 @@ LOADED = (
 )  # fmt: skip
 # Of pytest only what a verdict takes: no plugins, rewritten assertions or searches for garbage, a second and more each.
 QUICK = ("-x", "-q", "--tb=line", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
-TIER = "not check and not long and not gpu"  # the tests of `make test` alone are asked
+TIER = "not check and not long and not gpu"  # of a test with many cases those of `make test` alone are asked
+NAMED = "not long and not gpu"  # unless a case is named
 SECONDS = 60  # that a run may take
 
 
@@ -66,7 +67,8 @@ def tried(order: dict[str, Any], scratch: str) -> int:
 
     signal.alarm(SECONDS)
     sys.meta_path.insert(0, _Edited(order["module"], order["path"], order["source"]))
-    return int(pytest.main([*QUICK, f"--basetemp={scratch}/files", "-m", TIER, *order["tests"]], [_Collection()]))
+    tier = NAMED if any(test.endswith("]") for test in order["tests"]) else TIER
+    return int(pytest.main([*QUICK, f"--basetemp={scratch}/files", "-m", tier, *order["tests"]], [_Collection()]))
 
 
 def served(order: dict[str, Any]) -> dict[str, Any]:
