@@ -1,4 +1,4 @@
-"""What experiments measure: laws by specification, and trained networks by name or file."""
+"""What experiments measure: laws by specification, trained networks by name or file, and what a reference names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numtoolkit import references
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import Where, checksum
 from numtoolkit.laws import Imperfect, law_of
+from numtoolkit.laws.named import is_law
 from numtoolkit.measure.curves import OWN_SAMPLES, SAMPLES
-from numtoolkit.models.by_reference import checkpoint_of
+from numtoolkit.models.by_reference import checkpoint_of, law_or_network
 from numtoolkit.models.network import Network
 
 DTYPE = "float64"  # that networks compute in here: what a machine rounds otherwise stays below what is kept of a result
@@ -34,20 +35,27 @@ def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Any:
 
     law, law_sha256   as `resolved_law` returns them
     network_error     as of `numtoolkit.reproduce.work.curve_cell`
-    raises            InputError for a file that has changed since
+    raises            InputError for a file that has changed since, and for a network that is to be wrong by an error
     """
     checkpoint = checkpoint_of(law)
     if law_sha256 is not None and _sha256_of(checkpoint or law) != law_sha256:
         raise InputError(f"law {law!r} has changed since its results were asked for; run again.")
     if checkpoint is not None:
         return Network.load(checkpoint, dtype=DTYPE)
-    found = law_of(law)
-    return Imperfect(found, network_error) if network_error else found
+    found = law_or_network(law)
+    if not network_error:
+        return found
+    if not is_law(found):
+        raise InputError(
+            f"network_error = {network_error} is of the exact network of a law, and {law!r} is none; drop it."
+        )
+    return Imperfect(found, network_error)
 
 
 def usual_samples(law: str) -> Mapping[str, int]:
-    """How many samples each metric takes of a law, or of a trained network, whose flow costs more."""
-    return SAMPLES if checkpoint_of(law) is None else OWN_SAMPLES
+    """How many samples each metric takes of a law, or of a network, whose flow costs more."""
+    own = checkpoint_of(law) is not None or (references.is_reference(law) and not is_law(law_at(law, None)))
+    return OWN_SAMPLES if own else SAMPLES
 
 
 @lru_cache(maxsize=64)

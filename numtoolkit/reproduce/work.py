@@ -21,11 +21,12 @@ from numtoolkit.declare import scheme_file
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
-from numtoolkit.laws import Law, law_of
+from numtoolkit.laws import Law
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
 from numtoolkit.measure.planes import Plane
+from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce.subjects import law_at, resolved_law, usual_samples
@@ -252,7 +253,7 @@ def _process_name(process: str) -> str:
 
 def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
     """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
-    read: tuple[Callable[[str], Any], ...] = (scheme_at, process_of, law_of)
+    read: tuple[Callable[[str], Any], ...] = (scheme_at, process_of, law_or_network)
     for reader, text in zip(read, texts, strict=False):
         if references.is_reference(text):
             reader(text)  # taken now, so that its digest is known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numtoolkit import error_curve
+from numtoolkit import allow_imports, error_curve, network_of
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import checksum, read_json
@@ -47,6 +47,36 @@ def test_a_trained_network_is_measured_in_an_experiment(tmp_path, monkeypatch):
     law_at.cache_clear()  # another process would not know the network that the file held
     with pytest.raises(InputError, match=r"law 'own\.safetensors' has changed since its results were asked for"):
         work.compute(Cell.of("curve", **cell.data))
+
+
+NET = """
+from numtoolkit import Network, law
+
+EXACT = law("gaussian(dim=2)")
+NET = Network(lambda z, t: 0.8 * EXACT.denoise(z, t), "data", shape=(2,))
+"""
+
+
+def test_a_network_of_a_file_is_measured_in_an_experiment(tmp_path, monkeypatch):
+    """By FILE.py:NAME, where imports are allowed; its digest decides the cell."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(NET)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "a.toml").write_text(
+        CURVE.format(process="edm").replace("own.safetensors", "mine.py:NET")
+    )
+    with pytest.raises(InputError, match="would run"):
+        reproduce(tmp_path / "experiments", tmp_path / "out")
+    with allow_imports():
+        reproduce(tmp_path / "experiments", tmp_path / "out")
+        cell = work.curve_cell("ddim", "edm", "mine.py:NET", ["rho(7)"], [4])
+        expected = error_curve("ddim", "edm", network_of("mine.py:NET"), "rho(7)", [4, 6], range(4))
+        with pytest.raises(InputError, match=r"network_error = 0\.1 is of the exact network of a law"):
+            law_at("mine.py:NET", None, 0.1)
+    found = read_json(tmp_path / "out" / "a.json")["data"]
+    assert [row["path"] for row in found] == pytest.approx([row["path"] for row in expected], rel=1e-5)
+    assert cell.data["seeds"] == OWN_SAMPLES
+    assert cell.data["sources"] == {"mine.py:NET": checksum(tmp_path / "mine.py")}
 
 
 def test_a_network_of_another_process_is_refused_before_anything_runs(tmp_path, monkeypatch):
