@@ -29,8 +29,10 @@ def image_grid(panels: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], title: s
     check_count(len(panels), PANELS)
     for caption, panel in panels.items():
         _check_images(caption, panel, whole("columns", columns, 1, 1024))
+    shapes = [images.shape for images, _ in panels.values()]
+    tallest = max(n // columns * (height + GAP) / (columns * (width + GAP)) for n, height, width in shapes)
     with styled():
-        figure = sheet(title, width=3.2 * len(panels) + 0.2, height=3.85)
+        figure = sheet(title, width=3.2 * len(panels) + 0.2, height=3.2 * min(tallest, 1.0) + 0.65)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (caption, (images, framed)) in zip(axes, panels.items(), strict=True):
             n, height, width = images.shape
