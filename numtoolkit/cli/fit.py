@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from numtoolkit.cli.networks import add_network, network_from, numbers_of
+from numtoolkit.cli.networks import add_network, network_from, numbers_of, process_from
 from numtoolkit.cli.output import (
     Command,
     add_json,
@@ -25,7 +25,6 @@ from numtoolkit.files.fitted_coefficients import write_fitted_coefficients
 from numtoolkit.files.storage import write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST, MOST_NFE
-from numtoolkit.problem.processes import process as process_of
 from numtoolkit.references import origins
 from numtoolkit.references import records as references
 from numtoolkit.schemes import is_declared_here
@@ -65,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.fitting.least_squares import CALIBRATION, CUT
 
     scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
-    process = process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
+    process = process_from(arguments, network, scheme)
     nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
     seeds = None if batch is None else range(CALIBRATION.start, CALIBRATION.start + batch)
@@ -103,7 +102,7 @@ def _search(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None:
             raise InputError(f"--{option} is of a least-squares fit; drop it or --search.")
     scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
-    process = process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
+    process = process_from(arguments, network, scheme)
     budgets = numbers(arguments.nfe, "--nfe", 1, MOST_NFE)
     if (arguments.low is None) != (arguments.high is None):
         raise InputError("--low and --high bound a search together; give both or neither.")

@@ -6,8 +6,11 @@ import argparse
 from typing import Any
 
 from numtoolkit.cli.output import listed, number
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.limits import MOST
+from numtoolkit.problem.processes import Process
+from numtoolkit.problem.processes import process as process_of
 
 DTYPES = ("float64", "float32")
 NAMES = ("shape", "dtype", "device", "tile", "tolerance", "conditions")
@@ -43,6 +46,14 @@ def network_from(arguments: argparse.Namespace) -> Any:
     from numtoolkit.models.by_reference import network_of
 
     return network_of(arguments.model)
+
+
+def process_from(arguments: argparse.Namespace, network: Any, scheme: Scheme) -> Process:
+    """The process of a command: that of --process, else that of the network, else the first of the scheme.
+
+    arguments, network, scheme   what was said, what is run and by what
+    """
+    return process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
 
 
 def numbers_of(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit import references
-from numtoolkit.cli.networks import DTYPES, MODEL
+from numtoolkit.cli.networks import DTYPES, MODEL, process_from
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
 from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
 from numtoolkit.files.storage import checksum, read_json, write_figure
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST, MOST_NFE
-from numtoolkit.problem.processes import process as process_of
+from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
@@ -65,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     network, event, facts = _network(arguments)
     scheme = scheme_of(arguments.scheme)
-    process = process_of(arguments.process or getattr(network, "process", None) or scheme.processes[0])
+    process = process_from(arguments, network, scheme)
     if arguments.nfe is None and arguments.adaptive is None:
         raise InputError("nothing says how long the run is; give --nfe N, or --adaptive TOL.")
     nfe = None if arguments.nfe is None else number(arguments.nfe, "--nfe", 1, MOST_NFE)
@@ -94,8 +96,10 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     where, out = _library(dtype, device), directory(arguments.out, "--out")
     if times is None:
-        specification["adaptive"] = tolerance
-        times = np.array(_found(out, specification, lambda: _pilot(network, event, arguments, nfe, where)))
+        assert tolerance is not None
+        specification["adaptive"], left = tolerance, None if nfe is None else nfe - denoise
+        pilot = partial(_pilot, scheme, process, network, tolerance, arguments.grid, left, event, where)
+        times = np.array(_found(out, specification, pilot))
         specification["times"] = times.tolist()
     program = lower(scheme, process, times, nfe=None if nfe is None else nfe - denoise)
     plan = program.plan + (", 1 to denoise" if denoise else "")
@@ -127,17 +131,20 @@ def _tolerance(text: str | None) -> float | None:
 
 
 def _pilot(
-    network: Network, event: tuple[int, ...], arguments: argparse.Namespace, nfe: int | None, where: dict[str, Any]
+    scheme: Scheme,
+    process: Process,
+    network: Network,
+    tolerance: float,
+    points: str,
+    nfe: int | None,
+    event: tuple[int, ...],
+    where: dict[str, Any],
 ) -> list[float]:
     """The times that the pilot run finds."""
     from numtoolkit.sampling.adaptive import adaptive_grid
 
-    left = None if nfe is None else nfe - arguments.denoise
-    scheme, process = scheme_of(arguments.scheme), arguments.process or scheme_of(arguments.scheme).processes[0]
     with _in_numpy("device" not in where):
-        found = adaptive_grid(
-            scheme, process, network, float(arguments.adaptive), arguments.grid, left, shape=event, **where
-        )
+        found = adaptive_grid(scheme, process, network, tolerance, points, nfe, shape=event, **where)
     note(f"the pilot run took {found.evaluations} evaluations, of {counted(found.rejected, 'rejected step')}")
     return [float(t) for t in found.times]
 

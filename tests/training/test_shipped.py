@@ -125,6 +125,13 @@ def test_a_network_is_named_on_the_command_line_and_in_an_error_curve(tmp_path, 
     assert network_of("network:digits-image").shape == (8, 8)
 
 
+def test_a_pilot_run_is_on_the_process_of_the_network(tmp_path, capsys):
+    """Where `--process` is left out, as the run that takes its times."""
+    words = ["sample", "--model", "network:digits-flow", "--scheme", "res-2s", "--adaptive", "0.1", "--seeds", "0-1"]
+    assert main([*words, "--out", str(tmp_path / "drawn")]) == 0, capsys.readouterr().err
+    assert '"process": "flow"' in (tmp_path / "drawn" / "manifest.json").read_text()
+
+
 @pytest.mark.long
 def test_a_network_that_ships_is_made_again_by_its_command(tmp_path):
     """The recipe makes a network whose held-out loss is within 2 % of the shipped one's, on any machine."""
