@@ -151,7 +151,7 @@ class Stability(Question):
 class Curve(Question):
     """Error against evaluations. `samples` is the number of seeds, 0 for as many as the metric needs; `show` says what
     is drawn, `QUANTITIES` of the records, a panel each; `slopes` are the orders drawn as guides. The law may also be a
-    trained network, network:NAME or FILE.safetensors, which is measured against its own flow.
+    network, network:NAME, FILE.safetensors or one that a reference names, which is measured against its own flow.
     """
 
     title: str

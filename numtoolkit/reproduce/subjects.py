@@ -21,7 +21,8 @@ DTYPE = "float64"  # that networks compute in here: what a machine rounds otherw
 def resolved_law(law: str) -> dict[str, str | None]:
     """What names a law in a cell, `law` and `law_sha256`: with every parameter, or as a file and the digest of it.
 
-    law      a specification; or a trained network, network:NAME or FILE.safetensors, which is named as a file is
+    law      a specification; a trained network, network:NAME or FILE.safetensors, which is named as a file is; or a
+             reference to either, whose digest is among the sources of the cell
     """
     file = checkpoint_of(law) or (law if law.endswith(".npz") else None)
     if file is not None:
