@@ -87,6 +87,8 @@ def _annotation(parameter: inspect.Parameter) -> str:
 def _convert(value: Value, annotation: str, what: str) -> object:
     if annotation == "":
         return _as_written(value)
+    if isinstance(value, str) and annotation.startswith("str | tuple"):
+        return value
     if "tuple" in annotation:
         of = "int" if "int" in annotation and "float" not in annotation else "float"
         return tuple(_convert(v, of, what) for v in (value if isinstance(value, tuple) else (value,)))

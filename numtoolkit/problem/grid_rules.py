@@ -22,11 +22,14 @@ from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem.kinds import Floats, Process, ScalarProcess
 from numtoolkit.problem.published_levels import AYS_MODELS, ays_levels, gits_levels
 from numtoolkit.problem.scalar import RectifiedFlow
+from numtoolkit.problem.spectral_clocks import Clock, Modes, spectral_density, tangent_density
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.problem.tabulated import Tabulated
 
 Fractions = Floats  # i / N for i = 0..N
 POINTS = 1000  # of a process without a table
 CLOSE = 1e-6  # relative: published levels have that many digits
+FINE = 0.002, 80.0  # levels between which a spectral grid keeps some density for what the covariance does not show
 
 
 def shifted(times: Floats, factor: float, T: float) -> Floats:
@@ -247,14 +250,104 @@ def angle(process: Process, steps: int, sigma_data: float = 0.5, power: float = 
     if not sigma_data > 0:
         raise InputError(f"grid angle: sigma_data = {sigma_data} is out of range; it must be positive.")
     _between("angle: power", power, 0.05, 1000)
+    return _even(process, steps, lambda s: np.arctan(s / sigma_data), lambda u: sigma_data * np.tan(u), power, zero)
+
+
+def spectral(
+    process: Process,
+    steps: int,
+    spectrum: str | tuple[float, ...],
+    q: float = 4.0,
+    power: float | None = None,
+    eps: float | None = None,
+    floor: float = 0.05,
+    digest: str = "",
+    zero: int = 0,
+) -> Floats:
+    """Equal steps in the clock of the data's spectrum (`numtoolkit.problem.spectral_clocks`), to a power.
+
+    tau = (integral of rho / max rho + eps over log s from 0)^(1/power) with rho = (sum v omega^q)^(1/q) and
+    omega = s sqrt(v) / (s^2 + v). Of one variance it is `angle` with its deviation for sigma_data; of n ~ 1 / s^2
+    directions a log-scale, as photographs have, `log-snr`.
+
+    process   the times are those of; in phase space s is the effective noise level, and the step to 0 is one apart
+    steps     how many, N
+    spectrum  of the data: a file that `numtoolkit spectrum` wrote, or variances, one a direction
+    q         twice the order of the local error where errors of steps add up as independent ones, once where not
+    power     above 1 puts more of the points near the data; by default 1.2 + 1 / N
+    eps       density between the levels 0.002 and 80 for what is finer than the covariance, over the largest; by
+              default 0.003 min(N, 20)
+    floor     of a deviation, in that of a coordinate
+    digest    of the spectrum in an earlier specification, which a file has to have still
+    zero      1 for a grid that ends at t = 0, 0 for t_min
+    """
+    power = 1.2 + 1 / steps if power is None else power
+    eps = 0.003 * min(steps, 20) if eps is None else eps
+    _between("spectral: q", q, 1, 100)
+    _between("spectral: power", power, 0.05, 1000)
+    _between("spectral: eps", eps, 0, 1000)
+    _between("spectral: floor", floor, 0, 1)
+    modes, window = Modes.of(spectrum_at(spectrum, digest), floor), np.log(FINE)
+    rho = spectral_density(modes, q)
+    top = min(float(window[1]), float(np.log(_ends(process)[0])))
+    ends = min(modes.ends[0], window[0]), max(modes.ends[1], window[1])
+    clock = Clock.of(lambda x: rho(x) + eps * ((window[0] < x) & (x < top)), *ends, (float(window[0]), top))
+    return _of_clock(process, steps, clock, power, zero)
+
+
+def tangent(process: Process, steps: int, spectrum: str | tuple[float, ...], digest: str = "", zero: int = 0) -> Floats:
+    """The grid of least Kullback-Leibler divergence of DDIM on Gaussian data, to leading order in 1 / steps.
+
+    Of one variance v the levels are sqrt(v) times tangents of equal steps in the angle, the tangent law of Sun, Poor &
+    Zhang (2601.13602), who minimise that divergence; of several `numtoolkit.problem.spectral_clocks.tangent_density`.
+
+    process           the times are those of; in phase space s is the effective noise level, and the step to 0 is apart
+    steps             how many
+    spectrum, digest  as of grid spectral
+    zero              1 for a grid that ends at t = 0, 0 for t_min
+    """
+    modes = Modes.of(spectrum_at(spectrum, digest), 0.0)
+    high, low = np.log(_ends(process))
+    density = tangent_density(modes, -np.inf if zero and isinstance(process, ScalarProcess) else low, high)
+    return _of_clock(process, steps, Clock.of(density, *modes.ends), 1.0, zero)
+
+
+def _of_clock(process: Process, steps: int, clock: Clock, power: float, zero: int) -> Floats:
+    return _even(process, steps, lambda s: clock(np.log(s)), lambda u: np.exp(clock.inverse(u)), power, zero)
+
+
+def _even(
+    process: Process,
+    steps: int,
+    clock: Callable[[Floats], Floats],
+    inverse: Callable[[Floats], Floats],
+    power: float,
+    zero: int,
+) -> Floats:
+    """Equal steps in clock^(1/power), the clock a function of the level that is 0 at 0, `inverse` the level at it."""
     if zero and not isinstance(process, ScalarProcess):  # there the times of a level are those from t_min on
-        return np.append(angle(process, steps - 1, sigma_data, power), 0.0)
+        if steps == 1:
+            raise InputError("a grid of 1 step to t = 0 has no step before the last; ask for at least 2 steps.")
+        return np.append(_even(process, steps - 1, clock, inverse, power, 0), 0.0)
     fraction = np.arange(steps + 1) / steps
-    high, low = np.arctan(np.array(_ends(process)) / sigma_data) ** (1 / power)
+    high, low = clock(np.array(_ends(process))) ** (1 / power)
     root = high * (1 - fraction) + (0.0 if zero else low) * fraction
-    t = process.time_of_level(sigma_data * np.tan(root**power))
+    t = process.time_of_level(inverse(root**power))
     t[0], t[-1] = process.T, 0.0 if zero else process.t_min
     return t
+
+
+def spectrum_at(given: str | tuple[float, ...] | Spectrum, digest: str = "") -> Spectrum:
+    """The spectrum that a grid is told: an object, a file, or variances, one a direction.
+
+    digest   that it has to have, "" for any
+    raises   InputError for no variances, StorageError for a file that holds none, or another one
+    """
+    if isinstance(given, Spectrum):
+        return given
+    if isinstance(given, tuple):
+        return Spectrum(np.zeros(()), np.array(given))
+    return Spectrum.load(given, digest)
 
 
 def ays(process: Process, steps: int, model: str = "sd1", zero: int = 0) -> Floats:
@@ -345,6 +438,8 @@ STARTS: dict[str, Callable[..., Floats]] = {
 }
 WHOLE: dict[str, Callable[..., Floats]] = {
     "angle": angle,
+    "spectral": spectral,
+    "tangent": tangent,
     "ays": ays,
     "gits": gits,
 }

@@ -24,9 +24,10 @@ import numpy as np
 
 from numtoolkit.arrays import host
 from numtoolkit.errors import InputError, unknown, whole
-from numtoolkit.problem.grid_rules import GIVEN, SPANS, STARTS, WHOLE, shifted
+from numtoolkit.problem.grid_rules import GIVEN, SPANS, STARTS, WHOLE, shifted, spectrum_at
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.spec_text import Spec, parse
 
 MOST_STEPS = 1_000_000
@@ -155,6 +156,7 @@ def grid(
     steps: int | None = None,
     *,
     sigmas: Any = None,
+    spectrum: Spectrum | None = None,
 ) -> Floats:
     """The N + 1 process times of a grid, float64, strictly falling, or strictly rising for inversion.
 
@@ -162,6 +164,7 @@ def grid(
     process  the times are those of, by name or as an object
     steps    N >= 1; only for named grids
     sigmas   levels of one's own in place of text, as libraries call them: sigma / alpha, on flow t; the last may be 0
+    spectrum of the data, for a grid that is laid by one and does not name its file, "spectral" or "tangent"
     raises   InputError for unknown names, values out of range, too few points, points that turn or repeat
     """
     if process is None:
@@ -172,7 +175,11 @@ def grid(
     if text is None:
         levels = _numbers("sigmas", sigmas)
         return _own(GIVEN["sigmas"](on, len(levels) - 1, tuple(levels.tolist())), on, steps)
-    return _named(parse(text), on, steps) if isinstance(text, (str, Spec)) else _own(text, on, steps)
+    if isinstance(text, (str, Spec)):
+        return _named(parse(text), on, steps, {} if spectrum is None else {"spectrum": spectrum})
+    if spectrum is not None:
+        raise InputError("times of one's own follow no spectrum; name the grid that does, 'spectral', or drop it.")
+    return _own(text, on, steps)
 
 
 def knows_length(text: str | Spec) -> bool:
@@ -180,14 +187,34 @@ def knows_length(text: str | Spec) -> bool:
     return GRIDS[_resolved(parse(text))[0]].lay is _given
 
 
-def _named(given: Spec, process: Process, steps: int | None) -> Floats:
+def resolved(text: str) -> str:
+    """The specification of a grid with the digest of the spectrum in a file that it names; any other as it is.
+
+    raises   InputError for an unknown grid, StorageError for a file that cannot be read
+    """
+    name, spec = _resolved(parse(text))
+    if "digest" not in _parameters(GRIDS[name]):
+        return text
+    values = spec.arguments(_signature(GRIDS[name]), f"grid {spec.name}")
+    if not isinstance(values.get("spectrum"), str) or values.get("digest"):
+        return text
+    return f"{text.rstrip()[:-1]}, digest={spectrum_at(str(values['spectrum'])).digest})"
+
+
+def _named(given: Spec, process: Process, steps: int | None, told: dict[str, object]) -> Floats:
     name, spec = _resolved(given)
     rule = GRIDS[name]
     own = _parameters(rule)
     values = spec.arguments(_signature(rule), f"grid {given.name}")
+    for key in told:
+        if key not in own or key in values:
+            has = "is told its own" if key in values else "follows none"
+            raise InputError(f"grid {given.name} {has}; drop {key}, or name 'spectral'.")
+    values |= told
     for key, parameter in own.items():
         if parameter.default is parameter.empty and key not in values:
-            raise InputError(f"grid {given.name} needs its {key}; write {given.name}((10, 2, 0.5)).")
+            file = f" or {given.name}(FILE.npz)" if key == "spectrum" else ""
+            raise InputError(f"grid {given.name} needs its {key}; write {given.name}((10, 2, 0.5)){file}.")
     if rule.lay is _given:
         points = len(values["values"])  # type: ignore[arg-type]
         if points < 2:

@@ -67,8 +67,8 @@ def test_every_grid_of_phase_space_may_end_at_zero(rule):
 
 
 def given(name):
-    """A named grid as text, with points where it needs some."""
-    return {"sigmas": "sigmas((0.9, 0.3, 0.01))", "times": "times((0.9, 0.3, 0.01))"}.get(name, name)
+    """A named grid as text, with points, or variances of the data, where it needs some."""
+    return f"{name}((0.9, 0.3, 0.01))" if name in ("sigmas", "times", "spectral", "tangent") else name
 
 
 @pytest.mark.parametrize("name", [*GRIDS, *ALIASES])
