@@ -20,6 +20,7 @@ from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import read_json
 from numtoolkit.schemes.cfg_plus_plus import CFG_PLUS_PLUS
 from numtoolkit.schemes.conjugate import CONJUGATE
+from numtoolkit.schemes.embedded_pairs import EMBEDDED_PAIRS
 from numtoolkit.schemes.exponential import EXPONENTIAL
 from numtoolkit.schemes.fitted import FITTED
 from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
@@ -35,6 +36,7 @@ from numtoolkit.spec_text import Spec, hyphened, parse
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
     *ONE_STEP,
+    *EMBEDDED_PAIRS,
     *EXPONENTIAL,
     *MULTISTEP,
     *NOISE_POLYNOMIALS,

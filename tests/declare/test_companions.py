@@ -64,12 +64,18 @@ def test_the_companion_that_res_2s_declares_is_the_one_that_is_derived():
     ],
 )
 def test_every_slip_in_a_companion_is_seen(own, record_property):
-    """A mutant of the last companion is refused, or misses the order that the companion claims."""
+    """A mutant of the last companion is refused, the same row in float64, or misses the order that it claims."""
     row, alive = own.companions[-1], []
+
+    def lowered(one):
+        return program_of(one.paired, one.processes[0], "log-snr", steps=6).steps
+
     for slip, changed in item_mutants(row, own.paired.steps.inner):
         try:
             mutant = replace(own, companions=(*own.companions[:-1], changed))
         except InputError:
+            continue
+        if lowered(mutant) == lowered(own):  # the flow of a linear part that is 0, however long
             continue
         if order(mutant.corrected(), ratios=SAMPLED).p >= own.claims.companion:
             alive.append(slip)

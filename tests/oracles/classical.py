@@ -40,6 +40,58 @@ def heun(run: Run, ending: str = "full") -> Iterator[Any]:
         yield z
 
 
+# c, A and b of the stages before the new state (Bogacki & Shampine 1989; Dormand & Prince 1980, RK5(4)7M)
+BOGACKI_SHAMPINE = (0, 1 / 2, 3 / 4), ((), (1 / 2,), (0, 3 / 4)), (2 / 9, 1 / 3, 4 / 9)
+DORMAND_PRINCE = (
+    (0, 0.2, 0.3, 0.8, 8 / 9, 1),
+    (
+        (),
+        (1 / 5,),
+        (3 / 40, 9 / 40),
+        (44 / 45, -56 / 15, 32 / 9),
+        (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+        (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+    ),
+    (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+)
+# Euler's method, the midpoint rule and Kutta's of orders 3 and 4 (Hairer, Norsett & Wanner 1993, II.1), by evaluations
+FILLING = {
+    1: ((0,), ((),), (1,)),
+    2: ((0, 1 / 2), ((), (1 / 2,)), (0, 1)),
+    3: ((0, 1 / 2, 1), ((), (1 / 2,), (-1, 2)), (1 / 6, 2 / 3, 1 / 6)),
+    4: ((0, 1 / 2, 1 / 2, 1), ((), (1 / 2,), (0, 1 / 2), (0, 0, 1)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
+}
+
+
+def explicit(f: Callable[[Any, float], Any], z: Any, t: float, h: float, rule: Any) -> Any:
+    """z + h sum b_i k_i with k_i = f(z + h sum a_ij k_j, t + c_i h), of a rule (c, A, b)."""
+    c, A, b = rule
+    k: list[Any] = []
+    for node, row in zip(c, A, strict=True):
+        k.append(f(z + h * sum((a * one for a, one in zip(row, k, strict=True)), 0 * z), t + node * h))
+    return z + h * sum(weight * one for weight, one in zip(b, k, strict=True))
+
+
+def rules(counts: list[int], whole: Any) -> list[Any]:
+    """The rule of each step by its evaluations; five that a budget has left are two steps, of three and of two."""
+    m = len(whole[0])
+    each = [own for count in counts for own in ((3, 2) if count == 5 < m else (count,))]
+    return [whole if count == m else FILLING[count] for count in each]
+
+
+def pair(whole: Any) -> Formula:
+    """The rule that an embedded pair goes on with, of z in process time; a step to t = 0 is Euler's."""
+
+    def formula(run: Run) -> Iterator[Any]:
+        z = run.start
+        each = rules(spent(run, len(whole[0])), whole)
+        for t, ahead, rule in zip(run.times[:-1], run.times[1:], each, strict=True):
+            z = explicit(lambda z, t: drift(run, z, t, 1), z, t, ahead - t, rule)
+            yield z
+
+    return formula
+
+
 def euler_maruyama(run: Run) -> Iterator[Any]:
     """Kloeden & Platen 1992 eq. 10.2.1, its step to t = 0 without noise."""
     z = run.start
@@ -223,6 +275,8 @@ def best_conjugate(line: Line, *, sigma_data: float, mean: float) -> Iterator[An
 CLASSICAL: dict[str, Formula] = {
     "euler": euler,
     "heun": heun,
+    "bs32": pair(BOGACKI_SHAMPINE),
+    "dopri5": pair(DORMAND_PRINCE),
     "em": euler_maruyama,
     "stork-2": stork_2,
     "lambda-ddim-1": in_levels(lambda_ddim),

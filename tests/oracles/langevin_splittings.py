@@ -13,6 +13,8 @@ import numpy as np
 from numpy.polynomial import legendre
 from scipy.linalg import expm
 
+from tests.oracles.classical import BOGACKI_SHAMPINE, DORMAND_PRINCE, explicit, rules
+from tests.oracles.common import Run, spent
 from tests.oracles.langevin import Langevin, apply, carried, inverse_turned, lower_factor, nodes, score, turned
 
 # --- splittings: psld.md 2.1 to 2.3, q = 1 for the probability flow, q = 2 beside O
@@ -299,3 +301,23 @@ def splitting(inner, *shorter, q):
 IN_TIME = (euler, heun, em)
 SPLITTINGS = {name: splitting(*steps, q=1) for name, steps in FLOW.items()}
 SPLITTINGS |= {name: splitting(*steps, q=2) for name, steps in REVERSE.items()}
+
+
+def pair(whole):
+    """The rule that an embedded pair goes on with, in process time; the step to t = 0 is Euler's."""
+
+    def formula(run):
+        p, z = Langevin.of(run.process), np.asarray(run.start)
+        counts = spent(Run(run.process, run.network, run.times, z, nfe=run.nfe), len(whole[0]))
+
+        def rate(z, t):
+            return z - forward_euler(p, lambda z, t: score(p, run.network(z, t), z, t), z, t, p.beta(t), 1)
+
+        for t, u, rule in zip(run.times[:-1], run.times[1:], rules(counts, whole), strict=True):
+            z = explicit(rate, z, t, u - t, rule)
+            yield z
+
+    return formula
+
+
+SPLITTINGS |= {"bs32": pair(BOGACKI_SHAMPINE), "dopri5": pair(DORMAND_PRINCE)}

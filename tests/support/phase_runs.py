@@ -15,7 +15,7 @@ RISING = PSLD(beta_min=4, beta_max=12, Gamma=0.1, nu=3.6, gamma=0.06)  # every n
 
 # Members of families, readings, openings and endings
 ONE_STEP = """
-    euler heun heun(ending=lower) nse rse nvv rvv rvv-unshifted ddim cse cse(shift=2) cvv cvv(shift=-3/2)
+    euler heun heun(ending=lower) bs32 dopri5 nse rse nvv rvv rvv-unshifted ddim cse cse(shift=2) cvv cvv(shift=-3/2)
     em sscs sscs-midpoint noba nbao rbao nobab robab coba coba(shift=1)
     roba roba(lambda_s=2) roba(amp,lambda_s=2) roba(tbar,lambda_s=1/2) roba(rate,part=m,lambda_s=2)
     roba(amp,part=m,lambda_s=2) roba(tbar,part=m,lambda_s=1/2) coba(amp,shift=1,lambda_s=2)
