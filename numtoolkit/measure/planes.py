@@ -5,8 +5,10 @@ diffusion     one step, by its length h in log-SNR and by the deviation of the d
               deviation that the step makes of the exact one, over the exact one after it: |map of the step / exact map|
               where no noise is drawn, the norm of map and noise factor in units of the exact law else. In a phase space
               it is that of the worst direction: the exact flow is a rotation in those units, so that a wrong phase,
-              which no law shows, does not count. A multistep scheme inherits values, each in units of its own exact
-              one, on equal steps: the value is the spectral radius of that matrix
+              which no law shows, does not count. A scheme with history takes, on equal steps, what exact paths hand it,
+              of the flow or of the SDE that it follows; where the largest root of the matrix over state and carried
+              values is larger, the value is that, since what is inherited grows by it. In one direction without noise
+              that root says all
 mean-square   one step that draws noise, in the same plane. Its noise is additive, and moves no matrix: the mean square
               is stable where the spectral radius of M (x) M, which is that of M squared, is below 1, and more is said
               by what it leads to, P = M P M' + C C'. The value is the variance of the data part that the step, repeated
@@ -30,7 +32,7 @@ from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, several, whole
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.single_steps import ROUNDING, exact_steps, history, problem_on, spectral_radius
+from numtoolkit.measure.single_steps import ROUNDING, Steps, exact_steps, history, spectral_radius
 from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.processes import EDM, Process
 from numtoolkit.program.program import problem_of
@@ -88,17 +90,12 @@ def check_plane(scheme: Scheme, process: Process, variance: float, kind: str) ->
     """Refuse a plane of one step that has no meaning, before it is computed.
 
     scheme, process, variance, kind   as of `step_plane`
-    raises   InputError for a scheme not declared on the process, with history in a phase space, with history and
-             noise in the diffusion plane, or without noise in the mean square; and for a variance of 0
+    raises   InputError for a scheme not declared on the process, or without noise in the mean square; and for a
+             variance of 0
     """
-    problem_on(scheme, process)
+    problem_of(scheme, process)
     if kind == MEAN_SQUARE and scheme.kind == "ode":
         raise InputError(f"scheme {scheme.spec} draws no noise, so its variance comes to 0; take kind = {DIFFUSION!r}.")
-    if kind == DIFFUSION and scheme.steps.inner.carry and scheme.kind == "sde":
-        raise InputError(
-            f"scheme {scheme.spec} carries evaluations that differ from the state by noise, so that one step has no "
-            f"law; take kind = {MEAN_SQUARE!r} or {RUN!r}."
-        )
     if variance == 0:
         raise InputError("variance = 0 leaves no scale of the data to compare with the noise; give one above 0.")
 
@@ -124,19 +121,23 @@ def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kin
     value = np.full(inside.shape, np.nan)
     times = process.time_of_level(np.clip(levels[inside], low, high).ravel()).reshape(-1, before + 2)
     with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
-        linear, noise = exact_steps(scheme, process, variance, times).relative
-        value[inside] = (
-            _growth(linear, noise, bool(scheme.steps.inner.carry)) if kind == DIFFUSION else _stationary(linear, noise)
-        )
+        steps = exact_steps(scheme, process, variance, times)
+        value[inside] = _growth(steps) if kind == DIFFUSION else _stationary(*steps.relative)
     return Plane(scheme.spec, kind, panel, x, y, value)
 
 
-def _growth(linear: Floats, noise: Floats, carries: bool) -> Floats:
-    """The deviation (n,) that steps make of 1, or the spectral radius where they carry values; inf on overflow."""
-    whole = np.concatenate([linear, noise], axis=2)
-    finite = np.isfinite(whole).all(axis=(1, 2))
-    known = np.where(np.expand_dims(finite, (1, 2)), whole, 0)
-    found: Floats = spectral_radius(known) if carries else np.linalg.norm(known, 2, axis=(1, 2))
+def _growth(steps: Steps) -> Floats:
+    """What steps make (n,) of a deviation of 1; where they hand on more, the largest root if it is larger; inf beyond float64.
+
+    Of a number, which has one direction and draws nothing, it is the root.
+    """
+    own, ends = steps.relative[0], steps.ends
+    finite = np.isfinite(own).all(axis=(1, 2)) & np.isfinite(ends).all(axis=(1, 2))
+    own, ends = (np.where(np.expand_dims(finite, (1, 2)), part, 0) for part in (own, ends))
+    found: Floats = np.linalg.norm(ends, 2, axis=(1, 2))
+    if own.shape[1] > steps.k:
+        root, number = spectral_radius(own), steps.k == 1 and not steps.noise.shape[2]
+        found = root if number else np.maximum(found, root)
     return np.where(finite, found, np.inf)
 
 

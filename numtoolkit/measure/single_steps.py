@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.declare.walk import Values
 from numtoolkit.errors import InputError
+from numtoolkit.measure.flows import gaussian_flows
 from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Process
@@ -98,19 +99,25 @@ def origin(step: Step, name: str) -> tuple[Row | Eval | None, int]:
 class Steps:
     """n single steps on a process with the exact network: (state, carried) -> linear (state, carried) + noise normals.
 
+    k               blocks of the state
     linear (n, B, B), noise (n, B, k noises)
-    before, after   (n, B, B), block-diagonal: in units of them the exact law at the start and at the end of a step is
-                    1, the lower factor of its covariance for the state, the deviation of a carried value for that
+    before, after   (n, B, B), the units of what a step takes and of what it hands on: of the state, in which its exact law
+                    is 1, the lower factor of its covariance; of a carried value what the exact flow makes it of the
+                    state, and beside that its deviation. Exact steps turn the state and leave nothing beside
+    law             (n, B, m), what exact paths hand a step: a factor of the joint law of the state and the carried
+                    values along the flow, or the SDE that the scheme follows
     """
 
+    k: int
     linear: Floats = field(repr=False)
     noise: Floats = field(repr=False)
     before: Floats = field(repr=False)
     after: Floats = field(repr=False)
+    law: Floats = field(repr=False)
 
     @property
     def relative(self) -> tuple[Floats, Floats]:
-        """(linear, noise) in units of the exact law before and after: the exact flow is a rotation there, or 1."""
+        """(linear, noise) in their units before and after."""
         own, drawn = np.split(
             np.linalg.solve(self.after, np.concatenate([self.linear @ self.before, self.noise], axis=2)),
             [self.linear.shape[2]],
@@ -118,19 +125,13 @@ class Steps:
         )
         return own, drawn
 
-
-def problem_on(scheme: Scheme, process: Process) -> Problem:
-    """The problem that `exact_steps` of a scheme are of.
-
-    raises   InputError for a scheme that is not declared on the process, or with history in a phase space
-    """
-    problem = problem_of(scheme, process)
-    if scheme.steps.inner.carry and problem.scalar is None:
-        raise InputError(
-            f"scheme {scheme.spec} carries evaluations between steps, which have no units of their own in a phase "
-            "space; measure whole runs of it."
-        )
-    return problem
+    @property
+    def ends(self) -> Floats:
+        """A factor (n, k, m + normals) of the law of the state at the end, from exact paths and in units of theirs."""
+        k = self.k
+        made = np.concatenate([self.linear[:, :k] @ self.law, self.noise[:, :k]], axis=2)
+        found: Floats = np.linalg.solve(self.after[:, :k, :k], made)
+        return found
 
 
 def exact_steps(scheme: Scheme, process: Process, variance: float, times: Floats) -> Steps:
@@ -140,45 +141,116 @@ def exact_steps(scheme: Scheme, process: Process, variance: float, times: Floats
 
     variance  of one coordinate of the data
     times     (n, m + 2): the times from which the m = `history` of the scheme steps before start, then start and end
-    raises    InputError as `problem_on`
+    raises    InputError for a scheme that is not declared on the process
+    cost      what is carried in a phase space costs a flow of 0.6 ms for each value of each step, before and after
     """
-    problem, n = problem_on(scheme, process), len(times)
+    problem, n = problem_of(scheme, process), len(times)
     grid, index = times.ravel(), times.shape[1] * np.arange(n) + times.shape[1] - 2
-    acting = np.array(taus(scheme, problem, grid))[index]
+    acting = np.array(taus(scheme, problem, grid))
     parts, order = [], []
-    for tau in dict.fromkeys(acting.tolist()):
-        own = np.flatnonzero(acting == tau)
-        parts.append(_exact_steps(scheme, replace(problem, tau=tau), variance, grid, index[own]))
+    for tau in dict.fromkeys(acting[index].tolist()):
+        own = np.flatnonzero(acting[index] == tau)
+        run = _Run(scheme, replace(problem, tau=tau), variance, grid, index[own], acting == problem.tau)
+        parts.append(run.steps())
         order.append(own)
     back = np.argsort(np.concatenate(order))
-    joined = (np.concatenate(own)[back] for own in zip(*parts, strict=True))
-    return Steps(*joined)
+    return Steps(process.blocks, *(np.concatenate(own)[back] for own in zip(*parts, strict=True)))
 
 
-def _exact_steps(scheme: Scheme, problem: Problem, variance: float, t: Floats, index: Indices) -> tuple[Floats, ...]:
-    """The fields of `Steps` of the steps `index` of the times t, tau as the problem has it."""
-    step = scheme.steps.inner
-    evaluator = step_evaluator(scheme, problem, t, index)
-    linear, noise = one_step_matrices(
-        step,
-        evaluator,
-        problem.width,
-        lambda item: exact_slope(problem, variance, evaluator.time(item.network_time)),
-    )
-    k, n = problem.process.blocks, len(index)
-    before, after = (np.zeros((n, linear.shape[1], linear.shape[1])) for _ in range(2))
-    for units, at in ((before, evaluator.start), (after, evaluator.end)):
-        e, sigma = problem.process.kernel(at)
-        units[:, :k, :k] = cholesky(variance * e[:, :, None] * e[:, None, :] + sigma)
-    for place, (name, _) in enumerate(step.carry, start=k):
-        item, back = origin(step, name)
-        made, new = (
-            _deviation(problem, variance, item, step_evaluator(scheme, problem, t, index - ago))
-            for ago in (back, back - 1)
+class _Kept(NamedTuple):
+    """A value that a step takes, as exact states make it: slope (n, q, k) times the state at the times t (n,).
+
+    reference   (n,), the noise of the SDE that the step in which it is made follows, over the forward noise
+    """
+
+    t: Floats
+    slope: Floats
+    reference: Floats
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The steps `index` of the times t of a scheme, tau as the problem has it; acts (N,), where it is the scheme's."""
+
+    scheme: Scheme
+    problem: Problem
+    variance: float
+    t: Floats
+    index: Indices
+    acts: NDArray[np.bool_]
+
+    def steps(self) -> tuple[Floats, ...]:
+        """The fields of `Steps` after the first."""
+        step, evaluator = self.scheme.steps.inner, self._evaluator(0)
+        linear, noise = one_step_matrices(
+            step,
+            evaluator,
+            self.problem.width,
+            lambda item: exact_slope(self.problem, self.variance, evaluator.time(item.network_time)),
         )
-        gone = (made == 0) | (new == 0)  # it is 0 on the exact flow, and stays what it is
-        before[:, place, place], after[:, place, place] = np.where(gone, 1, made), np.where(gone, 1, new)
-    return tuple(np.broadcast_to(own, (n, *own.shape[1:])) for own in (linear, noise, before, after))
+        origins = [origin(step, name) for name, _ in step.carry]
+        inherited, handed = ([self._kept(item, back - ago) for item, back in origins] for ago in (0, 1))
+        before, after = self._units(evaluator.start, inherited), self._units(evaluator.end, handed)
+        k, sizes = self.problem.process.blocks, [own.slope.shape[1] for own in inherited]
+        for first, size in zip(np.cumsum([k, *sizes]), sizes, strict=False):
+            place = slice(first, first + size)
+            rows = [np.diagonal(units[:, place, place], axis1=1, axis2=2) for units in (before, after)]
+            gone = (rows[0] == 0) | (rows[1] == 0)  # it is 0 on the exact flow, and stays what it is
+            for units, own in zip((before, after), rows, strict=True):
+                units[:, place, place] = np.where(gone, 1, own)[:, :, None] * np.eye(size)
+        law = self._law(evaluator.start, inherited)
+        n = len(self.index)
+        return tuple(np.broadcast_to(own, (n, *own.shape[1:])) for own in (linear, noise, before, after, law))
+
+    def _evaluator(self, ago: int) -> Evaluator:
+        return step_evaluator(self.scheme, self.problem, self.t, self.index - ago)
+
+    def _kept(self, item: Row | Eval | None, ago: int) -> _Kept:
+        """The value of an item of the step so many steps ago."""
+        evaluator = self._evaluator(ago)
+        reference = np.where(self.acts[self.index - ago], evaluator.scalar(self.scheme.reference), 0)
+        if isinstance(item, Eval):
+            at = evaluator.time(item.network_time)
+            return _Kept(at, exact_slope(self.problem, self.variance, at), reference)
+        at = evaluator.start if item is None else evaluator.time(item.at)
+        return _Kept(at, np.broadcast_to(np.eye(evaluator.k), (len(at), evaluator.k, evaluator.k)), reference)
+
+    def _units(self, at: Floats, kept: Sequence[_Kept]) -> Floats:
+        """The units (n, B, B) of a state at the times `at` and of what is kept beside it."""
+        k, spread = self.problem.process.blocks, cholesky(self._covariance(at))
+        units = np.zeros((len(at), *(2 * [k + sum(own.slope.shape[1] for own in kept)])))
+        units[:, :k, :k], first = spread, k
+        for own in kept:
+            size = own.slope.shape[1]
+            flow = gaussian_flows(self.problem.process, self.variance, own.t, at, np.zeros(len(at)))
+            units[:, first : first + size, :k] = own.slope @ np.linalg.solve(flow, spread)
+            squares = np.einsum("nij,njl,nil->ni", own.slope, self._covariance(own.t), own.slope)
+            units[:, first : first + size, first : first + size] = np.sqrt(squares)[:, :, None] * np.eye(size)
+            first += size
+        return units
+
+    def _law(self, start: Floats, kept: Sequence[_Kept]) -> Floats:
+        """A factor (n, B, m) of the joint law of the state at the start and of what is kept, along exact paths.
+
+        A path goes back by the transition that Bayes' rule makes of its own: z there is J z here and independent noise.
+        """
+        process, spread = self.problem.process, cholesky(self._covariance(start))
+        k, here, back = process.blocks, start, np.broadcast_to(np.eye(process.blocks), spread.shape)
+        rows, path = [spread, *(own.slope for own in kept)], back @ spread
+        for place in np.argsort([own.t.mean() for own in kept]).tolist():  # from the youngest on
+            own = kept[place]
+            flow = gaussian_flows(process, self.variance, own.t, here, own.reference)
+            V, new = self._covariance(here), self._covariance(own.t)
+            J = new @ np.swapaxes(np.linalg.solve(V, flow), 1, 2)
+            drawn = np.where((own.reference == 0)[:, None, None], 0, new - J @ V @ np.swapaxes(J, 1, 2))
+            path, here = np.concatenate([J @ path, lower_factor(drawn)], axis=2), own.t
+            rows[1 + place] = own.slope @ path
+        wide = k * (1 + len(kept))
+        return np.concatenate([np.pad(row, ((0, 0), (0, 0), (0, wide - row.shape[2]))) for row in rows], axis=1)
+
+    def _covariance(self, t: Floats) -> Floats:
+        e, sigma = self.problem.process.kernel(t)
+        return self.variance * e[:, :, None] * e[:, None, :] + sigma
 
 
 def history(scheme: Scheme) -> int:
@@ -202,19 +274,6 @@ def exact_slope(problem: Problem, variance: float, t: Floats) -> Floats:
     return P + Q @ posterior
 
 
-def _deviation(problem: Problem, variance: float, item: Row | Eval | None, evaluator: Evaluator) -> Floats:
-    """The deviation (n,) of a value of a step on the exact law of a scalar process."""
-    if item is None:
-        at = evaluator.start
-    else:
-        at = evaluator.time(item.network_time if isinstance(item, Eval) else item.at)
-    e, sigma = problem.process.kernel(at)
-    spread = np.sqrt(variance * e[:, 0] ** 2 + sigma[:, 0, 0])
-    if not isinstance(item, Eval):
-        return spread
-    return np.abs(exact_slope(problem, variance, at)[:, 0, 0]) * spread
-
-
 def own_frame(start: Floats, end: Floats, matrices: Floats) -> Floats:
     """The coordinates of the state itself: the matrices of the steps from start to end as they are."""
     return matrices
@@ -233,7 +292,8 @@ def process_radius(
     declared = read(scheme).agreed.unfitted()
     if declared.steps.inner.carry:
         raise InputError(
-            f"scheme {declared.spec} carries evaluations between steps; leave the process out for its test equation."
+            f"scheme {declared.spec} carries evaluations between steps, and steps of one length in t are no powers of "
+            "one matrix on a process; take kind = 'diffusion', or leave the process out for the test equation."
         )
     steps = exact_steps(declared, process, variance, np.stack([start, end], axis=1))
     return spectral_radius(frame(start, end, steps.linear))

@@ -221,9 +221,9 @@ def stability(
     grid      the name of that of whole runs
     nfe       their budgets, two at least
     size      points along each axis of a map, 2 at least; a fifth as many on a process
-    raises    InputError for unknown schemes and kinds, a variance or size of no meaning, a scheme with history where
-              that has no place (step; a plane in phase space; with noise, the diffusion plane), or with history and a
-              coefficient that only a grid gives on the test equation, and one without noise in the mean square
+    raises    InputError for unknown schemes and kinds, a variance or size of no meaning, a scheme with history whose
+              longest step is asked for, or with history and a coefficient that only a grid gives on the test equation,
+              and one without noise in the mean square
     """
     if isinstance(scheme, Program):
         raise InputError(
@@ -278,7 +278,8 @@ def _panel(scheme: Scheme, process: Process | None, variance: float, kind: str, 
     on, data = (process or _default(scheme, kind)).name, f"data variance {variance:g}"
     if kind == STEP:
         return f"{on}, {'probability flow' if scheme.kind == 'ode' else 'reverse SDE'}, {data}"
-    return f"{on}, {grid}" if kind == RUN else f"{on}, {data}"
+    worst = ", worst direction" * (kind == DIFFUSION and (process or _free(scheme)).blocks > 1)
+    return f"{on}, {grid}" if kind == RUN else f"{on}, {data}{worst}"
 
 
 def panels_of(

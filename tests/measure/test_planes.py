@@ -11,10 +11,11 @@ import pytest
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian
-from numtoolkit.measure import Normal, exact_marginal, moments
+from numtoolkit.measure import Normal, exact_marginal, gaussian_flow, moments
 from numtoolkit.measure.planes import Plane, stationary_covariance
-from numtoolkit.measure.single_steps import exact_steps
+from numtoolkit.measure.single_steps import exact_steps, history
 from numtoolkit.measure.stability import stability
+from numtoolkit.measure.step_defects import step_defects
 from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PROCESSES, VP
@@ -111,6 +112,60 @@ def test_schemes_that_are_exact_on_a_gaussian_law_are_1_all_over_its_plane(name:
     """Their residual is 0 there, so that what they carry of it has no unit of its own; on other data they are not 1."""
     np.testing.assert_allclose(plane(name).value, 1, rtol=1e-9)
     assert abs(plane(name, variance=1.0).value - 1).max() > 1e-3
+
+
+def test_history_beside_noise_is_that_of_exact_paths_of_the_reverse_sde() -> None:
+    """x' = e^-2h x + (1 - e^-2h)(3/2 D - 1/2 D_1) + noise: x_1 is x and independent forward noise, so they share V."""
+    found = plane("sde-dpmpp-2m")
+    (_, V, gain), (end, after, _), (_, V1, gain1) = (level(found.y, found.x, back) for back in (0, -1, 1))
+    left = np.exp(-2 * found.x)
+    now, before = left + 1.5 * (1 - left) * gain, -(1 - left) / 2 * gain1
+    made = (now**2 + 2 * now * before) * V**2 + before**2 * V1**2 + end**2 * (1 - left)
+    assert (two_step(now * V / after, before * V1 / after) < np.sqrt(made) / after).all()  # no root is larger
+    np.testing.assert_allclose(found.value, np.sqrt(made) / after, rtol=1e-9)
+
+
+HISTORIES = [
+    ("sde-dpmpp-2m", "edm", 2),
+    ("er-sde(3)", "edm", 2),
+    ("res-2m-ancestral", "edm", 1),
+    ("sa-solver(2, tau=1/2)", "edm", 2),
+    ("gddim(2)", "psld", 2),
+    ("gframe-ab(3)", "psld", 3),
+    ("gframe-ab(2, tau=1)", "psld", 2),
+]
+
+
+@pytest.mark.parametrize(("name", "on", "order"), HISTORIES)
+def test_a_step_from_exact_paths_departs_from_1_by_a_power_of_its_length(name: str, on: str, order: int) -> None:
+    """With the history of another SDE than the scheme's, or of another time, the power would be less."""
+    declared, process, h = scheme(name), PROCESSES[on](), np.array([[0.02], [0.04]])
+    levels = np.exp(h * (history(declared) - np.arange(history(declared) + 2)))
+    times = process.time_of_level(levels.ravel()).reshape(levels.shape)
+    short, long = np.linalg.norm(exact_steps(declared, process, 1.0, times).ends, 2, axis=(1, 2)) - 1
+    # The next power of h adds 0.04 of its relative size, twice that of the last step that starts the history.
+    assert np.log2(long / short) == pytest.approx(order + 1, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["gddim(2)", "gddim-pc(2)", "gframe-ab(2)"])
+def test_a_step_with_history_in_phase_space_is_the_lowered_one_from_exact_states(name: str) -> None:
+    """Another reader: what a run misses in its second step, beside the exact flow, in units of the exact law."""
+    process, law = PROCESSES["psld"](), Gaussian(np.zeros(1), 1.0)
+    times = process.time_of_level(np.exp(-0.3 * np.arange(4)))
+    missed = step_defects(name, process, law, times).mean
+    assert missed is not None
+    R = missed[1, 0] + gaussian_flow(process, np.ones(1), times[1], times[2])[0]
+    before, after = (np.linalg.cholesky(exact_marginal(process, law, t).covariance[0]) for t in times[1:3])
+    (found,) = exact_steps(scheme(name), process, 1.0, times[None, :3]).ends[:, :, :2]
+    np.testing.assert_allclose(found, np.linalg.solve(after, R @ before), rtol=0, atol=1e-11)
+
+
+def test_history_that_is_exact_has_root_1_in_phase_space() -> None:
+    """GDDIM is exact for data that are a point: what it carries is what the flow makes it, however that turns."""
+    found = plane("gddim(2)", "psld", 1e-6)
+    assert found.y[0] == 0.01
+    np.testing.assert_allclose(found.value[0, :3], 1, rtol=1e-5)
+    assert (found.value[0, 3:6] > 1.2).all()  # a history of long steps grows, as that of frozen noise does in one block
 
 
 def test_a_carried_state_goes_by_its_own_deviation() -> None:
@@ -245,20 +300,14 @@ def test_churn_is_left_out_where_it_adds_no_noise() -> None:
 
 
 @pytest.mark.parametrize("declared", breadth(catalogue()), ids=lambda s: s.name)
-def test_every_scheme_has_a_plane_or_a_reason(declared: Scheme) -> None:
-    """No cell is negative, those left out are beyond a process; else one sentence says why there is none."""
-    if set(declared.processes) <= {"psld", "cld"} and declared.steps.inner.carry:
-        with pytest.raises(InputError, match="no units of their own in a phase space"):
-            plane(declared)
-    elif declared.kind == "sde" and declared.steps.inner.carry:
-        with pytest.raises(InputError, match="one step has no law; take kind = 'mean-square'"):
-            plane(declared)
+def test_every_scheme_has_a_plane(declared: Scheme) -> None:
+    """No cell is negative, those left out are beyond a process, with history and noise too."""
+    found = plane(declared)
+    known = ~np.isnan(found.value)
+    assert known.all() or found.panel == "psld, data variance 0.25, worst direction"
+    assert (found.value[known] > 0).all()
+    if declared.kind == "sde" and declared.steps.inner.carry:
         assert (plane(declared, kind="mean-square").value > 0).all()
-    else:
-        found = plane(declared)
-        known = ~np.isnan(found.value)
-        assert known.all() or found.panel.startswith("psld")
-        assert (found.value[known] > 0).all()
 
 
 @pytest.mark.parametrize(
