@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
-    from numtoolkit.measure.spectra import power_ratio, spectrum_of
+    from numtoolkit.measure.spectra import pilot_spectrum, power_ratio, spectrum_of
     from numtoolkit.measure.stability import order_star, stability
     from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numtoolkit.plots import curve_figure, image_grid, stability_figure, transfer_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
+    from numtoolkit.problem.spectrum import Spectrum
     from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
     from numtoolkit.references import allow_imports
@@ -74,6 +75,7 @@ __all__ = [
     "Progress",
     "Samples",
     "Scheme",
+    "Spectrum",
     "Stepper",
     "Steps",
     "StorageError",
@@ -110,6 +112,7 @@ __all__ = [
     "order_star",
     "palindrome",
     "phi",
+    "pilot_spectrum",
     "power_ratio",
     "process",
     "program_of",
@@ -149,6 +152,7 @@ _HOMES = {
     "STOP": "numtoolkit.sampling.watching",
     "Samples": "numtoolkit.sampling.samples",
     "Scheme": "numtoolkit.declare.scheme",
+    "Spectrum": "numtoolkit.problem.spectrum",
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
@@ -185,6 +189,7 @@ _HOMES = {
     "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
+    "pilot_spectrum": "numtoolkit.measure.spectra",
     "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",
