@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
-    from numtoolkit.plots import curve_figure, image_grid, stability_figure, transfer_figure
+    from numtoolkit.plots import curve_figure, image_grid, spectrum_figure, stability_figure, transfer_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.problem.spectrum import Spectrum
@@ -121,6 +121,7 @@ __all__ = [
     "scheme",
     "search",
     "simplifying_assumptions",
+    "spectrum_figure",
     "spectrum_of",
     "sqrt",
     "stability",
@@ -198,6 +199,7 @@ _HOMES = {
     "scheme": "numtoolkit.schemes",
     "search": "numtoolkit.fitting",
     "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
+    "spectrum_figure": "numtoolkit.plots",
     "spectrum_of": "numtoolkit.measure.spectra",
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",

@@ -119,6 +119,7 @@ def pilot_spectrum(
     raises   InputError for what cannot be used as given; NonFiniteError where an output is not finite
     cost     nfe evaluations of a batch of `outputs`
     """
+    whole("rank", rank, 0, MOST)
     whole("outputs", outputs, FEWEST, MOST)
     on = process_of(process)
     usual = PILOTS[isinstance(on, ScalarProcess)]
