@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
-    from numtoolkit.measure.spectra import pilot_spectrum, power_ratio, spectrum_of
+    from numtoolkit.measure.spectra import pilot, power_ratio, spectrum_of
     from numtoolkit.measure.stability import order_star, stability
     from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
@@ -112,7 +112,7 @@ __all__ = [
     "order_star",
     "palindrome",
     "phi",
-    "pilot_spectrum",
+    "pilot",
     "power_ratio",
     "process",
     "program_of",
@@ -190,7 +190,7 @@ _HOMES = {
     "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
-    "pilot_spectrum": "numtoolkit.measure.spectra",
+    "pilot": "numtoolkit.measure.spectra",
     "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",

@@ -23,11 +23,13 @@ from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST_NFE
 
 if TYPE_CHECKING:
+    from numtoolkit.measure.spectra import Pilot
     from numtoolkit.problem.spectrum import Spectrum
 
 MOST_DIRECTIONS = 4096
 SHOWN = 20  # groups that are printed; --json and files have them all
 PILOT = {"process": "--process", "scheme": "--scheme", "grid": "--grid", "nfe": "--nfe", "outputs": "--outputs"}
+KEEP = "--keep is of the outputs of a pilot run; give --model, or drop it."
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +47,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     pilot.add_argument("--grid", metavar="G", help="by default log-snr, in phase space quadratic")
     pilot.add_argument("--nfe", metavar="N", help="evaluations of each output, by default 24")
     pilot.add_argument("--outputs", metavar="N", help="how many, by default 64")
+    pilot.add_argument("--keep", metavar="FILE.npz", help="the outputs, for the law 'proxy(of=FILE.npz)'")
     pilot.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
     pilot.add_argument("--dtype", choices=DTYPES, help="of the state, by default float32")
     pilot.add_argument("--device", metavar="D", help="by default cpu")
@@ -78,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _found(arguments: argparse.Namespace) -> Spectrum:
     """The spectrum of what was named."""
-    from numtoolkit.measure.spectra import pilot_spectrum, spectrum_of
+    from numtoolkit.measure.spectra import spectrum_of
     from numtoolkit.problem.spectrum import Spectrum
 
     rank = None if arguments.rank is None else number(arguments.rank, "--rank", 0, MOST_DIRECTIONS)
@@ -86,10 +89,12 @@ def _found(arguments: argparse.Namespace) -> Spectrum:
     numbers = numbers_of(argparse.Namespace(**{**vars(arguments), "law": None if arguments.model else ""}))
     if told and arguments.model is None:
         raise InputError(f"{PILOT[next(iter(told))]} is of the pilot run of a network; give --model, or drop it.")
+    if arguments.keep is not None and arguments.model is None:
+        raise InputError(KEEP)
     if arguments.model is not None:
         if arguments.dct:
             raise InputError("--dct groups what data have, and a pilot run draws few; leave it out, or give --data.")
-        return _pilot(arguments.model, told, numbers, 16 if rank is None else rank, pilot_spectrum)
+        return _pilot(arguments, told, numbers).spectrum(16 if rank is None else rank)
     if arguments.file is not None:
         found = Spectrum.load(arguments.file)
         if arguments.dct:
@@ -105,17 +110,21 @@ def _found(arguments: argparse.Namespace) -> Spectrum:
     return replace(spectrum_of(data.train, rank, arguments.dct), source=f"{data.name}, {len(data.train)} samples")
 
 
-def _pilot(model: str, told: dict[str, Any], numbers: dict[str, Any], rank: int, pilot_spectrum: Any) -> Spectrum:
-    """That of the pilot run of a network, on the process of the network where none is named."""
+def _pilot(arguments: argparse.Namespace, told: dict[str, Any], numbers: dict[str, Any]) -> Pilot:
+    """The pilot run of a network, on the process of the network where none is named; its outputs kept where asked."""
+    from numtoolkit.measure.spectra import pilot
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.problem.processes import process as process_of
 
-    network = network_of(model)
+    keep = None if arguments.keep is None else destination(arguments.keep, (".npz",))
+    network = network_of(arguments.model)
     for key, most in (("nfe", MOST_NFE), ("outputs", MOST_DIRECTIONS)):
         if key in told:
             told[key] = number(told[key], PILOT[key], 1, most)
     process = process_of(told.pop("process", None) or getattr(network, "process", None) or "edm")
-    found: Spectrum = pilot_spectrum(network, process, rank, **told, **numbers)
+    found = pilot(network, process, **told, **numbers)
+    if keep is not None:
+        note(f"wrote {found.save(keep)}")
     return found
 
 

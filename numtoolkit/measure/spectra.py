@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from numtoolkit.arrays import Floats, host
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, flag, whole
+from numtoolkit.files.storage import Where, write_npz
 from numtoolkit.laws import law_of
 from numtoolkit.laws.checks import real
 from numtoolkit.laws.cosines import cosine_basis
@@ -92,10 +94,39 @@ def _banded(mean: Floats, covariance: Floats, source: str) -> Spectrum:
     return Spectrum(mean, values, counts, waves[:, order], source)
 
 
-def pilot_spectrum(
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """What a network draws itself in one seeded run, for spectra and proxy laws where there are no data.
+
+    outputs  (n, *event), float64, the data part
+    nfe      evaluations of the network, of each output
+    source   by which run, in words
+    """
+
+    outputs: Floats = field(repr=False)
+    nfe: int
+    source: str
+
+    def spectrum(self, rank: int = 16) -> Spectrum:
+        """That of the outputs: `rank` leading directions, beside which all others are one isotropic group.
+
+        returns  a spectrum whose `nfe_pilot` is the evaluations of the run
+        """
+        found = spectrum_of(self.outputs)
+        reduced = found.reduced(min(whole("rank", rank, 0, MOST), len(found.values)))
+        return replace(reduced, source=self.source, nfe_pilot=self.nfe)
+
+    def save(self, path: Where) -> Path:
+        """Write the outputs as `images` into an .npz file, which the law "proxy(of=FILE.npz)" reads.
+
+        raises   StorageError where it cannot be written
+        """
+        return write_npz(path, {"images": self.outputs})
+
+
+def pilot(
     network: Any,
     process: str | Process,
-    rank: int = 16,
     *,
     scheme: str | Scheme | None = None,
     grid: str | Any = None,
@@ -106,20 +137,17 @@ def pilot_spectrum(
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
-) -> Spectrum:
-    """The spectrum of what a network draws itself, where there are no data: that of the outputs of one seeded run.
+) -> Pilot:
+    """One seeded run of a network, to learn of what it draws how wide it is; no other function makes one unasked.
 
     network, process, conditions, shape, dtype, device   as of `numtoolkit.sample`
-    rank     of the leading directions, beside which all others are one isotropic group
     scheme, grid   of the run, specifications; by default ipndm(3) on log-snr, and in phase space gddim(2) on quadratic
     nfe      evaluations of the run, of each output
     outputs  how many
     seed     of the first of them, by default apart from those that people give; those of the others follow
-    returns  a spectrum whose `nfe_pilot` is nfe
     raises   InputError for what cannot be used as given; NonFiniteError where an output is not finite
     cost     nfe evaluations of a batch of `outputs`
     """
-    whole("rank", rank, 0, MOST)
     whole("outputs", outputs, FEWEST, MOST)
     on = process_of(process)
     usual = PILOTS[isinstance(on, ScalarProcess)]
@@ -136,11 +164,9 @@ def pilot_spectrum(
         device=device,
     )
     drawn = host("outputs", run.samples).astype(np.float64)
-    x0 = drawn[:, 0] if len(on.prior()) > 1 else drawn
-    found = spectrum_of(x0)
     facts = run.provenance
     how = f"{outputs} outputs of {facts['network']} by {run.program.scheme} on {on.spec}, {facts['grid']}"
-    return replace(found.reduced(min(rank, len(found.values))), source=how, nfe_pilot=run.nfe)
+    return Pilot(drawn[:, 0] if len(on.prior()) > 1 else drawn, run.nfe, how)
 
 
 def _check_size(coordinates: int) -> None:

@@ -95,7 +95,14 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "spectrum --model": (
         (),
         {"--model": "gaussian(dim=2)", "--process": "edm", "--scheme": "ddim", "--grid": "rho(7)", "--nfe": "3"}
-        | {"--outputs": "4", "--shape": "2", "--dtype": "float64", "--device": "cpu", "--rank": "1"},
+        | {
+            "--outputs": "4",
+            "--keep": "kept.npz",
+            "--shape": "2",
+            "--dtype": "float64",
+            "--device": "cpu",
+            "--rank": "1",
+        },
     ),
     "curve --model": (
         (),

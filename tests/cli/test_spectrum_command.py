@@ -49,9 +49,13 @@ def test_spectrum_prints_the_leading_groups_and_what_the_others_have(run):
 
 def test_spectrum_of_a_network_is_that_of_its_pilot_run(result, tmp_path):
     """By seeds of its own; the evaluations are counted, and the process is that of the network."""
-    found = result("spectrum", "--model", "gaussian(dim=3)", "--nfe", "5", "--outputs", "20", "--rank", "1")
-    exact = nt.pilot_spectrum("gaussian(dim=3)", "edm", 1, nfe=5, outputs=20)
-    assert (found["digest"], found["nfe_pilot"], len(found["groups"])) == (exact.digest, 5, 2)
+    kept = tmp_path / "outputs.npz"
+    words = ["--model", "gaussian(dim=3)", "--nfe", "5", "--outputs", "20", "--rank", "1", "--keep", kept]
+    found, exact = result("spectrum", *words), nt.pilot("gaussian(dim=3)", "edm", nfe=5, outputs=20)
+    assert (found["digest"], found["source"]) == (exact.spectrum(1).digest, exact.source)
+    assert (found["nfe_pilot"], len(found["groups"])) == (5, 2)
+    law = nt.law(f"proxy(of={kept}, count=20)")
+    np.testing.assert_allclose(law.mean, exact.outputs.mean(axis=0), atol=1e-14)
 
 
 def test_spectrum_of_data_to_train_on_leaves_what_is_held_out(result, tmp_path):
@@ -85,6 +89,7 @@ def test_spectrum_writes_a_record_a_group_and_draws_them(run, tmp_path, ending):
     ("words", "sentence"),
     [
         (["--law", LAW, "--nfe", "5"], "--nfe is of the pilot run of a network; give --model, or drop it"),
+        (["--law", LAW, "--keep", "o.npz"], "--keep is of the outputs of a pilot run"),
         (["--law", LAW, "--shape", "3"], "--shape is of a network"),
         (["--model", "gaussian(dim=2)", "--dct"], "--dct groups what data have"),
         (["--file", "s.npz", "--dct"], "--dct is of data"),

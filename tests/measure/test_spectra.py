@@ -73,17 +73,25 @@ def test_bands_of_cosines_have_the_variance_of_each_whole_frequency(shape):
     assert found.deviation == pytest.approx(nt.spectrum_of(rows).deviation, rel=1e-12)
 
 
+def test_a_pilot_run_of_few_outputs_knows_no_more_directions_than_they_span():
+    """Three outputs in eight dimensions span two, whatever the rank; the six others have no variance."""
+    found = nt.pilot("gaussian(dim=8)", "edm", nfe=5, outputs=3, dtype=np.float64).spectrum()
+    assert found.multiplicity.sum() == 8
+    assert (np.repeat(found.values, found.multiplicity.astype(int)) > 0).sum() == 2
+
+
 @pytest.mark.parametrize("process", ["edm", "psld"])
 def test_a_pilot_run_finds_the_spectrum_of_what_a_network_draws(process):
     """That of its outputs, by seeds; of an exact network that of the law, as far as 400 of them tell."""
     law = Gaussian(np.array([0.3, -0.2, 0.1]), np.diag([1.0, 0.1, 0.01]))
-    found = nt.pilot_spectrum(law, process, rank=2, nfe=30, outputs=400, dtype=np.float64)
-    assert (found.nfe_pilot, found.multiplicity.tolist()) == (30, [1, 1, 1])
+    run = nt.pilot(law, process, nfe=30, outputs=400, dtype=np.float64)
+    found = run.spectrum(rank=2)
+    assert (found.nfe_pilot, found.multiplicity.tolist(), run.outputs.shape) == (30, [1, 1, 1], (400, 3))
     np.testing.assert_allclose(found.values, [1, 0.1, 0.01], rtol=0.25)
     np.testing.assert_allclose(found.mean, law.mean, atol=0.2)
     assert found.source.startswith("400 outputs of gaussian by ")
-    again = nt.pilot_spectrum(law, process, rank=2, nfe=30, outputs=400, dtype=np.float64)
-    other = nt.pilot_spectrum(law, process, rank=2, nfe=30, outputs=400, dtype=np.float64, seed=1)
+    again = nt.pilot(law, process, nfe=30, outputs=400, dtype=np.float64).spectrum(2)
+    other = nt.pilot(law, process, nfe=30, outputs=400, dtype=np.float64, seed=1).spectrum(2)
     assert (again.digest == found.digest, other.digest == found.digest) == (True, False)
 
 
@@ -164,7 +172,7 @@ def test_a_wave_over_the_shorter_side_has_the_frequency_that_it_has_over_the_lon
         (lambda: nt.spectrum_of(np.ones((2, 65, 64))), "data of 4160 coordinates are too many"),
         (lambda: nt.spectrum_of("digits", rank=3, dct=True), "rank = 3 counts eigenvectors"),
         (lambda: nt.spectrum_of(np.ones(5)[:, None][:, 0:0]), "is empty"),
-        (lambda: nt.pilot_spectrum("gaussian(dim=2)", "edm", outputs=1), "outputs = 1 is no whole number"),
+        (lambda: nt.pilot("gaussian(dim=2)", "edm", outputs=1), "outputs = 1 is no whole number"),
     ],
 )
 def test_what_has_no_spectrum_is_refused(call, sentence):

@@ -173,9 +173,9 @@ ENTRIES = {
     "network_of": Entry(nt.network_of, {"network": "gaussian(dim=2)"}),
     "number": Entry(nt.number, {"value": "1/3"}),
     "phi": Entry(nt.phi, {"k": 1, "c": 1}),
-    "pilot_spectrum": Entry(
-        nt.pilot_spectrum,
-        {"network": "gaussian(dim=3)", "process": "edm", "rank": 2, "scheme": "ddim", "grid": "rho(7)", "nfe": 3}
+    "pilot": Entry(
+        nt.pilot,
+        {"network": "gaussian(dim=3)", "process": "edm", "scheme": "ddim", "grid": "rho(7)", "nfe": 3}
         | {"outputs": 4, "seed": 5, "shape": 3, "dtype": np.float64},
     ),
     "power_ratio": Entry(nt.power_ratio, {"samples": IMAGES, "data": IMAGES[::-1] * 1.5}),
@@ -239,7 +239,8 @@ ENTRIES = {
         {"mean": np.zeros(3), "values": [1.0, 0.1], "multiplicity": [1, 2], "basis": np.eye(3)[:, :1]}
         | {"source": "own", "nfe_pilot": 3},
     ),
-    "Spectrum.reduced": Entry(nt.Spectrum(0.0, [1.0, 0.1, 0.01]).reduced, {"rank": 2}),
+    "pilot and its spectrum": Entry(nt.pilot("gaussian(dim=3)", "edm", nfe=3, outputs=4).spectrum, {"rank": 2}),
+    "Spectrum reduced": Entry(nt.Spectrum(0.0, [1.0, 0.1, 0.01]).reduced, {"rank": 2}),
     "spectrum_figure": Entry(nt.spectrum_figure, {"spectra": {"own": ([1.0, 0.1], [1, 3])}, "title": "t"}),
     "spectrum_of": Entry(nt.spectrum_of, {"data": "gaussian(dim=2)", "rank": 1}),
     "spectrum_of bands": Entry(nt.spectrum_of, {"data": IMAGES, "dct": True}),
