@@ -28,16 +28,17 @@ if TYPE_CHECKING:
     from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.gaussian_moments import moments
-    from numtoolkit.measure.spectra import power_ratio, spectrum_of
+    from numtoolkit.measure.spectra import pilot, power_ratio, spectrum_of
     from numtoolkit.measure.stability import order_star, stability
     from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
     from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
-    from numtoolkit.plots import curve_figure, image_grid, stability_figure, transfer_figure
+    from numtoolkit.plots import curve_figure, image_grid, spectrum_figure, stability_figure, transfer_figure
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
+    from numtoolkit.problem.spectrum import Spectrum
     from numtoolkit.program.runs import program_of
     from numtoolkit.program.walk import Stepper
     from numtoolkit.references import allow_imports
@@ -74,6 +75,7 @@ __all__ = [
     "Progress",
     "Samples",
     "Scheme",
+    "Spectrum",
     "Stepper",
     "Steps",
     "StorageError",
@@ -110,6 +112,7 @@ __all__ = [
     "order_star",
     "palindrome",
     "phi",
+    "pilot",
     "power_ratio",
     "process",
     "program_of",
@@ -118,6 +121,7 @@ __all__ = [
     "scheme",
     "search",
     "simplifying_assumptions",
+    "spectrum_figure",
     "spectrum_of",
     "sqrt",
     "stability",
@@ -149,6 +153,7 @@ _HOMES = {
     "STOP": "numtoolkit.sampling.watching",
     "Samples": "numtoolkit.sampling.samples",
     "Scheme": "numtoolkit.declare.scheme",
+    "Spectrum": "numtoolkit.problem.spectrum",
     "Stepper": "numtoolkit.program.walk",
     "Steps": "numtoolkit.declare.steps",
     "StorageError": "numtoolkit.errors",
@@ -185,6 +190,7 @@ _HOMES = {
     "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
+    "pilot": "numtoolkit.measure.spectra",
     "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",
@@ -193,6 +199,7 @@ _HOMES = {
     "scheme": "numtoolkit.schemes",
     "search": "numtoolkit.fitting",
     "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
+    "spectrum_figure": "numtoolkit.plots",
     "spectrum_of": "numtoolkit.measure.spectra",
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",

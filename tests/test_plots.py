@@ -22,6 +22,7 @@ from numtoolkit.plots import (
     error_table,
     image_grid,
     order_table,
+    spectrum_figure,
     stability_figure,
     transfer_figure,
 )
@@ -332,6 +333,31 @@ def test_transfers_that_differ_in_more_than_the_scheme_say_in_what() -> None:
         "ddim on edm, NFE 3", "ddim on edm, NFE 4", "ddim on flow, NFE 4",
     ]  # fmt: skip
     assert np.isnan(lines[3].get_ydata()).all()
+
+
+def test_a_spectrum_is_drawn_by_direction_above_the_density_of_its_steps() -> None:
+    """Groups as wide as they have directions, none without variance; dotted, what angle has for that deviation."""
+    wide = ([4.0, 0.01, 0.0], [1, 3, 2])
+    ax, below = spectrum_figure({"wide": wide, "plain": ([0.25], [4])}, "t").axes
+    line, plain = ax.get_lines()
+    assert line.get_xdata().tolist() == [1, 1, 2, 4, 5, 6]
+    np.testing.assert_array_equal(line.get_ydata(), [2, 2, 0.1, 0.1, np.nan, np.nan])
+    assert (plain.get_xdata().tolist(), plain.get_ydata().tolist()) == ([1, 4], [0.5, 0.5])
+    solid, dotted, own, isotropic, _ = below.get_lines()
+    s = solid.get_xdata()
+    np.testing.assert_allclose(isotropic.get_ydata(), 2 * s * 0.5 / (s**2 + 0.25), rtol=1e-12)
+    np.testing.assert_allclose(own.get_ydata(), isotropic.get_ydata(), rtol=1e-12)
+    assert solid.get_ydata()[np.argmin(abs(s - 0.1))] > 1.2 * dotted.get_ydata()[np.argmin(abs(s - 0.1))]
+    left, right = below.get_xlim()
+    assert left > right
+    assert [own.get_text() for own in ax.get_legend().get_texts()] == ["wide", "plain", "the same if\nisotropic"]
+    for spectra, sentence in (
+        ([], "give each by its name"),
+        ({}, "0 curves"),
+        ({"none": ([0.0], [1])}, "data that vary"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            spectrum_figure(spectra, "t")
 
 
 def test_too_many_curves_are_refused() -> None:

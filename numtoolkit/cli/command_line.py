@@ -26,6 +26,7 @@ from numtoolkit.cli.output import Command, Unheard, add_import, drop, emit, note
 from numtoolkit.cli.reproduce import REPRODUCE
 from numtoolkit.cli.sample import SAMPLE
 from numtoolkit.cli.show import SHOW
+from numtoolkit.cli.spectrum import SPECTRUM
 from numtoolkit.cli.stability import STABILITY
 from numtoolkit.cli.train import TRAIN
 from numtoolkit.cli.transfer import TRANSFER
@@ -36,7 +37,21 @@ from numtoolkit.references import allow_imports, blamed, origins
 
 COMMANDS: dict[str, Command] = {
     c.name: c
-    for c in (LIST, SHOW, VERIFY, CONDITIONS, DERIVE, STABILITY, CURVE, TRANSFER, SAMPLE, FIT, TRAIN, REPRODUCE)
+    for c in (
+        LIST,
+        SHOW,
+        VERIFY,
+        CONDITIONS,
+        DERIVE,
+        STABILITY,
+        CURVE,
+        TRANSFER,
+        SPECTRUM,
+        SAMPLE,
+        FIT,
+        TRAIN,
+        REPRODUCE,
+    )
 }
 
 

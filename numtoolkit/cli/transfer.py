@@ -45,7 +45,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_grid(parser)
     parser.add_argument("--nfe", required=True, metavar="N", help="network evaluations of a run")
     parser.add_argument("--scales", metavar="1,0.1", help="deviations of the data; by default 25 from 10 to 0.001")
-    parser.add_argument("--spectrum", metavar="L", help="a law, whose law error is printed and whose scales are drawn")
+    parser.add_argument("--spectrum", metavar="L", help="a law, or the file of a spectrum: its law error, its scales")
     parser.add_argument("--samples", metavar="FILE.npz", help="images, whose power over that of --spectrum is printed")
     parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
     add_json(parser)

@@ -90,7 +90,8 @@ class GaussianMixture:
     weights      (K,) >= 0 summing to 1 within 1e-6, or None for equal ones
     means        (K, *shape)
     covariances  number, (K,) (isotropic), (K, *shape) (diagonal) or (K, d, d) (full), as for `Gaussian`
-    variances    (K, d), along the columns of bases (K, d, d), which is None if all components are diagonal
+    variances    (K, d), along the columns of bases (K, d, d), which is None if all components are diagonal, and
+                 (1, d, d) of a mixture made by `shared`
     errors       InputError naming the component whose covariance is no covariance
     cost         K O(d^3) eigendecompositions if full; two (batch, d, K d) products a call, none if diagonal;
                  temporaries of one call stay below 64 MB apiece
@@ -120,6 +121,24 @@ class GaussianMixture:
         shares = probabilities("weights", weights, count)
         freeze(self, weights=shares, means=centres, variances=variances, bases=bases, name=name)
 
+    @classmethod
+    def shared(cls, means: Any, variances: Any, basis: Any, name: str = "gaussian-mixture") -> GaussianMixture:
+        """Equal weights, and one covariance for all components: variances (d,) along the columns of `basis` (d, d).
+
+        means   (K, *shape)
+        name    of the law
+        cost    two (batch, d, d) products a call, and K d numbers a sample, where `GaussianMixture` of K bases takes K
+                times as many products
+        """
+        law = cls(None, means, 0.0, name)
+        d = law.variances.shape[1]
+        each = real("variances", np.broadcast_to(real("variances", variances), law.variances.shape))
+        columns = real("basis", basis)
+        if each.min() < 0 or columns.shape != (d, d) or np.abs(columns.T @ columns - np.eye(d)).max() > 1e-6:
+            raise InputError(f"a shared covariance has variances >= 0 and an orthonormal basis ({d}, {d}); give these.")
+        freeze(law, variances=each, bases=real("bases", columns[None]))
+        return law
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one x0."""
@@ -142,6 +161,8 @@ class GaussianMixture:
         between = (spread.T * self.weights) @ spread
         if self.bases is None:
             return between + np.diag(self.weights @ self.variances)
+        if self._is_shared:
+            return between + (self.bases[0] * (self.weights @ self.variances)) @ self.bases[0].T
         scaled = self.bases * (self.weights[:, None] * self.variances)[:, None, :]
         within: Floats = np.einsum("kij,klj->il", scaled, self.bases, optimize=True)
         return between + within
@@ -159,10 +180,16 @@ class GaussianMixture:
         choices, normals = streams(n, seed)
         which = choices.choice(len(self.weights), n, p=self.weights)
         x = normals.standard_normal((n, self.variances.shape[1])) * np.sqrt(self.variances)[which]
-        if self.bases is not None:
+        if self._is_shared:
+            x = x @ self.bases[0].T  # type: ignore[index]
+        elif self.bases is not None:
             for k, basis in enumerate(self.bases):
                 x[which == k] = x[which == k] @ basis.T
         return self.means[which] + x.reshape(n, *self.shape)
+
+    @property
+    def _is_shared(self) -> bool:
+        return self.bases is not None and len(self.bases) < len(self.means)
 
     def _flat_means(self) -> Floats:
         return self.means.reshape(self.variances.shape)
@@ -173,7 +200,8 @@ class GaussianMixture:
         if into is None:
             offsets = rows[:, None, :] - centres
         else:
-            offsets = (rows @ into).reshape(len(rows), *centres.shape) - centres
+            d = centres.shape[1]
+            offsets = (rows @ into).reshape(len(rows), into.shape[1] // d, d) - centres
         widths = xp.hypot(deviations, level[:, :, None])
         scores = log_weights - 0.5 * ((offsets / widths) ** 2).sum(-1) - xp.log(widths).sum(-1)
         shares = xp.exp(scores - xp.amax(scores, 1)[:, None])
@@ -181,6 +209,8 @@ class GaussianMixture:
         pulls = shares[:, :, None] * (deviations / widths) ** 2 * offsets
         if back is None:
             return shares @ means + pulls.sum(1)
+        if len(back) < pulls.shape[1] * pulls.shape[2]:  # one basis for all
+            return shares @ means + pulls.sum(1) @ back
         return shares @ means + pulls.reshape(len(rows), len(back)) @ back
 
     def _constants(self, move: Any) -> tuple[Any, ...]:
@@ -191,6 +221,6 @@ class GaussianMixture:
         if self.bases is None:
             return *common, move(means), None, None
         d = means.shape[1]
-        centres = np.einsum("ki,kij->kj", means, self.bases)
+        centres = means @ self.bases[0] if self._is_shared else np.einsum("ki,kij->kj", means, self.bases)
         into = self.bases.transpose(1, 0, 2).reshape(d, -1)  # columns: the eigenvectors of all components
         return *common, move(centres), move(into), move(into.T)

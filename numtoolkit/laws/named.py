@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -12,12 +13,16 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import references
-from numtoolkit.errors import InputError, brief, unknown, whole
+from numtoolkit.errors import InputError, StorageError, brief, unknown, whole
+from numtoolkit.laws.cosines import cosine_basis
 from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
 from numtoolkit.spec_text import parse
+
+FEWEST = 2  # samples of a proxy law
+SPREAD, BLUR = 0.05, 0.02  # of its covariance over all directions, and of its deviation about each component
 
 
 def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:
@@ -103,6 +108,73 @@ def ring(modes: int = 8, radius: float = 0.7, width: float = 0.05) -> GaussianMi
     )
 
 
+def natural(
+    size: int = 8, exponent: float = 2.0, std: float = 0.5, components: int = 1, share: float = 0.8, seed: int = 0
+) -> Gaussian | GaussianMixture:
+    """Square images whose cosines of frequency k have variances k^-exponent, as photographs have with 2.
+
+    Frequencies are in half periods over the side; the mean brightness varies as the lowest of them. With components the
+    law has these as modes: draws of the Gaussian, shrunk to a share of its variance, each blurred with the rest of it.
+
+    ranges   size 2..32, exponent 0..6, std 0..100 of a pixel, components 1..1024, share 0..1, seed >= 0
+    returns  a law of mean 0, with components as its expectation over seeds
+    """
+    whole("size", size, 2, 32)
+    _number("exponent", exponent, 0, 6)
+    _number("std", std, 0, 100)
+    whole("components", components, 1, 1024)
+    _number("share", share, 0, 1)
+    whole("seed", seed, 0, 2**63)
+    waves, frequency = cosine_basis((size, size))
+    variances = np.maximum(frequency, 1.0) ** -exponent
+    variances *= std**2 / variances.mean()
+    spec = _spec("natural", size=size, exponent=exponent, std=std, components=components, share=share, seed=seed)
+    plain = Gaussian(np.zeros((size, size)), (waves * variances) @ waves.T, spec)
+    if components == 1:
+        return plain
+    centres = np.sqrt(share) * plain.sample(components, seed)
+    return GaussianMixture.shared(centres, (1 - share) * variances, waves, spec)
+
+
+def proxy(of: str = "digits", count: int = 64, share: float = 0.8, seed: int = 0, digest: str = "") -> GaussianMixture:
+    """A law with the modes and the spectrum of some samples: it ranks schemes as a network trained on such data does.
+
+    Equal components m + sqrt(share) (x_k - m) about their mean m, with the covariance (1 - share) C + 0.02^2 w I: C is
+    that of the samples, of which 0.05 is spread over all directions, w the mean variance of one.
+
+    of       where samples come from: the name of a law, or an .npz file with images (N, *shape), such as outputs of a
+             pilot run, of which the first are taken
+    count    samples, 2..4096
+    share    of their variance that lies between the components, 0..1
+    seed     of the samples of a law, >= 0
+    digest   of the samples in an earlier specification, which a file has to hold still
+    raises   StorageError for a file that holds others than that digest says, or fewer
+    """
+    whole("count", count, FEWEST, 4096)
+    _number("share", share, 0, 1)
+    whole("seed", seed, 0, 2**63)
+    taken = law_of(of)
+    if taken.name.startswith("file ") and not isinstance(taken, Empirical):
+        raise StorageError(f"{of!r} holds no images; give (N, *shape) under that key.")
+    stored = isinstance(taken, Empirical) and taken.name.startswith("file ")
+    rows = taken.images[:count].astype(np.float64) if stored else taken.sample(count, seed)  # type: ignore[attr-defined]
+    if len(rows) < count:
+        raise StorageError(f"{of!r} holds {len(rows)} images; give count={len(rows)}, or a file of more.")
+    own = f"sha256-{hashlib.sha256(rows.astype('<f8').tobytes()).hexdigest()[:16]}"
+    if digest and digest != own:
+        raise StorageError(f"{of!r} gives {own} now, not {digest}; give the file of then, or drop it.")
+    mean = rows.mean(axis=0)
+    spread = (rows - mean).reshape(count, -1) / np.sqrt(count)
+    _, deviations, axes = np.linalg.svd(spread, full_matrices=True)
+    variances = np.zeros(mean.size)
+    variances[: len(deviations)] = deviations**2
+    w = variances.mean()
+    blurred = (1 - share) * ((1 - SPREAD) * variances + SPREAD * w) + BLUR**2 * w
+    told = {"digest": own} if stored else {}
+    spec = _spec("proxy", of=of, count=count, share=share, seed=seed, **told)
+    return GaussianMixture.shared(mean + np.sqrt(share) * (rows - mean), blurred, axes.T, spec)
+
+
 def digits(count: int = 1797) -> Empirical:
     """The first `count` of the 1797 handwritten 8x8 digits that ship with scikit-learn, scaled to [-1, 1].
 
@@ -128,6 +200,8 @@ NAMED: dict[str, Callable[..., Law]] = {
     "two-modes": two_modes,
     "ring": ring,
     "digits": digits,
+    "natural": natural,
+    "proxy": proxy,
 }
 
 
@@ -194,5 +268,5 @@ def _number(name: str, value: float, low: float, high: float) -> None:
         raise InputError(f"{name} = {value!r} is no number from {low:g} to {high:g}; give one.")
 
 
-def _spec(name: str, **parameters: float) -> str:
+def _spec(name: str, **parameters: float | str) -> str:
     return f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"

@@ -25,6 +25,7 @@ from numtoolkit.laws import Gaussian
 from numtoolkit.laws.checks import real
 from numtoolkit.measure.gaussian_moments import Normal, data_laws, wasserstein2
 from numtoolkit.problem.processes import Process
+from numtoolkit.problem.spectrum import Spectrum, spectrum_from
 from numtoolkit.program.program import Program
 from numtoolkit.program.runs import program_of
 
@@ -74,24 +75,24 @@ class Transfer:
         low, high = self.deviation.min(), self.deviation.max()
         return f"<Transfer {run}: {low:+.2g} to {high:+.2g} over {counted(len(self.scales), 'scale')}>"
 
-    def integral(self, spectrum: tuple[Any, Any]) -> float:
+    def integral(self, spectrum: Spectrum | str | tuple[Any, Any]) -> float:
         """The law error on data of a spectrum: the Wasserstein-2 distance of the data part from the exact one.
 
         Its square is the sum of (T(s0) d)^2 over the directions, d the deviation that each should have, and of the
         squared mean of schemes that add one of their own, as `gframe-ab(mean=1)`. It is computed at the scales of the
         spectrum, not interpolated. `numtoolkit.search` in law, on a Gaussian of this spectrum, makes it least.
 
-        spectrum  (variances (n,), multiplicities (n,)) of Gaussian data of mean 0: the eigenvalues of its covariance,
-                  and in how many directions it has each. Multiplicities need not be whole: where they sum to 1 it is
-                  the root of the mean square over directions
+        spectrum  of Gaussian data of mean 0, as `numtoolkit.spectrum_of` makes it; its file; or (variances (n,),
+                  multiplicities (n,)) alone. Multiplicities need not be whole: where they sum to 1 it is the root of
+                  the mean square over directions
         returns   in units of the data; inf where the run overflows
-        raises    InputError for variances or multiplicities that are negative, or more of one than of the other
+        raises    InputError for what is no spectrum, StorageError for a file that holds none
         cost      that of `transfer` at n scales
         """
-        variances, multiplicities = checked_spectrum(spectrum)
-        law = Gaussian(np.zeros(len(variances)), variances)
+        given = spectrum_from(spectrum)
+        law = Gaussian(np.zeros(len(given.values)), given.values)
         with np.errstate(all="ignore"):
-            ends, exact = (_repeated(own, multiplicities) for own in data_laws(self.program, law))
+            ends, exact = (_repeated(own, given.multiplicity) for own in data_laws(self.program, law))
         finite = np.isfinite(ends.covariance).all() and np.isfinite(ends.mean).all()
         return wasserstein2(ends, exact) if finite else float("inf")
 
@@ -141,27 +142,6 @@ def scales_of(scales: Any, most: int = MOST_SCALES) -> Floats:
             f"{RANGE[0]:g} to {RANGE[1]:g}."
         )
     return chosen
-
-
-def checked_spectrum(spectrum: Any) -> tuple[Floats, Floats]:
-    """Variances and multiplicities (n,), as far as they can be used.
-
-    spectrum  (variances, multiplicities)
-    raises    InputError for no such pair
-    """
-    if not isinstance(spectrum, tuple | list) or len(spectrum) != 2:
-        raise InputError(f"spectrum = {brief(repr(spectrum))} is no pair; give (variances, multiplicities).")
-    variances, multiplicities = real("variances", spectrum[0]), real("multiplicities", spectrum[1])
-    if variances.ndim != 1 or variances.shape != multiplicities.shape:
-        raise InputError(
-            f"variances {variances.shape} and multiplicities {multiplicities.shape} differ in shape; give (n,) each."
-        )
-    for name, values in (("variances", variances), ("multiplicities", multiplicities)):
-        if values.min() < 0 or values.max() > RANGE[1] ** 2:
-            raise InputError(
-                f"{name} hold {values.min():g} to {values.max():g}; give numbers from 0 to {RANGE[1] ** 2:g}."
-            )
-    return variances, multiplicities
 
 
 def _repeated(law: Normal, multiplicities: Floats) -> Normal:

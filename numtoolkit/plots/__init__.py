@@ -7,6 +7,7 @@ Figures are written by `numtoolkit.files.storage.write_figure`, the same bytes f
 from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure
 from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
+from numtoolkit.plots.spectrum import spectrum_figure
 from numtoolkit.plots.stability import PLANES, Boundary, boundary, stability_figure
 from numtoolkit.plots.tables import error_table, order_table
 from numtoolkit.plots.transfer import transfer_figure
@@ -23,6 +24,7 @@ __all__ = [
     "error_table",
     "image_grid",
     "order_table",
+    "spectrum_figure",
     "stability_figure",
     "transfer_figure",
 ]

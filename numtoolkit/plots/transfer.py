@@ -9,22 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError
-from numtoolkit.measure.transfer import Transfer, checked_spectrum
+from numtoolkit.measure.transfer import Transfer
 from numtoolkit.plots.curves import LARGEST
 from numtoolkit.plots.sheet import CURVES, MARKERS, all_of, check_count, literal, look_of, sheet, styled
+from numtoolkit.problem.spectrum import Spectrum, spectrum_from
 
 LINEAR = 0.01  # of transfer functions: smaller values are drawn on a linear scale
 
 
-def transfer_figure(transfers: Sequence[Transfer], title: str, spectrum: tuple[Any, Any] | None = None) -> Any:
+def transfer_figure(
+    transfers: Sequence[Transfer], title: str, spectrum: Spectrum | str | tuple[Any, Any] | None = None
+) -> Any:
     """What each run makes of the deviation of each scale of the data: above the zero line it is noise, below it blur.
 
     One line a run, from the largest scale to the smallest, on an axis that is logarithmic on both sides of 0.
 
     transfers  as `numtoolkit.transfer` returns them, at most 8; a process or evaluations that differ are named
     title      the question that the figure answers
-    spectrum   (variances, multiplicities) of a data set, as `numtoolkit.spectrum_of` returns them: below, how many of
-               its directions have each scale
+    spectrum   of a data set, as `numtoolkit.spectrum_of` makes it, its file, or (variances, multiplicities): below, how
+               many of its directions have each scale
     """
     transfers = all_of("transfers", transfers, "deviation", "transfer")
     check_count(len(transfers), CURVES)
@@ -55,16 +58,17 @@ def transfer_figure(transfers: Sequence[Transfer], title: str, spectrum: tuple[A
     return figure
 
 
-def _directions(spectrum: tuple[Any, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _directions(spectrum: Spectrum | str | tuple[Any, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """How many directions of a spectrum lie in each tenth of a decade of scales, and the ends of these."""
-    variances, multiplicities = checked_spectrum(spectrum)
-    scales = np.sqrt(variances[variances > 0])
+    given = spectrum_from(spectrum)
+    varies = given.values > 0
+    scales = np.sqrt(given.values[varies])
     if not len(scales):
         raise InputError("the spectrum has no direction of a variance above 0; give one of data that vary.")
     first, last = np.floor(10 * np.log10(scales.min())), np.ceil(10 * np.log10(scales.max()))
     edges = 10 ** (np.arange(first, max(last, first + 1) + 1) / 10)
     places = np.searchsorted(edges, scales, side="right").clip(1, len(edges) - 1) - 1
-    return np.bincount(places, multiplicities[variances > 0], len(edges) - 1), edges
+    return np.bincount(places, given.multiplicity[varies], len(edges) - 1), edges
 
 
 def _labels(transfers: Sequence[Transfer]) -> list[str]:

@@ -27,7 +27,7 @@ from numtoolkit.errors import InputError, unknown, whole
 from numtoolkit.problem.grid_rules import GIVEN, SPANS, STARTS, WHOLE, shifted, spectrum_at
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.problem.spectrum import Spectrum
+from numtoolkit.problem.spectrum import Spectrum, spectrum_from
 from numtoolkit.spec_text import Spec, parse
 
 MOST_STEPS = 1_000_000
@@ -156,7 +156,7 @@ def grid(
     steps: int | None = None,
     *,
     sigmas: Any = None,
-    spectrum: Spectrum | None = None,
+    spectrum: Spectrum | str | tuple[Any, Any] | None = None,
 ) -> Floats:
     """The N + 1 process times of a grid, float64, strictly falling, or strictly rising for inversion.
 
@@ -164,7 +164,8 @@ def grid(
     process  the times are those of, by name or as an object
     steps    N >= 1; only for named grids
     sigmas   levels of one's own in place of text, as libraries call them: sigma / alpha, on flow t; the last may be 0
-    spectrum of the data, for a grid that is laid by one and does not name its file, "spectral" or "tangent"
+    spectrum of the data, as an object, its file, or (variances, multiplicities), for a grid that is laid by one and
+             does not name it itself, "spectral" or "tangent"
     raises   InputError for unknown names, values out of range, too few points, points that turn or repeat
     """
     if process is None:
@@ -176,7 +177,7 @@ def grid(
         levels = _numbers("sigmas", sigmas)
         return _own(GIVEN["sigmas"](on, len(levels) - 1, tuple(levels.tolist())), on, steps)
     if isinstance(text, (str, Spec)):
-        return _named(parse(text), on, steps, {} if spectrum is None else {"spectrum": spectrum})
+        return _named(parse(text), on, steps, {} if spectrum is None else {"spectrum": spectrum_from(spectrum)})
     if spectrum is not None:
         raise InputError("times of one's own follow no spectrum; name the grid that does, 'spectral', or drop it.")
     return _own(text, on, steps)

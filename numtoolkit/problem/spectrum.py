@@ -1,7 +1,7 @@
 """Spectra of data: in how many directions the data have which variance, about which mean, and which directions.
 
 A spectrum is what a grid, a clock or a reference law knows of the data. It is made by `numtoolkit.spectrum_of` from a
-law or a data set, by `numtoolkit.pilot_spectrum` from a run of the network itself, or read from a file.
+law or a data set, by `numtoolkit.pilot` from a run of the network itself, or read from a file.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ class Spectrum:
         """
         count = len(self.values)
         whole("rank", rank, 0, count)
-        if (self.multiplicity[:rank] != 1).any():
-            raise InputError(f"a spectrum of groups has no {rank} leading directions; take that of the data.")
         if rank == count:
             return self
+        if (self.multiplicity[:rank] != 1).any():
+            raise InputError(f"a spectrum of groups has no {rank} leading directions; take that of the data.")
         rest = self.multiplicity[rank:]
         mean = float(self.values[rank:] @ rest / rest.sum()) if rest.sum() else 0.0
         return replace(

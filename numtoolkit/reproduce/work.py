@@ -27,6 +27,7 @@ from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
 from numtoolkit.measure.planes import Plane
 from numtoolkit.models.by_reference import law_or_network
+from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce.subjects import law_at, resolved_law, usual_samples
@@ -149,7 +150,7 @@ def curve_cell(
         "curve",
         **_own(scheme),
         **about,
-        grids=list(grids),
+        grids=list(map(resolved, grids)),
         nfe=list(nfe),
         seeds=seeds,
         given=bool(samples),
@@ -188,6 +189,7 @@ def stability_cell(
     plane     of, the kind, where it is not the choice of `stability`; grid and nfe of whole runs
     """
     about = {"linear": list(linear), "process": _process_name(process) if process else None, "variance": variance}
+    plane |= {"grid": resolved(plane["grid"])} if plane.get("grid") else {}
     return Cell.of("stability", **_own(scheme), **about, size=size, **plane, **_sources(scheme, process))
 
 
@@ -218,7 +220,7 @@ def picture_cell(
     about = _law_and_process(process, law) | {"count": count} | _sources(scheme, process, law)
     if not scheme:
         return Cell.of("exact-pictures", **about)
-    return Cell.of("pictures", **about, **_own(scheme), grid=grid, nfe=nfe, exact=exact)
+    return Cell.of("pictures", **about, **_own(scheme), grid=resolved(grid), nfe=nfe, exact=exact)
 
 
 def pictures_of(data: Data) -> Floats:

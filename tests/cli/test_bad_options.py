@@ -86,6 +86,24 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--process": "edm", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3", "--scales": "1,0.1"}
         | {"--spectrum": "gaussian(dim=4)", "--samples": "images.npz", "--out": "kept.csv"},
     ),
+    "spectrum": (
+        (),
+        {"--law": "gaussian(dim=4)", "--rank": "2", "--save": "kept.npz", "--out": "kept.csv"},
+    ),
+    "spectrum --data": ((), {"--data": "own.npz", "--dct": None}),
+    "spectrum --file": ((), {"--file": "spectrum.npz", "--rank": "1"}),
+    "spectrum --model": (
+        (),
+        {"--model": "gaussian(dim=2)", "--process": "edm", "--scheme": "ddim", "--grid": "rho(7)", "--nfe": "3"}
+        | {
+            "--outputs": "4",
+            "--keep": "kept.npz",
+            "--shape": "2",
+            "--dtype": "float64",
+            "--device": "cpu",
+            "--rank": "1",
+        },
+    ),
     "curve --model": (
         (),
         {"--process": "edm", "--model": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}
@@ -210,6 +228,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "list.json").write_text(json.dumps([1, 2]), encoding="utf-8")
     np.savez(tmp_path / "scalar.npz", x=1.0)
     np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).normal(size=(5, 4)))
+    np.savez(tmp_path / "spectrum.npz", mean=0.0, values=[1.0, 0.1], multiplicity=[1, 2])
     (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
     np.savez(tmp_path / "own.npz", images=np.eye(16, 2, dtype=np.float32))
     (tmp_path / "own.toml").write_text(RECIPE, encoding="utf-8")

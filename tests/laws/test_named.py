@@ -19,7 +19,7 @@ needs_data = pytest.mark.skipif(find_spec("sklearn") is None, reason="scikit-lea
 @pytest.mark.parametrize("name", sorted(NAMED))
 def test_named_laws_say_what_they_are(name):
     """The name holds the parameters, and the scale is that of normalised data."""
-    if name == "digits" and find_spec("sklearn") is None:
+    if name in ("digits", "proxy") and find_spec("sklearn") is None:
         pytest.skip("scikit-learn's data are not here")
     law = NAMED[name]()
     assert law.name.startswith(name + "(")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn, idctn
 
 import numtoolkit as nt
 from numtoolkit.laws import Empirical, Gaussian
@@ -26,22 +27,79 @@ def stationary():
 
 def test_the_spectrum_of_a_law_is_that_of_its_covariance():
     """Largest first, one direction each; by name too, and of a data set as of its array."""
-    variances, multiplicities = nt.spectrum_of("anisotropic(dim=3, low=0.01, high=1)")
-    np.testing.assert_allclose(variances, [1, 0.1, 0.01], rtol=1e-12)
-    assert multiplicities.tolist() == [1, 1, 1]
+    found = nt.spectrum_of("anisotropic(dim=3, low=0.01, high=1.0)")
+    np.testing.assert_allclose(found.values, [1, 0.1, 0.01], rtol=1e-12)
+    assert (found.multiplicity.tolist(), found.source) == ([1, 1, 1], "anisotropic(dim=3, low=0.01, high=1.0)")
     law = mixture(dim=4)
-    assert nt.spectrum_of(law).variances.sum() == pytest.approx(4 * law.variance, rel=1e-12)
+    assert nt.spectrum_of(law).deviation == pytest.approx(law.variance**0.5, rel=1e-12)
     images = digits(count=50).sample(30, 0)
     of_law, of_array = nt.spectrum_of(Empirical(images)), nt.spectrum_of(images)
-    np.testing.assert_allclose(of_array.variances, of_law.variances, atol=1e-12)
-    np.testing.assert_allclose(nt.spectrum_of(torch.tensor(images)).variances, of_array.variances, atol=1e-12)
+    np.testing.assert_allclose(np.repeat(of_array.values, of_array.multiplicity.astype(int)), of_law.values, atol=1e-12)
+    np.testing.assert_allclose(nt.spectrum_of(torch.tensor(images)).values, of_array.values, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_mean_basis_and_values_of_a_spectrum_are_those_of_the_covariance(count):
+    """B diag(v) B' again, of fewer samples than coordinates and of more; with a rank the rest has what is left."""
+    rows = np.random.default_rng(0).normal(size=(count, 2, 4)) * np.arange(1, 9).reshape(2, 4)
+    covariance = np.cov(rows.reshape(count, -1), rowvar=False, bias=True)
+    found = nt.spectrum_of(rows)
+    np.testing.assert_allclose(found.mean, rows.mean(axis=0), atol=1e-14)
+    led = found.basis * found.values[: found.basis.shape[1]]
+    np.testing.assert_allclose(led @ found.basis.T, covariance, atol=1e-12)
+    two = nt.spectrum_of(rows, rank=2)
+    assert (two.multiplicity.tolist(), two.values[:2].tolist()) == ([1, 1, 6], found.values[:2].tolist())
+    assert two.deviation == pytest.approx(np.trace(covariance / 8) ** 0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(6,), (8, 4), (3, 4, 4)])
+def test_bands_of_cosines_have_the_variance_of_each_whole_frequency(shape):
+    """Of data that are cosines of known variances, a group a frequency; their basis, and a deviation that stays."""
+    rng = np.random.default_rng(0)
+    sides = shape[-2:]
+    index = np.meshgrid(*[np.arange(side) * max(sides) / side for side in sides], indexing="ij")
+    frequency = np.broadcast_to(np.rint(np.sqrt(sum(axis**2 for axis in index))), shape)
+    axes = tuple(range(-len(sides), 0))
+    rows = idctn(rng.normal(size=(4000, *shape)) / (1 + frequency), axes=axes, norm="ortho")
+    found = nt.spectrum_of(rows, dct=True)
+    whole = np.unique(frequency)
+    assert found.multiplicity.tolist() == [(frequency == k).sum() for k in whole]
+    np.testing.assert_allclose(found.values, (1 + whole) ** -2, rtol=0.12)  # four deviations of 4000 squares: 9 %
+    np.testing.assert_allclose(found.basis.T @ found.basis, np.eye(rows[0].size), atol=1e-13)
+    first = dctn(rows - found.mean, axes=axes, norm="ortho").reshape(4000, -1)[
+        :, np.argsort(frequency.ravel(), kind="stable")
+    ]
+    np.testing.assert_allclose(np.abs((rows - found.mean).reshape(4000, -1) @ found.basis), np.abs(first), atol=1e-10)
+    assert found.deviation == pytest.approx(nt.spectrum_of(rows).deviation, rel=1e-12)
+
+
+def test_a_pilot_run_of_few_outputs_knows_no_more_directions_than_they_span():
+    """Three outputs in eight dimensions span two, whatever the rank; the six others have no variance."""
+    found = nt.pilot("gaussian(dim=8)", "edm", nfe=5, outputs=3, dtype=np.float64).spectrum()
+    assert found.multiplicity.sum() == 8
+    assert (np.repeat(found.values, found.multiplicity.astype(int)) > 0).sum() == 2
+
+
+@pytest.mark.parametrize("process", ["edm", "psld"])
+def test_a_pilot_run_finds_the_spectrum_of_what_a_network_draws(process):
+    """That of its outputs, by seeds; of an exact network that of the law, as far as 400 of them tell."""
+    law = Gaussian(np.array([0.3, -0.2, 0.1]), np.diag([1.0, 0.1, 0.01]))
+    run = nt.pilot(law, process, nfe=30, outputs=400, dtype=np.float64)
+    found = run.spectrum(rank=2)
+    assert (found.nfe_pilot, found.multiplicity.tolist(), run.outputs.shape) == (30, [1, 1, 1], (400, 3))
+    np.testing.assert_allclose(found.values, [1, 0.1, 0.01], rtol=0.25)
+    np.testing.assert_allclose(found.mean, law.mean, atol=0.2)
+    assert found.source.startswith("400 outputs of gaussian by ")
+    again = nt.pilot(law, process, nfe=30, outputs=400, dtype=np.float64).spectrum(2)
+    other = nt.pilot(law, process, nfe=30, outputs=400, dtype=np.float64, seed=1).spectrum(2)
+    assert (again.digest == found.digest, other.digest == found.digest) == (True, False)
 
 
 def test_what_rounding_leaves_of_a_direction_is_nothing():
     """Data in a plane have two directions, whatever their basis; the others are 0, and not 1e-17."""
     basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))
     rows = np.random.default_rng(1).normal(size=(50, 2)) @ basis[:2]
-    assert (nt.spectrum_of(rows).variances > 0).tolist() == [True, True, False, False, False, False]
+    assert (nt.spectrum_of(rows).values > 0).tolist() == [True, True, False, False, False, False]
 
 
 def test_the_spectrum_of_a_law_gives_its_law_error():
@@ -112,6 +170,9 @@ def test_a_wave_over_the_shorter_side_has_the_frequency_that_it_has_over_the_lon
         (lambda: nt.power_ratio(np.ones((3, 4)), np.ones((3, 4))), "data have no power at frequency 0"),
         (lambda: nt.spectrum_of(np.ones(3)), "have no covariance; give"),
         (lambda: nt.spectrum_of(np.ones((2, 65, 64))), "data of 4160 coordinates are too many"),
+        (lambda: nt.spectrum_of("digits", rank=3, dct=True), "rank = 3 counts eigenvectors"),
+        (lambda: nt.spectrum_of(np.ones(5)[:, None][:, 0:0]), "is empty"),
+        (lambda: nt.pilot("gaussian(dim=2)", "edm", outputs=1), "outputs = 1 is no whole number"),
     ],
 )
 def test_what_has_no_spectrum_is_refused(call, sentence):

@@ -178,10 +178,10 @@ def test_scales_that_are_none_are_refused(scales, sentence):
 @pytest.mark.parametrize(
     ("spectrum", "sentence"),
     [
-        ([1, 2, 3], "is no pair; give"),
+        ([1, 2, 3], "is no spectrum; give"),
         (([1, 2], [1]), "differ in shape; give"),
-        (([-1], [1]), "variances hold -1 to -1; give"),
-        (([1], [-2]), "multiplicities hold -2 to -2; give"),
+        (([-1], [1]), "values of a spectrum hold -1 to -1; give"),
+        (([1], [-2]), "multiplicity of a spectrum hold -2 to -2; give"),
     ],
 )
 def test_a_spectrum_that_is_none_is_refused(spectrum, sentence):

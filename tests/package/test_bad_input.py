@@ -159,6 +159,7 @@ ENTRIES = {
         nt.fit, RUN | {"scheme": "iia-ddim", "seeds": [5, 6, 7], "substeps": 2, "ridge": 0.0, "cut": 1e-4, "tile": 2}
     ),
     "grid": Entry(nt.grid, {"text": "rho(7)", "process": "edm", "steps": 3}),
+    "grid of a spectrum": Entry(lambda **own: nt.grid("spectral", "edm", 3, **own), {"spectrum": ([1.0, 0.1], [1, 3])}),
     "grid of sigmas": Entry(nt.grid, {"sigmas": [9.0, 3.0, 0.0], "process": "edm"}),
     "image_grid": Entry(
         nt.image_grid, {"panels": {"a": (np.zeros((8, 4, 4)), np.zeros(8, bool))}, "title": "title", "columns": 8}
@@ -172,6 +173,11 @@ ENTRIES = {
     "network_of": Entry(nt.network_of, {"network": "gaussian(dim=2)"}),
     "number": Entry(nt.number, {"value": "1/3"}),
     "phi": Entry(nt.phi, {"k": 1, "c": 1}),
+    "pilot": Entry(
+        nt.pilot,
+        {"network": "gaussian(dim=3)", "process": "edm", "scheme": "ddim", "grid": "rho(7)", "nfe": 3}
+        | {"outputs": 4, "seed": 5, "shape": 3, "dtype": np.float64},
+    ),
     "power_ratio": Entry(nt.power_ratio, {"samples": IMAGES, "data": IMAGES[::-1] * 1.5}),
     "process": Entry(nt.process, {"text": "vp(beta_max=12)"}),
     "process of a table": Entry(nt.process, {"betas": np.linspace(1e-4, 0.02, 20), "scaling": "vp"}),
@@ -228,7 +234,16 @@ ENTRIES = {
             "metric": "path",
         },
     ),
-    "spectrum_of": Entry(nt.spectrum_of, {"data": "gaussian(dim=2)"}),
+    "Spectrum": Entry(
+        nt.Spectrum,
+        {"mean": np.zeros(3), "values": [1.0, 0.1], "multiplicity": [1, 2], "basis": np.eye(3)[:, :1]}
+        | {"source": "own", "nfe_pilot": 3},
+    ),
+    "pilot and its spectrum": Entry(nt.pilot("gaussian(dim=3)", "edm", nfe=3, outputs=4).spectrum, {"rank": 2}),
+    "Spectrum reduced": Entry(nt.Spectrum(0.0, [1.0, 0.1, 0.01]).reduced, {"rank": 2}),
+    "spectrum_figure": Entry(nt.spectrum_figure, {"spectra": {"own": ([1.0, 0.1], [1, 3])}, "title": "t"}),
+    "spectrum_of": Entry(nt.spectrum_of, {"data": "gaussian(dim=2)", "rank": 1}),
+    "spectrum_of bands": Entry(nt.spectrum_of, {"data": IMAGES, "dct": True}),
     "spectrum_of an array": Entry(nt.spectrum_of, {"data": IMAGES}),
     "sqrt": Entry(nt.sqrt, {"value": 2}),
     "stability": Entry(

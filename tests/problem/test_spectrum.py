@@ -23,8 +23,9 @@ def test_a_reduced_spectrum_keeps_the_leading_directions_and_the_mean_variance_o
     assert FULL.reduced(6) is FULL
     isotropic = FULL.reduced(0)
     assert (isotropic.values.tolist(), isotropic.multiplicity.tolist()) == ([VALUES.mean()], [6])
+    assert isotropic.reduced(1) is isotropic
     with pytest.raises(InputError, match="a spectrum of groups has no 1 leading directions"):
-        isotropic.reduced(1)
+        Spectrum(0.0, [1.0, 0.5], [2, 3]).reduced(1)
     with pytest.raises(InputError, match="rank = 7 is no whole number from 0 to 6"):
         FULL.reduced(7)
 

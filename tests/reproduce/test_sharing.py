@@ -25,6 +25,7 @@ from numtoolkit.files import storage
 from numtoolkit.files.result_store import Cell, Store
 from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.job import Progress, check, reproduce, strangers
 from numtoolkit.reproduce.reading import read_experiments
@@ -443,3 +444,17 @@ def test_kept_results_are_those_that_the_shipped_experiments_ask_for() -> None:
     assert named == set((figures / "cells").glob("*/*.json"))
     plans = {plan.name: plan.table for plan in read_experiments(ROOT / "experiments")}
     assert {path.stem: read_json(path)["experiment"] for path in figures.glob("*.json")} == plans
+
+
+def test_a_cell_whose_grid_follows_a_file_holds_the_digest_of_its_spectrum(tmp_path, monkeypatch):
+    """The same cell while the file holds that spectrum; another one, and no result of the old one, when it changed."""
+    monkeypatch.chdir(tmp_path)
+    Spectrum(0.0, [1.0, 0.01]).save("own.npz")
+    asked = "ddim", "edm", "gaussian(dim=2)", ["spectral(own.npz)", "rho(7)"], [4]
+    cell = work.curve_cell(*asked)
+    assert cell.data["grids"] == [f"spectral(own.npz, digest={Spectrum.load('own.npz').digest})", "rho(7)"]
+    assert work.compute(cell)["curves"][0]["error"]
+    Spectrum(0.0, [2.0, 0.01]).save("own.npz")
+    assert work.curve_cell(*asked) != cell
+    with pytest.raises(StorageError, match="give the file of then"):
+        work.compute(cell)
