@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -121,6 +122,26 @@ class Program:
     def times(self) -> Floats:
         """The N + 1 process times of the grid, falling."""
         return np.array([self.steps[0].start, *(step.end for step in self.steps)])
+
+    @cached_property
+    def lives(self) -> tuple[frozenset[str], ...]:
+        """For each evaluation, in order, the names known before it that are read after it, in its step or a later one.
+
+        The row that it is taken at is among them only if it is read again, or if a change of it, by whoever calls the
+        network, would be.
+        """
+        found: list[frozenset[str]] = []
+        wanted: set[str] = {START}  # after a step, by the names of the next one
+        for step in reversed(self.steps):
+            wanted = {step.out} | {old for new, old in step.carry if new in wanted}
+            for i in reversed(step.instructions):
+                wanted.discard(i.name)
+                if isinstance(i, Affine):
+                    wanted.update(source for source, _ in i.terms)
+                elif isinstance(i, Call):
+                    found.append(frozenset(wanted | {i.of} if i.moves else wanted))
+                    wanted.add(i.of)
+        return tuple(reversed(found))
 
     def text(self) -> str:
         """The run as a person reads it: one line an instruction, blocks with six digits."""

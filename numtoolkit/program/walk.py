@@ -70,10 +70,11 @@ def evaluations(program: Program) -> tuple[Evaluation, ...]:
 
 
 def handed(n: int, step: ProgramStep, names: dict[str, V]) -> dict[str, V]:
-    """What step number `n` hands on of its `names`: the new state, what the `step` carries, and the constant."""
+    """What step number `n` hands on of its `names`: the new state, what the `step` carries of them, and the constant."""
     kept = {START: names[step.out], CONSTANT: names[CONSTANT]}
     for new, old in step.carry:
-        kept[new] = names[old]
+        if old in names:  # a run lets go of what no step will read
+            kept[new] = names[old]
     return kept
 
 
@@ -243,8 +244,8 @@ class Stepper(Walk[Blocks]):
     normals are a function of (step, slot), which may be pickled if the run is to be.
         kept = pickle.dumps(run)
         run = pickle.loads(kept)
-    Memory: the values of the step it stands in, however long the run is. Whoever sends decides on autograd and on the
-    overflow warnings of numpy.
+    Memory: at an evaluation the row, the state, and of all that was computed before what is read after it, in this step
+    or a later one (`Program.lives`). Whoever sends decides on autograd and on the overflow warnings of numpy.
     """
 
     def __init__(
@@ -258,6 +259,13 @@ class Stepper(Walk[Blocks]):
     ) -> None:
         super().__init__(program, list(start), Arrays(normals, update), hand)
         self.conditions = conditions
+
+    def _go(self) -> None:
+        """On, and at an evaluation let go of the values that nothing reads any more."""
+        super()._go()
+        if self.call is not None:
+            wanted = self.program.lives[self.index] | {START, CONSTANT}
+            self._names = {name: value for name, value in self._names.items() if name in wanted}
 
     def send(self, output: Blocks, row: Blocks | None = None) -> None:
         """As that of a `Walk`.

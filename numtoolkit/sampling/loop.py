@@ -55,8 +55,9 @@ def run(
     latest: list[Evaluated] = []
 
     def evaluated(row: Blocks, time: float) -> Blocks:
+        latest.clear()  # while the network runs, the evaluation before is let go
         output = network(row, time)
-        latest[:] = [Evaluated(row, time, output)]
+        latest.append(Evaluated(row, time, output))
         return output
 
     def hand(n: int, step: ProgramStep, names: dict[str, Blocks]) -> dict[str, Blocks]:

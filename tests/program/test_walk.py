@@ -17,13 +17,21 @@ from numtoolkit import Network, process, sample, stepper
 from numtoolkit.arrays import join
 from numtoolkit.errors import InputError
 from numtoolkit.problem.grids import grid
-from numtoolkit.problem.predictions import convert
+from numtoolkit.problem.predictions import convert, outputs
 from numtoolkit.program.canonical import canonical
 from numtoolkit.program.program import CONSTANT, Affine, Call, Draw, Program, ProgramStep, lower
-from numtoolkit.program.walk import Evaluation, Stepper, evaluations
+from numtoolkit.program.walk import Evaluation, Stepper, evaluations, plain
 from numtoolkit.sampling.loop import run
 from numtoolkit.schemes import scheme
-from tests.support.sampling_cases import answering, at_first, cases, cubic, normal, program_of
+from tests.support.sampling_cases import (
+    answering,
+    at_first,
+    cases,
+    cubic,
+    normal,
+    program_of,
+    stands_for_its_structure,
+)
 from tests.support.tiers import breadth
 
 ONE = ((1.0,),)
@@ -318,6 +326,63 @@ def test_a_walk_keeps_the_history_of_its_scheme_and_no_more(text, history):
     while not walk.done:
         walk.send([np.ones(3)])
     assert list(walk._names) == ["y"]
+
+
+class Value:
+    """What a run computes with, known by itself alone: no number."""
+
+    shape = ()
+
+    def __init__(self, live):
+        self.serial = next(SERIALS)
+        live[self.serial] = self
+        self.live = live
+
+    def __mul__(self, other):
+        return Value(self.live)
+
+    __add__ = __mul__
+
+
+SERIALS = itertools.count()
+
+
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+def test_at_an_evaluation_live_those_values_that_are_read_after_it(own, law):
+    """Beside the row and the state at the start of the step, at every evaluation of the run of every scheme."""
+    live, reads, program = weakref.WeakValueDictionary(), [], program_of(own, law)
+
+    def update(terms):
+        reads.append({value.serial for _, value in terms if isinstance(value, Value)})
+        return plain(terms)
+
+    def blocks(count):
+        return [Value(live) for _ in range(count)]
+
+    walk = Stepper(program, blocks(law.blocks), lambda step, slot: blocks(law.blocks), update)
+    seen = []
+    while not walk.done:
+        named = {block.serial for block in (*walk.row, *walk.state)}
+        seen.append((len(reads), set(live.keys()), named))
+        walk.send(blocks(outputs(program.network, law) * (1 + program.both)))
+    reads.append({block.serial for block in walk.state})
+    for at, alive, named in seen:
+        assert alive == named | (set().union(*reads[at:]) & alive)
+        born = set().union(*reads[:at])
+        assert born & set().union(*reads[at:]) <= alive
+
+
+def test_what_lives_at_an_evaluation_is_read_after_it():
+    """A row that a later evaluation is taken at, or that may be changed, does; what is carried for nobody does not."""
+    first = step_of(
+        Affine("r", (("y", ONE),)), Affine("s", (("y", ONE),)), Call("E", "r", 1.0, ONE), Call("F", "s", 0.5),
+        Affine("z", (("E", ONE), ("F", ONE))), out="z", carry=(("E", "E"), ("G", "F")),
+    )  # fmt: skip
+    last = step_of(
+        Call("H", "y", 0.4), Call("E", "y", 0.3), Affine("z", (("E", ONE), ("y", ONE), ("H", ONE))), out="z",
+    )  # fmt: skip
+    program = Program("by hand", process("vp"), "data", (first, last))
+    assert program.lives == ({"r", "s"}, {"E"}, {"y"}, {"H", "y"})
 
 
 # --- the canonical form ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -77,6 +78,20 @@ def test_the_command_needs_one_tile(tmp_path, capsys):
     kept = 5 * 60  # of a seed in the lists and sets of the command, the run and the folder
     assert most < 1.5 * tile + 6 * BATCH * DIM * 8 + 50_000 * (BESIDE + kept)
     assert most < 50_000 * DIM * 8  # one result
+
+
+def test_an_evaluation_is_let_go_before_the_next():
+    """Of a scheme without history no output of the network lives when the network is called again, bar or no bar."""
+    outputs, living = [], []
+
+    def network(z, t):
+        living.append(sum(ref() is not None for ref in outputs))
+        own = z * 0.5
+        outputs.append(weakref.ref(own))
+        return own
+
+    sample("ddim", network=Network(network, "data"), **SHORT)
+    assert living == [0] * 6
 
 
 # --- where samples go
