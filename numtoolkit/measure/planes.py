@@ -18,7 +18,8 @@ mean-square   one step that draws noise, in the same plane. Its noise is additiv
               the lower factors of covariances; other factors are other rotations.)
 run           whole runs, by evaluations and by the deviation of the data: the deviation of the data part at the end
               over the exact one, 1 + T of `numtoolkit.transfer`
-along         one run, a Program, by the evaluations it has spent: the deviation of the data part after each over the exact one there
+along         one run, a Program, by the evaluations it has spent: the deviation of the data part after each step over
+              the exact one there
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, several, whole
-from numtoolkit.limits import MOST_NFE
 from numtoolkit.laws import Gaussian
+from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.gaussian_moments import data_laws
 from numtoolkit.measure.single_steps import ROUNDING, Steps, exact_steps, history, spectral_radius
 from numtoolkit.measure.transfer import transfer

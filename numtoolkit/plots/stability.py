@@ -176,7 +176,7 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
 def _plane(ax: Any, plane: Plane) -> Any:
     """The bands of a plane, and the line of 1 where it is crossed.
 
-    Bands are pixels in a vector format too, where their paths would be most of the file, and hatches have corners alone.
+    Bands are pixels in a vector format too, where their paths would be most of the file; hatches have corners alone.
     """
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm

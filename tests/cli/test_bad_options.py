@@ -86,6 +86,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--process": "edm", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3", "--scales": "1,0.1"}
         | {"--spectrum": "gaussian(dim=4)", "--samples": "images.npz", "--out": "kept.csv"},
     ),
+    "defects": (
+        (),
+        {"--process": "edm", "--law": "mixture(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "2"}
+        | {"--seeds": "0-1", "--out": "kept.csv"},
+    ),
     "curve --model": (
         (),
         {"--process": "edm", "--model": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}
