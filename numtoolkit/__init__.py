@@ -35,7 +35,14 @@ if TYPE_CHECKING:
     from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.models.network import Network
-    from numtoolkit.plots import curve_figure, image_grid, spectrum_figure, stability_figure, transfer_figure
+    from numtoolkit.plots import (
+        curve_figure,
+        defects_figure,
+        image_grid,
+        spectrum_figure,
+        stability_figure,
+        transfer_figure,
+    )
     from numtoolkit.problem.grids import grid
     from numtoolkit.problem.processes import process
     from numtoolkit.problem.spectrum import Spectrum
@@ -90,6 +97,7 @@ __all__ = [
     "conjugate_stability",
     "conjugate_steps",
     "curve_figure",
+    "defects_figure",
     "derive",
     "embedded",
     "error_curve",
@@ -168,6 +176,7 @@ _HOMES = {
     "conjugate_stability": "numtoolkit.symbolic.conjugate_stability",
     "conjugate_steps": "numtoolkit.measure.conjugate_steps",
     "curve_figure": "numtoolkit.plots",
+    "defects_figure": "numtoolkit.plots",
     "derive": "numtoolkit.symbolic.derivation",
     "embedded": "numtoolkit.symbolic.families",
     "error_curve": "numtoolkit.measure.curves",

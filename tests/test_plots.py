@@ -14,11 +14,13 @@ from numtoolkit.errors import InputError
 from numtoolkit.files.storage import write_figure
 from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.stability import Region, order_star, stability
+from numtoolkit.measure.step_defects import step_defects
 from numtoolkit.measure.transfer import Transfer, transfer
 from numtoolkit.plots import (
     LABELS,
     contest_figure,
     curve_figure,
+    defects_figure,
     error_table,
     image_grid,
     order_table,
@@ -27,6 +29,7 @@ from numtoolkit.plots import (
     transfer_figure,
 )
 from numtoolkit.problem.processes import PSLD
+from numtoolkit.program.runs import program_of
 
 pytest.importorskip("matplotlib")
 
@@ -50,6 +53,7 @@ def figures() -> list[Any]:
         stability_figure([*stability("nse", size=40), *stability("sscs", size=40)], "title"),
         stability_figure([*stability("em", kind="mean-square", size=20)], "title"),
         transfer_figure([transfer(name, "edm", "rho(7)", 6) for name in ("ddim", "dpmpp-2m")], "title"),
+        defects_figure([step_defects(name, "edm", "gaussian", "rho(7)", 6) for name in ("ddim", "em")], "title"),
     ]
 
 
@@ -215,6 +219,53 @@ def test_a_plane_is_drawn_in_bands_about_1_with_what_grows_hatched() -> None:
     assert "hatched" not in alone.get_supxlabel()
     other = replace(exact, panel="psld, data variance 4")
     assert stability_figure([crossed, other], "t").axes[1].get_title(loc="left") == "exact\npsld\ndata variance 4"
+
+
+def test_bands_of_planes_are_pixels_and_hatches_have_corners_alone(tmp_path: Path) -> None:
+    """The labels and lines of a picture in SVG stay what they are; a straight edge takes no more than its ends."""
+    x, y = np.linspace(0.1, 3, 30), np.geomspace(0.01, 100, 20)
+    value = np.where(np.multiply.outer(np.arange(20) < 9, np.arange(30) >= 12), np.inf, 1.2)
+    figure = stability_figure([Plane("grown", "diffusion", "edm", x, y, value)], "t")
+    bands, hatches = figure.axes[0].collections
+    assert bands.get_rasterized()
+    (path,) = hatches.get_paths()
+    corners = path.vertices[path.codes != path.CLOSEPOLY]
+    assert len(corners) == 5  # the inner corner of a contour between points is cut
+    assert sorted(set(corners[:, 0].round(9)))[::2] == pytest.approx([(x[11] + x[12]) / 2, x[-1]])
+    text = write_figure(tmp_path / "x.svg", figure).read_text()
+    assert text.count("<image") == 1
+    assert "<!-- grown -->" in text
+
+
+def test_a_program_is_drawn_by_the_evaluations_it_has_spent() -> None:
+    """Runs of the same budget share the axis, whatever their steps cost."""
+    planes = [stability(program_of(name, "edm", "rho(7)", 8), size=20)[0] for name in ("ddim", "heun-edm")]
+    figure = stability_figure(planes, "t")
+    assert [ax.get_xlim() for ax in figure.axes[:2]] == [(2, 8)] * 2  # shared: that of the last
+    assert figure.get_supxlabel().startswith("evaluations of the run so far    (edm, NFE 8)")
+    assert figure.axes[-1].get_ylabel().startswith("deviation so far")
+
+
+def test_defects_are_stairs_over_the_noise_levels_of_their_steps() -> None:
+    """Over the deviation at the end of a step; the noise of a stochastic scheme is a thin line, and rounding none."""
+    exact = step_defects("gframe-ab(1)", "edm", "gaussian(mean=0)", "rho(7)", 3)
+    found = [step_defects(name, "edm", "gaussian", "rho(7)", 6) for name in ("ddim", "em")]
+    figure = defects_figure([*found, *[step_defects("ddim", "psld", "gaussian", "quadratic", 3)], exact], "t")
+    first, position, momentum, last = figure.axes
+    assert [ax.get_title(loc="left").split("\n")[1] for ax in figure.axes] == ["edm", "psld, x", "psld, m", "edm"]
+    ddim, em, noise = first.get_lines()
+    assert [line.get_label() for line in (ddim, em, noise)] == ["ddim", "em", "em, noise"]
+    for line, own in ((ddim, found[0].state), (em, found[1].state), (noise, np.sqrt(np.abs(found[1].noise)))):
+        expected = (own / found[0].deviation)[:, 0]
+        assert list(line.get_xdata()) == found[0].program.times.tolist()
+        np.testing.assert_array_equal(line.get_ydata(), [*expected, expected[-1]])
+        assert line.get_drawstyle() == "steps-post"
+    assert noise.get_linewidth() < em.get_linewidth()
+    assert first.get_xlim()[0] > first.get_xlim()[1]
+    assert position.get_lines()[0].get_ydata()[0] != momentum.get_lines()[0].get_ydata()[0]
+    assert np.isnan(last.get_lines()[0].get_ydata()).all()
+    with pytest.raises(InputError, match="9 curves"):
+        defects_figure([found[0]] * 9, "t")
 
 
 def test_planes_of_two_kinds_share_no_figure() -> None:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from numtoolkit.cli.conditions import CONDITIONS
 from numtoolkit.cli.curve import CURVE
+from numtoolkit.cli.defects import DEFECTS
 from numtoolkit.cli.derive import DERIVE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Command] = {
         CURVE,
         TRANSFER,
         SPECTRUM,
+        DEFECTS,
         SAMPLE,
         FIT,
         TRAIN,

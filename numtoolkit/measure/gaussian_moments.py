@@ -84,27 +84,33 @@ def moments(
     cost     O(steps * d) small matrix products in float64; about 50 us a step up to d = 64
     """
     program = program_of(scheme, process, grid, nfe, steps=steps)
-    law = _gaussian(law_of(law))
+    return _laws(program, _gaussian(law_of(law)), start)[-1]
+
+
+def _laws(program: Program, law: Law, start: Normal | None) -> list[Normal]:
+    """The law of the state, and of what is handed on beside it, after each step."""
     if start is None:
-        d, k = law.variances.size, program.process.blocks
+        d, k = _gaussian(law).variances.size, program.process.blocks
         start = Normal(np.zeros((d, k)), np.broadcast_to(program.process.prior(), (d, k, k)))
-    mean, covariance = start.mean, start.covariance
+    mean, covariance, found = start.mean, start.covariance, []
     for linear, noise, shift in _step_maps(program, law):
         mean = _apply(linear, mean) + shift
         covariance = linear @ covariance @ np.swapaxes(linear, 1, 2) + noise @ np.swapaxes(noise, 1, 2)
-    return Normal(mean, covariance)
+        found.append(Normal(mean, covariance))
+    return found
 
 
-def data_laws(program: Program, law: Law) -> tuple[Normal, Normal]:
-    """The law of the data block at the end of a run with an exact network, and the one that it should be.
+def data_laws(program: Program, law: Law) -> list[tuple[Normal, Normal]]:
+    """The law of the data block after each step of a run with an exact network, and the one that it should be.
 
     Runs start from N(0, process.prior()), or from the exact marginal where the times of the program begin below T.
 
     raises   InputError for a law that is not Gaussian
     """
-    process, first, last = program.process, float(program.times[0]), float(program.times[-1])
-    start = exact_marginal(process, law, first) if first < process.T else None
-    return moments(program, law=law, start=start).block(0), exact_marginal(process, law, last).block(0)
+    process, times = program.process, program.times.tolist()
+    start = exact_marginal(process, law, times[0]) if times[0] < process.T else None
+    exact = [exact_marginal(process, law, t).block(0) for t in times[1:]]
+    return [(own.block(0), to) for own, to in zip(_laws(program, law, start), exact, strict=True)]
 
 
 def affine_map(program: Program, law: Law) -> tuple[Floats, Floats]:

@@ -18,6 +18,8 @@ mean-square   one step that draws noise, in the same plane. Its noise is additiv
               the lower factors of covariances; other factors are other rotations.)
 run           whole runs, by evaluations and by the deviation of the data: the deviation of the data part at the end
               over the exact one, 1 + T of `numtoolkit.transfer`
+along         one run, a Program, by the evaluations it has spent: the deviation of the data part after each step over
+              the exact one there
 """
 
 from __future__ import annotations
@@ -31,14 +33,17 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, several, whole
+from numtoolkit.laws import Gaussian
 from numtoolkit.limits import MOST_NFE
+from numtoolkit.measure.gaussian_moments import data_laws
 from numtoolkit.measure.single_steps import ROUNDING, Steps, exact_steps, history, spectral_radius
 from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.processes import EDM, Process
-from numtoolkit.program.program import problem_of
+from numtoolkit.program.program import Program, problem_of
 from numtoolkit.program.runs import times_of
+from numtoolkit.program.walk import evaluations
 
-DIFFUSION, MEAN_SQUARE, RUN = "diffusion", "mean-square", "run"
+DIFFUSION, MEAN_SQUARE, RUN, ALONG = "diffusion", "mean-square", "run", "along"
 LONGEST = 3.0  # step in log-SNR
 RATIOS = (0.01, 100.0)  # of the deviation of the data over the noise level
 SCALES = (0.01, 10.0)  # of the data of runs
@@ -51,9 +56,9 @@ SCALE_FREE = EDM(T=1e15, t_min=1e-9)  # no noise level of EDM is another than th
 class Plane:
     """What one scheme makes of every scale, over what it should: 1 is exact, below is blur, above is noise or growth.
 
-    kind    "diffusion", "mean-square" or "run"
+    kind    "diffusion", "mean-square", "run" or "along"
     panel   what is held fixed
-    x       (nx,), length of the step in log-SNR; evaluations of a run
+    x       (nx,), length of the step in log-SNR; evaluations of a run, or of one run until the end of a step
     y       (ny,), deviation of the data over the noise level at the start of the step; of the data of a run
     value   (ny, nx): inf where it grows without bound, nan beyond the ends of the process, and in the mean square where
             no noise is drawn
@@ -69,7 +74,7 @@ class Plane:
     def reach(self, y: float, near: float = NEAR) -> float:
         """The longest step, all shorter ones included, whose value is within `near` of 1, at the scale nearest to y.
 
-        Of runs: the fewest evaluations, all more included.
+        Of runs: the fewest evaluations, all more included. Along one run: the most evaluations, all fewer included.
 
         y, near   numbers, 0 or more
         returns   0 where the shortest step is not, inf where all of the map are; of runs inf where the longest is not
@@ -127,9 +132,9 @@ def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kin
 
 
 def _growth(steps: Steps) -> Floats:
-    """What steps make (n,) of a deviation of 1; where they hand on more, the largest root if it is larger; inf beyond float64.
+    """What steps make (n,) of a deviation of 1, or their largest root, where they hand on more and that is larger.
 
-    Of a number, which has one direction and draws nothing, it is the root.
+    Of a number, which has one direction and draws nothing, it is the root. Beyond float64 it is inf.
     """
     own, ends = steps.relative[0], steps.ends
     finite = np.isfinite(own).all(axis=(1, 2)) & np.isfinite(ends).all(axis=(1, 2))
@@ -195,3 +200,25 @@ def run_plane(scheme: Scheme, process: Process, grid: Any, nfe: Sequence[int], s
     budgets, y = check_runs(scheme, process, grid, nfe), np.geomspace(*SCALES, size)
     columns = [1 + transfer(scheme, process, grid, budget, y).deviation for budget in budgets]
     return Plane(scheme.spec, RUN, panel, np.array(budgets, float), y, np.stack(columns, axis=1))
+
+
+def program_plane(program: Program, size: int) -> Plane:
+    """The plane of one run along its steps, by the scales of the data.
+
+    program   of two steps at least
+    size      scales
+    raises    InputError for a program of one step
+    cost      that of `transfer`
+    """
+    spent = np.bincount([own.step for own in evaluations(program)], minlength=len(program.steps)).cumsum()
+    last = np.diff(spent, append=spent[-1] + 1) > 0  # of the steps that end at as many evaluations
+    if last.sum() < 2:
+        raise InputError(f"the program of {program.scheme} has one step, which spans no map; take its transfer.")
+    y = np.geomspace(*SCALES, size)
+    with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
+        laws = data_laws(program, Gaussian(np.zeros(size), y**2))
+        columns = [np.sqrt((own.covariance / exact.covariance)[:, 0, 0]) for own, exact in laws]
+    value = np.stack(columns, axis=1)
+    panel = f"{program.process.name}, NFE {program.nfe}"
+    value = np.where(np.isfinite(value), value, np.inf)[:, last]
+    return Plane(program.scheme, ALONG, panel, spent[last].astype(float), y, value)

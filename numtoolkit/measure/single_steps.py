@@ -101,9 +101,9 @@ class Steps:
 
     k               blocks of the state
     linear (n, B, B), noise (n, B, k noises)
-    before, after   (n, B, B), the units of what a step takes and of what it hands on: of the state, in which its exact law
-                    is 1, the lower factor of its covariance; of a carried value what the exact flow makes it of the
-                    state, and beside that its deviation. Exact steps turn the state and leave nothing beside
+    before, after   (n, B, B), the units of what a step takes and of what it hands on: the lower factor of the
+                    covariance of the state, in which its exact law is 1; of a carried value what the exact flow makes
+                    it of the state, and beside that its deviation. Exact steps turn the state, and leave nothing beside
     law             (n, B, m), what exact paths hand a step: a factor of the joint law of the state and the carried
                     values along the flow, or the SDE that the scheme follows
     """

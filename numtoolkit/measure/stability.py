@@ -35,6 +35,7 @@ from numtoolkit.measure.planes import (
     Plane,
     check_plane,
     check_runs,
+    program_plane,
     run_plane,
     step_plane,
 )
@@ -193,7 +194,7 @@ def extents(scheme: str | Scheme) -> dict[str, float]:
 
 
 def stability(
-    scheme: str | Scheme | StabilityFunction,
+    scheme: str | Scheme | StabilityFunction | Program,
     process: str | Process | None = None,
     variance: float = 0.25,
     *,
@@ -205,7 +206,8 @@ def stability(
 ) -> tuple[Region, ...] | tuple[StepLimit] | tuple[Plane]:
     """Where a scheme is stable, and what it makes of every scale of the data.
 
-    scheme    or its name, or the stability function of a method that is none, which has a map at h L = 0 alone
+    scheme    or its name; the stability function of a method that is none, which has a map at h L = 0 alone; or a
+              Program, stability(program), whose one run is mapped along its steps, relative to the exact law after each
     kind      test         regions of the test equation, one for each value of h L
               step         the longest stable steps on a process
               diffusion    one step in the plane of its length and the scale of the data over the noise: the deviation
@@ -225,13 +227,14 @@ def stability(
               longest step is asked for, or with history and a coefficient that only a grid gives on the test equation,
               and one without noise in the mean square
     """
-    if isinstance(scheme, Program):
-        raise InputError(
-            f"the program of {scheme.scheme} has steps of one length each, and a map is over lengths; give its scheme, "
-            "or take numtoolkit.measure.stability.program_radius of the program."
-        )
     size, variance = whole("size", size, 2, MOST_POINTS), real("variance", variance, 0, MOST_VARIANCE)
     linear = [real("linear", x) for x in several("linear", linear)]
+    if isinstance(scheme, Program):
+        if process is not None or kind not in (None, RUN):
+            raise InputError(
+                f"the program of {scheme.scheme} is one run on its own process; leave process and kind out."
+            )
+        return (program_plane(scheme, max(size // 5, 2)),)
     if isinstance(scheme, StabilityFunction):
         if scheme.scheme is None:
             if process is None and (kind is None or choice("kind of stability", kind, KINDS) == TEST):

@@ -45,6 +45,8 @@ class StepDefects:
              state; of a stochastic scheme, of its mean
     noise    (n, k), what it misses of the variance of each block given the state, the mean over coordinates; 0 for a
              deterministic scheme
+    deviation (n, k), of each block of the exact state at the end of the step: what is over it is of one measure along
+             the run, as a flow takes what is missed along with the state
     mean, offset, covariance   of a Gaussian law, (n, d, k, k), (n, d, k), (n, d, k, k) in the eigenbasis of the law:
              what it misses of the matrix on the state, of what is added to it, and of the covariance of that; else None
     """
@@ -53,6 +55,7 @@ class StepDefects:
     law: str
     state: Floats = field(repr=False)
     noise: Floats = field(repr=False)
+    deviation: Floats = field(repr=False)
     mean: Floats | None = field(default=None, repr=False)
     offset: Floats | None = field(default=None, repr=False)
     covariance: Floats | None = field(default=None, repr=False)
@@ -97,21 +100,34 @@ def step_defects(
     """
     own, on, data = scheme_of(scheme), process_of(process), law_of(law)
     program = program_of(own, on, grid, nfe, steps=steps)
-    if not program.times[0] > program.times[-1] > 0:
-        raise InputError("defects are those of steps towards the data; give a grid that falls and ends above time 0.")
+    reference = check_defects(own, program, data)
     if seeds is not None and isinstance(data, Gaussian):
         raise InputError(f"law {data.name} is Gaussian, whose defects are exact without samples; leave seeds out.")
     if isinstance(data, Gaussian):
-        return _exactly(program, data, _reference(own) if own.kind == "sde" else 0.0)
-    if own.kind == "sde":
-        raise InputError(
-            f"{own.spec} draws noise, and law {data.name} has no transition in closed form; take a Gaussian law."
-        )
+        return _exactly(program, data, reference)
     return on_samples(program, data, tuple(range(SAMPLES)) if seeds is None else seeds_of(seeds))
 
 
+def check_defects(scheme: Scheme, program: Program, law: Law) -> float:
+    """The noise of the SDE that the steps of a scheme follow, over the forward noise.
+
+    scheme, program   what is run, and the run
+    law               any
+    raises            InputError as `step_defects`, before anything is computed
+    """
+    if not program.times[0] > program.times[-1] > 0:
+        raise InputError("defects are those of steps towards the data; give a grid that falls and ends above time 0.")
+    if scheme.kind == "ode":
+        return 0.0
+    if not isinstance(law, Gaussian):
+        raise InputError(
+            f"{scheme.spec} draws noise, and law {law.name} has no transition in closed form; take a Gaussian law."
+        )
+    return _reference(scheme)
+
+
 def _reference(scheme: Scheme) -> float:
-    """The noise of the SDE that the steps of a stochastic scheme follow, over the forward noise."""
+    """The same of a stochastic scheme."""
     agreed = scheme.agreed.bind(**scheme.agreed.parameters())
     reference, steady = reference_of(StepInClock(agreed))
     if not steady or agreed.tau_between or any(step.carry for step in agreed.steps.distinct):
@@ -159,7 +175,18 @@ def _exactly(program: Program, law: Gaussian, reference: float) -> StepDefects:
     follow(Walk(program, start, algebra, hand), network)
     R, r, E = (np.stack(parts) for parts in zip(*found, strict=True))
     state = np.stack([_size(*own) for own in zip(R, r, marginals[:-1], strict=True)])
-    return StepDefects(program, law.name, state, np.einsum("ndii->ni", E) / len(variances), R, r, E)
+    drawn = np.einsum("ndii->ni", E) / len(variances)
+    return StepDefects(program, law.name, state, drawn, deviations(program, law), R, r, E)
+
+
+def deviations(program: Program, law: Law) -> Floats:
+    """The deviation (n, k) of each block of the exact state at the ends of the steps of a run.
+
+    program, law   any
+    """
+    e, sigma = program.process.kernel(program.times[1:])
+    found: Floats = np.sqrt(law.variance * e**2 + np.diagonal(sigma, axis1=1, axis2=2))
+    return found
 
 
 def _size(R: Floats, r: Floats, law: Normal) -> Floats:
@@ -193,4 +220,4 @@ def on_samples(program: Program, law: Law, seeds: tuple[int, ...]) -> StepDefect
 
     follow(Walk(program, exact, Arrays(), hand), network)
     state = np.array(sizes)
-    return StepDefects(program, law.name, state, np.zeros_like(state))
+    return StepDefects(program, law.name, state, np.zeros_like(state), deviations(program, law))

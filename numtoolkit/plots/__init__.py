@@ -5,6 +5,7 @@ Figures are written by `numtoolkit.files.storage.write_figure`, the same bytes f
 """
 
 from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure
+from numtoolkit.plots.defects import defects_figure
 from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
 from numtoolkit.plots.spectrum import spectrum_figure
@@ -21,6 +22,7 @@ __all__ = [
     "check_figure",
     "contest_figure",
     "curve_figure",
+    "defects_figure",
     "error_table",
     "image_grid",
     "order_table",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError
-from numtoolkit.measure.planes import DIFFUSION, MEAN_SQUARE, RUN, Plane
+from numtoolkit.measure.planes import ALONG, DIFFUSION, MEAN_SQUARE, RUN, Plane
 from numtoolkit.measure.stability import WINDOW, Region, StepLimit
 from numtoolkit.plots.sheet import (
     CURVES,
@@ -29,9 +29,16 @@ BANDS = (0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.99, 1.01, 1.05, 1.1, 1.25, 1.5, 2.0,
 AROUND = (0.99, 1.01)  # of them, the middle one: exact to a hundredth
 FLAT = 1e-12  # of planes: a value this near 1 is 1
 PLANES = {  # what their values are
-    DIFFUSION: "\u2190 too little    one step over the exact one    too much \u2192",
-    MEAN_SQUARE: "\u2190 too little    variance led to over the exact one    too much \u2192",
-    RUN: "\u2190 blur    deviation at the end over the exact one    noise \u2192",
+    DIFFUSION: "one step over the exact one\n\u2190 too little    too much \u2192",
+    MEAN_SQUARE: "variance led to over the exact one\n\u2190 too little    too much \u2192",
+    RUN: "deviation at the end over the exact one\n\u2190 blur    noise \u2192",
+    ALONG: "deviation so far over the exact one\n\u2190 blur    noise \u2192",
+}
+AXES = {  # what lies along the horizontal one
+    DIFFUSION: "length of the step in log-SNR",
+    MEAN_SQUARE: "length of the step in log-SNR",
+    RUN: "network evaluations (NFE)",
+    ALONG: "evaluations of the run so far",
 }
 
 
@@ -138,7 +145,7 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
     check_count(len(planes), PANELS)
     shared, columns = len({plane.panel for plane in planes}) == 1, min(len(planes), 4)
     rows = -(-len(planes) // columns)
-    run = planes[0].kind == RUN
+    kind = planes[0].kind
     with styled():
         figure = sheet(title, width=max(1.6 + 2.3 * columns, 5.0), height=1.2 + (2.2 if shared else 2.4) * rows)
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -148,28 +155,37 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
             ax.set_title("\n".join(lines), parse_math=False)
         for ax in axes.ravel()[len(planes) :]:
             ax.set_visible(False)
-        on = "network evaluations (NFE)" if run else "length of the step in log-SNR"
         values = np.concatenate([plane.value.ravel() for plane in planes])
         signs = ["black line: exact = 1"] + ["hatched: grows without bound"] * bool(np.isinf(values).any())
         signs += ["grey: beyond the ends of the process, or without noise"] * bool(np.isnan(values).any())
-        figure.supxlabel(on + f"    ({planes[0].panel})" * shared + "\n" + "    ".join(signs), fontsize=9)
-        of = "deviation of the data" if run else "deviation of the data over the noise level at the start"
+        figure.supxlabel(AXES[kind] + f"    ({planes[0].panel})" * shared + "\n" + "    ".join(signs), fontsize=9)
+        of = (
+            "deviation of the data"
+            if kind in (RUN, ALONG)
+            else "deviation of the data over the noise level at the start"
+        )
         figure.supylabel(of, fontsize=9)
         ticks = [band for band in (*BANDS, 1.0) if band not in AROUND]
         bar = figure.colorbar(drawn, ax=axes, ticks=ticks, aspect=30)
         bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
-        bar.set_label(PLANES[planes[0].kind])
+        bar.set_label(PLANES[kind])
         bar.ax.axhline(1.0, color="black", linewidth=0.8)
     return figure
 
 
 def _plane(ax: Any, plane: Plane) -> Any:
-    """The bands of a plane, and the line of 1 where it is crossed."""
+    """The bands of a plane, and the line of 1 where it is crossed.
+
+    Bands are pixels in a vector format too, where their paths would be most of the file; hatches have corners alone.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
 
     ax.set(yscale="log", facecolor="#dcdcdc", xlim=(plane.x[0], plane.x[-1]), ylim=(plane.y[0], plane.y[-1]))
     ax.grid(False)
+    ax.minorticks_off()
+    if plane.kind == ALONG:
+        ax.xaxis.get_major_locator().set_params(integer=True)
     if plane.kind == RUN:
         ax.set_xscale("log")
         ends = [int(plane.x[0]), int(plane.x[-1])]
@@ -177,13 +193,22 @@ def _plane(ax: Any, plane: Plane) -> Any:
     colors = colormaps["RdBu_r"].resampled(len(BANDS) + 1)
     value = np.ma.masked_invalid(np.clip(plane.value, BANDS[0] / 2, BANDS[-1] * 2))
     drawn = ax.contourf(plane.x, plane.y, value, BANDS, cmap=colors, norm=BoundaryNorm(BANDS, colors.N, extend="both"),
-                        extend="both")  # fmt: skip
+                        extend="both", rasterized=True)  # fmt: skip
     off = _off(value - 1)
     if off.min() < 0 < off.max():
         ax.contour(plane.x, plane.y, off, [0.0], colors="black", linewidths=0.8)
     if np.isinf(plane.value).any():
-        ax.contourf(plane.x, plane.y, np.isinf(plane.value), [0.5, 1.5], colors="none", hatches=["////"])
+        hatched = ax.contourf(plane.x, plane.y, np.isinf(plane.value), [0.5, 1.5], colors="none", hatches=["////"])
+        hatched.set_paths([_corners(path) for path in hatched.get_paths()])
     return drawn
+
+
+def _corners(path: Any) -> Any:
+    """A path of straight lines without the points in the middle of those along an axis."""
+    (before, here, after), line = (path.vertices[i : len(path) - 2 + i] for i in range(3)), path.LINETO
+    straight = ((before == here) & (here == after)).any(axis=1) & (path.codes[1:-1] == line) & (path.codes[2:] == line)
+    kept = np.concatenate([[True], ~straight, [True]])
+    return type(path)(path.vertices[kept], path.codes[kept])
 
 
 def _off(off: Any) -> Any:

@@ -21,12 +21,13 @@ from numtoolkit.laws import law_of
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.measure import planes, stability
 from numtoolkit.measure.curves import KIND_OF, check_samples, metrics_of
+from numtoolkit.measure.step_defects import SAMPLES, check_defects
 from numtoolkit.models.network import Network
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower, problem_of
-from numtoolkit.program.runs import times_of
+from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.subjects import law_at, resolved_law
 from numtoolkit.schemes import catalogue
@@ -37,7 +38,7 @@ STEEPEST = 20  # order drawn as a guide
 MOST_IMAGES = 1024  # of a panel
 COLUMNS = 8  # of a panel of images
 MAP, STEPS, PLANE = 200, 400, 300  # points along an axis of a map of stability; five times those of steps and planes
-QUICK_NFE, QUICK_SEEDS, QUICK_SIZE = 24, 32, 100  # what a quick run cuts down to
+QUICK_NFE, QUICK_SEEDS, QUICK_SIZE, QUICK_SAMPLES = 24, 32, 100, 4  # what a quick run cuts down to
 
 Found = Mapping[Cell, Any]
 
@@ -226,6 +227,47 @@ class Errors(Question):
         """A table."""
         records = _records(self.schemes, self.cells(quick, found), found)
         return Result(records, table=plots.error_table(records))
+
+
+@dataclass(frozen=True, repr=False)
+class Defects(Question):
+    """What each step of a run misses, of schemes at one budget, a panel a law. `samples` is the number of seeds of laws
+    that are not Gaussian.
+    """
+
+    title: str
+    process: str
+    laws: tuple[str, ...]
+    schemes: tuple[str, ...]
+    grid: str
+    nfe: int
+    caption: str = ""
+    samples: int = SAMPLES
+
+    def __post_init__(self) -> None:
+        process = process_of(self.process)
+        check(self.schemes, self.process, None, self.grid)
+        whole("nfe", self.nfe, 1, MOST_NFE)
+        whole("samples", self.samples, 1, MOST)
+        for law in map(law_of, distinct("laws", self.laws)):
+            for scheme in map(scheme_of, self.schemes):
+                check_defects(scheme, program_of(scheme, process, self.grid, self.nfe), law)
+        panels = product(self.laws, range(process.blocks), self.schemes)
+        plots.check_figure(f"{law} {block}" for law, block, _ in panels)
+
+    def cells(self, quick: bool, found: Found) -> list[Cell]:
+        """One for each law and scheme."""
+        count = min(self.samples, QUICK_SAMPLES) if quick else self.samples
+        return [
+            work.defects_cell(scheme, self.process, law, self.grid, self.nfe, count)
+            for law, scheme in product(self.laws, self.schemes)
+        ]
+
+    def result(self, quick: bool, found: Found) -> Result:
+        """A figure."""
+        defects = [work.drawn_defects(cell, found[cell]) for cell in self.cells(quick, found)]
+        rows = [{"scheme": own.program.scheme, "law": own.law, "steps": own.table()} for own in defects]
+        return Result(rows, lambda: plots.defects_figure(defects, self.title))
 
 
 @dataclass(frozen=True)

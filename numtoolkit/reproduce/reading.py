@@ -16,14 +16,15 @@ from typing import Any
 from numtoolkit.errors import InputError, StorageError, brief, unknown
 from numtoolkit.files.tables import filled
 from numtoolkit.reproduce.contest import Contest
-from numtoolkit.reproduce.kinds import Curve, Errors, Orders, Samples, Stability
+from numtoolkit.reproduce.kinds import Curve, Defects, Errors, Orders, Samples, Stability
 
 FOLDER = "experiments"  # where they lie unless another folder is named
 LONGEST_TITLE = 200  # characters
 
-Experiment = Orders | Stability | Errors | Curve | Samples | Contest
+Experiment = Orders | Stability | Errors | Curve | Defects | Samples | Contest
 KINDS: dict[str, type[Experiment]] = {
-    "orders": Orders, "stability": Stability, "errors": Errors, "curve": Curve, "samples": Samples, "contest": Contest,
+    "orders": Orders, "stability": Stability, "errors": Errors, "curve": Curve, "defects": Defects,
+    "samples": Samples, "contest": Contest,
 }  # fmt: skip
 
 

@@ -21,15 +21,17 @@ from numtoolkit.declare import scheme_file
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
-from numtoolkit.laws import Law
+from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
 from numtoolkit.measure.planes import Plane
+from numtoolkit.measure.step_defects import StepDefects, step_defects
 from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.runs import program_of
 from numtoolkit.reproduce.subjects import law_at, resolved_law, usual_samples
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import is_declared_here
@@ -206,6 +208,24 @@ def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit | Plane:
     return measured.StepLimit(data["scheme"], data["panel"], t, np.nan_to_num(h, nan=np.inf), longest)
 
 
+def defects_cell(scheme: str, process: str, law: str, grid: str, nfe: int, samples: int) -> Cell:
+    """What each step of a run of a scheme misses, as `numtoolkit.step_defects` has it.
+
+    scheme, process, law, grid   specifications
+    nfe      evaluations
+    samples  seeds 0 .. samples - 1, of a law that is not Gaussian
+    """
+    about = _law_and_process(process, law) | _sources(scheme, process, law)
+    return Cell.of("defects", **_own(scheme), **about, grid=grid, nfe=nfe, samples=samples)
+
+
+def drawn_defects(cell: Cell, data: Data) -> StepDefects:
+    """What a figure shows of the result of a `defects_cell`."""
+    process, grid = (str(cell.data[key]) for key in ("process", "grid"))
+    program = program_of(scheme_at(str(cell.data["scheme"])), process_of(process), grid, int(cell.data["nfe"]))
+    return StepDefects(program, data["law"], *(np.array(data[key]) for key in ("state", "noise", "deviation")))
+
+
 def picture_cell(
     process: str, law: str, count: int, exact: bool, scheme: str = "", grid: str = "", nfe: int = 0
 ) -> Cell:
@@ -341,6 +361,23 @@ def _stable(scheme: Scheme, region: measured.Region | measured.StepLimit | Plane
     return row | {axis: [line[:, i].tolist() for line in lines] for i, axis in enumerate("xy")}
 
 
+def _defects(
+    scheme: str,
+    scheme_sha256: str,
+    process: str,
+    law: str,
+    grid: str,
+    nfe: int,
+    samples: int,
+    law_sha256: str | None = None,
+) -> dict[str, Any]:
+    on = law_at(law, law_sha256)
+    seeds = None if isinstance(on, Gaussian) else range(samples)
+    found = step_defects(_unchanged(scheme, scheme_sha256), process_of(process), on, grid, nfe, seeds=seeds)
+    parts = {"state": found.state, "noise": found.noise, "deviation": found.deviation}
+    return {"law": found.law} | {key: own.tolist() for key, own in parts.items()}
+
+
 def _starts(process: Process, law: Law, count: int) -> list[Floats]:
     seeds = range(count)
     return origin(process, process.T, seeds, None, law.shape, np.float64, None).blocks(seeds)
@@ -400,10 +437,12 @@ def _finite(value: float) -> float | None:
 
 
 ERROR = 1e-11  # absolute, of an error: what the exact flow it is measured against is good to
+FLOW = 1e-8  # the same of states, which are a hundred times as large at the start of a run
 WORK = {
     "orders": Work(_orders),
     "curve": Work(_curve, dict.fromkeys((*ERRORS, *BESIDE), ERROR)),
     "stability": Work(_stability, {"x": 1e-3, "y": 1e-3}),
+    "defects": Work(_defects, dict.fromkeys(("state", "noise"), FLOW)),
     "exact-pictures": Work(_exact_pictures, {"images": 1}),
     "pictures": Work(_pictures, {"images": 1}),
 }

@@ -104,6 +104,11 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
             "--rank": "1",
         },
     ),
+    "defects": (
+        (),
+        {"--process": "edm", "--law": "mixture(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "2"}
+        | {"--seeds": "0-1", "--out": "kept.csv"},
+    ),
     "curve --model": (
         (),
         {"--process": "edm", "--model": "gaussian(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3"}

@@ -20,6 +20,7 @@ from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import EDM, PROCESSES, VP
 from numtoolkit.program.program import lower
+from numtoolkit.program.runs import program_of
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.tiers import breadth
 
@@ -276,6 +277,19 @@ def test_the_plane_of_runs_is_that_of_their_transfer_functions(name: str, on: st
     for column, budget in enumerate((5, 9)):
         expected = 1 + transfer(name, on, "quadratic", budget, found.y).deviation
         np.testing.assert_array_equal(found.value[:, column], expected)
+
+
+@pytest.mark.parametrize(("name", "on"), [("dpmpp-2m", "edm"), ("sscs", "psld"), ("heun-edm", "vp")])
+def test_a_program_is_mapped_along_its_steps(name: str, on: str) -> None:
+    """After its last step it is the transfer function, after two the law of a run that a shorter grid makes."""
+    program = program_of(name, on, "quadratic", 6)
+    (found,) = stability(program, size=SIZE)
+    assert isinstance(found, Plane)
+    assert (found.kind, found.panel, found.x[-1]) == ("along", f"{on}, NFE 6", 6)
+    np.testing.assert_allclose(found.value[:, -1], 1 + transfer(program, scales=found.y).deviation, rtol=1e-14)
+    begun = lower(scheme(name), program.process, program.times[:3])
+    place = found.x.tolist().index(begun.nfe)
+    np.testing.assert_allclose(found.value[:, place], 1 + transfer(begun, scales=found.y).deviation, rtol=1e-12)
 
 
 def test_the_reach_of_a_plane_is_where_it_ceases_to_be_near_1() -> None:

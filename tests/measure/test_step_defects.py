@@ -125,6 +125,16 @@ def test_a_short_step_misses_what_its_local_error_says_of_a_stochastic_splitting
         np.testing.assert_allclose(2 * short - long, expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(("process", "grid"), [("vp", "log-snr"), ("psld", "quadratic")])
+def test_deviations_are_those_of_the_exact_law_at_the_ends_of_steps(process, grid):
+    """The root of the mean variance over coordinates, of each block."""
+    law = Gaussian([0.3, -0.2], [0.25, 0.01])
+    found = nt.step_defects("ddim", process, law, grid, 4)
+    for own, t in zip(found.deviation, found.program.times[1:], strict=True):
+        spread = exact_marginal(found.program.process, law, t).covariance.mean(axis=0)
+        np.testing.assert_allclose(own, np.sqrt(np.diag(spread)), rtol=1e-12)
+
+
 def test_exact_noise_is_missed_by_nothing():
     """The stochastic frame on its own law makes the transition of the SDE: mean and noise to rounding."""
     found = nt.step_defects("gframe-ab(1, tau=1, sigma_data=1/2)", "vp", Gaussian([0.0], [0.25]), "log-snr", 6)

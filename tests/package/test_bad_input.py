@@ -33,6 +33,7 @@ RUN = {"scheme": "ddim", "process": "edm", "network": "gaussian(dim=2)", "grid":
 NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
+DEFECTS = nt.step_defects("ddim", "edm", "gaussian", "rho(7)", 3)
 IMAGES = np.random.default_rng(0).normal(size=(6, 4, 4))
 MAP = nt.stability("ddim", size=8)
 (PLANE,) = nt.stability("ddim", kind="diffusion", size=10)
@@ -255,6 +256,7 @@ ENTRIES = {
         {"process": "edm", "grid": "rho(7)", "nfe": (3, 4)},
     ),
     "stability and its reach": Entry(PLANE.reach, {"y": 1.0, "near": 0.05}),
+    "defects_figure": Entry(nt.defects_figure, {"defects": [DEFECTS], "title": "title"}),
     "stability_figure": Entry(nt.stability_figure, {"regions": MAP, "title": "title"}),
     "stationary_bias": Entry(nt.stationary_bias, {"word": "B/2 A/2 O A/2 B/2"}),
     "step_defects": Entry(

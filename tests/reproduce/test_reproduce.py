@@ -19,12 +19,13 @@ from numtoolkit.laws import law_of
 from numtoolkit.measure import error_curve
 from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.stability import stability
+from numtoolkit.measure.step_defects import step_defects
 from numtoolkit.plots import boundary
 from numtoolkit.problem.processes import EDM, PSLD, VP
 from numtoolkit.reproduce.job import Progress, reproduce
 from numtoolkit.reproduce.kinds import Curve, Errors, Panel, Samples, Stability
 from numtoolkit.reproduce.reading import read_experiments
-from numtoolkit.reproduce.work import WORK, Work, compute, drawn_stability, rounded
+from numtoolkit.reproduce.work import WORK, Work, compute, drawn_defects, drawn_stability, rounded
 from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
@@ -55,6 +56,15 @@ process = "psld"
 law = "gaussian"
 grid = "quadratic"
 nfe = [12]
+"""
+DEFECTS = """
+kind = "defects"
+title = "Where are errors made?"
+process = "edm"
+laws = ["gaussian", "ring"]
+schemes = ["ddim", "dpmpp-2m"]
+grid = "rho(7)"
+nfe = 2
 """
 SAMPLES = """
 kind = "samples"
@@ -194,6 +204,24 @@ def test_what_is_drawn_of_a_plane_is_what_was_measured() -> None:
     assert "nfe" not in asked.cells(True, {})[0].data
 
 
+def test_what_is_drawn_of_defects_is_what_was_measured(tmp_path: Path) -> None:
+    """A law after the other, a scheme after the other, to the digits that are kept; samples of what is no Gaussian."""
+    (plan,) = read_experiments(folder_of(tmp_path / "experiments", a=DEFECTS + "samples = 3"))
+    cells = plan.experiment.cells(False, {})
+    found = {cell: plain(compute(cell)) for cell in cells}
+    rows = plan.experiment.result(False, found).data
+    assert [(row["law"].partition("(")[0], row["scheme"]) for row in rows] == [
+        (law, name) for law in ("gaussian", "ring") for name in ("ddim", "dpmpp-2m")
+    ]
+    for cell, law, name in zip(cells, ["gaussian"] * 2 + ["ring"] * 2, ["ddim", "dpmpp-2m"] * 2, strict=True):
+        seeds = None if law == "gaussian" else range(3)
+        expected, own = step_defects(name, "edm", law, "rho(7)", 2, seeds=seeds), drawn_defects(cell, found[cell])
+        for part in ("state", "noise", "deviation"):
+            np.testing.assert_allclose(getattr(own, part), getattr(expected, part), rtol=1e-5)
+        assert (own.law, own.program.scheme) == (expected.law, name)
+    assert [cell.data["samples"] for cell in plan.experiment.cells(True, {})] == [3] * 4
+
+
 def test_the_error_table_has_every_scheme_of_the_process(tmp_path: Path) -> None:
     """One row a scheme of the catalogue that runs on the process, as data and as Markdown."""
     reproduce(folder_of(tmp_path / "experiments", e=ERRORS), tmp_path / "out", quick=True)
@@ -288,7 +316,6 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (STABILITY + "variance = 0", "variance = 0.0 is no finite number"),
         (STABILITY + "of = 'diffuse'", "unknown kind of stability 'diffuse'; did you mean diffusion"),
         (STABILITY + "of = 'mean-square'", "euler draws no noise"),
-        (STABILITY.replace("euler", "gddim") + "of = 'diffusion'", "no units of their own in a phase space"),
         (STABILITY + "of = 'run'\ngrid = 'ray'", "unknown grid 'ray'"),
         (STABILITY + "of = 'run'\nnfe = [8]", "nfe = .8,. spans no plane"),
         (STABILITY.replace("euler", "nse") + "of = 'run'\nprocess = 'edm'", "nse is not defined on process 'edm'"),
@@ -298,6 +325,14 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (SAMPLES[: SAMPLES.index("panels")] + "panels = []", "panels is an empty list"),
         (SAMPLES.replace("count = 16", "count = 15"), "multiple of 8"),
         (SAMPLES.replace("digits(count=20)", "gaussian"), "give a law of images"),
+        (DEFECTS.replace("edm", "psld"), "dpmpp-2m is not defined on process 'psld'"),
+        (DEFECTS.replace("dpmpp-2m", "em"), "em draws noise, and law ring.* has no transition in closed form"),
+        (DEFECTS.replace('"ring"', '"gaussian"'), "laws holds gaussian twice"),
+        (DEFECTS.replace('"gaussian", "ring"', ""), "laws is an empty list"),
+        (DEFECTS + "samples = 0", "samples = 0 is no whole number from 1"),
+        (DEFECTS.replace("nfe = 2", "nfe = 0"), "nfe = 0 is no whole number from 1"),
+        (DEFECTS.replace("rho(7)", "rho(7, zero=1)"), "give a grid that falls and ends above time 0"),
+        (DEFECTS.replace('["ddim", "dpmpp-2m"]', NINE), "9 curves of one panel cannot be read"),
         (ERRORS.replace('"quadratic"', '"quadratik"'), "unknown grid 'quadratik'; did you mean quadratic"),
         (ERRORS.replace("[12]", "[]"), "holds no budgets"),
         (CURVE + "show = ['mean']", "unknown quantity 'mean'"),
