@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numtoolkit import printing
 from numtoolkit.cli.output import Command, add_json, destination, listed, note, number, report, width, wrapped
@@ -19,6 +19,7 @@ from numtoolkit.errors import InputError, counted
 from numtoolkit.spec_text import parse
 
 if TYPE_CHECKING:
+    from numtoolkit.symbolic.compositions import Composition
     from numtoolkit.symbolic.derivation import Branch, Derivation
     from numtoolkit.symbolic.palindromes import PalindromeBranch
 
@@ -46,16 +47,14 @@ def _run(arguments: argparse.Namespace) -> int:
     given = _values(arguments.values)
     found = derive(arguments.family, number(arguments.order, "--order", 1, 7), arguments.kind)
     if isinstance(found.family, Palindrome):
-        if path is not None or given:
-            raise InputError(
-                "splittings are words of flows and no schemes, as no process flows exactly along their letters: leave "
-                "out --out and --set."
-            )
         lines = [line for branch in found.splittings for line in _lengths(branch)]
+        lines += [line for own in found.compositions for line in _composition(own)]
+        if path is not None and lines:
+            note(f"wrote {write_scheme(path, _splitting(found, arguments.branch, given))}")
     else:
         lines = _tableaus(found.schemes, arguments.branch, given, path)
-        if path is not None and not lines:
-            raise InputError(f"there is no scheme to write: {_none(found)}")
+    if path is not None and not lines:
+        raise InputError(f"there is no scheme to write: {_none(found)}")
     lines = lines or wrapped(_none(found))
     report(arguments, found.record(), lambda: found.latex() if arguments.latex else "\n".join(lines))
     return 0
@@ -115,6 +114,23 @@ def _lengths(branch: PalindromeBranch) -> Iterator[str]:
     yield from (f"  0 = {binding.as_expr()}" for binding in branch.open)
     for point in [] if branch.dimension else branch.points():
         yield "  " + ", ".join(f"{name} = {float(own.centre):.15g}" for name, own in point.items())
+
+
+def _composition(own: Composition) -> list[str]:
+    """A splitting of order 6: what is left of order 7, and its lengths."""
+    lengths = ", ".join(f"{name} = {float(length.centre):.15g}" for name, length in own.lengths.items())
+    return [f"{own.family.word}, order {own.order}: the norm of its error is {own.norm:.6g}", f"  {lengths}"]
+
+
+def _splitting(found: Derivation, chosen: str | None, given: dict[str, Fraction]) -> Scheme:
+    """The scheme of one branch; of one with a free length that is not given, that of least error."""
+    place = number(chosen or "1", "--branch", 1, len(found.branches)) - 1
+    if found.splittings:
+        own, lengths = found.splittings[place], dict[str, Any](given)
+        return own.scheme(**lengths) if given or not own.dimension else found.least_error().scheme()
+    if given:
+        raise InputError(f"{found.family.spec} of order {found.order} has no free lengths; leave out --set.")
+    return found.compositions[place].scheme()
 
 
 def _alone(scheme: Scheme) -> Scheme:

@@ -8,7 +8,7 @@ from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_fi
 from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
 from numtoolkit.plots.stability import PLANES, Boundary, boundary, stability_figure
-from numtoolkit.plots.tables import error_table, order_table
+from numtoolkit.plots.tables import error_table, found_steps_table, order_table
 from numtoolkit.plots.transfer import transfer_figure
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "contest_figure",
     "curve_figure",
     "error_table",
+    "found_steps_table",
     "image_grid",
     "order_table",
     "stability_figure",
