@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from numtoolkit import printing
 from numtoolkit.cli.output import Command, add_json, destination, listed, note, number, report, width, wrapped
+from numtoolkit.cli.output import grid as table
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
 from numtoolkit.declare.scheme_file import write_scheme
 from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError, counted
+from numtoolkit.files.storage import read_npz
 from numtoolkit.spec_text import parse
 
 if TYPE_CHECKING:
@@ -23,12 +26,15 @@ if TYPE_CHECKING:
     from numtoolkit.symbolic.derivation import Branch, Derivation
     from numtoolkit.symbolic.palindromes import PalindromeBranch
 
+OPTIMAL, EIGENVALUES = "optimal", "eigenvalues"  # a family of polynomials, and what a file of its spectrum holds
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "family",
         metavar="FAMILY",
-        help="a name with parameters, 'exponential-rk(stages=3)', or a palindrome, 'A B A B A'",
+        help="a name with parameters, 'exponential-rk(stages=3)', a palindrome, 'A B A B A', or "
+        "'optimal(real, stages=5)', with imaginary or an .npz of eigenvalues for real: that of the longest stable step",
     )
     parser.add_argument("--order", metavar="P", required=True, help="the order that is asked for")
     parser.add_argument("--kind", metavar="K", default="", help="of order, as claims name it, by default classical")
@@ -45,6 +51,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     path = None if arguments.out is None else destination(arguments.out, (".json",), (SCHEME,))
     given = _values(arguments.values)
+    if arguments.family.strip().lower().startswith(OPTIMAL):
+        return _optimal(arguments, path)
     found = derive(arguments.family, number(arguments.order, "--order", 1, 7), arguments.kind)
     if isinstance(found.family, Palindrome):
         lines = [line for branch in found.splittings for line in _lengths(branch)]
@@ -57,6 +65,39 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"there is no scheme to write: {_none(found)}")
     lines = lines or wrapped(_none(found))
     report(arguments, found.record(), lambda: found.latex() if arguments.latex else "\n".join(lines))
+    return 0
+
+
+def _optimal(arguments: argparse.Namespace, path: Path | None) -> int:
+    """The polynomial with the longest stable step, and its scheme, to a file where --out says so."""
+    from numtoolkit.symbolic.optimal_stability import HIGHEST, optimal_stability_polynomial
+
+    for option in ("branch", "values", "kind"):
+        if getattr(arguments, option):
+            raise InputError(f"--{option.replace('values', 'set')} is of families of weights; leave it out.")
+
+    def optimal(spectrum: str, stages: int) -> None:
+        """The signature of the family."""
+
+    spec = parse(arguments.family)
+    chosen: dict[str, Any] = spec.arguments(inspect.signature(optimal), spec.name)
+    if chosen.keys() != {"spectrum", "stages"}:
+        raise InputError(f"{spec.name} is of a spectrum and stages; write {OPTIMAL}(real, stages=5).")
+    spectrum = chosen["spectrum"]
+    if spectrum.lower().endswith(".npz"):
+        arrays = read_npz(spectrum)
+        if set(arrays) != {EIGENVALUES}:
+            raise InputError(f"{spectrum!r} holds {', '.join(arrays) or 'nothing'}; give an array {EIGENVALUES}.")
+        spectrum = arrays[EIGENVALUES].ravel()
+    order = number(arguments.order, "--order", 1, HIGHEST)
+    found = optimal_stability_polynomial(spectrum, chosen["stages"], order)
+    head = f"{arguments.family}, order {order}: stable to h = {float(found.h):.10g}"
+    head += f", |R| <= 1 + {float(found.excess):.1g}" if found.excess else ""
+    if path is not None:
+        note(f"wrote {write_scheme(path, found.scheme())}")
+    exact = {"h": str(found.h), "excess": str(found.excess), "coefficients": list(map(str, found.coefficients))}
+    record = {"family": arguments.family, "order": order, **exact}
+    report(arguments, record, lambda: found.latex() if arguments.latex else f"{head}\n\n{table(found.table())}")
     return 0
 
 

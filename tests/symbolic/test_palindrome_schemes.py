@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -21,7 +23,12 @@ from tests.support.phase_runs import case_of, states_of_program
 from tests.support.tableaus import book
 
 THREE = "A B A B A B A"
-FOREST_RUTH = derive(THREE, 4).branches[0].scheme("forest-ruth")
+
+
+@cache
+def forest_and_ruth():
+    """Three kicks of order 4."""
+    return derive(THREE, 4).branches[0].scheme("forest-ruth")
 
 
 @pytest.mark.parametrize("kick", RULES)
@@ -54,7 +61,7 @@ def test_forest_and_ruths_splitting_is_a_scheme_of_order_4(frozen, clock):
 def test_a_step_of_a_palindrome_is_its_flows_in_turn():
     """On PSLD against an adaptive solver of each part: F z over what A takes, the score at a fixed time over B."""
     process, times = PSLD(), np.array([0.7, 0.695])
-    case = case_of(FOREST_RUTH, process, times)
+    case = case_of(forest_and_ruth(), process, times)
     (found,) = states_of_program(case)
     state, now, h = np.array(case.start), times[0], times[1] - times[0]
     lengths = derive(THREE, 4).branches[0].points()[0]
@@ -88,7 +95,7 @@ def test_a_step_of_a_palindrome_is_its_flows_in_turn():
 def test_errors_of_a_palindrome_fall_as_its_order_says():
     """Forest and Ruth's on PSLD, from 768 to 1536 evaluations by 2^4 or so."""
     errors = [
-        r["error"] for r in error_curve(FOREST_RUTH, "psld", "gaussian", "quadratic", [1536, 3072], metric="path")
+        r["error"] for r in error_curve(forest_and_ruth(), "psld", "gaussian", "quadratic", [1536, 3072], metric="path")
     ]
     assert np.log2(errors[0] / errors[1]) == pytest.approx(4, abs=0.4)
 
@@ -144,6 +151,6 @@ def test_a_palindrome_is_no_scheme_of_what_is_missing(word, order, given, said):
 def test_a_rest_of_a_budget_is_spent_by_shorter_steps():
     """Every budget from one evaluation on; a step to t = 0 there is not."""
     for nfe in (1, 5, 11, 12, 14, 23):
-        assert program_of(FOREST_RUTH, "edm", "log-snr", nfe).nfe == nfe
+        assert program_of(forest_and_ruth(), "edm", "log-snr", nfe).nfe == nfe
     with pytest.raises(InputError, match="has no step to t = 0"):
-        program_of(FOREST_RUTH, "edm", "log-snr(zero=1)", 13)
+        program_of(forest_and_ruth(), "edm", "log-snr(zero=1)", 13)
