@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numtoolkit import printing
 from numtoolkit.cli.output import Command, add_json, destination, listed, note, number, report, width, wrapped
+from numtoolkit.cli.output import grid as table
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.scheme_file import FORMAT as SCHEME
 from numtoolkit.declare.scheme_file import write_scheme
 from numtoolkit.declare.steps import Steps
 from numtoolkit.errors import InputError, counted
+from numtoolkit.files.storage import read_npz
 from numtoolkit.spec_text import parse
 
 if TYPE_CHECKING:
+    from numtoolkit.symbolic.compositions import Composition
     from numtoolkit.symbolic.derivation import Branch, Derivation
     from numtoolkit.symbolic.palindromes import PalindromeBranch
+
+OPTIMAL, EIGENVALUES = "optimal", "eigenvalues"  # a family of polynomials, and what a file of its spectrum holds
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "family",
         metavar="FAMILY",
-        help="a name with parameters, 'exponential-rk(stages=3)', or a palindrome, 'A B A B A'",
+        help="a name with parameters, 'exponential-rk(stages=3)', a palindrome, 'A B A B A', or "
+        "'optimal(real, stages=5)', with imaginary or an .npz of eigenvalues for real: that of the longest stable step",
     )
     parser.add_argument("--order", metavar="P", required=True, help="the order that is asked for")
     parser.add_argument("--kind", metavar="K", default="", help="of order, as claims name it, by default classical")
@@ -44,20 +51,53 @@ def _run(arguments: argparse.Namespace) -> int:
 
     path = None if arguments.out is None else destination(arguments.out, (".json",), (SCHEME,))
     given = _values(arguments.values)
+    if arguments.family.strip().lower().startswith(OPTIMAL):
+        return _optimal(arguments, path)
     found = derive(arguments.family, number(arguments.order, "--order", 1, 7), arguments.kind)
     if isinstance(found.family, Palindrome):
-        if path is not None or given:
-            raise InputError(
-                "splittings are words of flows and no schemes, as no process flows exactly along their letters: leave "
-                "out --out and --set."
-            )
         lines = [line for branch in found.splittings for line in _lengths(branch)]
+        lines += [line for own in found.compositions for line in _composition(own)]
+        if path is not None and lines:
+            note(f"wrote {write_scheme(path, _splitting(found, arguments.branch, given))}")
     else:
         lines = _tableaus(found.schemes, arguments.branch, given, path)
-        if path is not None and not lines:
-            raise InputError(f"there is no scheme to write: {_none(found)}")
+    if path is not None and not lines:
+        raise InputError(f"there is no scheme to write: {_none(found)}")
     lines = lines or wrapped(_none(found))
     report(arguments, found.record(), lambda: found.latex() if arguments.latex else "\n".join(lines))
+    return 0
+
+
+def _optimal(arguments: argparse.Namespace, path: Path | None) -> int:
+    """The polynomial with the longest stable step, and its scheme, to a file where --out says so."""
+    from numtoolkit.symbolic.optimal_stability import HIGHEST, optimal_stability_polynomial
+
+    for option in ("branch", "values", "kind"):
+        if getattr(arguments, option):
+            raise InputError(f"--{option.replace('values', 'set')} is of families of weights; leave it out.")
+
+    def optimal(spectrum: str, stages: int) -> None:
+        """The signature of the family."""
+
+    spec = parse(arguments.family)
+    chosen: dict[str, Any] = spec.arguments(inspect.signature(optimal), spec.name)
+    if chosen.keys() != {"spectrum", "stages"}:
+        raise InputError(f"{spec.name} is of a spectrum and stages; write {OPTIMAL}(real, stages=5).")
+    spectrum = chosen["spectrum"]
+    if spectrum.lower().endswith(".npz"):
+        arrays = read_npz(spectrum)
+        if set(arrays) != {EIGENVALUES}:
+            raise InputError(f"{spectrum!r} holds {', '.join(arrays) or 'nothing'}; give an array {EIGENVALUES}.")
+        spectrum = arrays[EIGENVALUES].ravel()
+    order = number(arguments.order, "--order", 1, HIGHEST)
+    found = optimal_stability_polynomial(spectrum, chosen["stages"], order)
+    head = f"{arguments.family}, order {order}: stable to h = {float(found.h):.10g}"
+    head += f", |R| <= 1 + {float(found.excess):.1g}" if found.excess else ""
+    if path is not None:
+        note(f"wrote {write_scheme(path, found.scheme())}")
+    exact = {"h": str(found.h), "excess": str(found.excess), "coefficients": list(map(str, found.coefficients))}
+    record = {"family": arguments.family, "order": order, **exact}
+    report(arguments, record, lambda: found.latex() if arguments.latex else f"{head}\n\n{table(found.table())}")
     return 0
 
 
@@ -115,6 +155,23 @@ def _lengths(branch: PalindromeBranch) -> Iterator[str]:
     yield from (f"  0 = {binding.as_expr()}" for binding in branch.open)
     for point in [] if branch.dimension else branch.points():
         yield "  " + ", ".join(f"{name} = {float(own.centre):.15g}" for name, own in point.items())
+
+
+def _composition(own: Composition) -> list[str]:
+    """A splitting of order 6: what is left of order 7, and its lengths."""
+    lengths = ", ".join(f"{name} = {float(length.centre):.15g}" for name, length in own.lengths.items())
+    return [f"{own.family.word}, order {own.order}: the norm of its error is {own.norm:.6g}", f"  {lengths}"]
+
+
+def _splitting(found: Derivation, chosen: str | None, given: dict[str, Fraction]) -> Scheme:
+    """The scheme of one branch; of one with a free length that is not given, that of least error."""
+    place = number(chosen or "1", "--branch", 1, len(found.branches)) - 1
+    if found.splittings:
+        own, lengths = found.splittings[place], dict[str, Any](given)
+        return own.scheme(**lengths) if given or not own.dimension else found.least_error().scheme()
+    if given:
+        raise InputError(f"{found.family.spec} of order {found.order} has no free lengths; leave out --set.")
+    return found.compositions[place].scheme()
 
 
 def _alone(scheme: Scheme) -> Scheme:

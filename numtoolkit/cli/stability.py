@@ -29,6 +29,8 @@ from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.schemes.of_numbers import EXAMPLES, TABLEAU, numbers_of, square
+from numtoolkit.spec_text import parse
 
 if TYPE_CHECKING:
     from numtoolkit.measure.planes import Plane
@@ -59,7 +61,12 @@ of a run: their deviation) is so near the exact one, for all steps up to the ext
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("schemes", nargs="+", metavar="SCHEME", help="at most 8")
+    parser.add_argument(
+        "schemes",
+        nargs="+",
+        metavar="SCHEME",
+        help="at most 8; without --out also runge-kutta(A=..., b=...) and multistep(rho=..., sigma=...)",
+    )
     parser.add_argument("--out", metavar="FILE", help="draw it: .png, .svg or .pdf; else the formula is printed")
     parser.add_argument("--order-star", action="store_true", help="draw the growth over that of the exact solution")
     parser.add_argument("--process", metavar="P", help="steps on this process, instead of the test equation")
@@ -73,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.measure.planes import RUN
     from numtoolkit.measure.stability import TEST
 
-    chosen, kind = schemes(arguments.schemes), arguments.kind
+    kind = arguments.kind
     process = process_of(arguments.process) if arguments.process else None
     for option in ("grid", "nfe"):
         if getattr(arguments, option) is not None and kind != RUN:
@@ -87,10 +94,10 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         raise InputError(f"--order-star {why}.")
     if on_test and arguments.out is None:
-        formulas = _formulas(chosen)
+        formulas = [{"scheme": name, **row} for name, own in _functions(arguments.schemes) for row in own.table()]
         report(arguments, formulas, lambda: _pages(formulas))
         return 0
-    return _measured(arguments, chosen, process)
+    return _measured(arguments, schemes(arguments.schemes), process)
 
 
 def _text(value: object) -> str:
@@ -132,11 +139,27 @@ def _measured(arguments: argparse.Namespace, chosen: Sequence[Scheme], process: 
     return 0
 
 
-def _formulas(chosen: Sequence[Scheme]) -> list[Record]:
-    """What the stability function of each scheme says, a property a record."""
-    return [
-        {"scheme": scheme.spec, **row} for scheme in progress(chosen, "deriving") for row in _function(scheme).table()
-    ]
+def _functions(texts: Sequence[str]) -> list[tuple[str, StabilityFunction]]:
+    """The stability functions of schemes, and of methods that are given by their numbers and may be none."""
+    by_numbers = {text: own for text in texts if (own := _of_numbers(text)) is not None}
+    chosen = schemes(text for text in texts if text not in by_numbers)
+    return [*((scheme.spec, _function(scheme)) for scheme in progress(chosen, "deriving")), *by_numbers.items()]
+
+
+def _of_numbers(text: str) -> StabilityFunction | None:
+    """That of a tableau, explicit or not, or of a multistep method, written out in numbers; None of another text."""
+    from numtoolkit.symbolic.stability_function import stability_function
+
+    if not text.lower().lstrip().startswith(tuple(EXAMPLES)):
+        return None
+    spec = parse(text)
+    if spec.name == TABLEAU:
+        A, b = numbers_of(spec, "A", "b")
+        return stability_function(A=square(A, len(b)), b=b, name=text)
+    if spec.name in EXAMPLES:
+        rho, sigma = numbers_of(spec, "rho", "sigma")
+        return stability_function(rho=rho, sigma=sigma, name=text)
+    return None
 
 
 def _function(scheme: Scheme) -> StabilityFunction:

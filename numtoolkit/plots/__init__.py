@@ -10,7 +10,7 @@ from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
 from numtoolkit.plots.spectrum import spectrum_figure
 from numtoolkit.plots.stability import PLANES, Boundary, boundary, stability_figure
-from numtoolkit.plots.tables import error_table, order_table
+from numtoolkit.plots.tables import error_table, found_steps_table, order_table
 from numtoolkit.plots.transfer import transfer_figure
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "curve_figure",
     "defects_figure",
     "error_table",
+    "found_steps_table",
     "image_grid",
     "order_table",
     "spectrum_figure",

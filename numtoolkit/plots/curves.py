@@ -35,7 +35,11 @@ FLOORS = {"sliced-wasserstein": "floor", "frechet": "frechet_floor"}  # of measu
 
 
 def curve_figure(
-    records: Sequence[Record], title: str, quantities: Sequence[str] = ("error",), slopes: Sequence[int] = (1, 2, 3)
+    records: Sequence[Record],
+    title: str,
+    quantities: Sequence[str] = ("error",),
+    slopes: Sequence[int] = (1, 2, 3),
+    ticks: Sequence[int] | None = None,
 ) -> Any:
     """Error against evaluations on logarithmic axes, one curve a scheme, one panel for each quantity and its measure.
 
@@ -45,6 +49,7 @@ def curve_figure(
     title       the question that the figure answers
     quantities  of `QUANTITIES`: "error", the leading one of each scheme; "path", "law"; "median" of the samples
     slopes      drawn as guides: how errors of orders 1, 2, 3 fall
+    ticks       evaluations that the axis names; None: all that records have
     """
     records, quantities = records_of(records), several("quantities", quantities)
     for quantity in quantities:
@@ -63,7 +68,7 @@ def curve_figure(
         ):
             check_count(len({r["scheme"] for r, _ in members}), CURVES)
             _curves(ax, members, measure)
-            _log_axes(ax, sorted({r["nfe"] for r in records}))
+            _log_axes(ax, sorted({r["nfe"] for r in records}) if ticks is None else ticks)
             ax.set(xlabel="network evaluations (NFE)", ylabel=LABELS.get(measure, measure))
             if measure not in FLOORS:  # where errors level off, no slope is theirs
                 _guides(ax, guides)

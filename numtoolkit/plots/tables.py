@@ -72,3 +72,34 @@ def error_table(records: Sequence[Record]) -> str:
             text = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
             parts.append(f"{LABELS[measure]}:\n\n{text}")
     return "\n\n".join(parts)
+
+
+def found_steps_table(records: Sequence[Record]) -> str:
+    """Errors along paths as Markdown: a table by budgets, and one by tolerances, with the evaluations they took.
+
+    records  {scheme, nfe, error}, those of runs with steps of each sample's own with a tolerance, and `own`
+    """
+    from tabulate import tabulate
+
+    def table(own: bool, key: str, title: str) -> str:
+        chosen = [r for r in records if r["own"] == own]
+        columns = sorted({r[key] for r in chosen}, reverse=own)
+        errors = {(r["scheme"], r[key]): r for r in chosen}
+
+        def cell(record: Record | None) -> str:
+            if record is None or record.get("error") is None:
+                return ""
+            return f"{record['nfe']:.0f}: {record['error']:.1e}" if own else f"{record['error']:.1e}"
+
+        rows = [
+            [name, *(cell(errors.get((name, x))) for x in columns)]
+            for name in dict.fromkeys(r["scheme"] for r in chosen)
+        ]
+        return str(tabulate(rows, [title, *(f"{x:g}" for x in columns)], tablefmt="github", disable_numparse=True))
+
+    parts = []
+    if any(not r["own"] for r in records):
+        parts.append(f"{LABELS['relative-rms']}:\n\n{table(False, 'nfe', 'evaluations')}")
+    if any(r["own"] for r in records):
+        parts.append(f"Evaluations of a sample, on average, and that error:\n\n{table(True, 'tolerance', 'tolerance')}")
+    return "\n\n".join(parts)

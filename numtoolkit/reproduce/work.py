@@ -25,12 +25,15 @@ from numtoolkit.laws import Gaussian, Law
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
+from numtoolkit.measure.distances import relative_rms
+from numtoolkit.measure.exact_networks import ExactNetwork
 from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.step_defects import StepDefects, step_defects
 from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.budget import planned
 from numtoolkit.program.runs import program_of
 from numtoolkit.reproduce.subjects import law_at, resolved_law, usual_samples
 from numtoolkit.sampling.state import origin
@@ -44,6 +47,9 @@ ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null 
 BESIDE = ("path_low", "path_high", "law_low", "law_high", "floor", "frechet", "frechet_floor")
 COLUMNS = ("steps", "plan", *ERRORS, *BESIDE, "why")  # of a curve, a value a budget
 ALONE = ("steps", "plan", "error", "median", "floor", "why")  # of one by a single metric, of which there are hundreds
+
+GRID, PILOT, OWN = "grid", "pilot", "own"  # where the steps of a run come from
+FOUND = ("nfe", "steps", "error", "median", "low", "high", "why")  # of a run beside the tolerance that found its steps
 
 REACHED = (0.1, 1.0, 10.0)  # scales at which the reach of a plane is told
 
@@ -159,6 +165,22 @@ def curve_cell(
         network_error=network_error or None,
         metric=metric,
     )
+
+
+def found_steps_cell(
+    scheme: str, corrected: bool, steps: str, process: str, law: str, grid: str, samples: int, **asked: Any
+) -> Cell:
+    """The errors along paths of a scheme whose steps are those of a grid, of a pilot run, or of each sample's own.
+
+    scheme, process, law, grid   specifications; where steps are found the ends of the grid alone matter
+    corrected  whether it goes on from its companions
+    steps      grid, pilot or own
+    samples    number of seeds
+    asked      nfe, budgets, where steps are not each sample's own; tolerances where they are found, one of a pilot
+    """
+    about = _law_and_process(process, law) | _sources(scheme, process, law)
+    return Cell.of("found-steps", **_own(scheme, CLAIMED), **about, grid=grid, samples=samples, steps=steps,
+                   corrected=corrected or None, **asked)  # fmt: skip
 
 
 def curve_records(scheme: str, data: Data, grid: int = 0) -> list[dict[str, Any]]:
@@ -331,6 +353,53 @@ def _curve(
     return {"metric": metric_of(found, process_of(process), on, metric), "nfe": nfe, "curves": used}
 
 
+def _found_steps(
+    scheme: str,
+    scheme_sha256: str,
+    process: str,
+    law: str,
+    grid: str,
+    samples: int,
+    steps: str,
+    nfe: Sequence[int] = (),
+    tolerances: Sequence[float] = (),
+    corrected: bool = False,
+    law_sha256: str | None = None,
+) -> list[dict[str, Any]]:
+    from numtoolkit.sampling.adaptive import adaptive_grid, spread
+
+    found, on, at = _unchanged(scheme, scheme_sha256, CLAIMED), law_at(law, law_sha256), process_of(process)
+    found, seeds = found.corrected() if corrected else found, range(samples)
+    if steps == OWN:
+        return [_with_own_steps(found, at, on, grid, tolerance, samples) for tolerance in tolerances]
+    own = None if steps == GRID else adaptive_grid(found, at, on, tolerances[0], grid, dtype=np.float64).times
+
+    def times(budget: int) -> Any:
+        return grid if own is None else spread(own, at, len(planned(found, budget, bool(own[-1] == 0))))
+
+    curve = [record for n in nfe for record in error_curve(found, at, on, times(n), [n], seeds, metric="path")]
+    return [{key: record[key] for key in FOUND if record.get(key) is not None} for record in curve]
+
+
+def _with_own_steps(
+    scheme: Scheme, process: Process, law: Law, grid: str, tolerance: float, samples: int
+) -> dict[str, Any]:
+    """The error of a run with steps of each sample's own, its evaluations the mean over samples."""
+    from numtoolkit.sampling.adaptive import Adaptive
+    from numtoolkit.sampling.runner import sample
+
+    drawn = sample(scheme, process, law, grid, adaptive=Adaptive(tolerance, pilot=0), seeds=range(samples),
+                   dtype=np.float64, progress=False, on_nonfinite="mark")  # fmt: skip
+    grids = drawn.adaptive or ()
+    times = grids[0].times
+    ends = ExactNetwork(law, process).ends(float(times[0]), float(times[-1]), tuple(range(samples))).data
+    error = relative_rms(split(drawn.samples, process.blocks)[0], ends)
+    nfe = float(np.mean([own.evaluations for own in grids]))
+    taken = float(np.mean([len(own.times) - 1 for own in grids]))
+    return {"tolerance": tolerance, "nfe": nfe, "steps": taken, "error": _finite(error.rms),
+            "median": _finite(error.median), "low": _finite(error.low), "high": _finite(error.high)}  # fmt: skip
+
+
 def _stability(
     scheme: str,
     scheme_sha256: str,
@@ -441,6 +510,7 @@ FLOW = 1e-8  # the same of states, which are a hundred times as large at the sta
 WORK = {
     "orders": Work(_orders),
     "curve": Work(_curve, dict.fromkeys((*ERRORS, *BESIDE), ERROR)),
+    "found-steps": Work(_found_steps, dict.fromkeys(ERRORS, ERROR)),
     "stability": Work(_stability, {"x": 1e-3, "y": 1e-3}),
     "defects": Work(_defects, dict.fromkeys(("state", "noise"), FLOW)),
     "exact-pictures": Work(_exact_pictures, {"images": 1}),

@@ -27,6 +27,7 @@ from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
 from numtoolkit.schemes.gddim import GDDIM
 from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIALS
+from numtoolkit.schemes.of_numbers import TABLEAU, of_tableau
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stabilised import STABILISED
@@ -129,6 +130,7 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
 
     Names, and those of `names_in_use` too, are read in either case and with _ for -; sample_ of k-diffusion may come
     first.
+    "runge-kutta(A=((), (1/2)), b=(0, 1))" is that tableau, of the drift in process time.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients. "FILE.py:NAME" or "MODULE:NAME" is that scheme or family of one's own, where
     `numtoolkit.references.allow_imports` lets it be run; values in parentheses are read as those of the catalogue are.
@@ -146,6 +148,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if spec.name.startswith(SAMPLER) and spec.name not in SPECIAL:
         spec = replace(spec, name=spec.name.removeprefix(SAMPLER))
     name = spec.name
+    if name == TABLEAU:
+        return of_tableau(spec)
     if name in SPECIAL:
         if spec.positional or spec.named:
             raise InputError(f"{name} is {SPECIAL[name]} and takes no parameters; write that with your own.")

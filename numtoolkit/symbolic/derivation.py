@@ -22,6 +22,8 @@ from numtoolkit.declare.scheme import Claims, Param, Scheme
 from numtoolkit.declare.steps import Row, Step
 from numtoolkit.errors import InputError, choice, counted, text, whole
 from numtoolkit.faces import Face, Page
+from numtoolkit.symbolic.compositions import ORDER as COMPOSED
+from numtoolkit.symbolic.compositions import Composition, compositions
 from numtoolkit.symbolic.condition import Condition
 from numtoolkit.symbolic.equations import conditions_of, equations
 from numtoolkit.symbolic.families import Family, family
@@ -223,14 +225,15 @@ class Derivation(Face):
     """All members of a family that have an order.
 
     family, order, kind   what was asked
-    branches              they cover every member; each of a family of schemes was verified again on a random one
+    branches              they cover every member; each of a family of schemes was verified again on a random one. Of
+                          splittings of order 6 they are those that a search finds, each verified
     witness               where there is none: a condition that cannot hold, its value what is left of it when others do
     """
 
     family: Family | Palindrome
     order: int
     kind: str
-    branches: tuple[Branch, ...] | tuple[PalindromeBranch, ...]
+    branches: tuple[Branch, ...] | tuple[PalindromeBranch, ...] | tuple[Composition, ...]
     witness: Condition | None = None
 
     def __repr__(self) -> str:
@@ -260,8 +263,13 @@ class Derivation(Face):
 
     @property
     def splittings(self) -> list[PalindromeBranch]:
-        """Those of a palindrome."""
+        """Those of a palindrome of an order up to 4."""
         return [branch for branch in self.branches if isinstance(branch, PalindromeBranch)]
+
+    @property
+    def compositions(self) -> list[Composition]:
+        """Those of order 6, the one of least error first."""
+        return [branch for branch in self.branches if isinstance(branch, Composition)]
 
     def least_error(self) -> LeastError:
         """The splitting with the least error, of those of order 4.
@@ -306,7 +314,7 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     """Every member of a family that has an order, as branches with free parameters, or the condition that none meets.
 
     family_or_name   a family or its name with parameters, "exponential-rk(stages=2)"; a palindrome or its word, "A B A"
-    order            1 to 7; of a palindrome 1 to 4
+    order            1 to 7; of a palindrome 1 to 4, and 6 of one of seven kicks
     kind             classical, which it is unless given, stiff_strong, stiff_commuting or stiff_weak, as claims name
                      them; a weak order is one of strong conditions below it. lie, that of a palindrome
     raises           InputError for an unknown family or kind
@@ -318,6 +326,8 @@ def derive(family_or_name: Family | Palindrome | str, order: int, kind: str = ""
     if isinstance(own, Palindrome):
         if not isinstance(kind, str) or kind not in ("", LIE):
             raise InputError(f"a splitting has order conditions of kind lie, not {kind}; ask for those.")
+        if order == COMPOSED:
+            return Derivation(own, order, LIE, tuple(compositions(own)))
         splittings, none = branches_of_palindromes(own, order)
         return Derivation(own, order, LIE, tuple(splittings), none)
     return _of_schemes(family(own), order, text("kind", kind) or "classical")

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import isqrt
 from typing import Any
 
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.faces import Face, Page, Table
 from numtoolkit.symbolic.enclosures import polynomial_at, real_roots
 from numtoolkit.symbolic.intervals import BITS, UNIT, Interval
 from numtoolkit.symbolic.lyndon import Word, in_brackets
+from numtoolkit.symbolic.palindrome_schemes import scheme_of
 from numtoolkit.symbolic.palindromes import HIGHEST, LETTERS, Palindrome, PalindromeBranch, defect
 
 
@@ -23,11 +24,13 @@ from numtoolkit.symbolic.palindromes import HIGHEST, LETTERS, Palindrome, Palind
 class LeastError(Face):
     """The splitting of an order 4 whose error has the least norm.
 
+    family    the word
     square    the square of the Euclidean norm of the six coefficients of degree 5 in the Lyndon basis, enclosed
     lengths   those of its flows, enclosed
     proved    that no real splitting of the word has a smaller norm than the lower end of `square`
     """
 
+    family: Palindrome
     square: Interval
     lengths: dict[str, Interval]
     proved: bool
@@ -39,6 +42,11 @@ class LeastError(Face):
     def norm(self) -> float:
         """The norm itself, to rounding."""
         return float(self.square.centre) ** 0.5
+
+    def scheme(self, name: str = "", kick: int | None = None, frozen: str = "score", clock: str = "time") -> Scheme:
+        """It as a scheme; name, kick, frozen and clock as of `PalindromeBranch.scheme`."""
+        own = self.family
+        return scheme_of(own.word, own.flows, self.lengths, HIGHEST, name, kick, frozen, clock)
 
     def page(self) -> Page:
         """The norm and the lengths, to 15 digits."""
@@ -74,7 +82,7 @@ def least_error(found: Sequence[PalindromeBranch]) -> LeastError:
     enclosed = [pair for branch in found for pair in _minima(branch)]
     square, lengths = min(enclosed, key=lambda pair: pair[0].centre)
     low = min(own.low for own, _ in enclosed)
-    return LeastError(Interval(low, square.high), lengths, proved=True)
+    return LeastError(family, Interval(low, square.high), lengths, proved=True)
 
 
 def _minima(branch: PalindromeBranch) -> list[tuple[Interval, dict[str, Interval]]]:
@@ -85,18 +93,13 @@ def _minima(branch: PalindromeBranch) -> list[tuple[Interval, dict[str, Interval
 
 def _searched(family: Palindrome) -> LeastError:
     """The lowest local minimum that is found."""
-    from numtoolkit.symbolic.local_minimum import Polynomial, local_minimum
+    from numtoolkit.symbolic.local_minimum import local_minimum, polynomial_of
 
     numbers, conditions = family.conditions(HIGHEST)
     flows = [(letter, numbers.symbols[name]) for letter, name in family.flows]
-    values = [*error_brackets(flows, numbers.number(1)).values(), *(condition.value for condition in conditions)]
-    polynomials = []
-    for value in values:
-        (bottom,) = value.bottom.to_dict().values()
-        terms = ((tuple(map(int, e)), Fraction(int(c), int(bottom))) for e, c in value.top.to_dict().items())
-        polynomials.append(Polynomial(tuple(terms)))
-    least = local_minimum(polynomials[: -len(conditions)], polynomials[-len(conditions) :], len(numbers.names))
-    return LeastError(least.square, dict(zip(numbers.names, least.point, strict=True)), proved=False)
+    squares = [polynomial_of(own) for own in error_brackets(flows, numbers.number(1)).values()]
+    least = local_minimum(squares, [polynomial_of(own.value) for own in conditions], len(numbers.names))
+    return LeastError(family, least.square, dict(zip(numbers.names, least.point, strict=True)), proved=False)
 
 
 def error_square(family: Palindrome, lengths: Mapping[str, Interval]) -> Interval:

@@ -6,7 +6,7 @@ Rump 2010, section 13), and there the second derivative is positive along all th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -19,8 +19,10 @@ from numtoolkit.symbolic.intervals import Interval
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Matrix = list[list[Interval]]
+System = Callable[[Sequence[Any], Any], tuple[list[Any], list[list[Any]]]]
 
 STARTS, WIDTH = 120, Fraction(1, 10**11)  # random starts of the search, the radius of the box that is verified
+NARROWED = 3  # how often: each time by the width of the first box
 STIFF = 1  # the weight of the equations beside the second derivative
 
 
@@ -74,6 +76,13 @@ class Minimum:
 
     point: list[Interval]
     square: Interval
+
+
+def polynomial_of(value: Any) -> Polynomial:
+    """An element `value` of a field of symbols whose denominator is a number."""
+    (bottom,) = value.bottom.to_dict().values()
+    terms = ((tuple(map(int, e)), Fraction(int(c), int(bottom))) for e, c in value.top.to_dict().items())
+    return Polynomial(tuple(terms))
 
 
 def local_minimum(squares: Sequence[Polynomial], equations: Sequence[Polynomial], count: int) -> Minimum:
@@ -157,26 +166,45 @@ def verified(squares: Sequence[Polynomial], equations: Sequence[Polynomial], x: 
     for _ in range(8):
         residual, matrix, _, _ = _system(squares, equations, list(z[:n]), list(z[n:]), evaluate)
         z = z - np.linalg.solve(np.array(matrix), np.array(residual))
-    middle = [Interval.of(Fraction(float(own))) for own in z]
-    box = [Interval.of(Fraction(float(own)), WIDTH) for own in z]
-    inverse = _exact(np.linalg.inv(np.array(_system(squares, equations, list(z[:n]), list(z[n:]), evaluate)[1])))
-    residual, *_ = _system(squares, equations, middle[:n], middle[n:], Polynomial.enclosed)
-    _, matrix, *_ = _system(squares, equations, box[:n], box[n:], Polynomial.enclosed)
-    rest = _times(inverse, matrix)
-    inner = []
-    for i in range(len(z)):
-        step = sum((inverse[i][j] * residual[j] for j in range(len(z))), start=Interval.of(0))
-        spread = sum(
-            (((1 if i == j else 0) - rest[i][j]) * (box[j] - middle[j]) for j in range(len(z))), start=Interval.of(0)
-        )
-        inner.append(middle[i] - step + spread)
-    if not all(b.low < own.low and own.high < b.high for own, b in zip(inner, box, strict=True)):
+
+    def lagrange(own: Sequence[Any], at: Any) -> tuple[list[Any], list[list[Any]]]:
+        return _system(squares, equations, own[:n], own[n:], at)[:2]
+
+    inner = root_near(lagrange, z)
+    if inner is None:
         return None
     _, _, H, slopes = _system(squares, equations, inner[:n], inner[n:], Polynomial.enclosed)
     if not _positive(H, slopes):
         return None
     values = [p.enclosed(inner[:n]) for p in squares]
     return Minimum(inner[:n], sum((own * own for own in values), start=Interval.of(0)))
+
+
+def root_near(system: System, z: Floats) -> list[Interval] | None:
+    """The one root of as many equations as symbols in a small box about a point, enclosed; None if it is not seen.
+
+    system   (x, at) -> the equations and the matrix of their derivatives, where `at` evaluates a polynomial at x
+    z        (n,) float64, the root to rounding
+    """
+
+    def evaluate(p: Polynomial, own: Any) -> float:
+        return p.value(np.array(own))
+
+    box = [Interval.of(Fraction(float(own)), WIDTH) for own in z]
+    inverse = _exact(np.linalg.inv(np.array(system(list(z), evaluate)[1])))
+    rest = _times(inverse, system(box, Polynomial.enclosed)[1])
+    for _ in range(NARROWED):
+        middle = [Interval.of(own.centre) for own in box]
+        residual, _ = system(middle, Polynomial.enclosed)
+        inner = []
+        for i in range(len(z)):
+            step = sum((inverse[i][j] * residual[j] for j in range(len(z))), start=Interval.of(0))
+            parts = (((1 if i == j else 0) - rest[i][j]) * (box[j] - middle[j]) for j in range(len(z)))
+            inner.append(middle[i] - step + sum(parts, start=Interval.of(0)))
+        if not all(b.low < own.low and own.high < b.high for own, b in zip(inner, box, strict=True)):
+            return None
+        box = inner
+    return box
 
 
 def _positive(H: Matrix, J: Matrix) -> bool:

@@ -16,6 +16,8 @@ from itertools import pairwise
 from math import factorial
 from typing import Any
 
+from numtoolkit.declare.numbers import ball_of
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, counted, whole
 from numtoolkit.faces import Face, Page, Table
 from numtoolkit.symbolic.condition import Condition
@@ -26,8 +28,9 @@ from numtoolkit.symbolic.numbers import Field, Ratio
 from numtoolkit.symbolic.solve import Contradiction, Solution, solve
 
 LETTERS = ("A", "B")
-LONGEST = 13  # flows of a word
-HIGHEST = 4  # orders
+LONGEST = 15  # flows of a word
+SOLVED = 13  # of one whose conditions are solved
+HIGHEST = 4  # orders of such
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,60 @@ class PalindromeBranch(Face):
             return [self.lengths({})]
         return [self.lengths({self.free[0]: root}) for root in real_roots(self.open[0])]
 
+    def scheme(
+        self,
+        name: str = "",
+        member: int = 1,
+        kick: int | None = None,
+        frozen: str = "score",
+        clock: str = "time",
+        **given: Any,
+    ) -> Scheme:
+        """A member as a scheme: A flows the linear part of the equation exactly, B kicks by the network.
+
+        name     of it, by default the word
+        member   which real member, from 1, where numbers do not tell: they are sorted by the length that is left
+        kick     order of the rule that takes the flow of B, 2, 4 or 6; by default that of the word. One of order 1 is
+                 refused (`numtoolkit.symbolic.palindrome_schemes` says why)
+        frozen, clock   whose linear part A is: score in time on every process; data in log-snr, which is not stiff, on
+                 scalar ones
+        given    exact numbers for all lengths left free but those that polynomials bind
+        returns  a scheme with as many evaluations a step as kicks times stages; lengths that are not rational are known
+                 to 24 digits, and its order is proved within these
+        raises   InputError for other lengths, and where there is no such real member
+        """
+        from numtoolkit.symbolic.palindrome_schemes import scheme_of
+
+        lengths = self._member(member, {key: ball_of(value) for key, value in given.items()})
+        return scheme_of(self.family.word, self.family.flows, lengths, self.order, name, kick, frozen, clock)
+
+    def _member(self, member: int, given: Mapping[str, tuple[Fraction, Fraction]]) -> dict[str, Interval | Fraction]:
+        """The lengths of a member: exact where polynomials bind none, and enclosed else."""
+        import sympy
+
+        wanted = self.dimension
+        if len(given) != wanted or not given.keys() <= set(self.free) or any(radius for _, radius in given.values()):
+            has = f"exact numbers for {wanted} of {', '.join(self.free)}" if wanted else "no lengths, which are known"
+            raise InputError(f"the splittings {self.family.word} of order {self.order} take {has}; give those.")
+        exact = {key: centre for key, (centre, _) in given.items()}
+        if not self.open:
+            at = {sympy.Symbol(key): sympy.Rational(x.numerator, x.denominator) for key, x in exact.items()}
+            found = {key: sympy.nsimplify(own.subs(at)) for key, own in self.values.items()}
+            if not all(own.is_Rational for own in found.values()):
+                raise InputError(f"the lengths given make a length of {self.family.word} infinite; give others.")
+            return {**exact, **{key: Fraction(int(own.p), int(own.q)) for key, own in found.items()}}
+        enclosed = {key: Interval.of(x) for key, x in exact.items()}
+        (left,) = (key for key in self.free if key not in exact)
+        bound = [own.eval({sympy.Symbol(k): sympy.Rational(x.numerator, x.denominator) for k, x in exact.items()})
+                 if exact else own for own in self.open]  # fmt: skip
+        roots = real_roots(sympy.Poly(reduce(sympy.gcd, [sympy.Poly(own, sympy.Symbol(left)) for own in bound])))
+        if not 1 <= member <= len(roots):
+            has = counted(len(roots), "real member")
+            raise InputError(
+                f"the splittings {self.family.word} have {has} there, not a member {member}; give another."
+            )
+        return dict(self.lengths({**enclosed, left: roots[member - 1]}))
+
     def lengths(self, free: Mapping[str, Interval]) -> dict[str, Interval]:
         """Every length, where those left `free` are given."""
         others = {name: value_at(own, self.numbers, free) for name, own in self.solution.values.items()}
@@ -193,6 +250,8 @@ def branches(family: Palindrome, order: int) -> tuple[list[PalindromeBranch], Co
     family, order   the word, and an order from 1 to 4
     """
     whole("the order of a splitting to derive", order, 1, HIGHEST)
+    if len(family.flows) > SOLVED:
+        raise InputError(f"{family.word} has more than {SOLVED} flows, which are for order 6; derive that, or fewer.")
     numbers, asked = family.conditions(order)
     outcomes = list(solve(numbers, [(each.order, each.value.top) for each in asked], family.unknowns))
     found = [PalindromeBranch(family, order, numbers, own) for own in outcomes if isinstance(own, Solution)]

@@ -88,13 +88,20 @@ def test_derive_takes_a_palindrome_by_its_word_and_by_its_name(run, tmp_path):
     for text in ("palindrome(A B A B A B A)", 'palindrome("A B A B A B A")'):
         assert run("derive", text, "--order", 4)[:2] == (code, out)
     for words, sentence in (
-        (["palindrome"], "'' is no palindrome of A and B of at most 13 flows; write one such as 'A B A'."),
+        (["palindrome"], "'' is no palindrome of A and B of at most 15 flows; write one such as 'A B A'."),
         (["palindrome(A C A)"], "'A C A' is no palindrome of A and B"),
-        (
-            ["A B A", "--out", tmp_path / "mine.json"],
-            "splittings are words of flows and no schemes, as no process flows",
-        ),
+        (["A B A B A", "--set", "a1=1,a2=1", "--out", tmp_path / "mine.json"], "the splittings A B A B A of order 2"),
     ):
         code, out, err = run("derive", *words, "--order", 2)
         assert (code, out) == (2, "")
         assert err.startswith(f"numtoolkit: {sentence}")
+
+
+def test_derive_writes_a_palindrome_as_a_scheme(run, tmp_path):
+    """Forest and Ruth's; one with a length that --set gives; both are proved, by the file alone."""
+    for words, order in ((["A B A B A B A", "--order", 4], 4), (["A B A B A", "--order", 2, "--set", "a1=1/5"], 2)):
+        path = tmp_path / f"{order}.json"
+        code, _, err = run("derive", *words, "--out", path)
+        assert (code, err) == (0, f"wrote {path}\n")
+        assert run("verify", path)[0] == 0
+        assert scheme(str(path)).claims.classical == order

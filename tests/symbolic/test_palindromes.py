@@ -18,6 +18,7 @@ from numtoolkit.symbolic.lyndon import expanded
 from numtoolkit.symbolic.palindromes import LETTERS, palindrome
 
 THREE, FOUR = "A B A B A B A", "A B A B A B A B A"
+SEVEN = " ".join(["A", *["B A"] * 7])
 
 
 def centres(lengths):
@@ -169,12 +170,16 @@ def test_what_is_no_palindrome_is_refused(word, sentence):
         palindrome(word)
 
 
-def test_a_palindrome_has_conditions_of_one_kind_and_orders_to_4():
+def test_a_palindrome_has_conditions_of_one_kind_and_orders_to_4_or_6():
     """lie, which it is unless given."""
     with pytest.raises(InputError, match="has order conditions of kind lie, not classical"):
         derive("A B A", 2, "classical")
-    with pytest.raises(InputError, match="the order of a splitting to derive = 6"):
+    with pytest.raises(InputError, match="the order of a splitting to derive = 5"):
+        derive(palindrome("A B A"), 5)
+    with pytest.raises(InputError, match="that of compositions of 7 kicks, and A B A has 3 flows; give a word of 15"):
         derive(palindrome("A B A"), 6)
+    with pytest.raises(InputError, match="more than 13 flows, which are for order 6"):
+        derive(SEVEN, 4)
 
 
 def test_a_palindrome_shows_what_it_is():
@@ -184,3 +189,18 @@ def test_a_palindrome_shows_what_it_is():
     assert repr(found) == "<Derivation of palindrome(A B A B A B A), lie order 4: 1 branch, 0 free parameters>"
     assert repr(found.least_error()) == "<LeastError 0.02791, proved>"
     assert r"0 &= 6 b_{1}^{3} - 12 b_{1}^{2} + 6 b_{1} - 1 \\" in found.latex()
+
+
+@pytest.mark.check
+def test_splittings_of_order_6_are_yoshidas():
+    """His solutions A, B and C of seven kicks (Yoshida 1990, table 1), each enclosed; on matrices the order is 6."""
+    first, *others = derive(SEVEN, 6).branches
+    w3, w2, w1 = -1.17767998417887, 0.235573213359357, 0.784513610477560  # of A
+    assert [float(w.centre) for w in first.weights] == pytest.approx([w1, w2, w3, 1 - 2 * (w1 + w2 + w3)], abs=1e-12)
+    ends = [float(own.weights[0].centre) for own in others]
+    assert ends == pytest.approx([1.43984816797678, 1.44778256239930], abs=1e-12)
+    assert all(length.radius < F(1, 10**24) for length in first.lengths.values())
+    assert first.norm < min(own.norm for own in others)
+    A, B = np.random.default_rng(1).normal(size=(2, 3, 3)) / 2
+    errors = [distance(SEVEN, centres(first.lengths), h, A, B) for h in (0.4, 0.2)]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(7, abs=0.3)
