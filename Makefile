@@ -42,8 +42,9 @@ check: $(READY)
 check-long: $(READY)
 	HYPOTHESIS_PROFILE=long $(PYTEST) -n 2 -m long
 
+# PARTS="graph noise" asks for some; those that train go on where they stopped, each for less than ten minutes a time.
 gpu: $(READY)
-	$(PYTEST) -m gpu -rs
+	$(PY) analysis/gpu.py $(PARTS)
 
 bench: $(READY)
 	$(PYTEST) --benchmark-only tests/bench

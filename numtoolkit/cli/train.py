@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="the checkpoint, .safetensors; its loss in a .csv")
     parser.add_argument("--steps", metavar="N", help="by default those of the recipe")
     parser.add_argument("--resume", action="store_true", help="go on where a run that was stopped left off")
+    parser.add_argument("--minutes", metavar="M", help="stop after so many, to go on by --resume; by default none")
     parser.add_argument("--device", metavar="D", default="cpu", help="of torch, by default cpu")
     add_json(parser)
 
@@ -26,6 +28,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     steps = None if arguments.steps is None else number(arguments.steps, "--steps", 1, MOST)
     recipe = with_steps(recipe_of(arguments.recipe), steps)
+    minutes = math.inf if arguments.minutes is None else number(arguments.minutes, "--minutes", 1, MOST)
     path = destination(arguments.out, (".safetensors",))
     try:
         from numtoolkit.models.checkpoints import device_of
@@ -34,7 +37,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("training needs torch; pip install 'numtoolkit[torch]'.") from None
     device = str(device_of(arguments.device))
     with _bar(recipe.steps) as show:
-        found = train(recipe, path, resume=arguments.resume, device=device, show=show)
+        found = train(recipe, path, resume=arguments.resume, device=device, show=show, seconds=60 * minutes)
+    if found is None:
+        stopped = f"stopped after {minutes} minutes; go on with --resume"
+        report(arguments, {"out": str(path), "stopped": True}, lambda: stopped)
+        return 0
     note(f"wrote {found.path}")
     note(f"wrote {found.curve}")
     judged = found.judgement

@@ -70,7 +70,7 @@ def evaluations(program: Program) -> tuple[Evaluation, ...]:
 
 
 def handed(n: int, step: ProgramStep, names: dict[str, V]) -> dict[str, V]:
-    """What step number `n` hands on of its `names`: the new state, what the `step` carries of them, and the constant."""
+    """What step number `n` hands on of its `names`: the new state, what the `step` carries, and the constant."""
     kept = {START: names[step.out], CONSTANT: names[CONSTANT]}
     for new, old in step.carry:
         if old in names:  # a run lets go of what no step will read

@@ -70,7 +70,8 @@ def train(
     resume: bool = False,
     device: str = "cpu",
     show: Show = lambda step, mean: None,
-) -> Result:
+    seconds: float = math.inf,
+) -> Result | None:
     """Train a network and write its checkpoint, its loss curve beside it in a .csv file.
 
     A killed run leaves OUT.training.safetensors, from which `resume` goes on to the same bits as one that was never
@@ -81,23 +82,33 @@ def train(
     resume   go on where a killed run of the same recipe stopped
     device   of torch; on one that computes in bfloat16, a CUDA device, the network is trained in it
     show     called with the step and the mean loss after every `WINDOW` steps
+    seconds  after so many, at the end of a `WINDOW`, the run stops as if killed, its state kept
+    returns  None of a run that was stopped so
     raises   InputError for data that do not fit the recipe; StorageError where a state is in the way, there is none to
              go on from, or another run writes it; NonFiniteError where the loss leaves the finite numbers
     cost     recipe.steps times a step, and the memory of the data, of four copies of the weights and of a batch
     """
     path = Path(out)
     folder(path.parent)
-    kept = path.with_name(f"{path.name.removesuffix('.safetensors')}.training.safetensors")
+    kept = kept_path(path)
     data = data_of(recipe.data)
     own = recipe.blueprint(data)
     with claimed(kept) as alone, _own_numbers(device):
         if not alone:
             raise StorageError(f"another run trains {str(path)!r}; wait until it ends, or name another file.")
         state = _resumed(kept, recipe, own, device) if resume else _begun(kept, recipe, own, device)
-        _run(state, recipe, own, data, device, lambda: _keep(kept, state, recipe, own), show)
+        _run(state, recipe, own, data, device, lambda: _keep(kept, state, recipe, own), show, seconds)
+        if state.step < recipe.steps:
+            return None
         found = _finished(path, state, recipe, own, data, device)
         kept.unlink(missing_ok=True)
     return found
+
+
+def kept_path(out: Where) -> Path:
+    """Where the state is kept of a run that writes `out`, a .safetensors file."""
+    path = Path(out)
+    return path.with_name(f"{path.name.removesuffix('.safetensors')}.training.safetensors")
 
 
 @contextmanager
@@ -167,12 +178,14 @@ def _run(
     device: str,
     keep: Callable[[], None],
     show: Show,
+    seconds: float,
 ) -> None:
-    """The steps that are left."""
+    """The steps that are left, or those of so many seconds."""
     at = Mesh(*(_placed(part, device) for part in mesh(own, recipe.levels)))
     images = torch.from_numpy(data.train).to(device)
     labels = None if not recipe.labels else torch.from_numpy(data.train_labels).to(device)
-    saved, total = time.monotonic(), torch.zeros((), device=device)
+    begun, total = time.monotonic(), torch.zeros((), device=device)
+    saved = begun
     state.raw.train()
     while state.step < recipe.steps:
         _seeded(recipe.seed, STEP, state.step)
@@ -197,9 +210,12 @@ def _run(
             state.curve.append({"step": state.step, "loss": mean})
             show(state.step, mean)
             total.zero_()
-            if time.monotonic() - saved > SAVE_SECONDS and state.step < recipe.steps:
+            now, late = time.monotonic(), time.monotonic() - begun > seconds
+            if state.step < recipe.steps and (late or now - saved > SAVE_SECONDS):
                 keep()
                 saved = time.monotonic()
+            if late:
+                break
 
 
 def rate(recipe: Recipe, step: int) -> float:

@@ -173,7 +173,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
         | {"--search": "c2", "--low": "0.3", "--high": "1", "--tolerance": "1e-3"},
     ),
-    "train": (("own.toml",), {"--out": "kept.safetensors", "--steps": "2", "--device": "cpu"}),
+    "train": (("own.toml",), {"--out": "kept.safetensors", "--steps": "2", "--minutes": "9", "--device": "cpu"}),
     "conditions": (("euler",), {"--order": "2", "--kind": "classical", "--open": None}),
     "derive": (
         ("exponential-rk(stages=2)",),

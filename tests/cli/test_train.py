@@ -42,6 +42,17 @@ def test_a_network_is_trained_and_sampled_from_the_command_line(run, result, fol
     assert (about["model"], about["process"], len(about["model_sha256"])) == ("net", "psld", 64)
 
 
+def test_a_training_that_stops_for_its_time_says_how_to_go_on(run, result, folder, monkeypatch):
+    """--minutes is a limit in minutes; the state of a run that met it is kept, and that is no failure."""
+    given = []
+    monkeypatch.setattr("numtoolkit.training.loop.train", lambda *words, seconds, **rest: given.append(seconds))
+    code, out, _ = run("train", "own.toml", "--out", "net.safetensors", "--minutes", "9")
+    assert (code, out) == (0, "stopped after 9 minutes; go on with --resume\n")
+    assert result("train", "own.toml", "--out", "net.safetensors", "--minutes", "2")["stopped"]
+    run("train", "own.toml", "--out", "net.safetensors")
+    assert given == [540, 120, float("inf")]
+
+
 def test_train_refuses_what_it_cannot_use_in_one_sentence(run, folder):
     """A name, an ending, a number, a device, a state that is not there."""
     for words, said in (

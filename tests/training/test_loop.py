@@ -73,6 +73,17 @@ def test_a_killed_run_goes_on_to_the_same_bits(tiny, tmp_path, saved_often):
         train(tiny, killed, resume=True)
 
 
+def test_a_run_in_pieces_ends_with_the_same_bits(tiny, tmp_path, monkeypatch):
+    """Stopped at every fifth step, where its time is over, it keeps its state; the last piece writes the checkpoint."""
+    monkeypatch.setattr(loop, "WINDOW", 5)
+    whole, pieces = (tmp_path / f"{name}.safetensors" for name in ("whole", "pieces"))
+    train(tiny, whole)
+    given = [train(tiny, pieces, resume=n > 0, seconds=-1.0) for n in range(4)]
+    assert [found is None for found in given] == [True, True, True, False]
+    assert pieces.read_bytes() == whole.read_bytes()
+    assert not loop.kept_path(pieces).exists()
+
+
 def test_training_is_a_function_of_its_recipe_and_leaves_the_generators_alone(tiny, tmp_path):
     """Whatever torch drew before, the checkpoint is the same; what torch draws after is what it would have drawn."""
     torch.manual_seed(1)
