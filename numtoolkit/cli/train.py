@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from numtoolkit.cli.output import Command, add_json, destination, grid, note, number, report
-from numtoolkit.errors import InputError
 from numtoolkit.limits import MOST
 
 
@@ -22,19 +21,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from numtoolkit.training.front import train
     from numtoolkit.training.recipe import recipe_of, with_steps
 
     steps = None if arguments.steps is None else number(arguments.steps, "--steps", 1, MOST)
     recipe = with_steps(recipe_of(arguments.recipe), steps)
     path = destination(arguments.out, (".safetensors",))
-    try:
-        from numtoolkit.models.checkpoints import device_of
-        from numtoolkit.training.loop import train
-    except ModuleNotFoundError:
-        raise InputError("training needs torch; pip install 'numtoolkit[torch]'.") from None
-    device = str(device_of(arguments.device))
     with _bar(recipe.steps) as show:
-        found = train(recipe, path, resume=arguments.resume, device=device, show=show)
+        found = train(recipe, path, resume=arguments.resume, device=arguments.device, show=show)
     note(f"wrote {found.path}")
     note(f"wrote {found.curve}")
     judged = found.judgement
