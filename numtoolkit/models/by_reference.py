@@ -74,7 +74,15 @@ def _taken(network: Any) -> Any:
     if checkpoint is not None:
         return load(checkpoint)
     if references.is_reference(network):
-        return references.resolve(network, "network", lambda own: _is_network(own) or is_law(own), _made)
+        made = references.resolve(
+            network, "network", lambda own: _is_network(own) or is_law(own) or _is_module(own), _made
+        )
+        if _is_module(made):
+            raise InputError(
+                f"{network!r} is a torch module, which does not say what it predicts; wrap it as "
+                "numtoolkit.Network(net, predicts=...), or give its convention, as --convention edm."
+            )
+        return made
     return read_folder(network) if is_folder(network) else network
 
 
@@ -147,11 +155,6 @@ def _is_module(value: object) -> bool:
 
 def _made(entry: Any, spec: Spec) -> Any:
     """What a function makes of the values; a network that was not wrapped is told from a function that makes one."""
-    if _is_module(entry):
-        raise InputError(
-            f"{spec.name} is a torch module, which does not say what it predicts; wrap it as numtoolkit.Network"
-            f"({spec.name}, predicts=...), or give its convention."
-        )
     if inspect.isfunction(entry) and list(inspect.signature(entry).parameters)[:2] in (["z", "t"], ["x", "t"]):
         raise InputError(
             f"{spec.name} is a function of (z, t), which does not say what it predicts; wrap it as "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -50,8 +51,9 @@ class Network(Wrappable):
               uses: that half is dropped
     weights   what its weights were read from, ready for JSON: "file", "sha256", "part"; None if it is not known
     calls     how often `function` was called: once an evaluation of a tile of the batch
-    raises    InputError for an unknown prediction, and where it is called for an output that is not as said, or after
-              it has written where that could not be foreseen (`numtoolkit.models.guard`)
+    raises    InputError for an unknown prediction, and where it is called for an output that is not as said or of
+              another dtype than at the call before, for a state whose shape its module does not take, or after it has
+              written where that could not be foreseen (`numtoolkit.models.guard`)
     """
 
     function: Callable[..., Any]
@@ -67,6 +69,7 @@ class Network(Wrappable):
     weights: dict[str, str] | None = field(default=None, kw_only=True)
     calls: int = field(default=0, init=False)
     _guard: Guard = field(default_factory=Guard, init=False, repr=False)
+    _dtypes: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # returned, by that it was given
 
     def __post_init__(self) -> None:
         _check_callable(self.function, "function(z, t)")
@@ -213,7 +216,7 @@ class Network(Wrappable):
         try:
             out, lent = self._guard.call(f"network {self.name}", self.function, seen, told, *beside[0], **beside[1])
         except RuntimeError as error:
-            misfit = self._misfit(seen, told)
+            misfit = self._misfit(seen, told) or self._misshapen(seen, error)
             if misfit is None:
                 raise
             raise misfit from error
@@ -281,6 +284,12 @@ class Network(Wrappable):
             )
         if not is_floating(out):
             raise InputError(f"{who} returned dtype {out.dtype}; return a real floating dtype.")
+        before = self._dtypes.setdefault(seen.dtype, out.dtype)
+        if before != out.dtype:
+            raise InputError(
+                f"{who} returned {out.dtype} after {before} for input of {seen.dtype}, at its call {self.calls}; "
+                "return one dtype throughout."
+            )
         if out.device != seen.device:
             raise InputError(f"{who} returned values on {out.device} for input on {seen.device}; keep the device.")
 
@@ -304,6 +313,16 @@ class Network(Wrappable):
                     f"the time where it has used its digits, or wrap it as Network(..., time={own.dtype})."
                 )
         return None
+
+    def _misshapen(self, seen: Array, error: RuntimeError) -> InputError | None:
+        """What torch says of a module that does not take the channels or sides of a state; None of other errors."""
+        said = " ".join(str(error).split("\n")[0].split()).rstrip(".")
+        if not hasattr(self.function, "parameters") or not re.search(r"channels|shape|size|dimension", said):
+            return None
+        return InputError(
+            f"network {self.name} does not take states of shape {tuple(seen.shape)}: {brief(said, 200)}; give the "
+            "shape and process that it was trained on."
+        )
 
 
 def _check_callable(function: Any, call: str) -> None:
