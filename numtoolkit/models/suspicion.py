@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numtoolkit.arrays import Floats, cholesky, host, inverse
-from numtoolkit.errors import InputError, warn, whole
+from numtoolkit.errors import InputError, several, warn, whole
+from numtoolkit.models.by_reference import network_of
 from numtoolkit.models.calls import call_of, placed
 from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.predictions import DATA, PREDICTIONS, Prediction, convert, prediction
@@ -35,6 +36,7 @@ LEVELS = 20.0, 6.0, 2.0, 0.7, 0.25  # sigma/alpha of the five steps
 SHARES = 0.5, 1.0, 2.0  # noise levels in deviations of the data, at which it is to denoise them
 NUMBERS, FEWEST, MOST = 2048, 4, 32  # of all samples together; samples
 EXCESS, TAIL = 1.15, 3.0  # over the linear denoiser; deviations of its mean square by luck
+LARGEST = 1 << 24  # numbers of a sample
 FACTOR = 1.5  # by which another prediction is nearer
 CAP = 4.0  # of a share: what is returned may vanish at a level, as the flow of a Gaussian law does
 DEVIATIONS = np.geomspace(0.05, 4, 25)  # of the Gaussian laws
@@ -98,7 +100,7 @@ def suspicion(
 ) -> Suspicion:
     """What the answers of a network say of what it is said to predict.
 
-    network     a `numtoolkit.Network`, or a wrapper of one
+    network     a `numtoolkit.Network`, a wrapper of one, or what names one, as `numtoolkit.network_of` reads it
     process     that it was trained on, as an object or by name; None for the one that it says, or EDM where it says
                 none, which is right for one that sees an observation
     shape       of a sample; None for the one that it says
@@ -109,11 +111,12 @@ def suspicion(
     raises      InputError where nothing says the shape, and as the network does
     cost        8 evaluations of a sample (3 of given data, and 5 of noise), of 4 to 32 samples: `evaluations`
     """
+    network = network_of(network)
     on = process_of(process if process is not None else getattr(network, "process", None) or "edm")
-    own = None if data is None else np.asarray(host("data", data), dtype=np.float64)
+    own = None if data is None else _data(data)
     event = _event(network, shape, own)
     n = min(max(math.ceil(NUMBERS / math.prod(event)), FEWEST), MOST) if own is None else min(len(own), MOST)
-    ask = _asker(network, on, None if conditions is None else Conditions(conditions).rows([0] * n))
+    ask = _asker(network, on, None if conditions is None else _first(conditions, n))
     random = np.random.default_rng(whole("seed", seed, 0))
     with np.errstate(all="ignore"):  # what overflows is an answer
         answers = _steps(ask, on, random.normal(size=(n, on.blocks, *event)))
@@ -147,15 +150,37 @@ class _Answer(NamedTuple):
     eps: Floats
 
 
+def _data(data: Any) -> Floats:
+    """Samples as float64 (n, *shape), two or more of finite numbers."""
+    own = host("data", data)
+    if own.dtype.kind not in "fiu" or own.ndim < 2 or len(own) < 2 or not np.isfinite(own).all():
+        raise InputError(
+            f"data are {own.dtype} of shape {own.shape}; give two samples or more of finite numbers, (n, *shape)."
+        )
+    return own.astype(np.float64)
+
+
+def _first(conditions: Any, n: int) -> Conditions:
+    """The first of the conditions for each of n samples."""
+    own = Conditions(conditions)
+    if not len(own):
+        raise InputError("conditions are empty; give that of one sample.")
+    return own.rows([0] * n)
+
+
 def _event(network: Any, shape: Any, data: Floats | None) -> tuple[int, ...]:
     given = shape if shape is not None else network.shape
     if given is None and data is not None:
         given = data.shape[1:]
     if given is None:
         raise InputError(f"network {network.name} does not say the shape of a sample; give shape=.")
-    event = tuple(whole("shape", extent) for extent in ([given] if isinstance(given, int) else given))
-    if data is not None and (data.shape[1:] != event or len(data) < 2):
-        raise InputError(f"data have shape {data.shape}, but a sample {event}; give two samples or more.")
+    event = tuple(
+        whole("shape", n, 1, LARGEST) for n in ([given] if isinstance(given, int) else several("shape", given))
+    )
+    if math.prod(event) > LARGEST or not event:
+        raise InputError(f"shape = {event} has no number or more than {LARGEST}; give that of a sample.")
+    if data is not None and data.shape[1:] != event:
+        raise InputError(f"data have samples of shape {data.shape[1:]}, but the network takes {event}; give others.")
     return event
 
 
@@ -202,7 +227,7 @@ def _excess(ask: Ask, process: Process, x: Floats, random: np.random.Generator) 
     if not 0 < variance < math.inf:
         return (math.nan,) * len(SHARES)
     found = []
-    for s, t in np.stack(_asked(process, np.array(SHARES) * math.sqrt(variance)), 1).tolist():
+    for s, t in np.stack(_asked(process, [share * math.sqrt(variance) for share in SHARES]), 1).tolist():
         answer = ask(x, random.normal(size=(len(x), process.blocks, *x.shape[1:])), t)
         found.append(float(np.mean((answer.data - x) ** 2)) * (variance + s**2) / (variance * s**2))
     return tuple(found)

@@ -119,6 +119,8 @@ def _digest(path: Where, sha256: str | None) -> str:
     """The SHA-256 of the file, which must be the one that is asked for."""
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", text("sha256", sha256)):
         raise InputError(f"sha256 = {brief(sha256)!r} is no SHA-256; give its 64 hexadecimal digits.")
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"checkpoint is {typed(path)}; give the path of a file.")
     if not os.path.isfile(path):
         raise StorageError(f"there is no checkpoint {str(path)!r}; give a file.")
     if os.path.getsize(path) > LIMIT:
@@ -283,7 +285,7 @@ def _fault(own: Mapping[str, Any], module: Any, wanted: Mapping[str, tuple[int, 
 
 def _chosen(found: list[Part], path: Where, part: str | None) -> Part:
     names = ", ".join(own.name for own in found[:SHOWN])
-    if part is not None:
+    if part is not None and text("part", part):
         fitting = [own for own in found if part == own.name] or [
             own for own in found if part == own.name.rpartition("/")[2]
         ]
@@ -291,7 +293,7 @@ def _chosen(found: list[Part], path: Where, part: str | None) -> Part:
             raise InputError(f"{str(path)!r} has no one part {brief(part)!r} that fits; those that do: {names}.")
         return fitting[0]
     averages = [own for own in found if own.is_average]
-    if len(found) > 1 and len(averages) != 1:
+    if (len(found) > 1 and len(averages) != 1) or part == "":
         raise InputError(
             f"{str(path)!r} holds the weights in {counted(len(found), 'part')}, {names}; say by part= which are meant."
         )

@@ -20,6 +20,7 @@ from numtoolkit.training.data import Data, data_of
 SHARES = (0.1, 0.18, 0.32, 0.56, 1.0)  # of the deviation of the data: the noise levels that are asked
 GAIN = 0.2  # by which a network that ships is better than the linear denoiser, at every one of these levels
 TILE = 512
+MOST_COPIES = 1024  # of a sample, which are held at once
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def judge(network: Any, data: Data | str, copies: int = 4, seed: int = 0) -> Jud
     raises   InputError for a network of another shape, and what is no network or no data
     cost     5 copies len(data.held) evaluations
     """
-    whole("copies", copies)
+    whole("copies", copies, 1, MOST_COPIES)
     network = network_of(network)
     data = data if isinstance(data, Data) else data_of(text("data", data))
     if network.shape is not None and tuple(network.shape) != data.shape:

@@ -122,8 +122,8 @@ def test_a_network_is_asked_where_its_parameters_are_and_told_its_conditions():
     [
         ({}, "does not say the shape of a sample"),
         ({"shape": (0,)}, "shape = 0 is no whole number"),
-        ({"shape": (2,), "data": np.zeros((3, 4))}, r"data have shape \(3, 4\), but a sample \(2,\)"),
-        ({"data": np.zeros((1, 4))}, "give two samples or more"),
+        ({"shape": (2,), "data": np.zeros((3, 4))}, r"samples of shape \(4,\), but the network takes \(2,\)"),
+        ({"data": np.zeros((1, 4))}, r"float64 of shape \(1, 4\); give two samples or more"),
         ({"shape": (2,), "process": "nothing"}, "unknown process 'nothing'"),
         ({"shape": (2,), "seed": -1}, "seed = -1 is no whole number >= 0"),
     ],
