@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from numtoolkit.measure.transfer import transfer
     from numtoolkit.measure.transfer_series import transfer_series
     from numtoolkit.models.by_reference import network_of
+    from numtoolkit.models.foreign import foreign_network
     from numtoolkit.models.network import Network
+    from numtoolkit.models.suspicion import suspicion
     from numtoolkit.plots import (
         curve_figure,
         defects_figure,
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     from numtoolkit.symbolic.stability_function import stability_function
     from numtoolkit.symbolic.stationary import stationary_bias
     from numtoolkit.symbolic.verdict import verify
+    from numtoolkit.training.front import train
+    from numtoolkit.training.judge import judge
 
 __version__ = "0.1.0"
 __all__ = [
@@ -105,9 +109,11 @@ __all__ = [
     "exponential_adams",
     "exponential_rk",
     "fit",
+    "foreign_network",
     "frozen_eigenvalues",
     "grid",
     "image_grid",
+    "judge",
     "law",
     "law_of",
     "local_error",
@@ -139,8 +145,10 @@ __all__ = [
     "stationary_bias",
     "step_defects",
     "stepper",
+    "suspicion",
     "symbol",
     "tableau",
+    "train",
     "transfer",
     "transfer_figure",
     "transfer_series",
@@ -184,9 +192,11 @@ _HOMES = {
     "exponential_adams": "numtoolkit.symbolic.families",
     "exponential_rk": "numtoolkit.symbolic.families",
     "fit": "numtoolkit.fitting",
+    "foreign_network": "numtoolkit.models.foreign",
     "frozen_eigenvalues": "numtoolkit.measure.conjugate_steps",
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",
+    "judge": "numtoolkit.training.judge",
     "law": "numtoolkit.laws.named",
     "law_of": "numtoolkit.laws.named",
     "local_error": "numtoolkit.symbolic.local_error",
@@ -218,8 +228,10 @@ _HOMES = {
     "stationary_bias": "numtoolkit.symbolic.stationary",
     "step_defects": "numtoolkit.measure.step_defects",
     "stepper": "numtoolkit.sampling.runner",
+    "suspicion": "numtoolkit.models.suspicion",
     "symbol": "numtoolkit.declare.entries",
     "tableau": "numtoolkit.declare.forms",
+    "train": "numtoolkit.training.front",
     "transfer": "numtoolkit.measure.transfer",
     "transfer_figure": "numtoolkit.plots",
     "transfer_series": "numtoolkit.measure.transfer_series",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from numtoolkit.cli.networks import add_network, network_from, numbers_of
+from numtoolkit.cli.networks import add_network, network_from, numbers_of, weights_of
 from numtoolkit.cli.output import (
     Command,
     Record,
@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"nothing was measured: {records[0]['why']}")
     if path is not None:
         title = f"{network.name} on {process.spec}, grid {arguments.grid}"
-        keep(path, records, title, arguments.command, lambda: _drawn(records, title))
+        keep(path, records, title, arguments.command, lambda: _drawn(records, title), weights_of(network))
     report(arguments, records, lambda: grid(without_empty(_shown(records)), optional=OPTIONAL))
     for record in records:
         if "why" in record:

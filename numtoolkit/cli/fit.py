@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from numtoolkit.cli.networks import add_network, network_from, numbers_of, process_from
+from numtoolkit.cli.networks import add_network, network_from, numbers_of, process_from, weights_of
 from numtoolkit.cli.output import (
     Command,
     add_json,
@@ -89,7 +89,14 @@ def _run(arguments: argparse.Namespace) -> int:
     named = {"scheme": table.scheme, "base": table.base, "process": table.process, "network": table.network}
     report(
         arguments,
-        {**named, "about": dict(table.about), "sha256": table.digest, "steps": records, **references(origins())},
+        {
+            **named,
+            "about": dict(table.about),
+            "sha256": table.digest,
+            "steps": records,
+            **references(origins()),
+            **weights_of(network),
+        },
         lambda: grid(records),
     )
     return 0
@@ -114,6 +121,7 @@ def _search(arguments: argparse.Namespace) -> int:
     if path is not None:
         named = "model" if arguments.law is None else "law"
         facts: dict[str, Any] = {named: network.name, "process": process.spec, "grid": arguments.grid}
+        facts |= weights_of(network)
         note(f"wrote {write_json(path, {**facts, **references(origins()), 'versions': versions(), 'data': records})}")
     report(arguments, records, lambda: grid(records, optional=("parameter", "objective", "steps", "default")))
     return 0

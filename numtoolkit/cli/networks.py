@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from numtoolkit.cli.output import listed, number
+from numtoolkit.cli.output import listed, note, number
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.limits import MOST
@@ -15,8 +15,10 @@ from numtoolkit.problem.processes import process as process_of
 DTYPES = ("float64", "float32")
 NAMES = ("shape", "dtype", "device", "tile", "tolerance", "conditions")
 MODEL = (
-    "a network: network:NAME that comes along, FILE.safetensors of train, or with --import FILE.py:NAME, MODULE:NAME"
+    "a network: network:NAME that comes along, FILE.safetensors of train, a folder of diffusers, or with --import "
+    "FILE.py:NAME, MODULE:NAME"
 )
+FOREIGN = ("convention", "checkpoint", "part", "sha256")
 
 
 def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None:
@@ -24,9 +26,7 @@ def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None
 
     tolerance   whether --tolerance is among them
     """
-    given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
-    given.add_argument("--model", metavar="M", help=MODEL)
+    add_model(parser)
     own = parser.add_argument_group("with --model")
     own.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
     own.add_argument("--dtype", choices=DTYPES, help="of the state, by default float64; the network keeps its own")
@@ -37,15 +37,70 @@ def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None
         own.add_argument("--tolerance", type=float, metavar="X", help="relative, of its flow; by default as its dtype")
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is measured or sampled: --law or --model, and whose network that is."""
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
+    given.add_argument("--model", metavar="M", help=MODEL)
+    own = parser.add_argument_group("with --model FILE.py:NAME, a torch module of other people's code")
+    own.add_argument("--convention", metavar="C", help="edm, edm-raw, psld, cld, noise ...: how it is called")
+    own.add_argument("--checkpoint", metavar="FILE", help="its weights: .safetensors, or a state dict of torch.save")
+    own.add_argument("--part", metavar="P", help="of the checkpoint, where several fit; by default the running average")
+    own.add_argument("--sha256", metavar="HEX", help="that the file of the weights must have")
+
+
 def network_from(arguments: argparse.Namespace) -> Any:
-    """The law of --law, or the network of --model."""
+    """The law of --law, or the network of --model, asked whether it predicts what is said of it."""
     if arguments.law is not None:
         from numtoolkit.laws import law_of
 
+        check_law_alone(arguments)
         return law_of(arguments.law)
-    from numtoolkit.models.by_reference import network_of
+    network = model_from(arguments)
+    numbers = numbers_of(arguments)
+    check_claims(arguments, network, numbers.get("shape"), numbers.get("conditions"))
+    return network
 
-    return network_of(arguments.model)
+
+def check_law_alone(arguments: argparse.Namespace) -> None:
+    """raises InputError where something is said beside --law that is of a network"""
+    given = next((name for name in FOREIGN if getattr(arguments, name) is not None), None)
+    if given is not None:
+        raise InputError(f"--{given} is of a network, but --law was given; drop it.")
+
+
+def model_from(arguments: argparse.Namespace) -> Any:
+    """The network of --model, with what is said of it; of its weights a line on stderr."""
+    from numtoolkit.models.by_reference import foreign_network_of
+
+    said = {name: getattr(arguments, name) for name in FOREIGN}
+    network = foreign_network_of(arguments.model, process=arguments.process, **said)
+    weights = getattr(network, "weights", None)
+    if weights is not None and "part" in weights:
+        note(f"{network.name} has the weights of {weights['file']}, {weights['part']}, sha256 {weights['sha256']}")
+    return network
+
+
+def check_claims(arguments: argparse.Namespace, network: Any, shape: Any, conditions: Any = None) -> None:
+    """Ask a network whether it predicts what is said of it here, by --convention or beside a model of diffusers.
+
+    A warning says where that is hardly so, and a line on stderr what the question cost. It is asked of those alone: who
+    wraps a network in a file of their own says there what it predicts, and may ask `numtoolkit.suspicion`.
+    network, shape, conditions   of --model, and what is known of its samples; without a shape nothing is asked
+    """
+    from numtoolkit.models.suspicion import warn_if_suspected
+
+    said = arguments.convention is not None or "config" in (getattr(network, "weights", None) or {})
+    event = shape if shape is not None else getattr(network, "shape", None)
+    if said and event is not None:
+        found = warn_if_suspected(network, shape=event, conditions=conditions)
+        note(f"{network.name} was asked whether it predicts {found.predicts!r}: {found.cost}")
+
+
+def weights_of(network: Any) -> dict[str, Any]:
+    """What a result says of the file that the weights of a network were read from; nothing where there is none."""
+    weights = getattr(network, "weights", None)
+    return {} if weights is None else {"weights": weights}
 
 
 def process_from(arguments: argparse.Namespace, network: Any, scheme: Scheme) -> Process:

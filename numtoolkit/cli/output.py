@@ -262,17 +262,25 @@ def _path(text: str, option: str) -> Path:
     return path
 
 
-def keep(path: Path, records: Sequence[Record], title: str, command: str, draw: Callable[[], Any]) -> None:
+def keep(
+    path: Path,
+    records: Sequence[Record],
+    title: str,
+    command: str,
+    draw: Callable[[], Any],
+    about: Mapping[str, Any] | None = None,
+) -> None:
     """Write records as .csv or .json, or their picture with the records beside it, and say so.
 
     path   as `destination` returns it; title and command say what the records are and what made them
     draw   makes the picture, where the ending is that of one
+    about  further facts of the .json file, such as the digest of weights
     """
     ending = path.suffix.lower()
     if ending == ".csv":
         write(path, csv_text(without_empty(records)))
     else:
-        write_sidecar(path, records, title, command)
+        write_sidecar(path, records, title, command, about)
         if ending in PICTURES:
             write_figure(path, draw())
     note(f"wrote {path}")
@@ -285,7 +293,12 @@ def without_empty(records: Sequence[Record]) -> list[Record]:
     return [{key: record.get(key) for key in used} for record in records]
 
 
-def write_sidecar(path: Path, records: Sequence[Record], title: str, command: str) -> None:
-    """The records of the picture in `path` in a .json file of its name, with its title and the command that made it."""
-    facts = {"title": title, "command": command, "versions": versions(), **references(origins())}
+def write_sidecar(
+    path: Path, records: Sequence[Record], title: str, command: str, about: Mapping[str, Any] | None = None
+) -> None:
+    """The records of the picture in `path` in a .json file of its name, with its title and the command that made it.
+
+    path, records, title, command, about   as of `keep`
+    """
+    facts = {"title": title, "command": command, "versions": versions(), **references(origins()), **(about or {})}
     write_json(path.with_suffix(".json"), facts | {"data": records})

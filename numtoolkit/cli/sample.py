@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit import references
-from numtoolkit.cli.networks import DTYPES, MODEL, process_from
+from numtoolkit.cli.networks import DTYPES, add_model, check_claims, check_law_alone, model_from, process_from
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
@@ -36,9 +36,7 @@ SHOWN, COLUMNS = 64, 8  # samples of a picture
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    drawn = parser.add_mutually_exclusive_group(required=True)
-    drawn.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
-    drawn.add_argument("--model", metavar="M", help=MODEL)
+    add_model(parser)
     parser.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network of --model does not say it")
     parser.add_argument("--scheme", required=True, metavar="S")
     parser.add_argument("--nfe", metavar="N", help="evaluations of a sample")
@@ -110,6 +108,8 @@ def _run(arguments: argparse.Namespace) -> int:
         missing = kept.missing(seeds)
         if missing:
             with _in_numpy(device is None):
+                if arguments.model is not None:
+                    check_claims(arguments, network, event)
                 sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
         if arguments.image:
             _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
@@ -162,27 +162,34 @@ def _found(out: Path, specification: dict[str, Any], find: Callable[[], list[flo
 def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], dict[str, Any]]:
     """The network, the shape of a sample, and what the folder says of where they come from."""
     from numtoolkit.laws import law_of
-    from numtoolkit.models.by_reference import checkpoint_of, network_of
+    from numtoolkit.models.by_reference import checkpoint_of
     from numtoolkit.models.network import Network
 
     given = None if arguments.shape is None else tuple(_extents(arguments.shape))
     if arguments.law is not None:
         if given is not None:
             raise InputError(f"--shape {arguments.shape} is of a network, but --law says its own; drop it.")
+        check_law_alone(arguments)
         law = law_of(arguments.law)
         own = references.digest_of(arguments.law)
         sha256 = checksum(arguments.law) if own is None and law.name.startswith("file ") else own
         return Network.of(law), law.shape, {"law": law.name, "law_sha256": sha256}
-    network = network_of(arguments.model)
+    network = model_from(arguments)
     own_shape = getattr(network, "shape", None)
     event = own_shape if given is None else given
     if event is None:
         raise InputError(f"network {network.name} does not say the shape of a sample; add --shape, such as 3,32,32.")
     if own_shape is not None and tuple(own_shape) != event:
         raise InputError(f"network {network.name} takes samples of shape {own_shape}, not {event}; drop --shape.")
-    file = checkpoint_of(arguments.model)
-    sha256 = references.digest_of(arguments.model) if file is None else checksum(file)
-    return network, tuple(event), {"model": network.name, "model_sha256": sha256, "shape": list(event)}
+    weights = getattr(network, "weights", None) or {}
+    trained = checkpoint_of(arguments.model) is not None
+    sha256 = weights["sha256"] if trained else references.digest_of(arguments.model) or weights.get("config")
+    facts = {"model": network.name, "model_sha256": sha256, "shape": list(event)}
+    if not trained and weights:  # another file of weights, or another part of it, is another network
+        facts |= {"weights_sha256": weights["sha256"], "weights_part": weights["part"]}
+    if arguments.convention is not None:
+        facts["convention"] = arguments.convention
+    return network, tuple(event), facts
 
 
 def _numbers(network: Any, dtype: str | None, device: str | None) -> tuple[str, str | None]:

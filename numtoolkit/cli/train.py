@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from numtoolkit.cli.output import Command, add_json, destination, grid, note, number, report
-from numtoolkit.errors import InputError
 from numtoolkit.limits import MOST
 
 
@@ -24,20 +22,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from numtoolkit.training.front import train
     from numtoolkit.training.recipe import recipe_of, with_steps
 
     steps = None if arguments.steps is None else number(arguments.steps, "--steps", 1, MOST)
     recipe = with_steps(recipe_of(arguments.recipe), steps)
-    minutes = math.inf if arguments.minutes is None else number(arguments.minutes, "--minutes", 1, MOST)
+    minutes = None if arguments.minutes is None else number(arguments.minutes, "--minutes", 1, MOST)
     path = destination(arguments.out, (".safetensors",))
-    try:
-        from numtoolkit.models.checkpoints import device_of
-        from numtoolkit.training.loop import train
-    except ModuleNotFoundError:
-        raise InputError("training needs torch; pip install 'numtoolkit[torch]'.") from None
-    device = str(device_of(arguments.device))
+    seconds = None if minutes is None else 60.0 * minutes
     with _bar(recipe.steps) as show:
-        found = train(recipe, path, resume=arguments.resume, device=device, show=show, seconds=60 * minutes)
+        found = train(recipe, path, resume=arguments.resume, device=arguments.device, show=show, seconds=seconds)
     if found is None:
         stopped = f"stopped after {minutes} minutes; go on with --resume"
         report(arguments, {"out": str(path), "stopped": True}, lambda: stopped)

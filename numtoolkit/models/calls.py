@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
+from numtoolkit.arrays import Array, library
 from numtoolkit.errors import InputError
 from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.processes import Process
@@ -64,6 +66,19 @@ def parameter_of(network: Any) -> Any:
     """
     parameters = getattr(_function(network), "parameters", None)
     return next(iter(parameters()), None) if callable(parameters) else None
+
+
+def placed(network: Any) -> Callable[[Array], Array]:
+    """What brings a host array to where the parameters of a network are, in their dtype where a state may have it.
+
+    network   as of `parameter_of`; arrays of one without parameters stay as they are
+    """
+    parameter = parameter_of(network)
+    if parameter is None:
+        return lambda array: array
+    xp = library(parameter)
+    wide = parameter.dtype if parameter.dtype.itemsize >= 4 else xp.float32
+    return lambda array: xp.as_tensor(array, dtype=wide, device=parameter.device)
 
 
 def _function(network: Any) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from numtoolkit.errors import InputError, StorageError, unknown
-from numtoolkit.files.storage import Where, parse_json, write
+from numtoolkit.files.storage import Where, checksum, parse_json, write
 from numtoolkit.files.tables import filled
 from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.network import Network
@@ -76,9 +76,11 @@ def load(path: Where, dtype: str = "float32", device: str = "cpu") -> Network:
     number, place = _floating(dtype), device_of(device)
     try:
         own = filled(Blueprint, facts.get("blueprint"), "blueprint")
-        return rebuilt(own, tensors, Path(path).name.removesuffix(".safetensors"), number, place)
+        network = rebuilt(own, tensors, Path(path).name.removesuffix(".safetensors"), number, place)
     except InputError as error:
         raise StorageError(f"cannot load {str(path)!r}: {str(error).rstrip('.')}; fetch or train it again.") from None
+    network.weights = {"file": Path(path).name, "sha256": checksum(path)}
+    return network
 
 
 def rebuilt(own: Blueprint, tensors: Mapping[str, Any], name: str, dtype: Any, device: Any) -> Network:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -11,8 +14,22 @@ from numtoolkit.arrays import Array, library
 from numtoolkit.errors import InputError, typed
 
 
+class Around:
+    """A function around a network of other people's code, `net`, whose parameters it shows."""
+
+    net: Any
+
+    def parameters(self) -> Iterator[Any]:
+        """Those of the torch module that it calls; none of one that is no module."""
+        own = self.net
+        while isinstance(own, partial):
+            own = own.func
+        found = getattr(own, "parameters", None)
+        yield from found() if callable(found) else ()
+
+
 @dataclass(frozen=True, eq=False)
-class EDMDenoiser:
+class EDMDenoiser(Around):
     """net(x, sigma, class_labels) -> D of Karras et al. (2022) and its code (NVlabs/edm), as a function of (y, s).
 
     net     a preconditioned network
@@ -49,7 +66,24 @@ class EDMDenoiser:
 
 
 @dataclass(frozen=True, eq=False)
-class OnChannels:
+class EDMRaw(EDMDenoiser):
+    """F(x, c_noise, class_labels), the network inside EDMPrecond of that code, as the denoiser that it stands in.
+
+    D = c_skip y + c_out F(c_in y, c_noise), table 1 of Karras et al. (2022), the coefficients in float64 on the host.
+    sigma_data  that it was trained with
+    """
+
+    sigma_data: float
+
+    def __call__(self, y: Array, s: float, labels: Any = None) -> Any:
+        xp, total = library(y), math.hypot(s, self.sigma_data)
+        noise = xp.full((len(y),), math.log(s) / 4, dtype=y.dtype, device=y.device)
+        inner = super().__call__(y * (1 / total), noise, labels)
+        return y * (self.sigma_data / total) ** 2 + inner * (s * self.sigma_data / total)
+
+
+@dataclass(frozen=True, eq=False)
+class OnChannels(Around):
     """net(u, t) of states whose blocks lie one after the other on the channel axis, as a function of (z, t).
 
     net     u is (batch, 2 C, ...), x before m; it returns as many channels, as the networks of PSLD do, or C, those of
@@ -77,16 +111,33 @@ class OnChannels:
 
 
 @dataclass(frozen=True, eq=False)
-class DiffusersModule:
-    """module(z, timestep=t).sample, as models of diffusers are called, as a function of (z, t).
+class DiffusersModule(Around):
+    """net(z, timestep=t).sample, as models of diffusers are called, as a function of (z, t).
 
-    module  it may return a tuple that begins with the sample
+    net     the module; it may return a tuple that begins with the sample
     """
 
-    module: Any
+    net: Any
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """(z, t) and what else the module takes by name, so that a run can tell what it needs."""
+        own: Any = self.net
+        bound = {"timestep"}
+        while isinstance(own, partial):
+            own, bound = own.func, bound | own.keywords.keys()
+        _, *rest = inspect.signature(getattr(own, "forward", own)).parameters.values()
+        first = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in ("z", "t")]
+        kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        named = [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY) if p.kind in kinds else p
+            for p in rest
+            if p.name not in bound and p.kind is not inspect.Parameter.VAR_POSITIONAL
+        ]
+        return inspect.Signature([*first, *named])
 
     def __call__(self, z: Array, t: Any, **named: Any) -> Any:
-        out = self.module(z, timestep=t, **named)
+        out = self.net(z, timestep=t, **named)
         if isinstance(out, tuple):
             return out[0]
         return getattr(out, "sample", out)

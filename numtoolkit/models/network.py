@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,11 +11,11 @@ from operator import mul
 from typing import Any
 
 from numtoolkit.arrays import Array, cast, copied, dtype_of, is_floating, join, library, split
-from numtoolkit.errors import InputError, brief, choice, counted, text, typed, warn
+from numtoolkit.errors import InputError, brief, choice, counted, real, text, typed, warn
 from numtoolkit.laws import Law
 from numtoolkit.models.calls import refusal
 from numtoolkit.models.conditions import Arguments, Conditions
-from numtoolkit.models.conventions import DiffusersModule, EDMDenoiser, OnChannels, scheduler_says
+from numtoolkit.models.conventions import DiffusersModule, EDMDenoiser, EDMRaw, OnChannels, scheduler_says
 from numtoolkit.models.guard import Guard
 from numtoolkit.models.modes import in_training
 from numtoolkit.models.wrappers import Wrappable
@@ -48,9 +49,11 @@ class Network(Wrappable):
     learned_variance  whether the function returns twice the channels, (batch, 2 C, ...), the prediction and then what
               interpolates the variance of a step of Nichol & Dhariwal (arXiv:2102.09672 eq. 15), which no scheme here
               uses: that half is dropped
+    weights   what its weights were read from, ready for JSON: "file", "sha256", "part"; None if it is not known
     calls     how often `function` was called: once an evaluation of a tile of the batch
-    raises    InputError for an unknown prediction, and where it is called for an output that is not as said, or after
-              it has written where that could not be foreseen (`numtoolkit.models.guard`)
+    raises    InputError for an unknown prediction, and where it is called for an output that is not as said or of
+              another dtype than at the call before, for a state whose shape its module does not take, or after it has
+              written where that could not be foreseen (`numtoolkit.models.guard`)
     """
 
     function: Callable[..., Any]
@@ -63,8 +66,10 @@ class Network(Wrappable):
     process: Process | None = field(default=None, kw_only=True)
     learned_variance: bool = field(default=False, kw_only=True)
     name: str = field(default="", kw_only=True)
+    weights: dict[str, str] | None = field(default=None, kw_only=True)
     calls: int = field(default=0, init=False)
     _guard: Guard = field(default_factory=Guard, init=False, repr=False)
+    _dtypes: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # returned, by that it was given
 
     def __post_init__(self) -> None:
         _check_callable(self.function, "function(z, t)")
@@ -115,19 +120,25 @@ class Network(Wrappable):
         return cls(law.denoise, DATA, sees="observation", time="float", shape=law.shape, name=law.name)
 
     @classmethod
-    def edm(cls, net: Any, labels: Any = None, **keywords: Any) -> Network:
+    def edm(cls, net: Any, labels: Any = None, *, sigma_data: float | None = None, **keywords: Any) -> Network:
         """A network in the convention of Karras et al. (2022): net(x, sigma, class_labels) returns the denoised data.
 
         net      preconditioned, such as EDMPrecond of their code; it runs on every process
         labels   None; one class for all samples, by its number or as a row (1, classes). A third argument that a run
                  gives to the network goes before them
+        sigma_data  that of a raw network, net(c_in x, c_noise, class_labels) -> F, as there is one inside EDMPrecond;
+                 None for a preconditioned one
         keywords as of `Network`
         """
         _check_callable(net, "net(x, sigma, class_labels)")
         size = getattr(net, "img_channels", None), getattr(net, "img_resolution", None)
         known = {} if None in size else {"shape": (size[0], size[1], size[1])}
         given = {"name": type(net).__name__} | known | keywords
-        return cls(EDMDenoiser(net, labels), DATA, sees="observation", **given)
+        if sigma_data is None:
+            return cls(EDMDenoiser(net, labels), DATA, sees="observation", **given)
+        if real("sigma_data", sigma_data) <= 0:
+            raise InputError(f"sigma_data = {sigma_data} is the deviation of a point; give a number > 0.")
+        return cls(EDMRaw(net, labels, sigma_data), DATA, sees="observation", **given | {"time": "float"})
 
     @classmethod
     def channels(cls, net: Any, predicts: str | Prediction = "noise", **keywords: Any) -> Network:
@@ -205,7 +216,7 @@ class Network(Wrappable):
         try:
             out, lent = self._guard.call(f"network {self.name}", self.function, seen, told, *beside[0], **beside[1])
         except RuntimeError as error:
-            misfit = self._misfit(seen, told)
+            misfit = self._misfit(seen, told) or self._misshapen(seen, error)
             if misfit is None:
                 raise
             raise misfit from error
@@ -273,6 +284,12 @@ class Network(Wrappable):
             )
         if not is_floating(out):
             raise InputError(f"{who} returned dtype {out.dtype}; return a real floating dtype.")
+        before = self._dtypes.setdefault(seen.dtype, out.dtype)
+        if before != out.dtype:
+            raise InputError(
+                f"{who} returned {out.dtype} after {before} for input of {seen.dtype}, at its call {self.calls}; "
+                "return one dtype throughout."
+            )
         if out.device != seen.device:
             raise InputError(f"{who} returned values on {out.device} for input on {seen.device}; keep the device.")
 
@@ -296,6 +313,16 @@ class Network(Wrappable):
                     f"the time where it has used its digits, or wrap it as Network(..., time={own.dtype})."
                 )
         return None
+
+    def _misshapen(self, seen: Array, error: RuntimeError) -> InputError | None:
+        """What torch says of a module that does not take the channels or sides of a state; None of other errors."""
+        said = " ".join(str(error).split("\n")[0].split()).rstrip(".")
+        if not hasattr(self.function, "parameters") or not re.search(r"channels|shape|size|dimension", said):
+            return None
+        return InputError(
+            f"network {self.name} does not take states of shape {tuple(seen.shape)}: {brief(said, 200)}; give the "
+            "shape and process that it was trained on."
+        )
 
 
 def _check_callable(function: Any, call: str) -> None:

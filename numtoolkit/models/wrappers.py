@@ -101,6 +101,12 @@ class _Wrapper(Wrappable):
         return str(self.network.name)
 
     @property
+    def weights(self) -> dict[str, str] | None:
+        """What the weights of the network were read from."""
+        own: dict[str, str] | None = getattr(self.network, "weights", None)
+        return own
+
+    @property
     def calls(self) -> int:
         """How often the network's function was called."""
         return int(self.network.calls)

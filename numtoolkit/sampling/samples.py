@@ -91,10 +91,12 @@ def provenance(
     begin, program    where it began, and what was run
     said              all else, of how it was to go and went: "strength" among it
     """
+    weights = getattr(own, "weights", None)
     return {
         "scheme": program.scheme,
         "process": program.process.spec,
         "network": own.name,
+        **({} if weights is None else {"weights": weights}),
         "predicts": prediction(own.predicts).name,
         "output": [*own.about(program)] if hasattr(own, "about") else [],
         "seeds": None if begin.seeds is None else list(begin.seeds),

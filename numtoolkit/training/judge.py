@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Floats, cholesky, host, library
-from numtoolkit.errors import InputError, whole
-from numtoolkit.models.calls import call_of, parameter_of, takes
+from numtoolkit.arrays import Floats, cholesky, host
+from numtoolkit.errors import InputError, text, whole
+from numtoolkit.models.by_reference import network_of
+from numtoolkit.models.calls import call_of, placed, takes
 from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.predictions import DATA, convert, prediction
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.sampling.noise import START, normals
-from numtoolkit.training.data import Data
+from numtoolkit.training.data import Data, data_of
 
 SHARES = (0.1, 0.18, 0.32, 0.56, 1.0)  # of the deviation of the data: the noise levels that are asked
 GAIN = 0.2  # by which a network that ships is better than the linear denoiser, at every one of these levels
 TILE = 512
+MOST_COPIES = 1024  # of a sample, which are held at once
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,20 @@ class Judgement:
         return max(self.ratios) <= 1 - GAIN
 
 
-def judge(network: Any, data: Data, copies: int = 4, seed: int = 0) -> Judgement:
+def judge(network: Any, data: Data | str, copies: int = 4, seed: int = 0) -> Judgement:
     """The data prediction of a network on the data held out, at `SHARES` of their deviation as noise levels.
 
-    network  a `Network` of any prediction, on its own process, or on EDM if it says none; with conditions if its
-             function takes a third argument and the data have labels
-    data     which it was trained on a part of
+    network  a `Network` of any prediction, or what names one, "network:digits-image", on its own process, or on EDM if
+             it says none; with conditions if its function takes a third argument and the data have labels
+    data     which it was trained on a part of; or by name, as `numtoolkit.training.data.data_of` reads it
     copies   noises of each sample
     seed     of the noise
-    raises   InputError for a network of another shape
+    raises   InputError for a network of another shape, and what is no network or no data
     cost     5 copies len(data.held) evaluations
     """
-    whole("copies", copies)
+    whole("copies", copies, 1, MOST_COPIES)
+    network = network_of(network)
+    data = data if isinstance(data, Data) else data_of(text("data", data))
     if network.shape is not None and tuple(network.shape) != data.shape:
         raise InputError(
             f"network {network.name} takes samples of shape {network.shape}, not {data.shape}; give its data."
@@ -84,7 +88,7 @@ def judge(network: Any, data: Data, copies: int = 4, seed: int = 0) -> Judgement
 
 def _data_prediction(network: Any, process: Any, blocks: list[Floats], t: float, labels: Any) -> Floats:
     """E[x_0 | z] as the network has it, float64 (batch, *shape), tile by tile."""
-    like = _placed(network)
+    like = placed(network)
     P, Q = (part[0] for part in convert(prediction(network.predicts), DATA, process, np.array([t])))
     parts = []
     for first in range(0, len(blocks[0]), TILE):
@@ -95,15 +99,6 @@ def _data_prediction(network: Any, process: Any, blocks: list[Floats], t: float,
         terms += [c * host("output", block).astype(np.float64) for c, block in zip(Q[0], out, strict=True)]
         parts.append(sum(terms))
     return np.concatenate(parts)
-
-
-def _placed(network: Any) -> Any:
-    """What brings a host array to where the parameters of a network are; numpy arrays of one without parameters."""
-    parameter = parameter_of(network)
-    if parameter is None:
-        return lambda array: array
-    xp = library(parameter)
-    return lambda array: xp.as_tensor(array, dtype=parameter.dtype, device=parameter.device)
 
 
 def _linear(data: Data, y: Floats, s: float) -> Floats:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 import numtoolkit as nt
 from tests.support.bad_values import bad_values
@@ -34,6 +38,14 @@ NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
 DEFECTS = nt.step_defects("ddim", "edm", "gaussian", "rho(7)", 3)
+WEIGHTS = Path(tempfile.mkdtemp(prefix="numtoolkit-")) / "net.pt"
+torch.save({"ema": torch.nn.Linear(2, 2).state_dict()}, WEIGHTS)
+RECIPE = WEIGHTS.with_name("own.toml")
+np.savez(WEIGHTS.with_name("own.npz"), images=np.random.default_rng(0).normal(size=(64, 2)))
+RECIPE.write_text(
+    f"data = '{WEIGHTS.with_name('own.npz')}'\nprocess = 'edm'\npredicts = 'data'\narchitecture = 'mlp'\n"
+    "width = 16\ndepth = 1\nsteps = 2\nwarmup = 1\n"
+)
 IMAGES = np.random.default_rng(0).normal(size=(6, 4, 4))
 MAP = nt.stability("ddim", size=8)
 (PLANE,) = nt.stability("ddim", kind="diffusion", size=10)
@@ -156,6 +168,11 @@ ENTRIES = {
         | {"network": nt.Network(lambda z, t: 0.1 * z, "data", shape=(2,)), "nfe": [3], "seeds": [0, 1]}
         | {"device": "cpu", "dtype": None},
     ),
+    "foreign_network": Entry(
+        nt.foreign_network,
+        {"net": torch.nn.Linear(2, 2), "convention": "noise(clock=1000)", "checkpoint": str(WEIGHTS), "process": "vp"}
+        | {"part": "ema", "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()},
+    ),
     "fit": Entry(
         nt.fit, RUN | {"scheme": "iia-ddim", "seeds": [5, 6, 7], "substeps": 2, "ridge": 0.0, "cut": 1e-4, "tile": 2}
     ),
@@ -165,6 +182,7 @@ ENTRIES = {
     "image_grid": Entry(
         nt.image_grid, {"panels": {"a": (np.zeros((8, 4, 4)), np.zeros(8, bool))}, "title": "title", "columns": 8}
     ),
+    "judge": Entry(nt.judge, {"network": "network:digits-image", "data": "digits", "copies": 1, "seed": 0}),
     "law": Entry(nt.law, {"text": "mixture(dim=2)"}),
     "law_of": Entry(nt.law_of, {"text": "gaussian"}),
     "moments": Entry(
@@ -271,8 +289,19 @@ ENTRIES = {
         nt.stepper,
         RUN | NUMPY | {"network": nt.Network(lambda z, t, labels: z, "data", shape=(2,)), "conditions": [0.1, 0.2]},
     ),
+    "suspicion": Entry(
+        nt.suspicion,
+        {"network": nt.Network(lambda z, t, labels: 0.1 * z, "data"), "process": "edm", "shape": (2,), "seed": 0}
+        | {"data": np.ones((3, 2)), "conditions": [0.1]},
+    ),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
+    "train": Entry(
+        nt.train,
+        {"recipe": str(RECIPE), "out": str(WEIGHTS.with_name("net.safetensors")), "steps": 1}
+        | {"resume": False, "device": "cpu", "show": lambda step, mean: None},
+        apart=("show",),
+    ),
     "transfer": Entry(
         nt.transfer, {"scheme": "ddim", "process": "edm", "grid": "rho(7)", "nfe": 3, "scales": [1.0, 0.1]}
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.support.checkout import PACKAGE, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.fixture
@@ -74,7 +76,29 @@ def test_the_recipe_of_the_readme_is_one(tmp_path):
     assert (recipe.process, recipe.architecture, recipe.labels, recipe.skip) == ("psld", "unet", True, "gaussian")
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.check
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_of_the_docs_runs_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
+    """Files, Python and commands in turn, as a reader would paste them, in an empty folder with a cache of its own."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NUMTOOLKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict = {}
+    for kind, block in re.findall(r"```(python|sh)\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL):
+        file = re.match(r"# (\w+\.py)\n", block)
+        if file:
+            (tmp_path / file[1]).write_text(block, encoding="utf-8")
+            monkeypatch.delitem(sys.modules, file[1].removesuffix(".py"), raising=False)
+        elif kind == "python":
+            exec(block, names)
+        for line in block.splitlines() if kind == "sh" else ():
+            assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
+    for line in re.findall(r"^(.+?)  # (True|False|\d+)\b", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE):
+        assert str(eval(line[0], names)) == line[1], line
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
 def test_a_page_names_commands_files_and_targets_that_are_there(page):
     """Each `numtoolkit COMMAND`, path in back quotes and `make TARGET` of a page exists."""
     text = (ROOT / page).read_text(encoding="utf-8")
