@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.conditioning import condition
     from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
+    from numtoolkit.measure.frechet import frechet_distance
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.spectra import power_ratio, spectrum_of
     from numtoolkit.measure.stability import order_star, stability
@@ -95,6 +96,7 @@ __all__ = [
     "exponential_adams",
     "exponential_rk",
     "fit",
+    "frechet_distance",
     "frozen_eigenvalues",
     "grid",
     "image_grid",
@@ -170,6 +172,7 @@ _HOMES = {
     "exponential_adams": "numtoolkit.symbolic.families",
     "exponential_rk": "numtoolkit.symbolic.families",
     "fit": "numtoolkit.fitting",
+    "frechet_distance": "numtoolkit.measure.frechet",
     "frozen_eigenvalues": "numtoolkit.measure.conjugate_steps",
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",

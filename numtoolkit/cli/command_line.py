@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from numtoolkit.cli.conditions import CONDITIONS
 from numtoolkit.cli.curve import CURVE
 from numtoolkit.cli.derive import DERIVE
+from numtoolkit.cli.distance import DISTANCE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
 from numtoolkit.cli.output import Command, Unheard, add_import, drop, emit, note
@@ -36,7 +37,21 @@ from numtoolkit.references import allow_imports, blamed, origins
 
 COMMANDS: dict[str, Command] = {
     c.name: c
-    for c in (LIST, SHOW, VERIFY, CONDITIONS, DERIVE, STABILITY, CURVE, TRANSFER, SAMPLE, FIT, TRAIN, REPRODUCE)
+    for c in (
+        LIST,
+        SHOW,
+        VERIFY,
+        CONDITIONS,
+        DERIVE,
+        STABILITY,
+        CURVE,
+        TRANSFER,
+        SAMPLE,
+        DISTANCE,
+        FIT,
+        TRAIN,
+        REPRODUCE,
+    )
 }
 
 

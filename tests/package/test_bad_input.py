@@ -34,6 +34,7 @@ NUMPY = {"seeds": [0, 1], "dtype": np.float64}
 LINE = [nt.error_curve("ddim", "edm", "gaussian(dim=2)", "rho(7)", [5, 9])][0]
 TRANSFER = nt.transfer("ddim", "edm", "rho(7)", 3, [1.0, 0.1])
 IMAGES = np.random.default_rng(0).normal(size=(6, 4, 4))
+ROWS = np.random.default_rng(1).normal(size=(50, 2, 2))
 MAP = nt.stability("ddim", size=8)
 (PLANE,) = nt.stability("ddim", kind="diffusion", size=10)
 ENTRIES = {
@@ -44,6 +45,10 @@ ENTRIES = {
     "conjugate_stability": Entry(nt.conjugate_stability, {"scheme": "lambda-ddim-1(shift=1)"}),
     "conjugate_steps": Entry(
         nt.conjugate_steps, {"scheme": "lambda-ddim-1", "process": "psld", "variance": 0.25, "t": [0.5]}
+    ),
+    "frechet_distance": Entry(
+        nt.frechet_distance,
+        {"x": np.linspace(0, 1, 160).reshape(40, 4), "y": ROWS, "features": "pixels"},
     ),
     "frozen_eigenvalues": Entry(
         nt.frozen_eigenvalues, {"scheme": "euler", "process": "psld", "variance": 0.25, "t": [0.5, 1.0]}
