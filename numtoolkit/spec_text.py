@@ -58,7 +58,8 @@ class Spec:
         names = list(signature.parameters)
         unnamed = [name for name, p in signature.parameters.items() if p.kind is not p.KEYWORD_ONLY]
         if len(self.positional) > len(unnamed):
-            raise InputError(f"{owner} takes {counted(len(unnamed), 'parameter')}, got {len(self.positional)}.")
+            most, has = counted(len(unnamed), "parameter"), f"it has {', '.join(unnamed)}" if unnamed else "drop them"
+            raise InputError(f"{owner} takes {most}, got {len(self.positional)}; {has}.")
         given = dict(zip(unnamed, self.positional, strict=False))
         _merge(given, self.named, owner)
         result: dict[str, object] = {}

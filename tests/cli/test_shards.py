@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numtoolkit.cli.shards import dealt, shard_of_torchrun
+from numtoolkit.cli.shards import dealt, shard_of_torchrun, take_local_gpu
 from numtoolkit.errors import InputError
 from tests.support.checkout import ROOT
 from tests.support.command_line import SAMPLE, drawn
@@ -81,6 +81,25 @@ def test_a_picture_of_all_is_not_drawn_by_a_shard(run, tmp_path):
     assert code == 2
     assert "a shard has not all samples that --image draws" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_which_of_several_devices_is_of_no_matter(result, tmp_path):
+    """The GPUs of a machine are one kind of device: a folder begun on one goes on with another."""
+    pytest.importorskip("torch")
+    words = [*SAMPLE, "--seeds", "0-1", "--out", tmp_path, "--device"]
+    assert result(*words, "cpu:0")["new"] == 2
+    assert result(*words, "cpu")["new"] == 0
+
+
+def test_the_gpu_of_a_process_is_the_one_that_torchrun_says(monkeypatch):
+    """LOCAL_RANK, modulo how many there are; of another device, or without it, nothing is chosen."""
+    torch, chosen = pytest.importorskip("torch"), []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for device, environment in (("cuda", {"LOCAL_RANK": "3"}), ("cuda", {}), ("cpu", {"LOCAL_RANK": "0"})):
+        take_local_gpu(device, environment)
+    assert chosen == [1]
 
 
 @pytest.mark.check

@@ -62,12 +62,12 @@ def test_the_limit_has_lost_the_bias_of_few_samples():
 
 @pytest.mark.check
 def test_the_interval_of_the_limit_covers_the_distance_of_the_laws():
-    """Of 400 pairs of 320 and 200 samples of Gaussians 95 % or more of the intervals hold W2^2 of the laws."""
+    """Of 150 pairs of 320 and 200 samples of Gaussians 95 % or more of the intervals hold W2^2 of the laws."""
     deviations = np.geomspace(1, 0.1, 4)
     truth = 4 * 0.1**2 + ((0.2 * deviations) ** 2).sum()
-    found = [frechet_distance(normal(320, 2 * s), normal(200, 2 * s + 1, 1.2, 0.1)) for s in range(400)]
+    found = [frechet_distance(normal(320, 2 * s), normal(200, 2 * s + 1, 1.2, 0.1)) for s in range(150)]
     covered = np.mean([own.low <= truth <= own.high for own in found])
-    assert covered > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)
+    assert covered > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 150)
     assert np.mean([own.limit for own in found]) == pytest.approx(truth, rel=0.05)
 
 
