@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.conditioning import condition
     from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues
     from numtoolkit.measure.curves import error_curve
+    from numtoolkit.measure.frechet import frechet_distance
     from numtoolkit.measure.gaussian_moments import moments
     from numtoolkit.measure.spectra import pilot, power_ratio, spectrum_of
     from numtoolkit.measure.stability import order_star, stability
@@ -110,6 +111,7 @@ __all__ = [
     "exponential_rk",
     "fit",
     "foreign_network",
+    "frechet_distance",
     "frozen_eigenvalues",
     "grid",
     "image_grid",
@@ -193,6 +195,7 @@ _HOMES = {
     "exponential_rk": "numtoolkit.symbolic.families",
     "fit": "numtoolkit.fitting",
     "foreign_network": "numtoolkit.models.foreign",
+    "frechet_distance": "numtoolkit.measure.frechet",
     "frozen_eigenvalues": "numtoolkit.measure.conjugate_steps",
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",

@@ -21,6 +21,7 @@ from numtoolkit.cli.conditions import CONDITIONS
 from numtoolkit.cli.curve import CURVE
 from numtoolkit.cli.defects import DEFECTS
 from numtoolkit.cli.derive import DERIVE
+from numtoolkit.cli.distance import DISTANCE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
 from numtoolkit.cli.output import Command, Unheard, add_import, drop, emit, note
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Command] = {
         SPECTRUM,
         DEFECTS,
         SAMPLE,
+        DISTANCE,
         FIT,
         TRAIN,
         REPRODUCE,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from numtoolkit.cli.output import Command, add_json, directory, note, number, report
-from numtoolkit.errors import InputError, counted
+from numtoolkit.cli.shards import shard_of
+from numtoolkit.errors import counted
 
 if TYPE_CHECKING:
     from numtoolkit.reproduce.job import Progress
 
-MOST_CHECKED, MOST_PARTS, MOST_SEED = 10**6, 10**4, 2**63 - 1
+MOST_CHECKED, MOST_SEED = 10**6, 2**63 - 1
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.reproduce.work import CHECKED
 
     experiments, out = directory(arguments.experiments, "--experiments"), directory(arguments.out, "--out")
-    workers, shard = number(arguments.workers, "--workers", 1, job.MOST_WORKERS), _shard(arguments.shard)
+    workers, shard = number(arguments.workers, "--workers", 1, job.MOST_WORKERS), shard_of(arguments.shard)
     count = None if arguments.check is None else number(arguments.check, "--check", 1, MOST_CHECKED)
     seed = number(arguments.seed, "--seed", 0, MOST_SEED)
     asked = {"chosen": arguments.chosen, "quick": arguments.quick}
@@ -58,15 +58,6 @@ def _run(arguments: argparse.Namespace) -> int:
     record = {"files": written, "checked": [c.address for c in found.cells], "differ": found.differ, "removed": removed}
     report(arguments, record, lambda: "\n".join(map(str, [*written, *(f"removed {path}" for path in removed)])))
     return 1 if found.differ else 0
-
-
-def _shard(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
-    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= part <= parts <= MOST_PARTS:
-        raise InputError(f"--shard {text[:60]!r} is no part of a whole; give 2/3 for the second of three, at most "
-                         f"{MOST_PARTS}.")  # fmt: skip
-    return part, parts
 
 
 @contextmanager

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit import references
+from numtoolkit.cli.labels import labels_from
 from numtoolkit.cli.networks import DTYPES, add_model, check_claims, check_law_alone, model_from, process_from
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
+from numtoolkit.cli.shards import dealt, shard_of, shard_of_torchrun, take_local_gpu
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
+from numtoolkit.files.pictures import FOLDER, FORMATS, check_picture, write_pictures
 from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
 from numtoolkit.files.storage import checksum, read_json, write_figure
 from numtoolkit.files.versions import versions
@@ -55,6 +58,20 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", metavar="N", default=str(BATCH), help=f"samples at a time, and of a file; by default {BATCH}"
     )
     parser.add_argument("--denoise", action="store_true", help="the last evaluation gives the data prediction")
+    parser.add_argument(
+        "--labels",
+        metavar="FILE|random",
+        help="what a network is told of each sample: entry k of FILE.npy or FILE.txt is that of seed k; random(10) is "
+        "one of ten by the seed, random of those that the network knows",
+    )
+    parser.add_argument(
+        "--shard", metavar="I/N", help="draw the I-th of N parts, beside others; by default what torchrun says"
+    )
+    parser.add_argument(
+        "--pictures",
+        choices=FORMATS,
+        help=f"also as 8 bits, DIR/{FOLDER}: a .png a seed, or .npz with arr_0 (n, H, W, C)",
+    )
     parser.add_argument("--image", action="store_true", help=f"draw the first {SHOWN} samples, samples.png")
     add_json(parser)
 
@@ -63,14 +80,19 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.program.runs import times_of
     from numtoolkit.sampling.runner import sample
 
+    own_shard = shard_of_torchrun() if arguments.shard is None else shard_of(arguments.shard)
+    shard = None if own_shard == (1, 1) else own_shard
+    take_local_gpu(arguments.device)
     network, event, facts = _network(arguments)
     scheme = scheme_of(arguments.scheme)
     process = process_from(arguments, network, scheme)
     if arguments.nfe is None and arguments.adaptive is None:
         raise InputError("nothing says how long the run is; give --nfe N, or --adaptive TOL.")
     nfe = None if arguments.nfe is None else number(arguments.nfe, "--nfe", 1, MOST_NFE)
-    seeds, tolerance = numbers(arguments.seeds, "--seeds"), _tolerance(arguments.adaptive)
+    every, tolerance = numbers(arguments.seeds, "--seeds"), _tolerance(arguments.adaptive)
     denoise, batch = arguments.denoise, number(arguments.batch, "--batch", 1, MOST)
+    seeds = every if shard is None else dealt(every, batch, shard)
+    labels = None if arguments.labels is None else labels_from(arguments.labels, network, every)
     times = None if tolerance is not None else times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
     if arguments.image and len(event) != 2:
         raise InputError(f"a sample of {network.name} has shape {event}, which is no picture; drop --image.")
@@ -78,6 +100,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from numtoolkit.plots import check_figure
 
         check_figure()
+        if shard is not None:
+            raise InputError("a shard has not all samples that --image draws; draw them without it when all are there.")
+    if arguments.pictures is not None:
+        check_picture(event)
     dtype, device = _numbers(network, arguments.dtype, arguments.device)
     specification = {
         **facts,
@@ -89,8 +115,9 @@ def _run(arguments: argparse.Namespace) -> int:
         "nfe": nfe,
         "denoise": denoise,
         "dtype": dtype,
-        "device": device or "numpy",
+        "device": "numpy" if device is None else device.partition(":")[0],  # which of several is of no matter
         "batch": batch,
+        **({} if labels is None else {"labels": labels.text}),
     }
     where, out = _library(dtype, device), directory(arguments.out, "--out")
     if times is None:
@@ -104,17 +131,23 @@ def _run(arguments: argparse.Namespace) -> int:
     shape = event if denoise or process.blocks == 1 else (process.blocks, *event)
     run = {"process": process, "grid": times, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
     about = {"versions": versions(), **references.records(references.origins())}
-    with SampleFolder.open(out, specification, about, shape, dtype, note) as kept:
+    with SampleFolder.open(out, specification, about, shape, dtype, note, shard) as kept:
         missing = kept.missing(seeds)
         if missing:
+            told = None if labels is None else labels.of(missing)
             with _in_numpy(device is None):
                 if arguments.model is not None:
-                    check_claims(arguments, network, event)
-                sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), **run)
+                    check_claims(arguments, network, event, told)
+                sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), conditions=told,
+                       **run)  # fmt: skip
+        if arguments.pictures is not None:
+            data = ((own, samples if shape == event else samples[:, 0]) for own, samples in kept.tiles(seeds))
+            write_pictures(out / FOLDER, arguments.pictures, seeds, data)
         if arguments.image:
             _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing)}
     record |= {"nfe": program.nfe + denoise, "plan": plan}
+    record |= {} if shard is None else {"shard": "{}/{}".format(*shard)}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
 
@@ -163,6 +196,7 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
     """The network, the shape of a sample, and what the folder says of where they come from."""
     from numtoolkit.laws import law_of
     from numtoolkit.models.by_reference import checkpoint_of
+    from numtoolkit.models.checkpoints import load
     from numtoolkit.models.network import Network
 
     given = None if arguments.shape is None else tuple(_extents(arguments.shape))
@@ -174,7 +208,9 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
         own = references.digest_of(arguments.law)
         sha256 = checksum(arguments.law) if own is None and law.name.startswith("file ") else own
         return Network.of(law), law.shape, {"law": law.name, "law_sha256": sha256}
-    network = model_from(arguments)
+    network, file = model_from(arguments), checkpoint_of(arguments.model)
+    if file is not None and arguments.device is not None:
+        network = load(file, device=arguments.device)
     own_shape = getattr(network, "shape", None)
     event = own_shape if given is None else given
     if event is None:
@@ -182,10 +218,9 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
     if own_shape is not None and tuple(own_shape) != event:
         raise InputError(f"network {network.name} takes samples of shape {own_shape}, not {event}; drop --shape.")
     weights = getattr(network, "weights", None) or {}
-    trained = checkpoint_of(arguments.model) is not None
-    sha256 = weights["sha256"] if trained else references.digest_of(arguments.model) or weights.get("config")
+    sha256 = references.digest_of(arguments.model) or weights.get("config") if file is None else weights["sha256"]
     facts = {"model": network.name, "model_sha256": sha256, "shape": list(event)}
-    if not trained and weights:  # another file of weights, or another part of it, is another network
+    if file is None and weights:  # another file of weights, or another part of it, is another network
         facts |= {"weights_sha256": weights["sha256"], "weights_part": weights["part"]}
     if arguments.convention is not None:
         facts["convention"] = arguments.convention

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from numtoolkit.errors import StorageError, brief
-from numtoolkit.files.storage import claimed, folder, plain, read_json, set_aside, write
+from numtoolkit.files.storage import claimed, folder, plain, read_json, set_aside, tidy, write
 
 FORMAT = "numtoolkit result 1"
 DIGITS = 16  # hexadecimal, of the hash in a file's name: two of a billion cells share one with chance 3 in 100
@@ -109,9 +109,7 @@ class Store:
 
     def tidy(self) -> None:
         """Remove claims whose workers have died."""
-        for claim in self.path.glob("*/*.claim"):
-            with claimed(claim.with_suffix("")):
-                pass
+        tidy(self.path.glob("*/*.claim"))
 
     def _judged(self, cell: Cell) -> Kept | str | None:
         """The result of a cell, or why its file is not trusted; None where there is no file."""

@@ -7,6 +7,9 @@ before the first samples are, when the folder is opened and when it is closed.
 
 A file that is damaged, changed, of another run, or holds what cannot be is set aside under another name, with a
 sentence, and what is missing then is drawn again.
+
+Several runs may fill a folder at once, each a shard of it: files of one tile size are the same whichever of them draws
+them. Whoever opens or closes the folder merges what the others have written into the manifest, one at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, StorageError, brief, counted
-from numtoolkit.files.storage import checksum, json_text, locked, read_json, read_npz, set_aside, write, write_npz
+from numtoolkit.files.storage import (
+    checksum,
+    claimed,
+    json_text,
+    locked,
+    read_json,
+    read_npz,
+    set_aside,
+    tidy,
+    write,
+    write_npz,
+)
 
 MANIFEST = "manifest.json"
 PATTERN = "samples-*.npz"
@@ -43,12 +57,13 @@ class File:
 
 @dataclass(frozen=True)
 class SampleFolder:
-    """The complete samples in a folder that is open, to this run alone.
+    """The complete samples in a folder that is open, to this run alone or to the shards of one.
 
     specification  what decides the samples, plain data; another one never enters the folder
     about          further facts of this run for the manifest, such as versions of packages
     shape, dtype   of one sample, the dtype by its name
-    seeds          those whose samples are there
+    shared         whether other shards may write to it meanwhile
+    files, seeds   those whose samples are there, as far as is known here
     """
 
     path: Path
@@ -56,6 +71,7 @@ class SampleFolder:
     about: Facts
     shape: tuple[int, ...]
     dtype: str
+    shared: bool = False
     files: dict[str, File] = field(default_factory=dict)
     seeds: set[int] = field(default_factory=set)
 
@@ -73,6 +89,7 @@ class SampleFolder:
         shape: tuple[int, ...],
         dtype: str,
         warn: Callable[[str], None] = lambda line: None,
+        shard: tuple[int, int] | None = None,
     ) -> Iterator[SampleFolder]:
         """The folder, made if absent, with every file in it checked to its last byte; a context, which locks it.
 
@@ -80,16 +97,21 @@ class SampleFolder:
         specification  what decides the samples; `about` are further facts of this run for the manifest
         shape, dtype   of one sample, the dtype by its name, "float64"
         warn           told of a file that is set aside, and of one that is gone
+        shard          (i, n), the i-th of n runs that may have it open at once; None, one that has it alone
         raises   StorageError if it cannot be written to, is open elsewhere, or holds anything of another specification
         """
-        with locked(path):
-            held = cls(path, specification, about, shape, dtype)
-            held._take_up(warn)
+        with _alone(path) if shard is None else _among_shards(path, *shard):
+            held = cls(path, specification, about, shape, dtype, shard is not None)
+            with held._manifest_alone():
+                held._take_up(warn)
             try:
                 yield held
             finally:
-                if held.files:
-                    held._write_manifest()
+                with held._manifest_alone():
+                    if held.shared:
+                        held._take_up(warn)
+                    elif held.files:
+                        held._write_manifest()
 
     def missing(self, wanted: Iterable[int]) -> list[int]:
         """The wanted seeds whose samples are not there, in order."""
@@ -98,49 +120,73 @@ class SampleFolder:
     def add(self, seeds: Sequence[int], samples: NDArray[Any]) -> None:
         """Write the samples (len(seeds), *shape) of seeds that were missing, as one file.
 
+        A file that a run of other shards has written meanwhile stays as it is.
         raises   InputError for what no later run would take up, StorageError where it cannot be written
         """
-        path, own = self.path / _name(seeds), np.array(seeds, np.int64)
-        about = json.dumps(self.about)
-        fault = "is there already" if path.exists() else self._fault(path.name, samples, own)
-        if fault:
-            raise InputError(f"a file of samples {fault}; add samples of this folder that it lacks.")
-        if not self.files:
-            self._write_manifest()
-        sealed = _seal(samples, own, self._digest, about)
-        write_npz(path, {"samples": samples, "seeds": own, "specification": np.array(self._digest),
-                         "about": np.array(about), "sha256": np.array(sealed)})  # fmt: skip
-        self._enter(path.name, File(tuple(seeds), checksum(path), self.about))
+        with claimed(self.path / _name(seeds), wait=True) if self.shared else nullcontext():
+            self._add(seeds, samples)
 
     def read(self, seeds: Sequence[int]) -> NDArray[Any]:
         """The samples of these seeds, in their order.
 
         raises   StorageError for a file that has changed since it was checked
         """
-        wanted = set(seeds)
         rows: dict[int, NDArray[Any]] = {}
-        for name, file in self.files.items():
-            if wanted & set(file.seeds):
+        for own, samples in self.tiles(seeds):
+            rows |= dict(zip(own, samples, strict=True))
+        return np.stack([rows[seed] for seed in seeds])
+
+    def tiles(self, seeds: Iterable[int]) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+        """The seeds and samples of each file that holds some of these seeds, one file in memory at a time.
+
+        raises   StorageError for a file that has changed since it was checked
+        """
+        wanted = set(seeds)
+        for name, file in sorted(self.files.items()):
+            if not wanted.isdisjoint(file.seeds):
                 samples = read_npz(self.path / name)["samples"]
                 if checksum(self.path / name) != file.sha256:
                     raise StorageError(f"{str(self.path / name)!r} has changed while it was open; run again.")
-                rows |= dict(zip(file.seeds, samples, strict=True))
-        return np.stack([rows[seed] for seed in seeds])
+                yield file.seeds, samples
 
     def _enter(self, name: str, file: File) -> None:
         self.files[name] = file
         self.seeds.update(file.seeds)
+
+    def _manifest_alone(self) -> AbstractContextManager[object]:
+        """While no other shard writes the manifest, or sets a file aside."""
+        return claimed(self.path / MANIFEST, wait=True) if self.shared else nullcontext()
+
+    def _add(self, seeds: Sequence[int], samples: NDArray[Any]) -> None:
+        path, own = self.path / _name(seeds), np.array(seeds, np.int64)
+        about = json.dumps(self.about)
+        if self.shared and path.exists() and path.name not in self.files:
+            there = self._judged(path, None)
+            if isinstance(there, File) and there.seeds == tuple(seeds):
+                return self._enter(path.name, there)
+        fault = "is there already" if path.exists() else self._fault(path.name, samples, own)
+        if fault:
+            raise InputError(f"a file of samples {fault}; add samples of this folder that it lacks.")
+        if not self.files:
+            with self._manifest_alone():
+                if not (self.shared and (self.path / MANIFEST).exists()):  # another shard's, which says more
+                    self._write_manifest()
+        sealed = _seal(samples, own, self._digest, about)
+        write_npz(path, {"samples": samples, "seeds": own, "specification": np.array(self._digest),
+                         "about": np.array(about), "sha256": np.array(sealed)})  # fmt: skip
+        self._enter(path.name, File(tuple(seeds), checksum(path), self.about))
 
     @property
     def _digest(self) -> str:
         return hashlib.sha256(json.dumps(self.specification, sort_keys=True).encode()).hexdigest()
 
     def _take_up(self, warn: Callable[[str], None]) -> None:
-        """Every file that can be trusted, those of the manifest first; the others set aside."""
+        """Every file that can be trusted and is not taken up yet, those of the manifest first; the others set aside."""
         listed = self._listed()
         for name in sorted(listed.keys() - {path.name for path in self.path.glob(PATTERN)}):
             warn(f"{self.path / name} is gone; what is missing is drawn again")
-        for path in sorted(self.path.glob(PATTERN), key=lambda path: (path.name not in listed, path.name)):
+        there = (path for path in self.path.glob(PATTERN) if path.name not in self.files)
+        for path in sorted(there, key=lambda path: (path.name not in listed, path.name)):
             found = self._judged(path, listed.get(path.name))
             if isinstance(found, File):
                 self._enter(path.name, found)
@@ -226,6 +272,50 @@ class SampleFolder:
         path = self.path / MANIFEST
         if not path.exists() or path.read_bytes() != text.encode():
             write(path, text)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """The folder for this run alone; what claims there are were left by shards that died."""
+    with locked(path):
+        tidy(path.glob("*.claim"))
+        yield
+
+
+@contextmanager
+def _among_shards(path: Path, part: int, parts: int) -> Iterator[None]:
+    """The folder with other shards in it, none of them this one, and no run that has it alone."""
+    with locked(path, shared=True), claimed(path / f"shard-{part}-of-{parts}") as own:
+        if not own:
+            raise StorageError(
+                f"another run draws shard {part}/{parts} into {str(path)!r}; wait until it ends, or name another."
+            )
+        tidy(path.glob(f"{PATTERN}.claim"))
+        yield
+
+
+def read_tiles(path: Path) -> Iterator[NDArray[Any]]:
+    """The samples of a folder, one file in memory at a time, in the order of first seeds; it may be filled meanwhile.
+
+    path     of the folder, which is only read
+    raises   StorageError where it holds none, and for a file that is damaged, changed or of another run than the first
+    """
+    digest = None
+    for file in sorted(path.glob(PATTERN)):
+        arrays = read_npz(file)
+        if arrays.keys() != KEYS:
+            raise StorageError(f"{str(file)!r} holds no samples that say what wrote them; draw them again.")
+        own = str(arrays["specification"])
+        digest = own if digest is None else digest
+        sealed = _seal(arrays["samples"], arrays["seeds"], own, str(arrays["about"]))
+        if own != digest or str(arrays["sha256"]) != sealed:
+            raise StorageError(
+                f"{str(file)!r} is damaged, or of another run than the files before it; run the command that filled "
+                "the folder again, which sets it aside."
+            )
+        yield arrays["samples"]
+    if digest is None:
+        raise StorageError(f"{str(path)!r} holds no samples; name a folder that `numtoolkit sample` filled.")
 
 
 def _files(manifest: dict[str, Any]) -> dict[str, File]:

@@ -18,7 +18,7 @@ import secrets
 import stat
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import count
@@ -67,13 +67,14 @@ def folder(path: Where) -> Path:
 
 
 @contextmanager
-def locked(path: Where, wait: bool = False) -> Iterator[Path]:
+def locked(path: Where, wait: bool = False, shared: bool = False) -> Iterator[Path]:
     """The folder, as `folder` makes it, with this writer alone in it until the context ends.
 
     The lock is the system's and lies on the folder itself: it ends with the process, however that ends, and leaves no
     file. What temporary files there are then were left by killed writers. A file system without locks gives none.
 
     wait     until another run that holds it ends
+    shared   with other writers that share it, in place of alone: temporary files may be theirs, and stay
 
     errors   StorageError while another run holds it, unless it is waited for, and as `folder`
     """
@@ -83,17 +84,18 @@ def locked(path: Where, wait: bool = False) -> Iterator[Path]:
         return
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if _alone(handle, path, wait):
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if _locks(handle, path, how | (0 if wait else fcntl.LOCK_NB)) and not shared:
             _sweep(path, -math.inf)
         yield path
     finally:
         os.close(handle)
 
 
-def _alone(handle: int, path: Path, wait: bool) -> bool:
-    """Whether the system gives this run the folder; it may know no locks."""
+def _locks(handle: int, path: Path, how: int) -> bool:
+    """Whether the system locks the folder for this run; it may know no locks."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(handle, how)
     except BlockingIOError:
         raise StorageError(f"another run writes to {str(path)!r}; wait until it ends, or name another.") from None
     except OSError:
@@ -102,12 +104,14 @@ def _alone(handle: int, path: Path, wait: bool) -> bool:
 
 
 @contextmanager
-def claimed(path: Where) -> Iterator[bool]:
+def claimed(path: Where, wait: bool = False) -> Iterator[bool]:
     """Whether this worker alone may make the file at `path`, until the context ends.
 
     The claim is a lock of the system on the file PATH.claim beside it, which goes when the context ends. A worker that
     dies leaves that file without the lock, and the next one takes it over. Temporary files of `path` that are there
     when a claim is taken were left by killed writers, and go. A file system without locks gives a claim to everybody.
+
+    wait     until no other worker has the claim
 
     errors   StorageError where the claim cannot be written
     """
@@ -116,12 +120,8 @@ def claimed(path: Where) -> Iterator[bool]:
         yield True
         return
     claim = path.with_name(f"{path.name}.claim")
+    handle, taken = _asked(claim, wait)
     try:
-        handle = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise StorageError(f"cannot write {str(claim)!r}: {_reason(error)}; name another place.") from error
-    try:
-        taken = _taken(handle, claim)
         if taken:
             _sweep(path.parent, -math.inf, path.name)
         try:
@@ -133,10 +133,23 @@ def claimed(path: Where) -> Iterator[bool]:
         os.close(handle)
 
 
-def _taken(handle: int, claim: Path) -> bool | None:
+def _asked(claim: Path, wait: bool) -> tuple[int, bool | None]:
+    """The open file of a claim, and whether it is this worker's, as `_taken` says."""
+    while True:
+        try:
+            handle = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StorageError(f"cannot write {str(claim)!r}: {_reason(error)}; name another place.") from error
+        taken = _taken(handle, claim, wait)
+        if not wait or taken is not False:
+            return handle, taken
+        os.close(handle)
+
+
+def _taken(handle: int, claim: Path, wait: bool) -> bool | None:
     """Whether the system gives this worker the claim, on the file that others see; None where it knows no locks."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:
@@ -145,6 +158,26 @@ def _taken(handle: int, claim: Path) -> bool | None:
         return os.path.samestat(os.fstat(handle), os.stat(claim))
     except FileNotFoundError:  # its worker ended in between, and took it away
         return False
+
+
+def tidy(claims: Iterable[Path]) -> None:
+    """Remove claims whose workers have died.
+
+    claims   their files, PATH.claim
+    """
+    for claim in claims:
+        with claimed(claim.with_suffix("")):
+            pass
+
+
+def sweep(path: Path, mine: Callable[[str], bool]) -> None:
+    """Remove temporary files that killed writers left in a folder, of the files that this one alone writes.
+
+    mine     whether a file of that name is one of them
+    """
+    for litter in path.glob(".*.partial"):
+        if PARTIAL.fullmatch(litter.name) and mine(litter.name[1:].rsplit(".", 2)[0]):
+            litter.unlink(missing_ok=True)
 
 
 def _sweep(path: Path, age: float, name: str = "") -> None:
@@ -350,6 +383,21 @@ def read_npz(path: Where) -> dict[str, NDArray[Any]]:
                 raise ValueError("it holds two arrays of one name")
             return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
     except Exception as error:  # the one boundary where these bytes are parsed: zipfile and numpy raise a dozen types
+        raise StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.") from error
+
+
+def read_npy(path: Where) -> NDArray[Any]:
+    """The array of an .npy file, nothing unpickled.
+
+    errors   StorageError for whatever is wrong with the file: absent, over 2 GiB, pickled, not of the bytes it says
+    """
+    try:
+        if not os.path.isfile(path):
+            raise ValueError("it is not a file")
+        if os.path.getsize(path) > NPZ_LIMIT:
+            raise ValueError("it is larger than 2 GiB")
+        return _array(Path(path).read_bytes())
+    except Exception as error:  # the same boundary as of archives: numpy raises a dozen types
         raise StorageError(f"cannot read {str(path)!r}: {_reason(error)}; remove it or give another.") from error
 
 

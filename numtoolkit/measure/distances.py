@@ -20,7 +20,7 @@ from numtoolkit.laws.law import streams
 
 LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
-_STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
+STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
 _BLOCK = 1 << 22  # entries of one block of projected samples
 
 
@@ -192,7 +192,7 @@ def sliced_wasserstein(x: Any, y: Any, projections: int = 256, seed: int = 0) ->
     square = float(squares[:, GROUPS].mean())
     groups = np.arange(projections) % GROUPS
     left_out = np.array([squares[groups != g, g].mean() for g in range(GROUPS)])
-    error = _STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
+    error = STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
     return Interval(math.sqrt(square), math.sqrt(max(0.0, square - error)), math.sqrt(square + error), LEVEL)
 
 

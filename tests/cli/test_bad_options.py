@@ -130,7 +130,22 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
             "--device": "cpu",
             "--batch": "2",
             "--denoise": None,
+            "--shard": "1/2",
         },
+    ),
+    "sample --pictures": (
+        (),
+        {"--law": "digits(count=3)", "--scheme": "ddim", "--nfe": "2", "--seeds": "0-3", "--out": "drawn"}
+        | {"--process": "edm", "--pictures": "npz"},
+    ),
+    "sample --labels": (
+        (),
+        {"--model": "told.py:NET", "--scheme": "ddim", "--nfe": "2", "--seeds": "0-3", "--out": "told"}
+        | {"--import": None, "--process": "edm", "--labels": "random(3)"},
+    ),
+    "distance": (
+        ("gaussian(dim=4)", "moments.npz"),
+        {"--features": "pixels", "--moments": "kept.npz"},
     ),
     "sample --adaptive": (
         (),
@@ -234,6 +249,7 @@ def folder(tmp_path, monkeypatch):
     np.savez(tmp_path / "scalar.npz", x=1.0)
     np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).normal(size=(5, 4)))
     np.savez(tmp_path / "spectrum.npz", mean=0.0, values=[1.0, 0.1], multiplicity=[1, 2])
+    np.savez(tmp_path / "moments.npz", mu=np.zeros(4), sigma=np.eye(4))
     (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
     np.savez(tmp_path / "own.npz", images=np.eye(16, 2, dtype=np.float32))
     (tmp_path / "own.toml").write_text(RECIPE, encoding="utf-8")

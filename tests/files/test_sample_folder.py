@@ -20,9 +20,9 @@ SPECIFICATION = {"scheme": "ddim", "nfe": 10}
 ABOUT = {"versions": {"numpy": "2.0"}}
 
 
-def opened(path, warn=lambda line: None, specification=SPECIFICATION, about=ABOUT):
+def opened(path, warn=lambda line: None, specification=SPECIFICATION, about=ABOUT, shard=None):
     """The folder of these tests, whose samples are two numbers."""
-    return SampleFolder.open(path, specification, about, (2,), "float64", warn)
+    return SampleFolder.open(path, specification, about, (2,), "float64", warn, shard)
 
 
 def rows(seeds):
@@ -292,6 +292,60 @@ def test_one_run_at_a_time_is_in_a_folder(tmp_path):
         with pytest.raises(StorageError, match=r"another run writes to .*; wait until it ends, or name another\.$"):
             fill(tmp_path, [2])
     assert fill(tmp_path, [1, 2]) == [2]
+
+
+def test_shards_have_a_folder_open_at_once_and_merge_what_they_wrote(tmp_path):
+    """None shuts another out but itself and a run that wants it alone; the end is that of one run, without litter."""
+    fill(tmp_path / "one", [1, 2])
+    fill(tmp_path / "one", [3])
+    young = tmp_path / "all" / ".samples-00000009.npz.01234567.partial"  # another shard may be writing it
+    with opened(tmp_path / "all", shard=(1, 2)) as first, opened(tmp_path / "all", shard=(2, 2)) as second:
+        young.touch()
+        with opened(tmp_path / "all", shard=(3, 3)):
+            assert young.exists()
+        for shard, words in (((2, 2), "another run draws shard 2/2 into .*; wait"), (None, "another run writes to")):
+            with pytest.raises(StorageError, match=words), opened(tmp_path / "all", shard=shard):
+                pass
+        second.add([3], rows([3]))
+        first.add([1, 2], rows([1, 2]))
+    with opened(tmp_path / "all"), pytest.raises(StorageError, match="another run writes to"):
+        with opened(tmp_path / "all", shard=(1, 2)):
+            pass
+    assert contents(tmp_path / "all") == contents(tmp_path / "one")
+
+
+def test_the_manifest_never_says_less_than_another_shard_wrote(tmp_path):
+    """The first file of a shard leaves in it what one that has ended put there, and its end adds to that."""
+    with opened(tmp_path, shard=(1, 2)) as second:
+        with opened(tmp_path, shard=(2, 2)) as first:
+            first.add([1], rows([1]))
+        second.add([2], rows([2]))
+        assert list(read_json(tmp_path / "manifest.json")["files"]) == [FIRST]
+    assert list(read_json(tmp_path / "manifest.json")["files"]) == [FIRST, "samples-00000002.npz"]
+
+
+def test_what_a_run_of_other_shards_wrote_meanwhile_stays(tmp_path):
+    """A file that both have drawn is one; one of the same name with other seeds is refused, and loses nothing."""
+    with opened(tmp_path, shard=(1, 2)) as first, opened(tmp_path, shard=(1, 3)) as second:
+        first.add([1, 2], rows([1, 2]))
+        before = (tmp_path / FIRST).stat().st_ino
+        second.add([1, 2], rows([1, 2]))
+        assert second.seeds == {1, 2}
+        first.add([5, 6], rows([5, 6]))
+        with pytest.raises(InputError, match="is there already"):
+            second.add([5], rows([5]))
+    assert (tmp_path / FIRST).stat().st_ino == before
+
+
+def test_claims_that_shards_left_as_they_died_go(tmp_path):
+    """All of them with a run that has the folder alone, those of files with any shard."""
+    names = ["samples-00000001.npz.claim", "manifest.json.claim", "shard-2-of-3.claim"]
+    for shard, left in (((1, 2), names[2:]), (None, [])):
+        for name in names:
+            (tmp_path / name).touch()
+        with opened(tmp_path, shard=shard):
+            pass
+        assert [path.name for path in tmp_path.iterdir()] == left
 
 
 def test_what_was_added_before_a_failure_is_in_the_manifest(tmp_path):

@@ -163,6 +163,33 @@ def test_a_claim_is_of_one_worker_and_of_the_file_that_others_see(tmp_path, monk
     refuses("cannot write '.*result.claim'", storage.claimed(tmp_path / "absent" / "result").__enter__)
 
 
+def test_a_worker_that_waits_for_a_claim_gets_it(tmp_path, monkeypatch):
+    """It asks the system to wait, and asks again where the file that it waited for was taken away meanwhile."""
+    path, flock, asked = tmp_path / "result", storage.fcntl.flock, []
+
+    def taken_away_once(handle, how):
+        if not asked:
+            os.remove(tmp_path / "result.claim")
+        asked.append(how)
+        flock(handle, how)
+
+    monkeypatch.setattr(storage.fcntl, "flock", taken_away_once)
+    with storage.claimed(path, wait=True) as own:
+        assert own
+    assert asked == [storage.fcntl.LOCK_EX] * 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_of_a_file_is_read_and_nothing_else(tmp_path):
+    """An .npy file of numbers; not a pickle, nor one that was cut."""
+    np.save(tmp_path / "x.npy", np.arange(6.0).reshape(2, 3))
+    assert storage.read_npy(tmp_path / "x.npy").tolist() == [[0, 1, 2], [3, 4, 5]]
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-1])
+    np.save(tmp_path / "o.npy", np.array([{}]), allow_pickle=True)
+    for name in ("x.npy", "o.npy", "absent.npy"):
+        refuses(f"cannot read '.*{name}'", storage.read_npy, tmp_path / name)
+
+
 @pytest.mark.parametrize("failure", [OSError(errno.ENOLCK, "No locks available"), None])
 def test_a_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch, failure):
     """There a young temporary file may have a writer, and stays."""

@@ -47,6 +47,7 @@ RECIPE.write_text(
     "width = 16\ndepth = 1\nsteps = 2\nwarmup = 1\n"
 )
 IMAGES = np.random.default_rng(0).normal(size=(6, 4, 4))
+ROWS = np.random.default_rng(1).normal(size=(50, 2, 2))
 MAP = nt.stability("ddim", size=8)
 (PLANE,) = nt.stability("ddim", kind="diffusion", size=10)
 ENTRIES = {
@@ -57,6 +58,10 @@ ENTRIES = {
     "conjugate_stability": Entry(nt.conjugate_stability, {"scheme": "lambda-ddim-1(shift=1)"}),
     "conjugate_steps": Entry(
         nt.conjugate_steps, {"scheme": "lambda-ddim-1", "process": "psld", "variance": 0.25, "t": [0.5]}
+    ),
+    "frechet_distance": Entry(
+        nt.frechet_distance,
+        {"x": np.linspace(0, 1, 160).reshape(40, 4), "y": ROWS, "features": "pixels"},
     ),
     "frozen_eigenvalues": Entry(
         nt.frozen_eigenvalues, {"scheme": "euler", "process": "psld", "variance": 0.25, "t": [0.5, 1.0]}

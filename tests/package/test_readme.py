@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -43,6 +44,20 @@ def test_the_commands_on_a_file_of_ones_own_run(mine, capsys):
     assert {line.split()[1] for line in lines} == {"verify", "list", "curve", "sample"}
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
+
+
+@pytest.mark.check
+def test_the_commands_of_many_samples_run(tmp_path, monkeypatch, capsys):
+    """Both shards and the distance, of fewer seeds than a reader would take; its row of samples is of all of them."""
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^numtoolkit .*\bmany\b.*$", README, re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["sample", "sample", "distance"]
+    for line in lines:
+        fewer = line.replace("0-1999", "0-399").removeprefix("numtoolkit ")
+        assert main([*shlex.split(fewer), "--json"]) == 0, f"{line}: {capsys.readouterr().err}"
+    rows = json.loads(capsys.readouterr().out.partition("\n}\n")[2].partition("\n}\n")[2])
+    assert [(row["dimension"], row["n"]) for row in rows] == [(64, 400), (16, 400), (320, 400)]
+    assert len(list((tmp_path / "many" / "pictures").glob("*.png"))) == 400
 
 
 @pytest.mark.check

@@ -94,6 +94,26 @@ def test_an_evaluation_is_let_go_before_the_next():
     assert living == [0] * 6
 
 
+@pytest.mark.check
+def test_pictures_and_distances_of_many_samples_need_one_file(tmp_path, capsys, monkeypatch):
+    """50,000 pictures, and their distance from given moments: one file, moments, and the seeds."""
+    monkeypatch.setattr("numtoolkit.measure.frechet.BLOCK", BATCH * DIM)
+    np.savez(tmp_path / "given.npz", mu=np.zeros(DIM), sigma=np.eye(DIM))
+
+    def command(n):
+        words = f"sample --law digits(count=2) --scheme ddim --process vp --grid uniform --nfe 1 --batch {BATCH}"
+        more = ["--pictures", "npz", "--seeds", f"0-{n - 1}", "--out", str(tmp_path / str(n))]
+        assert main([*words.split(), *more]) == 0
+        assert main(["distance", str(tmp_path / str(n)), str(tmp_path / "given.npz")]) == 0
+
+    command(BATCH + 1)  # what is kept between runs, such as what was imported, is there now
+    few, _ = peak(command, BATCH)
+    most, _ = peak(command, 50_000)
+    kept = 5 * 60  # of a seed in the lists and sets of the command, the run and the folder
+    assert most < few + 50_000 * (BESIDE + kept)
+    assert most < 50_000 * DIM * 8  # one result
+
+
 # --- where samples go
 
 

@@ -40,3 +40,8 @@ def every_law() -> list:
 def noisy(law, count: int, sigma: float, seed: int = 0) -> np.ndarray:
     x = law.sample(count, seed)
     return x + sigma * np.random.default_rng(seed + 1).standard_normal(x.shape)
+
+
+def normal(n: int, seed: int, scale: float = 1.0, mean: float = 0.0, dim: int = 4) -> np.ndarray:
+    """Samples of a Gaussian whose coordinates have deviations from 1 to 0.1 times `scale`."""
+    return mean + np.random.default_rng(seed).standard_normal((n, dim)) * np.geomspace(1, 0.1, dim) * scale
