@@ -4,7 +4,7 @@ Figures are written by `numtoolkit.files.storage.write_figure`, the same bytes f
 `plots`.
 """
 
-from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure
+from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure, families_figure
 from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
 from numtoolkit.plots.stability import PLANES, Boundary, boundary, stability_figure
@@ -21,6 +21,7 @@ __all__ = [
     "contest_figure",
     "curve_figure",
     "error_table",
+    "families_figure",
     "image_grid",
     "order_table",
     "stability_figure",
