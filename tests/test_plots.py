@@ -22,6 +22,7 @@ from numtoolkit.plots import (
     curve_figure,
     defects_figure,
     error_table,
+    families_figure,
     image_grid,
     order_table,
     spectrum_figure,
@@ -291,6 +292,23 @@ def test_tiles_are_laid_out_in_reading_order_and_marked_ones_framed() -> None:
     assert frame.get_bbox().bounds == (11, 4, 5, 4)
 
 
+def test_panels_stand_in_rows_and_colours_stay_what_they_are() -> None:
+    """Row by row, with nothing in the last places; of three channels the middle of each pixel is that of its image."""
+    grey = np.linspace(-1, 1, 4 * 6).reshape(4, 2, 3)
+    colour = np.stack([grey, -grey, 0 * grey], 1)
+    panels = {"a": (colour, np.zeros(4, bool)), "b": (grey, np.zeros(4, bool)), "c": (grey, np.zeros(4, bool))}
+    first, second, third, none = image_grid(panels, "t", columns=2, across=2).axes
+    assert [ax.get_title("left") for ax in (first, second, third)] == ["a", "b", "c"]
+    assert not none.get_visible()
+    assert first.get_position().y0 > third.get_position().y0
+    shown = np.asarray(first.images[0].get_array())
+    assert shown.shape == (2 * 4, 2 * 5, 3)
+    np.testing.assert_allclose(shown[4:6, 5:8], np.moveaxis(colour[3], 0, -1) / 2 + 0.5, atol=1e-12)
+    np.testing.assert_array_equal(shown[2, 0], 1)
+    with pytest.raises(InputError, match="9 rows of panels cannot be read"):
+        image_grid({str(i): panels["a"] for i in range(9)}, "t", columns=2, across=1)
+
+
 def test_the_order_table_shows_derived_orders_and_claims_that_differ() -> None:
     """One row of Markdown a scheme, empty where an order has no meaning."""
     orders = ("classical", "stiff_strong", "stiff_commuting", "stiff_weak", "sde_weak", "sde_marginal", "sde_strong")
@@ -322,8 +340,47 @@ def table_of(records: list[dict[str, Any]]) -> list[str | list[str]]:
 
 def test_the_error_table_leaves_unspent_budgets_empty() -> None:
     """Each budget has a column, with two digits or empty."""
-    rows = table_of([record("a", 5, 0.25), record("a", 10, None), record("b", 10, 3e-7)])
-    assert rows == [LABELS["relative-rms"] + ":", ["`a`", "2.5e-01", ""], ["`b`", "", "3.0e-07"]]
+    rows = table_of([record("a", 5, 0.25), record("a", 10, None), record("b", 5, 3.0), record("b", 10, 3e-7)])
+    assert rows == [LABELS["relative-rms"] + ":", ["`a`", "**2.5e-01**", ""], ["`b`", "3.0e+00", "**3.0e-07**"]]
+
+
+def test_the_error_table_says_why_there_is_no_error() -> None:
+    """Each reason once, with the schemes and budgets it is of."""
+    lost, refused = {"why": "it was lost."}, {"why": "it was refused."}
+    rows = table_of([
+        record("a", 5, 0.5), record("a", 10, None, **lost), record("b", 5, None, **lost), record("b", 10, None, **lost),
+        record("c", 5, None, **refused), record("c", 10, None, **lost),
+    ])  # fmt: skip
+    assert rows[-3:] == [
+        "No error:", "- `a`, `c` at NFE 10; `b` at NFE 5, 10: it was lost.", "- `c` at NFE 5: it was refused."
+    ]  # fmt: skip
+
+
+def test_the_error_table_brackets_what_is_not_told_from_exact_samples() -> None:
+    """By the excess where there is one, else by the interval; then no error of that budget is the smallest."""
+    sampled = {"metric": "sliced-wasserstein", "floor": 0.1}
+    near = record("a", 5, 0.2, **sampled, low=0.05, high=0.35), record("b", 5, 0.5, **sampled, low=0.4, high=0.6)
+    law = LABELS["sliced-wasserstein"] + ":"
+    floor = ["two exact sets", "1.0e-01"]
+    assert table_of(near) == [law, ["`a`", "(2.0e-01 ±75%)"], ["`b`", "5.0e-01 ±20%"], floor]
+    clear = [{**near[0], "excess_low": 1e-3}, {**near[1], "excess_low": 0.1}]
+    assert table_of(clear) == [law, ["`a`", "**2.0e-01 ±75%**"], ["`b`", "5.0e-01 ±20%"], floor]
+    below = [{**near[0], "excess_low": 1e-3}, {**near[1], "excess_low": -1e-3}]
+    assert table_of(below) == [law, ["`a`", "2.0e-01 ±75%"], ["`b`", "(5.0e-01 ±20%)"], floor]
+
+
+def test_the_best_of_each_family_stands_before_all_other_schemes() -> None:
+    """By the geometric mean over budgets, in which a lost run counts; in law all errors below the floor are one."""
+    records = [
+        record("a", 5, 0.4), record("a", 10, 0.1), record("b", 5, 0.3), record("b", 10, 0.2),
+        record("c", 5, 0.01), record("c", 10, None), record("d", 5, 0.001), record("d", 10, 0.001),
+    ]  # fmt: skip
+    (ax,) = families_figure(records, {"a": "one", "b": "one", "c": "two"}, "t").axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a, one", "c, two"]
+    assert len([line for line in ax.lines if line.get_color() == "0.8"]) == 4
+    law = [record(s, 5, e, "sliced-wasserstein", floor=0.1, low=e, high=e) for s, e in (("a", 0.02), ("b", 0.01))]
+    (ax,) = families_figure(law, {"a": "one", "b": "one"}, "t").axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a, one", "two exact sets"]
 
 
 def test_the_error_table_of_the_law_holds_every_scheme_and_that_of_the_path_its_own() -> None:
@@ -332,8 +389,8 @@ def test_the_error_table_of_the_law_holds_every_scheme_and_that_of_the_path_its_
         record("rvv", 5, 0.2, "wasserstein2", path=3.0, law=0.2),
         record("em", 5, 0.4, "wasserstein2", path=None, law=0.4),
     ]
-    law = [LABELS["wasserstein2"] + ":", ["`rvv`", "2.0e-01"], ["`em`", "4.0e-01"]]
-    path = [LABELS["relative-rms"] + ":", ["`rvv`", "3.0e+00"]]
+    law = [LABELS["wasserstein2"] + ":", ["`rvv`", "**2.0e-01**"], ["`em`", "4.0e-01"]]
+    path = [LABELS["relative-rms"] + ":", ["`rvv`", "**3.0e+00**"]]
     assert table_of(by_law) == [*law, *path]
     by_path = [record("rvv", 5, 3.0, path=3.0, law=0.2), by_law[1]]
     assert table_of(by_path) == [*path, *law]

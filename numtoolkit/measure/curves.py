@@ -7,7 +7,8 @@ Errors are those of the data part of the state at the end of the grid, and of tw
     law    of every scheme: of a Gaussian law `wasserstein2`, the distance of the final law from the exact marginal,
            without samples; else `sliced-wasserstein`, between the samples of the run and as many of the law, with
            `floor`, the value for two sets of these. Of a network of one's own the others are the ends of its flow from
-           the same starts: paths that end near one another tell errors far below the floor
+           the same starts: paths that end near one another tell errors far below the floor; or from those of a
+           `reference`, so that one measure and one floor are those of schemes with noise and without
 
 In phase space the law comes first: the flow only turns near T, and a run of a wrong phase, which no sample shows, is as
 far from it along paths as a random one. On a scalar process the path does.
@@ -30,7 +31,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, choice, counted, several, whole
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_wasserstein
+from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_squares
 from numtoolkit.measure.exact_networks import Ends, ExactNetwork, Seeds
 from numtoolkit.measure.gaussian_moments import data_laws, wasserstein2
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
@@ -67,6 +68,7 @@ def error_curve(
     seeds: Iterable[int] | None = None,
     *,
     metric: str | None = None,
+    reference: Iterable[int] | None = None,
     conditions: Any = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
@@ -89,7 +91,10 @@ def error_curve(
              law from the same starts; 0..255 where the law stands alone, as of a stochastic scheme. With conditions
              0, 1, ... as many as there are of them
     metric   "path" or "law" measures that alone; None both, the one first that the head of this module says
-    conditions   of one's own network, one a sample, as for `numtoolkit.sample`; its flow is kept by them too
+    reference   seeds, none of them among `seeds`, from which the flow of one's own network draws what the law is told
+             by; `floor` is then how far the ends of its flow from `seeds` are from these. None: the ends from `seeds`
+    conditions   of one's own network, one a sample, as for `numtoolkit.sample`, and after them one a sample of the
+             reference; its flow is kept by them too
     shape, dtype, device   of a sample of one's own network: float64 unless given, in torch unless a numpy dtype is, on
              the device of the network's parameters; the network computes in its own dtype all the same
     tolerance   relative, of its flow: by default 1e-8; 2e-6 in float32, 3e-3 in half precision, 16 units of rounding
@@ -100,10 +105,12 @@ def error_curve(
              null where they are not measured, as `law` is by fewer samples than 20 (40 on one's own network) unless it
              comes first; `path_low`, `path_high`, `law_low` and `law_high` are the interval of the one that is not
              `error`; `plan` says how the steps spend what whole steps do not, else null. Beside a law measured by
-             samples stand `floor` and, for more samples than coordinates, `frechet` of the moments, squared as in FID,
-             and `frechet_floor`; beside one's own network `reference_nfe`, the evaluations that its flow cost a sample,
-             and `reference_error`, how far a tenth of its tolerance moves the flow of 8 samples, relative as `path`. A
-             budget the scheme cannot spend, or whose run overflows, has error null and says `why`; so does a path
+             samples stand `floor`; with a reference `excess`, by how much its square exceeds that of the ends from
+             `seeds`, below 0 where it does not, with `excess_low` and `excess_high`; and, for more samples than
+             coordinates, `frechet` of the moments, squared as in FID, and `frechet_floor`; beside one's own network
+             `reference_nfe`, the evaluations that its flow cost a sample, and `reference_error`, how far a tenth of its
+             tolerance moves the flow of 8 samples, relative as `path`. A budget the scheme cannot spend, whose run
+             overflows, or that takes what the network does not tell, has error null and says `why`; so does a path
              error less than ten times that of the reference, which the reference blurs
     raises   InputError for a process the scheme is not declared on, and for what cannot be used as given
     cost     the exact flow once for all schemes and budgets of one process, law, pair of grid ends and seeds; a law is
@@ -111,7 +118,7 @@ def error_curve(
              sample, is kept in the cache folder (`numtoolkit.files.user_cache`), tile by tile
     """
     own = {"shape": shape, "dtype": dtype, "device": device, "tolerance": tolerance, "tile": tile}
-    own["conditions"] = conditions
+    own |= {"conditions": conditions, "reference": reference}
     network = law_or_network(network)
     law = _law(network, own)
     predicts = DATA if law is not None else network.predicts
@@ -127,14 +134,17 @@ def error_curve(
         grid_of(wanted, on, 2 if isinstance(wanted, str) else None)
     metrics = metrics_of(declared, on, law, metric)
     given = None if seeds is None else seeds_of(seeds)
+    others = own["reference"] = () if reference is None else seeds_of(reference)
     if conditions is not None:
         told = Conditions(conditions)
-        given = tuple(range(len(told))) if given is None else given
-        own["conditions"] = conditions_of(told, len(given))
+        given = tuple(range(max(len(told) - len(others), 0))) if given is None else given
+        own["conditions"] = conditions_of(told, len(given) + len(others))
     if given is not None:
         check_samples(declared, on, law, len(given), metric)
     subject = ExactNetwork(law, on) if law is not None else own_network(network, on, **own)
     drawn = {each: _drawn(each, metrics, law, given) for each in metrics}
+    if others:
+        _check_reference(others, max(drawn.values(), key=len))
     measured_by = {each: drawn[each] for each in metrics if len(drawn[each]) >= _fewest(law)[each]}
     records = []
     for budget in budgets:
@@ -144,6 +154,8 @@ def error_curve(
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
             try:
                 program, filled = _program(declared, on, wanted, predicts, budget)
+                if isinstance(subject, OwnNetwork):
+                    subject.check(program)
             except InputError as refusal:
                 records.append(record | {"why": str(refusal)})
                 continue
@@ -227,6 +239,14 @@ def _law(network: Any, own: dict[str, Any]) -> Law | None:
     return law
 
 
+def _check_reference(reference: Seeds, seeds: Seeds) -> None:
+    shared = sorted({*reference} & {*seeds})
+    if shared:
+        raise InputError(f"reference holds seed {shared[0]}, which runs start from too; give other seeds.")
+    if len(reference) < GROUPS:
+        raise InputError(f"reference has {counted(len(reference), 'seed')}; give {GROUPS} or more.")
+
+
 def _fewest(law: Any) -> dict[str, int]:
     return FEWEST if hasattr(law, "denoise") else OWN_FEWEST
 
@@ -307,8 +327,12 @@ def _between_samples(subject: Subject, program: Program, ends: Floats, seeds: Se
     if not np.isfinite(ends).all():
         return Error(math.inf)
     target = subject.target(*_interval(program), seeds)
-    distance = sliced_wasserstein(ends, target.samples)
+    squares = sliced_squares(ends, target.samples)
+    distance = squares.root
     beside: Record = {"floor": target.floor}
+    if target.exact is not None:
+        excess = squares.beyond(target.exact)
+        beside |= {"excess": excess.value, "excess_low": excess.low, "excess_high": excess.high}
     if isinstance(subject, OwnNetwork):
         beside |= _known(subject.ends(*_interval(program), seeds))
     if target.mean is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.laws import Law
-from numtoolkit.measure.distances import Moments, frechet, sliced_wasserstein
+from numtoolkit.measure.distances import Moments, Squares, frechet, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
@@ -43,6 +43,7 @@ class Target:
     floor    sliced Wasserstein distance of two independent sets of as many samples
     mean, covariance   (d,) and (d, d); None for no more samples than coordinates
     frechet_floor      Frechet distance of as many samples
+    exact    of the ends of the flow from the starts of runs, where `samples` are from others
     """
 
     samples: Floats = field(repr=False)
@@ -50,6 +51,7 @@ class Target:
     mean: Floats | None = field(default=None, repr=False)
     covariance: Floats | None = field(default=None, repr=False)
     frechet_floor: float | None = None
+    exact: Squares | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

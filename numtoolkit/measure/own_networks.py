@@ -13,7 +13,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from numtoolkit.arrays import Array, Floats, cast, dtype_of, host, library, quie
 from numtoolkit.errors import InputError, real, whole
 from numtoolkit.files.storage import json_text
 from numtoolkit.files.user_cache import kept_arrays
-from numtoolkit.measure.distances import Moments, frechet, relative_rms, sliced_wasserstein
+from numtoolkit.measure.distances import Moments, frechet, relative_rms, sliced_squares
 from numtoolkit.measure.exact_networks import Ends, Seeds, Target
 from numtoolkit.measure.flows import network_flow
 from numtoolkit.models.calls import call_of, parameter_of
@@ -57,7 +57,9 @@ class OwnNetwork:
     inner      dtype that the network is given
     tolerance  relative, of its flow
     tile       samples at once
-    conditions  one a sample of the seeds that it is asked of, or of the first of these; None for none
+    conditions  one a sample of the seeds that it is asked of, or of the first of these, and then of the reference; None
+                for none
+    reference   seeds of the samples that stand for its law; none for those that it is asked of
     """
 
     network: Any
@@ -68,6 +70,7 @@ class OwnNetwork:
     tolerance: float
     tile: int
     conditions: Conditions | None = field(default=None, repr=False)
+    reference: Seeds = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -87,6 +90,10 @@ class OwnNetwork:
             return [cast(block, self.like.dtype) for block in out]
 
         return answer
+
+    def check(self, program: Program) -> None:
+        """Refuse, by an InputError, a program that takes what the network does not tell."""
+        self.call((0,), program.both)
 
     def run(self, program: Program, seeds: Seeds) -> Floats:
         """The data part of the final states of a run, (len(seeds), *event) on the host, from `start`."""
@@ -122,18 +129,12 @@ class OwnNetwork:
         return Ends(blocks[0], evaluations, relative_rms(blocks[0][: len(few)], closer[0]).rms)
 
     def target(self, t0: float, t1: float, seeds: Seeds) -> Target:
-        """The ends at t1 of the flow from the starts of the seeds at t0, as samples of a law; floors by their halves.
+        """The ends at t1 of the flow from starts at t0, as samples of a law: of the reference, else of the seeds.
 
-        Distances of two sets fall with the number of samples as its root, and their squares as itself.
+        The floor is the distance of the ends of the seeds from those of the reference; without one it is told by halves
+        of the ends, as distances of two sets fall with the number of samples as its root, and their squares as itself.
         """
-        samples = self._flow(t0, t1, seeds, self.tolerance)[0][0]
-        one, other = np.array_split(samples, 2)
-        floor, d = sliced_wasserstein(one, other).value / math.sqrt(2), samples[0].size
-        if len(samples) <= d:
-            return Target(samples, floor)
-        every, first, second = (Moments.of(part) for part in (samples, one, other))
-        between = frechet(first.mean, first.covariance(), second.mean, second.covariance()) / 2
-        return Target(samples, floor, every.mean, every.covariance(), between if len(samples) > 2 * d else None)
+        return _target(self, t0, t1, seeds)
 
     def _flow(self, t0: float, t1: float, seeds: Seeds, tolerance: float, first: int = 0) -> tuple[Blocks, int]:
         """(blocks at t1, evaluations a sample) from the starts at t0, tile by tile; `first` is the first sample."""
@@ -239,6 +240,25 @@ class OwnNetwork:
         return t >= self.process.T
 
 
+@lru_cache(maxsize=4)  # of all budgets of a curve
+def _target(own: OwnNetwork, t0: float, t1: float, seeds: Seeds) -> Target:
+    ends = own._flow(t0, t1, seeds, own.tolerance)[0][0]
+    if own.reference:
+        samples = own._flow(t0, t1, own.reference, own.tolerance, len(seeds))[0][0]
+        one, other, larger = ends, samples, 1
+    else:
+        samples, larger = ends, 2
+        one, other = np.array_split(ends, 2)
+    squares, d = sliced_squares(one, other), samples[0].size
+    target = Target(samples, squares.root.value / math.sqrt(larger), exact=squares if own.reference else None)
+    if len(samples) <= d:
+        return target
+    every, first, second = (Moments.of(part) for part in (samples, one, other))
+    enough = min(len(one), len(other)) > d
+    between = frechet(first.mean, first.covariance(), second.mean, second.covariance()) / larger if enough else None
+    return replace(target, mean=every.mean, covariance=every.covariance(), frechet_floor=between)
+
+
 def own_network(
     network: Any,
     process: Process,
@@ -248,6 +268,7 @@ def own_network(
     tolerance: float | None = None,
     tile: int | None = None,
     conditions: Conditions | None = None,
+    reference: Seeds = (),
 ) -> OwnNetwork:
     """A network on a process, in the numbers it allows.
 
@@ -257,7 +278,8 @@ def own_network(
     tolerance  of its flow, relative; by default TOLERANCE, or ROUNDINGS units of rounding of its dtype if that is more,
                but no more than COARSEST
     tile       samples that it sees at once, by default TILE
-    conditions  one a sample
+    conditions  one a sample, and then one a sample of the reference
+    reference   seeds of the samples that stand for its law; none for those that it is asked of
     raises     InputError for what cannot be used as given, and for a network that answers in no dtype it was offered
     cost       one or two evaluations of one sample
     """
@@ -283,7 +305,7 @@ def own_network(
             "conditions hold objects that nothing tells from others, and the flow of a network is kept by what it was "
             "told; give arrays, numbers or texts."
         )
-    found = OwnNetwork(network, process, like, begin.event, like.dtype, 0.0, size, conditions)
+    found = OwnNetwork(network, process, like, begin.event, like.dtype, 0.0, size, conditions, reference)
     found = found if casts is not None else _answering(found, list(dict.fromkeys(offered)))
     rounding = ROUNDINGS * _rounding(like, found.inner if casts is None else casts)
     return replace(found, tolerance=tolerance or max(TOLERANCE, min(rounding, COARSEST)))

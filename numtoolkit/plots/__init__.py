@@ -4,7 +4,7 @@ Figures are written by `numtoolkit.files.storage.write_figure`, the same bytes f
 `plots`.
 """
 
-from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure
+from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure, families_figure
 from numtoolkit.plots.defects import defects_figure
 from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
@@ -24,6 +24,7 @@ __all__ = [
     "curve_figure",
     "defects_figure",
     "error_table",
+    "families_figure",
     "found_steps_table",
     "image_grid",
     "order_table",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numtoolkit.errors import choice, real, several
 from numtoolkit.plots.sheet import (
     CURVES,
     MARKERS,
+    MOST_CURVES,
     PANELS,
     Record,
     check_count,
@@ -89,26 +91,37 @@ def kind_of(record: Record) -> str:
     return "path" if record["metric"] == "relative-rms" else "law"
 
 
-def _error(record: Record, kind: str) -> float | None:
+def error_of(record: Record, kind: str) -> float | None:
     """The error of a record along paths or in law."""
     return record["error"] if kind == kind_of(record) else record.get(kind)
 
 
-def _ends_of(record: Record, quantity: str) -> tuple[float, float] | None:
+def ends_of(record: Record, quantity: str) -> tuple[float, float] | None:
     """The interval of a quantity of a record."""
     own = "" if quantity in ("error", kind_of(record)) else f"{quantity}_"
     low, high = record.get(f"{own}low"), record.get(f"{own}high")
     return None if low is None or high is None else (low, high)
 
 
-def _curves(ax: Any, records: Sequence[tuple[Record, str]], measure: str) -> None:
+def within_floor(record: Record, kind: str) -> bool:
+    """Whether samples do not tell an error along paths or in law from the distance of two exact sets."""
+    if kind == "law" and record.get("excess_low") is not None:
+        return bool(record["excess_low"] <= 0)
+    ends, floor = ends_of(record, kind), record.get("floor")
+    return kind == "law" and ends is not None and floor is not None and bool(ends[0] <= floor)
+
+
+def _curves(
+    ax: Any, records: Sequence[tuple[Record, str]], measure: str, names: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Curves of a panel, one a scheme, and its legend, in which `names` stand for some."""
     ends = []
     for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r, _ in records)):
         look = look_of(i)
         members = sorted(((r, q) for r, q in records if r["scheme"] == scheme), key=lambda own: own[0]["nfe"])
         nfe, error = [r["nfe"] for r, _ in members], [r[quantity] for r, quantity in members]
-        (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=scheme, **look)
-        known = [(n, *own) for n, own in zip(nfe, (_ends_of(*member) for member in members), strict=True) if own]
+        (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=names.get(scheme, scheme), **look)
+        known = [(n, *own) for n, own in zip(nfe, (ends_of(*member) for member in members), strict=True) if own]
         if known:
             ax.vlines(*zip(*known, strict=True), color=look["color"], linewidth=0.8)
         ends.append((error[-1], line))
@@ -135,6 +148,56 @@ def _guides(ax: Any, slopes: Sequence[float]) -> None:
         ax.plot(x, fall, color="0.45", linewidth=0.9, zorder=1)
         ax.annotate(f"order {p:g}", (x[1], fall[1]), (3, 0), textcoords="offset points", va="center", color="0.35")
     ax.set(xlim=(left, right), ylim=(low, high))
+
+
+def families_figure(records: Sequence[Record], families: Mapping[str, str], title: str) -> Any:
+    """Error against evaluations of many schemes: the best of each family before all others, which are grey.
+
+    Its panels are those along paths and in law, that which leads first. The best of a family has the least geometric
+    mean of errors over the budgets, where one in law counts as no less than the distance of two exact sets and one that
+    is missing as LARGEST; of families those are shown whose best are best.
+
+    records   as `numtoolkit.measure.error_curve` returns them
+    families  family by scheme; one that has none stays grey
+    title     the question that the figure answers
+    """
+    records = records_of(records)
+    kinds = [kind for kind in dict.fromkeys([*map(kind_of, records), "path", "law"])
+             if any(error_of(r, kind) is not None for r in records)]  # fmt: skip
+    check_count(len(kinds), PANELS)
+    budgets = sorted({r["nfe"] for r in records})
+    with styled():
+        figure = sheet(title, width=1.2 + 5.6 * len(kinds), height=4.4)
+        for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+            own = [r for r in records if error_of(r, kind) is not None]
+            chosen = _best_of_families(own, families, kind, len(budgets))
+            for scheme in dict.fromkeys(r["scheme"] for r in own):
+                line = sorted((r["nfe"], error_of(r, kind)) for r in own if r["scheme"] == scheme)
+                ax.plot(*zip(*line, strict=True), color="0.8", linewidth=0.7, zorder=1)
+            named = {scheme: f"{scheme}, {families[scheme]}" for scheme in chosen}
+            measure = measure_of(own[0], kind)
+            members = [r for scheme in chosen for r in own if r["scheme"] == scheme]
+            _curves(ax, [(r, "error" if kind == kind_of(r) else kind) for r in members], measure, named)
+            _log_axes(ax, budgets)
+            ax.set(xlabel="network evaluations (NFE)", ylabel=LABELS[measure])
+    return figure
+
+
+def _best_of_families(records: Sequence[Record], families: Mapping[str, str], kind: str, budgets: int) -> list[str]:
+    """The best scheme of each of the best families, MOST_CURVES at most, best first."""
+    logs: dict[str, list[float]] = {}
+    for r in records:
+        error = min(max(error_of(r, kind) or 0.0, (r.get("floor") or 0.0) if kind == "law" else 0.0, 1e-300), LARGEST)
+        logs.setdefault(r["scheme"], []).append(float(np.log(error)))
+    mean = {
+        scheme: (sum(own) + (budgets - len(own)) * np.log(LARGEST)) / budgets
+        for scheme, own in logs.items()
+        if scheme in families
+    }
+    best: dict[str, str] = {}
+    for scheme in sorted(mean, key=lambda own: mean[own]):
+        best.setdefault(families[scheme], scheme)
+    return list(best.values())[:MOST_CURVES]
 
 
 def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from numtoolkit.plots.curves import LABELS, _error, kind_of, measure_of
+from numtoolkit.plots.curves import FLOORS, LABELS, ends_of, error_of, kind_of, measure_of, within_floor
 from numtoolkit.plots.sheet import Record
 
 ORDERS = {  # columns of the order table
@@ -52,7 +53,9 @@ def order_table(rows: Sequence[Record]) -> str:
 def error_table(records: Sequence[Record]) -> str:
     """Errors as Markdown, a table for those along paths and one for those in law, that which leads first.
 
-    Each with a row a scheme and a column a budget, empty where a run overflows.
+    Each with a row a scheme and a column a budget: the error, and half its 95 % interval in percent of it where it has
+    one. The smallest of a column is bold. What samples do not tell from two exact sets (`within_floor`) stands in
+    brackets, and where there are such none is the smallest. Empty cells are accounted for below.
 
     records  as `numtoolkit.measure.error_curve` returns them
     """
@@ -62,16 +65,50 @@ def error_table(records: Sequence[Record]) -> str:
     headers = ["scheme", *(f"NFE {nfe}" for nfe in budgets)]
     parts = []
     for kind in dict.fromkeys([*map(kind_of, records), "path", "law"]):
-        own = [r for r in records if kind == kind_of(r) or _error(r, kind) is not None]
-        errors = {(r["scheme"], r["nfe"]): _error(r, kind) for r in own}
+        own = [r for r in records if kind == kind_of(r) or error_of(r, kind) is not None]
         for measure in dict.fromkeys(measure_of(r, kind) for r in own):
-            schemes = dict.fromkeys(r["scheme"] for r in own if measure_of(r, kind) == measure)
-            cells = [[errors.get((scheme, nfe)) for nfe in budgets] for scheme in schemes]
-            texts = [["" if e is None else f"{e:.1e}" for e in row] for row in cells]
-            rows = [[f"`{scheme}`", *row] for scheme, row in zip(schemes, texts, strict=True)]
+            members = {(r["scheme"], r["nfe"]): r for r in own if measure_of(r, kind) == measure}
+            least = {nfe: _least([r for (_, n), r in members.items() if n == nfe], kind) for nfe in budgets}
+            rows = [
+                [f"`{scheme}`", *(_error_cell(members.get((scheme, nfe)), kind, least[nfe]) for nfe in budgets)]
+                for scheme in dict.fromkeys(scheme for scheme, _ in members)
+            ]
+            floors = {nfe: r["floor"] for (_, nfe), r in members.items() if r.get("floor") is not None}
+            if floors and measure in FLOORS:
+                rows.append(["two exact sets", *(f"{floors[n]:.1e}" if n in floors else "" for n in budgets)])
             text = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
             parts.append(f"{LABELS[measure]}:\n\n{text}")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts + _refusals(records))
+
+
+def _least(records: Sequence[Record], kind: str) -> float:
+    """The smallest error of a column; NaN where there is none, or some are not told from two exact sets."""
+    errors = [error for r in records if (error := error_of(r, kind)) is not None]
+    return min(errors) if errors and not any(within_floor(r, kind) for r in records) else math.nan
+
+
+def _error_cell(record: Record | None, kind: str, least: float) -> str:
+    error = None if record is None else error_of(record, kind)
+    if record is None or error is None:
+        return ""
+    ends = ends_of(record, kind)
+    text = f"{error:.1e}" + (f" ±{(ends[1] - ends[0]) / error / 2:.0%}" if ends and error > 0 else "")
+    return f"({text})" if within_floor(record, kind) else f"**{text}**" if error == least else text
+
+
+def _refusals(records: Sequence[Record]) -> list[str]:
+    """Why there is no error where there is none: each reason once, with its schemes and their budgets."""
+    reasons: dict[str, dict[str, list[int]]] = {}
+    for r in records:
+        if r["error"] is None and r.get("why"):
+            reasons.setdefault(r["why"], {}).setdefault(r["scheme"], []).append(r["nfe"])
+    lines = []
+    for why, schemes in reasons.items():
+        alike: dict[str, list[str]] = {}
+        for scheme, budgets in schemes.items():
+            alike.setdefault(", ".join(map(str, budgets)), []).append(f"`{scheme}`")
+        lines.append("; ".join(f"{', '.join(names)} at NFE {nfe}" for nfe, names in alike.items()) + f": {why}")
+    return ["No error:\n\n" + "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
 def found_steps_table(records: Sequence[Record]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -20,7 +21,7 @@ from numtoolkit.files.storage import plain
 from numtoolkit.laws import law_of
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.measure import planes, stability
-from numtoolkit.measure.curves import KIND_OF, check_samples, metrics_of
+from numtoolkit.measure.curves import KIND_OF, OWN_FEWEST, SAMPLED_LAW, check_samples, metrics_of
 from numtoolkit.measure.step_defects import SAMPLES, check_defects
 from numtoolkit.models.network import Network
 from numtoolkit.problem.grids import grid as grid_of
@@ -29,7 +30,7 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower, problem_of
 from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.reproduce import work
-from numtoolkit.reproduce.subjects import law_at, resolved_law
+from numtoolkit.reproduce.subjects import conditions_of, guided, law_at, resolved_law
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -39,6 +40,7 @@ MOST_IMAGES = 1024  # of a panel
 COLUMNS = 8  # of a panel of images
 MAP, STEPS, PLANE = 200, 400, 300  # points along an axis of a map of stability; five times those of steps and planes
 QUICK_NFE, QUICK_SEEDS, QUICK_SIZE, QUICK_SAMPLES = 24, 32, 100, 4  # what a quick run cuts down to
+QUICK_BUDGETS = 2  # the same, where every scheme of the catalogue runs
 
 Found = Mapping[Cell, Any]
 
@@ -167,10 +169,8 @@ class Curve(Question):
     slopes: tuple[int, ...] = (1, 2, 3)
 
     def __post_init__(self) -> None:
+        check(self.schemes, self.process, self.law, self.grid)
         law, process = law_at(*resolved_law(self.law).values()), process_of(self.process)
-        if isinstance(law, Network):
-            law.on(process)
-        check(self.schemes, self.process, None, self.grid)
         check_budgets(self.nfe)
         whole("samples", self.samples, 0, MOST)
         for quantity in distinct("show", self.show):
@@ -198,7 +198,16 @@ class Curve(Question):
 
 @dataclass(frozen=True, repr=False)
 class Errors(Question):
-    """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as a table."""
+    """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as tables; and as a figure
+    the best scheme of each family before all the others.
+
+    law        a law; or a network, as of `Curve`, which is measured against its own flow
+    samples    number of seeds, 0 for as many as each metric needs
+    reference  of a network: how many further samples of its flow tell its law; 0 for the ends from the same starts
+    deviation, mean   of the data, which schemes are told that ask for them; untold where the deviation is 0
+    classes    of a network with labels: how many, of which the samples are in turn; 0 to tell it none
+    guidance   of such a network: scale of its guidance away from no class, 1 for none
+    """
 
     title: str
     process: str
@@ -206,27 +215,57 @@ class Errors(Question):
     grid: str
     nfe: tuple[int, ...]
     caption: str = ""
+    samples: int = 0
+    reference: int = 0
+    deviation: float = 0.0
+    mean: float = 0.0
+    classes: int = 0
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
+        plots.check_figure()
         check(("euler",), self.process, self.law, self.grid)
         check_budgets(self.nfe)
-        _check_any_runs(list(map(scheme_of, self.schemes)), process_of(self.process), self.grid, self.nfe)
+        law, process = law_at(*resolved_law(self.law).values()), process_of(self.process)
+        for name in ("samples", "reference"):
+            whole(name, getattr(self, name), 0, MOST)
+        for name in ("deviation", "mean"):
+            real(name, getattr(self, name), -FARTHEST, FARTHEST)
+        if self.reference and not isinstance(law, Network):
+            raise InputError(f"reference = {self.reference} is of a network, and {self.law!r} is a law; drop it.")
+        check_told(law, process, self.classes, self.guidance)
+        if self.samples:
+            check_samples(scheme_of("em"), process, law, self.samples)
+        _check_any_runs(list(map(scheme_of, self.schemes)), process, self.grid, self.nfe)
 
     @property
     def schemes(self) -> list[str]:
         """Those of the catalogue that run on the process."""
+        return [scheme.spec for scheme in self._members()]
+
+    def _members(self) -> list[Scheme]:
         kind = process_of(self.process).kind
-        return [scheme.spec for scheme in catalogue() if kind in scheme.kinds]
+        told = {"sigma_data": self.deviation, "mean": self.mean} if self.deviation else {}
+        exact = {name: Fraction(str(value)) for name, value in told.items()}
+        return [
+            scheme.bind(**{p.name: exact[p.name] for p in scheme.params if p.name in exact})
+            for scheme in catalogue()
+            if kind in scheme.kinds
+        ]
 
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each scheme."""
-        nfe = _budgets(self.nfe, quick)
-        return [work.curve_cell(scheme, self.process, self.law, [self.grid], nfe) for scheme in self.schemes]
+        nfe = _budgets(self.nfe, quick)[: QUICK_BUDGETS if quick else None]
+        samples, reference = (_fewer(n) if quick else n for n in (self.samples, self.reference))
+        told: dict[str, Any] = {"reference": reference, "classes": self.classes, "guidance": self.guidance}
+        about = self.process, self.law, [self.grid], nfe, samples
+        return [work.curve_cell(scheme, *about, **told) for scheme in self.schemes]
 
     def result(self, quick: bool, found: Found) -> Result:
-        """A table."""
+        """Tables and a figure."""
         records = _records(self.schemes, self.cells(quick, found), found)
-        return Result(records, table=plots.error_table(records))
+        families = {scheme.spec: scheme.family for scheme in self._members() if not scheme.fitted}
+        return Result(records, lambda: plots.families_figure(records, families, self.title), plots.error_table(records))
 
 
 @dataclass(frozen=True, repr=False)
@@ -280,54 +319,99 @@ class Panel:
 
 @dataclass(frozen=True, repr=False)
 class Samples(Question):
-    """Images drawn from the same starts at equal evaluations; with `exact`, beside the ends of the exact flow."""
+    """Images drawn from the same starts, by each panel at each budget; with `exact`, beside the ends of the exact flow.
+
+    At one budget the panels stand side by side; at several each has a row. The law may be a network, as of `Curve`,
+    with `classes` and `guidance` as of `Errors`.
+    """
 
     title: str
     process: str
     law: str
-    nfe: int
+    nfe: tuple[int, ...]
     panels: tuple[Panel, ...]
     caption: str = ""
     count: int = 64
     exact: bool = False
+    classes: int = 0
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         process = process_of(self.process)
         check([panel.scheme for panel in distinct("panels", self.panels)], self.process, self.law, repeated=True)
-        plots.check_figure(map(str, range(len(self.panels) + self.exact)))
-        whole("nfe", self.nfe, 1, MOST_NFE)
-        for panel in self.panels:
+        check_budgets(self.nfe)
+        plots.check_figure(map(str, range(self._across)))
+        plots.check_figure(map(str, range(len(self.panels))))
+        law = law_at(*resolved_law(self.law).values())
+        check_told(law, process, self.classes, self.guidance)
+        for panel, nfe in product(self.panels, self.nfe):
             scheme = scheme_of(panel.scheme)
-            lower(scheme, process, times_of(scheme, process, panel.grid, nfe=self.nfe), nfe=self.nfe)
-        if len(law_of(self.law).shape) != 2 or not 1 <= self.count <= MOST_IMAGES or self.count % COLUMNS:
+            lower(scheme, process, times_of(scheme, process, panel.grid, nfe=nfe), nfe=nfe)
+        picture = law.shape and (len(law.shape) == 2 or (len(law.shape) == 3 and law.shape[0] == 3))
+        if not picture or not 1 <= self.count <= MOST_IMAGES or self.count % COLUMNS:
             raise InputError(
                 f"law {self.law}, count {self.count}: give a law of images and a multiple of {COLUMNS} up to "
                 f"{MOST_IMAGES}."
             )
 
+    @property
+    def _across(self) -> int:
+        return (len(self.nfe) if len(self.nfe) > 1 else len(self.panels)) + self.exact
+
     def cells(self, quick: bool, found: Found) -> list[Cell]:
-        """One for each panel, and one for the exact flow."""
-        about = (self.process, self.law, self.count, self.exact)
-        drawn = [work.picture_cell(*about, panel.scheme, panel.grid, self.nfe) for panel in self.panels]
-        return [*([work.picture_cell(*about)] if self.exact else []), *drawn]
+        """One for each panel and budget, and one for the exact flow."""
+        about, told = (self.process, self.law, self.count, self.exact), (self.classes, self.guidance)
+        drawn = [
+            work.picture_cell(*about, panel.scheme, panel.grid, nfe, *told)
+            for panel, nfe in product(self.panels, self.nfe)
+        ]
+        return [*([work.picture_cell(*about, "", "", 0, *told)] if self.exact else []), *drawn]
 
     def result(self, quick: bool, found: Found) -> Result:
         """A figure."""
         results = [found[cell] for cell in self.cells(quick, found)]
-        shown = {"exact flow": (work.pictures_of(results.pop(0)), np.zeros(self.count, bool))} if self.exact else {}
-        rows = []
-        for panel, drawn in zip(self.panels, results, strict=True):
-            row = {"scheme": panel.scheme, "grid": panel.grid, "nfe": drawn["nfe"], "noise_left": drawn["noise_left"]}
-            left = drawn["noise_left"]
-            text = f"{panel.scheme}, grid {panel.grid}\n" + (
-                "not finite" if left is None else f"RMS noise left {left:.2g}"
-            )
-            if self.exact:
+        none = np.zeros(self.count, bool)
+        ends = work.pictures_of(results.pop(0)) if self.exact else None
+        alone, rows = len(self.nfe) == 1, []
+        shown = {"exact flow": (ends, none)} if alone and ends is not None else {}
+        for (panel, nfe), drawn in zip(product(self.panels, self.nfe), results, strict=True):
+            row = {"scheme": panel.scheme, "grid": panel.grid, "nfe": drawn["nfe"]}
+            said = []
+            if "noise_left" in drawn:
+                left = row["noise_left"] = drawn["noise_left"]
+                said = ["not finite" if left is None else f"RMS noise left {left:.2g}"]
+            if self.exact and scheme_of(panel.scheme).kind == "ode":  # one that draws noise has no end to miss
                 row["astray"] = sum(drawn["astray"])
-                text = f"{text}; {row['astray']} of {self.count} astray"
-            shown[text] = work.pictures_of(drawn), np.array(drawn["astray"])
+                said.append(f"{row['astray']} of {self.count} astray")
+            name = f"{panel.scheme}, grid {panel.grid}"
+            caption = "; ".join(said if alone else [f"{nfe} evaluations", *said])
+            shown[f"{name}\n{caption}"] = work.pictures_of(drawn), np.array(drawn["astray"])
+            if ends is not None and not alone and nfe == self.nfe[-1]:
+                shown[f"{name}\nwhere the exact flow ends"] = ends, none
             rows.append(row)
-        return Result(rows, lambda: plots.image_grid(shown, self.title, COLUMNS))
+        return Result(rows, lambda: plots.image_grid(shown, self.title, COLUMNS, self._across))
+
+
+def check_told(law: Any, process: Process, classes: int, guidance: float) -> None:
+    """Refuse what a law is not told, or a network is not.
+
+    law      a law or a network
+    process  that it is asked on
+    classes, guidance   as of `Errors`
+    raises   InputError for either of a law, for guidance without classes, and as `numtoolkit.Network.on`
+    """
+    real("guidance", guidance, -FARTHEST, FARTHEST)
+    if whole("classes", classes, 0, MOST) and not isinstance(law, Network):
+        raise InputError(f"classes = {classes} are told to a network, and {law.name} is a law; drop them.")
+    if guidance != 1 and not classes:
+        raise InputError(f"guidance = {guidance:g} is away from no class; give the number of classes.")
+    if classes:
+        guided(law, guidance).on(process, conditions_of(classes, 1))
+
+
+def _fewer(samples: int) -> int:
+    """Of samples in law, a quarter in a quick run, and still enough to tell a floor by halves."""
+    return min(samples, max(samples // 4, QUICK_SEEDS, OWN_FEWEST[SAMPLED_LAW]))
 
 
 def _budgets(nfe: Sequence[int], quick: bool) -> list[int]:
@@ -345,7 +429,7 @@ def check(
 ) -> None:
     """Read every specification once, where there is one.
 
-    schemes, process, law, grid   specifications; the process may be "" where nothing runs on one
+    schemes, process, law, grid   specifications; the process may be "" where nothing runs on one, the law a network
     repeated  schemes may be given twice
     raises    InputError for what cannot be read, and for a scheme that does not run on the process
     """
@@ -360,7 +444,9 @@ def check(
     if grid is not None:
         grid_of(grid, process_of(process), 8)
     if law is not None:
-        law_of(law)
+        found = law_at(*resolved_law(law).values())
+        if isinstance(found, Network):
+            found.on(process_of(process))
 
 
 def check_budgets(nfe: tuple[int, ...]) -> None:

@@ -16,6 +16,7 @@ from numtoolkit.models.by_reference import checkpoint_of, law_or_network
 from numtoolkit.models.network import Network
 
 DTYPE = "float64"  # that networks compute in here: what a machine rounds otherwise stays below what is kept of a result
+TILE = 128  # samples that they see at once, which decides nothing but the time it takes
 
 
 def resolved_law(law: str) -> dict[str, str | None]:
@@ -51,6 +52,23 @@ def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Any:
             f"network_error = {network_error} is of the exact network of a law, and {law!r} is none; drop it."
         )
     return Imperfect(found, network_error)
+
+
+def guided(network: Any, scale: float) -> Any:
+    """A network guided away from what it says of no class; itself for scale 1, and a law.
+
+    network   as `law_at` returns it
+    scale     as of `numtoolkit.Network.guided`
+    """
+    return network if scale == 1 else network.guided(scale)
+
+
+def conditions_of(classes: int, count: int) -> list[int]:
+    """The classes that samples 0 .. count - 1 are of: in turn, so that all are as frequent.
+
+    classes, count   of classes, and of samples
+    """
+    return [k % classes for k in range(count)]
 
 
 def usual_samples(law: str) -> Mapping[str, int]:

@@ -22,20 +22,25 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
 from numtoolkit.laws import Gaussian, Law
+from numtoolkit.laws.named import is_law
 from numtoolkit.measure import error_curve, exact_flow
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
 from numtoolkit.measure.distances import relative_rms
 from numtoolkit.measure.exact_networks import ExactNetwork
+from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.step_defects import StepDefects, step_defects
 from numtoolkit.models.by_reference import law_or_network
+from numtoolkit.models.conditions import Conditions
+from numtoolkit.models.network import Network
 from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import planned
-from numtoolkit.program.runs import program_of
-from numtoolkit.reproduce.subjects import law_at, resolved_law, usual_samples
+from numtoolkit.program.program import lower
+from numtoolkit.program.runs import program_of, times_of
+from numtoolkit.reproduce.subjects import TILE, conditions_of, guided, law_at, resolved_law, usual_samples
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
@@ -44,7 +49,10 @@ DIGITS = 6  # significant ones of measured numbers
 CHECKED = 4  # of them, that a result computed again must share
 CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change no verdict
 ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null where they were not measured
-BESIDE = ("path_low", "path_high", "law_low", "law_high", "floor", "frechet", "frechet_floor")
+BESIDE = (
+    "path_low", "path_high", "law_low", "law_high", "floor", "excess", "excess_low", "excess_high", "frechet",
+    "frechet_floor",
+)  # fmt: skip
 COLUMNS = ("steps", "plan", *ERRORS, *BESIDE, "why")  # of a curve, a value a budget
 ALONE = ("steps", "plan", "error", "median", "floor", "why")  # of one by a single metric, of which there are hundreds
 
@@ -142,6 +150,9 @@ def curve_cell(
     samples: int = 0,
     network_error: float = 0.0,
     metric: str | None = None,
+    reference: int = 0,
+    classes: int = 0,
+    guidance: float = 1.0,
 ) -> Cell:
     """The error curves of a scheme on some grids.
 
@@ -150,6 +161,7 @@ def curve_cell(
     samples  number of seeds, 0 for as many as each metric needs
     network_error   as `size` of `numtoolkit.laws.imperfect.Imperfect`; 0 for the exact network
     metric   "path" or "law" for that alone, without what else stands in records; None for both
+    reference, classes, guidance   as of `numtoolkit.reproduce.kinds.Errors`
     """
     about = _law_and_process(process, law) | _sources(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
@@ -164,6 +176,9 @@ def curve_cell(
         given=bool(samples),
         network_error=network_error or None,
         metric=metric,
+        reference=reference or None,
+        classes=classes or None,
+        guidance=None if guidance == 1 else guidance,
     )
 
 
@@ -249,7 +264,15 @@ def drawn_defects(cell: Cell, data: Data) -> StepDefects:
 
 
 def picture_cell(
-    process: str, law: str, count: int, exact: bool, scheme: str = "", grid: str = "", nfe: int = 0
+    process: str,
+    law: str,
+    count: int,
+    exact: bool,
+    scheme: str = "",
+    grid: str = "",
+    nfe: int = 0,
+    classes: int = 0,
+    guidance: float = 1.0,
 ) -> Cell:
     """Images drawn by a scheme, or without one the ends of the exact flow.
 
@@ -258,15 +281,17 @@ def picture_cell(
     exact    say which images are not where the exact flow ends
     scheme   its specification, "" for the exact flow
     nfe      evaluations
+    classes, guidance   as of `numtoolkit.reproduce.kinds.Samples`
     """
     about = _law_and_process(process, law) | {"count": count} | _sources(scheme, process, law)
+    about |= {"classes": classes or None, "guidance": None if guidance == 1 else guidance}
     if not scheme:
         return Cell.of("exact-pictures", **about)
     return Cell.of("pictures", **about, **_own(scheme), grid=resolved(grid), nfe=nfe, exact=exact)
 
 
 def pictures_of(data: Data) -> Floats:
-    """The images of a `picture_cell` in [-1, 1], (count, height, width)."""
+    """The images of a `picture_cell` in [-1, 1], (count, height, width) or (count, 3, height, width)."""
     return np.array(data["images"]) / 127.5 - 1
 
 
@@ -343,10 +368,17 @@ def _curve(
     law_sha256: str | None = None,
     network_error: float = 0.0,
     metric: str | None = None,
+    reference: int = 0,
+    classes: int = 0,
+    guidance: float = 1.0,
 ) -> dict[str, Any]:
-    found, on = _unchanged(scheme, scheme_sha256), law_at(law, law_sha256, network_error)
-    drawn = range(max(seeds.values())) if given else None
-    curves = [error_curve(found, process_of(process), on, grid, nfe, drawn, metric=metric) for grid in grids]
+    found, on = _unchanged(scheme, scheme_sha256), guided(law_at(law, law_sha256, network_error), guidance)
+    count = max(seeds.values())
+    how: dict[str, Any] = {"metric": metric} | ({} if is_law(on) else {"tile": TILE})
+    how |= {"reference": range(count, count + reference)} if reference else {}
+    how |= {"conditions": conditions_of(classes, count + reference)} if classes else {}
+    drawn = range(count) if given else None
+    curves = [error_curve(found, process_of(process), on, grid, nfe, drawn, **how) for grid in grids]
     wanted = COLUMNS if metric is None else ALONE
     columns = [{key: [record.get(key) for record in curve] for key in wanted} for curve in curves]
     used = [{key: column for key, column in own.items() if any(x is not None for x in column)} for own in columns]
@@ -453,13 +485,30 @@ def _starts(process: Process, law: Law, count: int) -> list[Floats]:
 
 
 @lru_cache(maxsize=4)
-def _ends(process: Process, law: Law, count: int) -> Floats:
+def _law_ends(process: Process, law: Law, count: int) -> Floats:
     """Where the exact flow takes the starts 0 .. count - 1."""
     return exact_flow(process, law, _starts(process, law, count), process.T, process.t_min)[0]
 
 
-def _exact_pictures(process: str, law: str, count: int, law_sha256: str | None = None) -> dict[str, Any]:
-    return {"images": _levels(_ends(process_of(process), law_at(law, law_sha256), count))}
+def _subject(process: Process, law: Law | Network, count: int, classes: int, guidance: float) -> Law | OwnNetwork:
+    """What pictures are drawn with: a law by its exact network, or a network, told classes in turn and guided."""
+    if not isinstance(law, Network):
+        return law
+    told = Conditions(conditions_of(classes, count)) if classes else None
+    return own_network(guided(law, guidance), process, conditions=told)
+
+
+def _ends(process: Process, subject: Law | OwnNetwork, count: int) -> Floats:
+    if isinstance(subject, OwnNetwork):
+        return subject.ends(process.T, process.t_min, tuple(range(count))).data
+    return _law_ends(process, subject, count)  # type: ignore[arg-type]  # laws hash by identity
+
+
+def _exact_pictures(
+    process: str, law: str, count: int, law_sha256: str | None = None, classes: int = 0, guidance: float = 1.0
+) -> dict[str, Any]:
+    at = process_of(process)
+    return {"images": _levels(_ends(at, _subject(at, law_at(law, law_sha256), count, classes, guidance), count))}
 
 
 def _pictures(
@@ -472,24 +521,44 @@ def _pictures(
     nfe: int,
     exact: bool,
     law_sha256: str | None = None,
+    classes: int = 0,
+    guidance: float = 1.0,
 ) -> dict[str, Any]:
+    found, at = _unchanged(scheme, scheme_sha256), process_of(process)
+    on = _subject(at, law_at(law, law_sha256), count, classes, guidance)
+    drawn = _drawn_by_network if isinstance(on, OwnNetwork) else _drawn_by_law
+    about, images = drawn(found, at, on, grid, nfe, count)
+    astray = np.zeros(count, bool)
+    if exact and found.kind == "ode":
+        ends = _ends(at, on, count)
+        variance = np.mean(np.var(ends, axis=0)) if isinstance(on, OwnNetwork) else on.variance
+        distance = np.sqrt(np.mean((images - ends).reshape(count, -1) ** 2, axis=1))
+        astray = ~(distance < np.sqrt(variance) / 2)
+    return {**about, "astray": astray.tolist(), "images": _levels(images)}
+
+
+def _drawn_by_law(
+    scheme: Scheme, at: Process, law: Any, grid: str, nfe: int, count: int
+) -> tuple[dict[str, Any], Floats]:
     from numtoolkit.sampling.runner import sample
 
-    found, on, at = _unchanged(scheme, scheme_sha256), law_at(law, law_sha256), process_of(process)
-    drawn = sample(found, at, on, grid, nfe, seeds=range(count),
-                   start=join(_starts(at, on, count)), progress=False, on_nonfinite="mark")  # fmt: skip
+    drawn = sample(scheme, at, law, grid, nfe, seeds=range(count),
+                   start=join(_starts(at, law, count)), progress=False, on_nonfinite="mark")  # fmt: skip
     blocks = split(drawn.samples, at.blocks)
-    left = _left_to_denoise(at, on, blocks, float(drawn.program.times[-1]))
-    astray = np.zeros(count, bool)
-    if exact:
-        apart = blocks[0] - _ends(at, on, count)  # laws hash by identity
-        distance = np.sqrt(np.mean(apart.reshape(count, -1) ** 2, axis=1))
-        astray = ~(distance < np.sqrt(on.variance) / 2)
-    return {"nfe": drawn.nfe, "noise_left": left, "astray": astray.tolist(), "images": _levels(blocks[0])}
+    left = _left_to_denoise(at, law, blocks, float(drawn.program.times[-1]))
+    return {"nfe": drawn.nfe, "noise_left": left}, blocks[0]
 
 
-def _levels(images: Floats) -> list[list[list[int]]]:
-    """Grey levels 0 .. 255, as they are drawn, of images in [-1, 1]; what is not finite is white."""
+def _drawn_by_network(
+    scheme: Scheme, at: Process, own: Any, grid: str, nfe: int, count: int
+) -> tuple[dict[str, Any], Floats]:
+    program = lower(scheme, at, times_of(scheme, at, grid, nfe=nfe), own.network.predicts, nfe)
+    own.check(program)
+    return {"nfe": program.nfe}, own.run(program, tuple(range(count)))
+
+
+def _levels(images: Floats) -> list[Any]:
+    """Levels 0 .. 255, as they are drawn, of images in [-1, 1]; what is not finite is white."""
     levels = np.clip(np.nan_to_num((images + 1) * 127.5, nan=255.0), 0, 255)
     return list(np.rint(levels).astype(int).tolist())
 

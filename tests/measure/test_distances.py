@@ -18,6 +18,7 @@ from numtoolkit.measure.distances import (
     frechet,
     kl_gaussian,
     relative_rms,
+    sliced_squares,
     sliced_wasserstein,
     wasserstein2_gaussian,
     wasserstein2_marginals,
@@ -215,6 +216,22 @@ def test_sliced_distance_knows_shifts_and_ignores_order():
     assert one.value == pytest.approx(other.value, rel=100 * EPS, abs=0)
     assert sliced_wasserstein(x, x + shift, 64, seed=1) != one
     assert sliced_wasserstein(x, x + shift, 64) == one
+
+
+def test_what_a_shift_adds_to_a_squared_distance_is_told_from_what_both_sets_share():
+    """On the line d^2 + 2 d (difference of the means), whose chance is that of the means alone; 0 for no shift."""
+    rng, shift = np.random.default_rng(3), 0.2
+    exact, y = rng.standard_normal((100, 1)), rng.standard_normal((160, 1))
+    own = sliced_squares(exact, y)
+    assert sliced_squares(exact, y).beyond(own)[:3] == (0, 0, 0)
+    excess = sliced_squares(exact + shift, y).beyond(own)
+    gap = exact.mean() - y.mean()
+    assert excess.value == pytest.approx(shift**2 + 2 * shift * gap, rel=1e-12)
+    # By hand: the same groups are left out of both sets, samples in their order.
+    left = [np.delete(exact, np.s_[g::20]).mean() - np.delete(y, np.s_[g::20]).mean() for g in range(20)]
+    error = student.ppf(0.975, 19) * math.sqrt(19 * np.var(2 * shift * np.array(left)))
+    assert (excess.high - excess.low) / 2 == pytest.approx(error, rel=1e-9)
+    assert (excess.high + excess.low) / 2 == pytest.approx(excess.value, rel=1e-12)
 
 
 def test_blocks_of_directions_do_not_change_a_sliced_distance(monkeypatch):

@@ -11,7 +11,7 @@ from numtoolkit.files.user_cache import cache_folder
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import exact_flow, own_networks
-from numtoolkit.measure.distances import relative_rms, sliced_wasserstein
+from numtoolkit.measure.distances import frechet, relative_rms, sliced_squares, sliced_wasserstein
 from numtoolkit.measure.own_networks import own_network
 from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import EDM, PSLD, VP, RectifiedFlow
@@ -99,6 +99,57 @@ def test_the_law_of_a_network_is_told_from_the_ends_of_its_flow():
     assert record["floor"] == pytest.approx(floor / np.sqrt(2), rel=1e-6)
     assert record["frechet"] > 0
     assert record["frechet_floor"] > 0
+
+
+def test_with_a_reference_the_law_is_told_by_other_starts():
+    """Of the same floor for schemes with noise and without: the ends of the starts from those of the reference."""
+    process, seeds, others = EDM(), range(60), range(100, 140)
+    network = Opaque(LAW, process).network
+
+    def ends(of):
+        start = origin(process, process.T, of, None, LAW.shape, np.float64, None).blocks(range(len(of)))
+        return exact_flow(process, LAW, start, process.T, process.t_min)[0]
+
+    (record,) = error_curve("ddim", "edm", network, "rho(7)", [8], seeds, reference=others, **HOW)
+    run = sample("ddim", process, LAW, "rho(7)", 8, seeds=seeds, dtype=np.float64).samples
+    squares, exact = (sliced_squares(x, ends(others)) for x in (run, ends(seeds)))
+    assert (record["law"], record["law_high"]) == pytest.approx((squares.root.value, squares.root.high), rel=1e-6)
+    assert record["floor"] == pytest.approx(exact.root.value, rel=1e-6)
+    excess = [record[key] for key in ("excess", "excess_low", "excess_high")]
+    assert excess == pytest.approx(squares.beyond(exact)[:3], rel=1e-4)
+    means = [(x.mean(0), np.cov(x.T)) for x in (ends(seeds), ends(others))]
+    assert record["frechet_floor"] == pytest.approx(frechet(*means[0], *means[1]), rel=1e-4)
+    few = [error_curve(s, "edm", network, "rho(7)", [8], seeds, reference=others, **HOW)[0] for s in ("em", "ddim")]
+    assert few[0]["floor"] == few[1]["floor"]
+
+
+def test_conditions_of_a_reference_follow_those_of_the_seeds():
+    """The law is told by ends under their own labels: with one label throughout all is as with that network alone."""
+    network = Network(shrunk, "data", shape=(2,), name="shrunk")
+    how = {"reference": range(40, 60), **HOW}
+    two, same = [-1.0] * 40 + [2.0] * 20, [-1.0] * 60
+    apart, near = (error_curve("ddim", "edm", network, "rho(7)", [6], conditions=c, **how)[0] for c in (two, same))
+    assert near["floor"] < 1 < 2.5 < apart["floor"]  # the means are 3 apart
+    with pytest.raises(InputError, match=r"there are 59 conditions for 60 samples; give one a sample\."):
+        error_curve("ddim", "edm", network, "rho(7)", [6], range(40), conditions=same[:59], **how)
+
+
+def test_a_reference_that_tells_no_law_is_refused():
+    """Samples that runs start from too, too few, and those of a law, which has its own."""
+    network = Opaque(LAW, EDM()).network
+    with pytest.raises(InputError, match="reference holds seed 39, which runs start from too; give other seeds"):
+        error_curve("ddim", "edm", network, "rho(7)", [5], range(40), reference=range(39, 80), **HOW)
+    with pytest.raises(InputError, match="reference has 19 seeds; give 20 or more"):
+        error_curve("ddim", "edm", network, "rho(7)", [5], range(40), reference=range(40, 59), **HOW)
+    with pytest.raises(InputError, match=r"reference = .* is of a network of your own, but law"):
+        error_curve("ddim", "edm", LAW, "rho(7)", [5], range(40), reference=range(40, 80))
+
+
+def test_a_scheme_that_takes_what_the_network_does_not_tell_says_so():
+    """In its record, so that the curves of others go on: CFG++ on a network without guidance."""
+    (record,) = error_curve("ddim-cfgpp", "edm", Opaque(LAW, EDM()).network, "rho(7)", [5], range(4), **HOW)
+    assert record["error"] is None
+    assert "takes the unguided prediction too, which network opaque does not tell apart" in record["why"]
 
 
 def test_a_stochastic_scheme_on_a_network_is_judged_in_law():

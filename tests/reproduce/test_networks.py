@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from numtoolkit import allow_imports, error_curve, network_of
+from numtoolkit import allow_imports, error_curve, network_of, sample
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import checksum, read_json
@@ -13,7 +14,9 @@ from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.network import Network
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.job import reproduce
+from numtoolkit.reproduce.kinds import Errors, Panel, Samples
 from numtoolkit.reproduce.subjects import law_at
+from numtoolkit.schemes import catalogue
 from tests.support.checkpoints import written
 
 CURVE = """
@@ -77,6 +80,79 @@ def test_a_network_of_a_file_is_measured_in_an_experiment(tmp_path, monkeypatch)
     assert [row["path"] for row in found] == pytest.approx([row["path"] for row in expected], rel=1e-5)
     assert cell.data["seeds"] == OWN_SAMPLES
     assert cell.data["sources"] == {"mine.py:NET": checksum(tmp_path / "mine.py")}
+
+
+SHRUNK = """
+from numtoolkit import Network
+
+
+def shrunk(z, t, label=None):
+    centre = -3.0 if label is None else label[:, None, None] * 1.0
+    return centre + (z - centre) / (1 + 4 * t[:, None, None] ** 2)
+
+
+NET = Network(shrunk, "data", shape=(4, 4), name="shrunk")
+"""
+
+
+@pytest.fixture
+def labelled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(SHRUNK)
+    with allow_imports():
+        yield
+
+
+def test_every_scheme_is_judged_on_a_guided_network_under_its_classes(labelled):
+    """In turn over the samples and those of the reference, guided away from none, and told the moments of the data."""
+    about = {"process": "edm", "law": "mine.py:NET", "grid": "rho(7)", "nfe": (6,), "samples": 40, "reference": 20}
+    question = Errors("t", **about, classes=3, guidance=2.0, deviation=0.75, mean=-0.25)
+    cells = {cell.data["scheme"]: cell for cell in question.cells(False, {})}
+    assert len(cells) == len([s for s in catalogue() if "edm" in s.processes])
+    assert "gframe-ab(2, sigma_data=3/4, mean=-1/4)" in cells
+    how = {"reference": range(40, 60), "conditions": [k % 3 for k in range(60)], "dtype": "float64"}
+    network = network_of("mine.py:NET").guided(2.0)
+    for scheme in ("ddim", "ddim-cfgpp"):
+        found = work.curve_records(scheme, work.compute(cells[scheme]))[0]
+        (expected,) = error_curve(scheme, "edm", network, "rho(7)", [6], range(40), **how)
+        for key in ("path", "law", "law_low", "floor", "excess_low"):
+            assert found[key] == pytest.approx(expected[key], rel=1e-5)
+
+
+def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled):
+    """Told classes in turn and guided; at several budgets a row a panel, at the end of which its flow ends."""
+    panels = (Panel("ddim", "rho(7)"), Panel("em", "rho(7)"))
+    about = {"process": "edm", "law": "mine.py:NET", "nfe": (5, 40), "panels": panels, "count": 8, "exact": True}
+    question = Samples("t", **about, classes=2, guidance=1.5)
+    found = question.run(quick=False)
+    assert [row.get("astray") for row in found.data] == [0, 0, None, None]  # noise has no end to miss
+    axes = found.figure().axes
+    said = [ax.get_title("left").splitlines()[1] for ax in axes]
+    assert said[:3] == ["5 evaluations; 0 of 8 astray", "40 evaluations; 0 of 8 astray", "where the exact flow ends"]
+    assert said[3:] == ["5 evaluations", "40 evaluations", "where the exact flow ends"]
+    network = network_of("mine.py:NET").guided(1.5)
+    how = {"seeds": range(8), "conditions": [k % 2 for k in range(8)], "dtype": "float64"}
+    drawn = sample("ddim", "edm", network, "rho(7)", 40, **how).samples.numpy()
+    shown, flow = (np.asarray(ax.images[0].get_array()) for ax in axes[1:3])
+    for i, image in enumerate(drawn):
+        tile = np.s_[:4, 6 * i : 6 * i + 4]
+        np.testing.assert_allclose(shown[tile], np.clip(image, -1, 1), atol=0.5 / 127.5 + 1e-6)
+        np.testing.assert_allclose(flow[tile], np.clip(image, -1, 1), atol=0.1)  # the order is 1, of 40 steps
+
+
+def test_what_an_experiment_tells_a_law_or_a_network_is_checked_before_anything_runs(labelled):
+    """What is of networks with classes, and sizes that could not be read."""
+    about = {"process": "edm", "law": "digits(count=20)", "grid": "rho(7)", "nfe": (6,)}
+    with pytest.raises(InputError, match=r"reference = 40 is of a network, and 'digits\(count=20\)' is a law"):
+        Errors("t", **about, reference=40)
+    with pytest.raises(InputError, match=r"classes = 3 are told to a network, and digits.* is a law"):
+        Errors("t", **about, classes=3)
+    with pytest.raises(InputError, match="guidance = 2 is away from no class; give the number of classes"):
+        Errors("t", **about | {"law": "mine.py:NET"}, guidance=2.0)
+    with pytest.raises(InputError, match="39 samples are too few for sliced-wasserstein of em; give 40"):
+        Errors("t", **about | {"law": "mine.py:NET"}, samples=39)
+    with pytest.raises(InputError, match="9 panels side by side cannot be read"):
+        Samples("t", "edm", "mine.py:NET", tuple(range(4, 12)), (Panel("ddim", "rho(7)"),), count=8, exact=True)
 
 
 def test_a_network_of_another_process_is_refused_before_anything_runs(tmp_path, monkeypatch):

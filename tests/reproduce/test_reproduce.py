@@ -71,7 +71,7 @@ kind = "samples"
 title = "Which is clean?"
 process = "vp"
 law = "digits(count=20)"
-nfe = 6
+nfe = [6]
 count = 16
 exact = true
 panels = [{ scheme = "unipc(2)", grid = "log-snr" }, { scheme = "heun-edm", grid = "uniform" }]
@@ -159,7 +159,7 @@ def test_a_quick_curve_keeps_its_smallest_budget_and_a_quarter_of_its_samples() 
 
 def test_images_are_drawn_as_they_were_sampled() -> None:
     """To half a grey level of the 255 between -1 and 1, and clipped to them."""
-    found = Samples("Clean?", "vp", "digits(count=20)", 6, (Panel("unipc(2)", "log-snr"),), count=8).run(quick=False)
+    found = Samples("Clean?", "vp", "digits(count=20)", (6,), (Panel("unipc(2)", "log-snr"),), count=8).run(quick=False)
     (ax,) = found.figure().axes
     starts = origin(VP(), 1.0, range(8), None, (8, 8), np.float64, None).blocks(range(8))
     drawn = sample("unipc(2)", "vp", "digits(count=20)", "log-snr", 6, seeds=range(8), start=starts[0]).samples
@@ -319,7 +319,7 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (STABILITY + "of = 'run'\ngrid = 'ray'", "unknown grid 'ray'"),
         (STABILITY + "of = 'run'\nnfe = [8]", "nfe = .8,. spans no plane"),
         (STABILITY.replace("euler", "nse") + "of = 'run'\nprocess = 'edm'", "nse is not defined on process 'edm'"),
-        (SAMPLES.replace("nfe = 6", "nfe = 1000000"), "nfe = 1000000 is no whole number from 1 to 100000"),
+        (SAMPLES.replace("nfe = [6]", "nfe = [1000000]"), "nfe = 1000000 is no whole number from 1 to 100000"),
         (SAMPLES.replace("count = 16", "count = 8000"), "multiple of 8 up to 1024"),
         (SAMPLES.replace('"heun-edm", grid = "uniform"', '"unipc(2)", grid = "log-snr"'), "panels holds .* twice"),
         (SAMPLES[: SAMPLES.index("panels")] + "panels = []", "panels is an empty list"),
@@ -338,7 +338,7 @@ def test_a_folder_without_experiments_is_named_with_the_remedy(make: object, tmp
         (CURVE + "show = ['mean']", "unknown quantity 'mean'"),
         (STABILITY.replace('["euler"]', "[]"), "there are no schemes"),
         (STABILITY + "variance = 'big'", "variance = 'big' is not a number"),
-        (SAMPLES.replace("nfe = 6", "nfe = 0"), "nfe = 0"),
+        (SAMPLES.replace("nfe = [6]", "nfe = [0]"), r"nfe = .0. holds no budgets"),
         (SAMPLES.replace('grid = "uniform"', 'gird = "uniform"'), "unknown key 'gird'; did you mean grid"),
         (SAMPLES + "\n[[panels]]", "cannot read"),
         ("kind = curve", "cannot read .*x.toml"),
@@ -405,7 +405,7 @@ def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     assert not [s.name for s in catalogue() if not tabled & set(s.processes)]  # every scheme meets a Gaussian
     curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
     assert {("vp", "digits"), ("psld", "digits"), ("edm", "mixture")} <= curves
-    assert {e.process for e in plans.values() if isinstance(e, Samples)} == {"vp", "psld"}
+    assert {e.process for e in plans.values() if isinstance(e, Samples)} == {"vp", "psld", "edm"}
     mapped = {(e.of, e.process) for e in plans.values() if isinstance(e, Stability)}
     assert {(of, on) for of in ("", "diffusion", "mean-square") for on in ("", "psld")} <= mapped
     assert {("run", on) for on in ("edm", "psld")} <= mapped
