@@ -76,25 +76,37 @@ def test_a_clock_and_its_inverse_agree_far_beyond_the_data():
     assert (low == 0, high > 1e12) == (True, True)
 
 
+def divergence(times, spectrum):
+    """Kullback-Leibler, of what DDIM makes on EDM of Gaussian data, over all directions."""
+    ratio = nt.transfer("ddim", "edm", times, scales=np.sqrt(spectrum.values)).deviation
+    return float(spectrum.multiplicity @ (((1 + ratio) ** 2 - 1) / 2 - np.log1p(ratio)))
+
+
 def test_ddim_has_its_least_divergence_on_the_tangent_grid():
     """On Gaussian data of a wide spectrum, to leading order: less than on others and on grids moved from it."""
-    process_, steps = nt.process("edm"), 200
-    scales = np.sqrt(WIDE.values)
-
-    def divergence(times):
-        ratio = nt.transfer("ddim", process_, times, scales=scales).deviation
-        return float(np.sum(((1 + ratio) ** 2 - 1) / 2 - np.log1p(ratio)))
-
-    tangent = nt.grid("tangent", process_, steps, spectrum=WIDE)
-    least = divergence(tangent)
-    u = np.linspace(0, 1, steps + 1)
+    steps = 200
+    tangent = nt.grid("tangent", "edm", steps, spectrum=WIDE)
+    least = divergence(tangent, WIDE)
     for text in ("log-snr", f"angle({WIDE.deviation})", "rho(7)"):
-        other = grid(text, process_, steps)
-        assert least < divergence(other)
-        # convex, so that the way to any other grid begins upwards: by its square, less than a hundredth of it here
-        near = np.exp(np.interp(u, u, 0.9 * np.log(tangent) + 0.1 * np.log(other)))
-        assert least < divergence(near)
-    assert least < divergence(nt.grid("spectral(eps=0, power=1)", process_, steps, spectrum=WIDE))
+        other = grid(text, "edm", steps)
+        assert least < divergence(other, WIDE)
+        # the divergence is convex in the density: the way to any other grid begins upwards
+        assert least < divergence(np.exp(0.9 * np.log(tangent) + 0.1 * np.log(other)), WIDE)
+    assert least < divergence(nt.grid("spectral(eps=0, power=1)", "edm", steps, spectrum=WIDE), WIDE)
+
+
+def test_directions_weigh_in_the_tangent_grid_by_the_error_that_is_left_in_them():
+    """Fifty narrow ones beside a wide one take fewer steps each than it does, and less than their number says."""
+    few = Spectrum(0.0, [1e-4, 1.0], [50, 1])
+    modes, steps = Modes.of(few, 0.0), 200
+    plain = Clock.of(lambda x: np.sqrt(np.exp(2 * modes.log_rates(x)) @ modes.counts), *modes.ends)
+    ends = plain(np.log(np.array([80, 0.002])))
+    by_number = np.exp(plain.inverse(np.linspace(*ends, steps + 1)))
+    by_number[0], by_number[-1] = 80, 0.002
+    tangent = nt.grid("tangent", "edm", steps, spectrum=few)
+    assert divergence(tangent, few) < 0.95 * divergence(by_number, few)
+    for way in (0.9, 1.1):  # least between and beyond them
+        assert divergence(tangent, few) < divergence(np.exp(way * np.log(tangent) + (1 - way) * np.log(by_number)), few)
 
 
 def test_a_file_says_the_spectrum_to_a_grid_wherever_a_grid_is_named(tmp_path, monkeypatch):
