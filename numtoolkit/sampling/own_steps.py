@@ -17,7 +17,7 @@ from numtoolkit.program.program import Program
 from numtoolkit.program.runs import NOTHING_LEFT, program_of
 from numtoolkit.sampling.adaptive import Adaptive, AdaptiveGrid, ends_of, find
 from numtoolkit.sampling.loop import run
-from numtoolkit.sampling.samples import UPDATES, Samples, bar_of, check_update, fitting, kept, provenance
+from numtoolkit.sampling.samples import Samples, bar_of, check_update, fitting, kept, provenance, update_of
 from numtoolkit.sampling.state import finite_rows, origin
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -54,6 +54,7 @@ def own_steps(
         raise InputError(NOTHING_LEFT)
     begin = origin(on, ends[0], seeds, start, shape, dtype, device, called.shape)
     check_update(update, begin)
+    combine, taken = update_of(update, begin, 1)
     told, samples = conditions_of(conditions, len(begin)), fitting(into, begin, denoise)
     finite = library(begin.like).ones(len(begin), dtype=library(begin.like).bool, device=begin.like.device)
     programs, grids = list[Program](), list[AdaptiveGrid]()
@@ -62,7 +63,7 @@ def own_steps(
             call = call_of(called, on, None if told is None else told.rows([i]))
             at = begin.blocks([i])
             try:
-                found, state = find(declared, on, called.predicts, call, at, ends, to_zero, own, UPDATES[update])
+                found, state = find(declared, on, called.predicts, call, at, ends, to_zero, own, combine)
             except NonFiniteError as lost:
                 if on_nonfinite == "raise":
                     raise NonFiniteError(f"sample {i}: {lost}") from None
@@ -71,7 +72,7 @@ def own_steps(
             program = program_of(declared, on, found.times, predicts=called.predicts, denoise=denoise)
             programs.append(program)
             if denoise:
-                state = run(replace(program, steps=program.steps[-1:]), call, state, None, UPDATES[update])
+                state = run(replace(program, steps=program.steps[-1:]), call, state, None, combine)
             tile = join(state)
             finite[i : i + 1] = finite_rows(tile)
             samples = kept(samples, slice(i, i + 1), tile, len(begin))
@@ -87,7 +88,7 @@ def own_steps(
             "plan": programs[most].plan,
             "strength": None,
             "conditions": None if told is None else told.about(),
-            "update": update,
+            "update": taken,
             "denoise": denoise,
             "batch": 1,
             "callback": None,

@@ -19,13 +19,12 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program
 from numtoolkit.program.rounding import warning
 from numtoolkit.program.runs import program_of, times_of
-from numtoolkit.program.walk import NetworkCall, Stepper
+from numtoolkit.program.walk import NetworkCall, Stepper, Update
 from numtoolkit.sampling.adaptive import Adaptive, adaptive_grid, adaptive_of
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.own_steps import check_adaptive, own_steps
 from numtoolkit.sampling.samples import (
-    UPDATES,
     NetworkLike,
     Samples,
     bar_of,
@@ -34,6 +33,7 @@ from numtoolkit.sampling.samples import (
     joined,
     kept,
     provenance,
+    update_of,
 )
 from numtoolkit.sampling.state import Origin, finite_rows, origin
 from numtoolkit.sampling.watching import Callback, Trajectory, Watching
@@ -93,7 +93,9 @@ def sample(
     shape, dtype, device   of one drawn sample; torch.float32 on "cpu" unless given, in numpy for a numpy dtype. A name
                   is one of torch, "float64", or "numpy.float64"
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
-                  "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only)
+                  "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only);
+                  "compiled": within it too, a row in one pass, for tiles of 2**21 numbers or more where torch can
+                  compile, and else fused: `provenance` says which. The first run compiles for some ten seconds
     denoise       end with one more evaluation, at the grid's last time, and return its data prediction (batch, *event)
     batch         samples at a time, by default all; the last tile is filled up, so that a network, which may round
                   differently for another size, sees one size only, and gives the same bits for the same `batch`
@@ -151,6 +153,7 @@ def sample(
     told = conditions_of(conditions, len(begin))
     alike = None if told is not None else _call(own, program, None, ())
     size = len(begin) if batch is None else whole("batch", batch, high=MOST)
+    combine, taken = update_of(update, begin, size)
     samples, xp = fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     whole_run = len(program.steps)
@@ -161,7 +164,7 @@ def sample(
             place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
             watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
             call = alike or _call(own, program, told, rows)
-            tile = join(run(program, call, at, begin.noise(rows), UPDATES[update], watch))[:count]
+            tile = join(run(program, call, at, begin.noise(rows), combine, watch))[:count]
             if watch.done < whole_run:
                 done = done.copy()
                 done[place] = watch.done
@@ -181,7 +184,7 @@ def sample(
         if reads and not bool(finite.all()):
             bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
             rows, _ = list(_tiles(len(begin), size))[bad[0] // size]
-            raise _lost(program, alike or _call(own, program, told, rows), begin, update, rows, bad, changed)
+            raise _lost(program, alike or _call(own, program, told, rows), begin, combine, rows, bad, changed)
     times = program.times[:-1] if denoise else program.times
     facts = provenance(
         scheme, network, own, begin, program,
@@ -191,7 +194,7 @@ def sample(
             "plan": program.plan,
             "strength": strength,
             "conditions": None if told is None else told.about(),
-            "update": update,
+            "update": taken,
             "denoise": denoise,
             "batch": size,
             "callback": None if callback is None else "changed states" if changed else "looked on",
@@ -244,7 +247,9 @@ def stepper(
     rows, told = list(range(len(begin))), conditions_of(conditions, len(begin))
     if told is not None:
         _call(own, program, told, rows)  # which refuses what it cannot be told
-    return Stepper(program, begin.blocks(rows), begin.noise(rows), UPDATES[update], conditions=told)
+    return Stepper(
+        program, begin.blocks(rows), begin.noise(rows), update_of(update, begin, len(rows))[0], conditions=told
+    )
 
 
 def _prepared(
@@ -321,8 +326,8 @@ def _check_grad(begin: Origin, update: str, into: Any) -> None:
     """raises InputError for what cannot be recorded"""
     if library(begin.like) is np:
         raise InputError("grad=True records a run in torch, but this one is in numpy; give a torch dtype or start.")
-    if update == "fused":
-        raise InputError("update 'fused' sums in place, which cannot be recorded; use 'plain' with grad=True.")
+    if update != "plain":
+        raise InputError(f"update {update!r} sums in place, which cannot be recorded; use 'plain' with grad=True.")
     if into is not None:
         raise InputError("into stores samples, and a store records nothing; leave it out with grad=True.")
 
@@ -331,7 +336,7 @@ def _lost(
     program: Program,
     network: NetworkCall,
     begin: Origin,
-    update: str,
+    update: Update,
     rows: Sequence[int],
     bad: Sequence[int],
     changed: bool,
@@ -350,4 +355,4 @@ def _lost(
             "shown, and at those it returns."
         )
     at, noise = begin.blocks(rows), begin.noise(rows)
-    return first_nonfinite(program, network, at, noise, UPDATES[update], rows.index(first), who)
+    return first_nonfinite(program, network, at, noise, update, rows.index(first), who)

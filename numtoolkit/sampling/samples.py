@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
 from numtoolkit.program.walk import NetworkCall, Update, plain
 from numtoolkit.sampling.adaptive import AdaptiveGrid
+from numtoolkit.sampling.compiled import compiled, path_of
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.state import Origin
 from numtoolkit.sampling.watching import Trajectory
 from numtoolkit.schemes import scheme as scheme_of
 
-UPDATES: dict[str, Update] = {"plain": plain, "fused": fused}
+UPDATES: dict[str, Update] = {"plain": plain, "fused": fused, "compiled": compiled}
 
 
 class NetworkLike(Protocol):
@@ -120,8 +122,17 @@ def _taken(scheme: Any, process: Process, network: NetworkLike, given: Any) -> l
 def check_update(update: str, begin: Origin) -> None:
     """raises InputError for an update that there is not, or not for the arrays of a run"""
     choice("update", update, UPDATES)
-    if update == "fused" and library(begin.like) is np:
-        raise InputError("update 'fused' works on torch tensors; use 'plain' for numpy arrays.")
+    if update != "plain" and library(begin.like) is np:
+        raise InputError(f"update {update!r} works on torch tensors; use 'plain' for numpy arrays.")
+
+
+def update_of(update: str, begin: Origin, size: int) -> tuple[Update, str]:
+    """The update that a run takes throughout, and how it is written down.
+
+    update, begin   as checked; size, of its tiles
+    """
+    path = path_of(size * math.prod(begin.event), begin.like.device) if update == "compiled" else update
+    return UPDATES[path.partition(":")[0]], path
 
 
 def fitting(into: Any, begin: Origin, denoise: bool) -> Any:

@@ -13,19 +13,28 @@ import torch
 
 from numtoolkit import Network, grid, process
 from numtoolkit.program.program import lower
+from numtoolkit.sampling import noise
 from numtoolkit.sampling.loop import run
-from numtoolkit.sampling.runner import UPDATES
+from numtoolkit.sampling.samples import UPDATES
 from numtoolkit.schemes import scheme
 
-SHAPE = (16, 3, 64, 64)
+SHAPES = (16, 3, 64, 64), (64, 4, 128, 128)  # of which the larger is one that is compiled
 STEPS = 10  # inner steps of a run; the baseline is as many lerps
 
-pytestmark = pytest.mark.benchmark(group=f"{STEPS} steps on {SHAPE}, float32")
+
+def of(shape):
+    return "x".join(map(str, shape))
 
 
-def test_lerp(benchmark):
+def group(benchmark, what, shape):
+    benchmark.group = f"{what} on {of(shape)}, float32"
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=of)
+def test_lerp(benchmark, shape):
     """The measure of the step: as many interpolations of the same shape, torch alone."""
-    x, y = torch.randn(2, *SHAPE)
+    group(benchmark, f"{STEPS} steps", shape)
+    x, y = torch.randn(2, *shape)
 
     def lerps():
         for _ in range(STEPS):
@@ -34,14 +43,32 @@ def test_lerp(benchmark):
     benchmark(lerps)
 
 
-@pytest.mark.parametrize("update", ["fused", "plain"])
+@pytest.mark.filterwarnings("default")  # of the compiler's own
+@pytest.mark.parametrize("shape", SHAPES, ids=of)
+@pytest.mark.parametrize("update", ["compiled", "fused", "plain"])
 @pytest.mark.parametrize("text", ["dpmpp-2m", "heun-edm", "unipc"])
-def test_step(benchmark, text, update):
+def test_step(benchmark, text, update, shape):
     """Inner steps after the start-up, on a network that costs nothing and predicts what the scheme freezes."""
+    group(benchmark, f"{STEPS} steps", shape)
     own, law = scheme(text), process("edm")
     program = lower(own, law, grid("rho", law, STEPS + 2), own.frozen.name)
     program = replace(program, steps=program.steps[: STEPS + 1])
     network = Network(lambda z, t: z, own.frozen.name, time="float").on(law)
-    start = [torch.randn(SHAPE)]
+    start = [torch.randn(shape)]
     with torch.no_grad():
         benchmark(run, program, network, start, update=UPDATES[update])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=of)
+def test_randn(benchmark, shape):
+    """The measure of the noise: torch's own generator, which one seed fills from end to end."""
+    group(benchmark, "noise", shape)
+    benchmark(torch.randn, shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=of)
+def test_noise(benchmark, shape):
+    """The noise of a step, of which each sample's is a function of its seed and the step."""
+    group(benchmark, "noise", shape)
+    like = torch.empty(0)
+    benchmark(noise.normals, noise.keys(range(shape[0]), like), noise.STEP, 0, shape[1:], like)

@@ -98,11 +98,11 @@ def follow(own, law, network, start, turn=lambda blocks: blocks, **keywords):
     )
 
 
-def gap_over_bound(terms):
-    """|fused - plain| over n eps sum |c a| of the dtype, at worst; half precisions round each coefficient as well."""
+def gap_over_bound(terms, update=fused):
+    """|update - plain| over n eps sum |c a| of the dtype, at worst; half precisions round each coefficient as well."""
     dtype = terms[0][1].dtype
     sides = 2 if dtype.itemsize == 2 else 1
     size = sum(abs(c) * a.double().abs() for c, a in terms)
-    gap = (fused(terms).double() - plain(terms).double()).abs()
+    gap = (update(terms).double() - plain(terms).double()).abs()
     bound = sides * len(terms) * torch.finfo(dtype).eps * size + torch.finfo(dtype).tiny
     return float((gap / bound).max())
