@@ -13,7 +13,9 @@ from numtoolkit.measure import (
     exact_marginal,
     gaussian_flow,
 )
+from numtoolkit.measure.flows import gaussian_flows
 from numtoolkit.problem.processes import PSLD, VP
+from numtoolkit.problem.processes import process as process_of
 from tests.support.gaussian_runs import IDS, PROCESSES, ROTATED, starts
 from tests.support.tiers import breadth
 
@@ -27,6 +29,19 @@ def test_the_gaussian_flow_carries_marginals_into_marginals(process):
         before, after = (exact_marginal(process, law, t).covariance for t in (t0, t1))
         # The integrator's relative 1e-12 a step, a few dozen steps.
         np.testing.assert_allclose(X @ before @ np.swapaxes(X, 1, 2), after, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["edm", "vp", "psld", "cld"])
+def test_flows_between_many_times_are_those_between_two(name):
+    """Of the flow and of two SDEs, at once; between a time and itself there is none."""
+    process = process_of(name)
+    start, end = (process.T * np.array(own) for own in ([1.0, 0.3, 0.02, 0.5], [0.1, 0.29, 0.002, 0.5]))
+    for reference in (0.0, 0.25, 1.0):
+        found = gaussian_flows(process, 0.25, start, end, np.full(4, reference))
+        for own, t0, t1 in zip(found[:3], start, end, strict=False):
+            (expected,) = gaussian_flow(process, np.array([0.25]), t0, t1, reference)
+            np.testing.assert_allclose(own, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+        np.testing.assert_array_equal(found[3], np.eye(process.blocks))
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=IDS)
