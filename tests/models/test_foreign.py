@@ -213,3 +213,15 @@ def test_a_convention_that_is_none_is_refused(make, said):
         return
     with pytest.raises(InputError, match=said):
         make()
+
+
+def test_clock_and_offset_of_a_convention_go_together():
+    """The network is told clock t + offset."""
+    told = []
+
+    def net(z, t):
+        told.append(t.tolist())
+        return z
+
+    foreign_network(net, "noise(clock=10, offset=-1)", process="vp")(torch.zeros(1, 2), 0.5)
+    assert told == [[4.0]]

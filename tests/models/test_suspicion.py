@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,20 @@ CASES = [
 def test_no_prediction_of_a_law_is_suspected(of, on, wanted):
     """Whatever is exact passes: every prediction, on every process, of laws with structure and without."""
     assert not suspicion(exact(law(of), PREDICTIONS[wanted], process(on))).suspected
+
+
+def test_what_a_network_makes_of_noise_is_made_by_ddim():
+    """On EDM each of the five states is D + s' (z - D) / s of the one before, to rounding."""
+    told = []
+
+    def network(y, s):
+        told.append((y, s, np.tanh(y)))
+        return np.tanh(y)
+
+    suspicion(Network(network, "data", sees="observation", time="float", shape=(3,)))
+    assert [s for _, s, _ in told[:5]] == pytest.approx(LEVELS)
+    for (y, s, data), (then, low, _) in pairwise(told[:5]):
+        np.testing.assert_allclose(then, data + low * (y - data) / s, rtol=0, atol=1e-13)
 
 
 def test_data_that_are_known_say_more():
