@@ -19,7 +19,7 @@ from numtoolkit.files.tables import filled
 from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.network import Network
 
-FORMAT, TRAINING = "numtoolkit network 1", "numtoolkit training 1"
+FORMAT, TRAINING = "numtoolkit network 1", "numtoolkit training 2"
 KEY = "numtoolkit"  # of the metadata
 LIMIT = 4 << 30  # bytes of a file
 SHIPPED = Path(__file__).parent / "shipped"

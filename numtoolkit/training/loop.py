@@ -80,12 +80,13 @@ def train(
     recipe   what is trained
     out      a .safetensors file
     resume   go on where a killed run of the same recipe stopped
-    device   of torch; on one that computes in bfloat16, a CUDA device, the network is trained in it
+    device   of torch; on one with instructions for bfloat16 the network is trained in it (`computed_in`)
     show     called with the step and the mean loss after every `WINDOW` steps
     seconds  after so many, at the end of a `WINDOW`, the run stops as if killed, its state kept
     returns  None of a run that was stopped so
     raises   InputError for data that do not fit the recipe; StorageError where a state is in the way, there is none to
-             go on from, or another run writes it; NonFiniteError where the loss leaves the finite numbers
+             go on from, it was computed in another dtype, or another run writes it; NonFiniteError where the loss
+             leaves the finite numbers
     cost     recipe.steps times a step, and the memory of the data, of four copies of the weights and of a batch
     """
     path = Path(out)
@@ -97,7 +98,7 @@ def train(
         if not alone:
             raise StorageError(f"another run trains {str(path)!r}; wait until it ends, or name another file.")
         state = _resumed(kept, recipe, own, device) if resume else _begun(kept, recipe, own, device)
-        _run(state, recipe, own, data, device, lambda: _keep(kept, state, recipe, own), show, seconds)
+        _run(state, recipe, own, data, device, lambda: _keep(kept, state, recipe, own, device), show, seconds)
         if state.step < recipe.steps:
             return None
         found = _finished(path, state, recipe, own, data, device)
@@ -143,6 +144,12 @@ def _resumed(kept: Path, recipe: Recipe, own: Blueprint, device: str) -> _State:
     if not kept.exists():
         raise StorageError(f"there is no {str(kept)!r} to go on from; leave --resume out.")
     facts, tensors = read_checkpoint(kept, TRAINING)
+    numbers = computed_in(torch.device(device).type)
+    if facts["computed_in"] != numbers:
+        raise StorageError(
+            f"{str(kept)!r} was computed in {facts['computed_in']}, but the device {device!r} here computes in "
+            f"{numbers}; go on where it was begun, or remove it."
+        )
     if facts["recipe"] != plain(asdict(recipe)) or facts["blueprint"] != plain(asdict(own)):
         raise StorageError(f"{str(kept)!r} is of another recipe; give that one, or remove it.")
     raw = raw_module(own).to(device)
@@ -161,12 +168,13 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): own for name, own in tensors.items() if name.startswith(prefix)}
 
 
-def _keep(kept: Path, state: _State, recipe: Recipe, own: Blueprint) -> None:
+def _keep(kept: Path, state: _State, recipe: Recipe, own: Blueprint, device: str) -> None:
     moments = state.adam.state_dict()["state"]
     tensors = {f"raw.{name}": own for name, own in state.raw.state_dict().items()}
     tensors |= {f"average.{name}": own for name, own in state.average.items()}
     tensors |= {f"adam.{i}.{key}": value for i, moment in moments.items() for key, value in moment.items()}
     facts = {"recipe": plain(asdict(recipe)), "blueprint": plain(asdict(own)), "step": state.step, "curve": state.curve}
+    facts |= {"computed_in": computed_in(torch.device(device).type)}
     write_checkpoint(kept, tensors, {"format": TRAINING, **facts})
 
 
@@ -237,14 +245,31 @@ def _batch_loss(raw: torch.nn.Module, recipe: Recipe, at: Mesh, images: Tensor, 
     if labels is not None:
         forgotten = torch.rand(n, device=device) < recipe.forget
         told = torch.where(forgotten, int(labels.max()) + 1, labels[chosen])
-    with torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device)):
-        value: Tensor = loss(raw, Mesh(*(part[rows] for part in at)), images[chosen], eps, told)
+    x0 = _turned(images[chosen]) if recipe.turns else images[chosen]
+    with torch.autocast(device.type, torch.bfloat16, enabled=computed_in(device.type) == "bfloat16"):
+        value: Tensor = loss(raw, Mesh(*(part[rows] for part in at)), x0, eps, told)
     return value
 
 
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is what the device computes fastest in; a CPU may emulate it."""
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+def _turned(x0: Tensor) -> Tensor:
+    """Square pictures (batch, ..., side, side), each in one of its eight orientations, equally likely."""
+    across, down, over = torch.rand((3, len(x0), *[1] * (x0.ndim - 1)), device=x0.device) < 0.5
+    for which, axis in ((across, -1), (down, -2)):
+        x0 = torch.where(which, x0.flip(axis), x0)
+    return torch.where(over, x0.mT, x0)
+
+
+def computed_in(kind: str) -> str:
+    """The dtype of the layers in a step of training: "bfloat16" where the device has instructions for it, or "float32".
+
+    kind   of the device, as torch names it; a CPU without such instructions emulates them more slowly than float32
+    """
+    if kind == "cpu":
+        said: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch have none
+        able = any(said.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    else:
+        able = kind == "cuda" and torch.cuda.is_bf16_supported()
+    return "bfloat16" if able else "float32"
 
 
 def _placed(array: Any, device: str) -> Tensor:
@@ -282,6 +307,7 @@ def _finished(path: Path, state: _State, recipe: Recipe, own: Blueprint, data: D
     value, judgement = held_out_loss(network.function.raw, recipe, own, data), judge(network, data)  # type: ignore[attr-defined]
     facts = {"format": FORMAT, "blueprint": asdict(own), "recipe": asdict(recipe), "held_out_loss": value}
     facts |= {"judgement": asdict(judgement), "versions": versions(("numpy", "torch"))}
+    facts |= {"computed_in": computed_in(torch.device(device).type)}
     write_checkpoint(path, stored, plain(facts))
     curve = write(path.with_suffix(".csv"), csv_text(state.curve))
     return Result(path, curve, sum(weight.numel() for weight in stored.values()), value, judgement)

@@ -28,6 +28,7 @@ class Recipe:
     rate, decay    learning rate, which rises over `warmup` steps and falls to 0 as a cosine; weight decay
     levels         mean and deviation of the logarithm of the noise level; of none the time is uniform
     labels         whether the network is told the class of a sample, and of none for a share `forget` of them
+    turns          whether a sample, a square picture, is trained on in all eight orientations, one drawn a step
     ema            of the weights that are kept: at most that share of the average is what it was a step before
     seed           of the first weights, and of every step
     stored         dtype of the weights in the checkpoint
@@ -50,6 +51,7 @@ class Recipe:
     levels: tuple[float, ...] = ()
     labels: bool = False
     forget: float = 0.1
+    turns: bool = False
     ema: float = 0.999
     seed: int = 0
     stored: str = "float16"
@@ -78,6 +80,10 @@ class Recipe:
         """
         if self.labels and not data.classes:
             raise InputError(f"data {data.name!r} have no labels; give labels = false.")
+        if self.turns and (len(data.shape) < 2 or data.shape[-1] != data.shape[-2]):
+            raise InputError(
+                f"data {data.name!r} of shape {list(data.shape)} are no square pictures; give turns = false."
+            )
         return self._of(data.shape, data.deviation, data.classes if self.labels else 0)
 
     def _of(self, shape: tuple[int, ...], deviation: float, classes: int) -> Blueprint:

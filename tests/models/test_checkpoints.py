@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from numtoolkit import InputError, Network, StorageError, error_curve, network_of, process, sample
 from numtoolkit.models.blueprint import Blueprint
-from numtoolkit.models.checkpoints import FORMAT, KEY, read_checkpoint, write_checkpoint
+from numtoolkit.models.checkpoints import FORMAT, KEY, TRAINING, read_checkpoint, write_checkpoint
 from tests.support.checkpoints import written
 
 OWN = Blueprint("mlp", (2, 3), "edm", "data", 0.5, 16, 1, classes=3)
@@ -50,8 +50,8 @@ def test_truncated_and_foreign_files_are_refused(tmp_path):
     save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(StorageError, match="no key 'numtoolkit'"):
         Network.load(path)
-    write_checkpoint(path, {"weight": torch.zeros(3)}, {"format": "numtoolkit training 1"})
-    with pytest.raises(StorageError, match="its format is 'numtoolkit training 1'"):
+    write_checkpoint(path, {"weight": torch.zeros(3)}, {"format": TRAINING})
+    with pytest.raises(StorageError, match=f"its format is '{TRAINING}'"):
         Network.load(path)
     for other in (tmp_path / "absent.safetensors", tmp_path):
         with pytest.raises(StorageError, match="not a file"):

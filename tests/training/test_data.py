@@ -25,19 +25,24 @@ def test_digits_are_those_of_the_law_with_every_eighth_held_out():
 
 
 def test_patches_that_are_held_out_share_no_pixel_with_others():
-    """Both pictures are cut at one row: the patches of either part are found in that part alone."""
+    """Either picture is cut into thirds, and each of them at one row: a patch is of one part alone."""
     data = data_of("patches(size=8, stride=64)")
     assert data.shape == (3, 8, 8)
     assert data.held.min() >= -1
     assert data.train.max() <= 1
     folder = Path(find_spec("sklearn").origin).parent / "datasets" / "images"
-    for number, name in enumerate(("china.jpg", "flower.jpg")):
-        picture = np.asarray(Image.open(folder / name))
-        edge = int(len(picture) * 0.75)
-        parts = np.moveaxis(picture / 127.5 - 1, 2, 0).astype(np.float32)
-        first = len(data.train) // 2 * number
-        assert np.array_equal(data.train[first], parts[:, :8, :8])
-        assert np.array_equal(data.held[len(data.held) // 2 * number], parts[:, edge : edge + 8, :8])
+    firsts = iter(zip(data.train[:: len(data.train) // 6], data.held[:: len(data.held) // 6], strict=True))
+    for name in ("china.jpg", "flower.jpg"):
+        parts = np.moveaxis(np.asarray(Image.open(folder / name)) / 127.5 - 1, 2, 0).astype(np.float32)
+        rows = parts.shape[1] // 3
+        for first in (0, rows, 2 * rows):
+            edge = first + int(rows * 0.75)
+            trained, held = next(firsts)
+            assert np.array_equal(trained, parts[:, first : first + 8, :8])
+            assert np.array_equal(held, parts[:, edge : edge + 8, :8])
+    columns = len(range(0, 633, 64))
+    assert len(data.train) == 6 * columns * len(range(0, 99, 64))  # 106 of the 142 rows of a third
+    assert len(data.held) == 6 * columns
 
 
 def test_a_folder_of_pictures_and_folders_for_classes_are_data(tmp_path):

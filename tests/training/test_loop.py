@@ -11,10 +11,13 @@ import pytest
 import torch
 
 from numtoolkit import InputError, Network, NonFiniteError, StorageError, sample
+from numtoolkit.models.architectures import raw_module
+from numtoolkit.models.checkpoints import read_checkpoint
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.training import loop
 from numtoolkit.training.data import data_of
-from numtoolkit.training.loop import rate, train
+from numtoolkit.training.loop import computed_in, rate, train
+from numtoolkit.training.objective import Mesh, mesh
 from numtoolkit.training.recipe import Recipe, recipe_of
 
 
@@ -82,6 +85,80 @@ def test_a_run_in_pieces_ends_with_the_same_bits(tiny, tmp_path, monkeypatch):
     assert [found is None for found in given] == [True, True, True, False]
     assert pieces.read_bytes() == whole.read_bytes()
     assert not loop.kept_path(pieces).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "able", "dtype"),
+    [
+        ("cpu", {"avx512_bf16": True}, "bfloat16"),
+        ("cpu", {"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
+        ("cpu", {"avx512_f": True}, "float32"),
+        ("mps", {"avx512_bf16": True}, "float32"),
+    ],
+)
+def test_steps_compute_in_bfloat16_where_the_device_has_instructions_for_it(monkeypatch, kind, able, dtype):
+    """A CPU with those of AVX-512 or AMX does; one that would emulate them and other devices compute in float32."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert computed_in(kind) == dtype
+
+
+def test_a_batch_is_computed_in_the_dtype_of_the_device(tiny, monkeypatch):
+    """In bfloat16 the layers round to 8 bits: the loss is near that in float32, and is no bit pattern of it."""
+    data = data_of(tiny.data)
+    own = tiny.blueprint(data)
+    at = Mesh(*(torch.as_tensor(part, dtype=torch.float32) for part in mesh(own, tiny.levels)))
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        monkeypatch.setattr(loop, "computed_in", lambda kind, dtype=dtype: dtype)
+        torch.manual_seed(0)
+        raw = raw_module(own)
+        torch.nn.init.ones_(raw.last.layers[0].weight)
+        value = loop._batch_loss(raw, replace(tiny, dropout=0.0), at, torch.from_numpy(data.train), None)
+        found.append(float(value.detach()))
+    assert found[1] != found[0]
+    assert found[1] == pytest.approx(found[0], rel=0.02)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_run_goes_on_in_the_dtype_that_it_was_begun_in(tiny, tmp_path, saved_often, monkeypatch):
+    """On a device of the other dtype one sentence says so and the state is kept; the checkpoint records the dtype."""
+    path = tmp_path / "x.safetensors"
+    monkeypatch.setattr(loop, "computed_in", lambda kind: "bfloat16")
+    child = os.fork()
+    if not child:
+        train(tiny, path, show=lambda step, loss: os._exit(9) if step == 15 else None)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.setattr(loop, "computed_in", lambda kind: "float32")
+    with pytest.raises(StorageError, match="computed in bfloat16, but the device 'cpu' here computes in float32"):
+        train(tiny, path, resume=True)
+    monkeypatch.setattr(loop, "computed_in", lambda kind: "bfloat16")
+    facts, _ = read_checkpoint(train(tiny, path, resume=True).path)
+    assert facts["computed_in"] == "bfloat16"
+
+
+def test_pictures_are_turned_into_eight_orientations_equally_often():
+    """Of 4000 turned copies of one picture without symmetry each of the eight takes 500, within 6 deviations."""
+    picture = torch.arange(9.0).reshape(1, 3, 3)
+    torch.manual_seed(0)
+    turned = loop._turned(picture.expand(4000, 1, 3, 3))
+    alike = [
+        int((turned == torch.rot90(own, k, (-2, -1))).flatten(1).all(1).sum())
+        for own in (picture, picture.mT)
+        for k in range(4)
+    ]
+    assert sum(alike) == 4000
+    assert max(abs(count - 500) for count in alike) < 6 * math.sqrt(4000 * 7 / 64)
+
+
+def test_training_turns_what_its_recipe_says(tiny, tmp_path):
+    """With `turns` a step sees other pictures and leaves other weights; what is no square picture is refused."""
+    path = tmp_path / "own.npz"
+    np.savez(path, images=np.random.default_rng(0).integers(0, 255, (32, 3, 4, 4), dtype=np.uint8))
+    own = replace(tiny, data=str(path), labels=False, steps=2)
+    losses = [train(replace(own, turns=turns), tmp_path / "x.safetensors").loss for turns in (False, True)]
+    assert losses[0] != losses[1]
+    with pytest.raises(InputError, match=r"of shape \[2\] are no square pictures"):
+        train(replace(tiny, turns=True), tmp_path / "x.safetensors")
 
 
 def test_training_is_a_function_of_its_recipe_and_leaves_the_generators_alone(tiny, tmp_path):
