@@ -150,16 +150,19 @@ def _guides(ax: Any, slopes: Sequence[float]) -> None:
     ax.set(xlim=(left, right), ylim=(low, high))
 
 
-def families_figure(records: Sequence[Record], families: Mapping[str, str], title: str) -> Any:
+def families_figure(
+    records: Sequence[Record], families: Mapping[str, str], title: str, names: Mapping[str, str] = MappingProxyType({})
+) -> Any:
     """Error against evaluations of many schemes: the best of each family before all others, which are grey.
 
-    Its panels are those along paths and in law, that which leads first. The best of a family has the least geometric
-    mean of errors over the budgets, where one in law counts as no less than the distance of two exact sets and one that
-    is missing as LARGEST; of families those are shown whose best are best.
+    Its panels are those along paths and in law, that which leads above the other. The best of a family has the least
+    geometric mean of errors over the budgets, where one in law counts as no less than the distance of two exact sets
+    and one that is missing as LARGEST; of families those are shown whose best are best. What is far above is cut off.
 
     records   as `numtoolkit.measure.error_curve` returns them
     families  family by scheme; one that has none stays grey
     title     the question that the figure answers
+    names     by scheme, where the legend has another one
     """
     records = records_of(records)
     kinds = [kind for kind in dict.fromkeys([*map(kind_of, records), "path", "law"])
@@ -167,18 +170,19 @@ def families_figure(records: Sequence[Record], families: Mapping[str, str], titl
     check_count(len(kinds), PANELS)
     budgets = sorted({r["nfe"] for r in records})
     with styled():
-        figure = sheet(title, width=1.2 + 5.6 * len(kinds), height=4.4)
-        for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        figure = sheet(title, width=8.0, height=0.5 + 3.9 * len(kinds))
+        for ax, kind in zip(figure.subplots(len(kinds), 1, squeeze=False)[:, 0], kinds, strict=True):
             own = [r for r in records if error_of(r, kind) is not None]
-            chosen = _best_of_families(own, families, kind, len(budgets))
+            chosen, measure = _best_of_families(own, families, kind, len(budgets)), measure_of(own[0], kind)
+            named = {scheme: f"{names.get(scheme, scheme)}, {families[scheme]}" for scheme in chosen}
+            members = [r for scheme in chosen for r in own if r["scheme"] == scheme]
+            _curves(ax, [(r, "error" if kind == kind_of(r) else kind) for r in members], measure, named)
+            top = 2 * ax.get_ylim()[1]
             for scheme in dict.fromkeys(r["scheme"] for r in own):
                 line = sorted((r["nfe"], error_of(r, kind)) for r in own if r["scheme"] == scheme)
                 ax.plot(*zip(*line, strict=True), color="0.8", linewidth=0.7, zorder=1)
-            named = {scheme: f"{scheme}, {families[scheme]}" for scheme in chosen}
-            measure = measure_of(own[0], kind)
-            members = [r for scheme in chosen for r in own if r["scheme"] == scheme]
-            _curves(ax, [(r, "error" if kind == kind_of(r) else kind) for r in members], measure, named)
             _log_axes(ax, budgets)
+            ax.set_ylim(top=min(top, ax.get_ylim()[1]))
             ax.set(xlabel="network evaluations (NFE)", ylabel=LABELS[measure])
     return figure
 

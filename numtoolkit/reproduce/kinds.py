@@ -6,8 +6,9 @@ All specifications of an experiment are read when it is made, so that a slip is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -264,8 +265,11 @@ class Errors(Question):
     def result(self, quick: bool, found: Found) -> Result:
         """Tables and a figure."""
         records = _records(self.schemes, self.cells(quick, found), found)
-        families = {scheme.spec: scheme.family for scheme in self._members() if not scheme.fitted}
-        return Result(records, lambda: plots.families_figure(records, families, self.title), plots.error_table(records))
+        members = [scheme for scheme in self._members() if not scheme.fitted]
+        families = {scheme.spec: scheme.family for scheme in members}
+        names = {scheme.spec: replace(scheme, values=()).spec for scheme in members}
+        figure = partial(plots.families_figure, records, families, self.title, names)
+        return Result(records, figure, plots.error_table(records))
 
 
 @dataclass(frozen=True, repr=False)

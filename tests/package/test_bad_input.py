@@ -164,6 +164,16 @@ ENTRIES = {
         | {"conditions": [0.1, 0.2], "metric": "path", "dtype": np.float64, "tolerance": 1e-3},
         apart=("conditions",),  # of a list that is no array the network says what it cannot do with it
     ),
+    "error_curve of a network beside a reference": Entry(
+        lambda reference: nt.error_curve(
+            *("ddim", "edm", nt.Network(lambda z, t: 0.1 * z, "data", shape=(2,), name="tenth"), "rho(7)", [3]),
+            *(range(40),),
+            reference=reference,
+            dtype=np.float64,
+            tolerance=1e-2,
+        ),
+        {"reference": list(range(40, 60))},
+    ),
     "error_curve of a program": Entry(
         nt.error_curve, {"scheme": nt.program_of("ddim", "edm", "rho(7)", 3), "network": "gaussian(dim=2)"}
     ),
@@ -185,7 +195,8 @@ ENTRIES = {
     "grid of a spectrum": Entry(lambda **own: nt.grid("spectral", "edm", 3, **own), {"spectrum": ([1.0, 0.1], [1, 3])}),
     "grid of sigmas": Entry(nt.grid, {"sigmas": [9.0, 3.0, 0.0], "process": "edm"}),
     "image_grid": Entry(
-        nt.image_grid, {"panels": {"a": (np.zeros((8, 4, 4)), np.zeros(8, bool))}, "title": "title", "columns": 8}
+        nt.image_grid,
+        {"panels": {"a": (np.zeros((8, 4, 4)), np.zeros(8, bool))}, "title": "title", "columns": 8, "across": 1},
     ),
     "judge": Entry(nt.judge, {"network": "network:digits-image", "data": "digits", "copies": 1, "seed": 0}),
     "law": Entry(nt.law, {"text": "mixture(dim=2)"}),
