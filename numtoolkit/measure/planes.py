@@ -114,7 +114,8 @@ def step_plane(scheme: Scheme, process: Process, variance: float, size: int, kin
     kind       "diffusion", or "mean-square" for a scheme that draws noise
     panel      what is held fixed
     raises     InputError as `check_plane`
-    cost       size^2 steps read at once: for 80 x 80 some 20 to 100 ms, in a phase space half a second
+    cost       size^2 steps read at once: for 80 x 80 some 20 to 100 ms, in a phase space half a second, and 2 to 6 s
+               with history there
     """
     check_plane(scheme, process, variance, kind)
     x, y = np.linspace(0, LONGEST, size + 1)[1:], np.geomspace(*RATIOS, size)
