@@ -281,13 +281,16 @@ def test_the_plane_of_runs_is_that_of_their_transfer_functions(name: str, on: st
 
 @pytest.mark.parametrize(("name", "on"), [("dpmpp-2m", "edm"), ("sscs", "psld"), ("heun-edm", "vp")])
 def test_a_program_is_mapped_along_its_steps(name: str, on: str) -> None:
-    """After its last step it is the transfer function, after two the law of a run that a shorter grid makes."""
+    """From the prior on; at the end it is the transfer function, after two steps that of a run of a shorter grid."""
     program = program_of(name, on, "quadratic", 6)
     (found,) = stability(program, size=SIZE)
     assert isinstance(found, Plane)
-    assert (found.kind, found.panel, found.x[-1]) == ("along", f"{on}, NFE 6", 6)
+    assert (found.kind, found.panel, found.x[-1] - found.x[0]) == ("along", f"{on}, NFE 6", 6)
     np.testing.assert_allclose(found.value[:, -1], 1 + transfer(program, scales=found.y).deviation, rtol=1e-14)
-    begun = lower(scheme(name), program.process, program.times[:3])
+    process = program.process
+    exact = exact_marginal(process, Gaussian(np.zeros(SIZE // 5), found.y**2), process.T).covariance[:, 0, 0]
+    np.testing.assert_allclose(found.value[:, 0], np.sqrt(process.prior()[0, 0] / exact), rtol=1e-14)
+    begun = lower(scheme(name), process, program.times[:3])
     place = found.x.tolist().index(begun.nfe)
     np.testing.assert_allclose(found.value[:, place], 1 + transfer(begun, scales=found.y).deviation, rtol=1e-12)
 
