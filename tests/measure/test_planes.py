@@ -172,6 +172,10 @@ def test_history_that_is_exact_has_root_1_in_phase_space() -> None:
 def test_a_carried_state_goes_by_its_own_deviation() -> None:
     """Without its coefficients iia-spndm, which carries the state of a step ago, is spndm."""
     np.testing.assert_allclose(plane("iia-spndm").value, plane("spndm").value, rtol=1e-12)
+    own = scheme("iia-spndm").unfitted()
+    steps = exact_steps(own, EDM(), 0.25, 2.0 ** np.arange(history(own), -2, -1)[None])  # the step from 1 to 1/2
+    for units, s in ((steps.before, 2.0), (steps.after, 1.0)):
+        np.testing.assert_allclose(units[0, 1, :2], np.hypot(0.5, s), rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["sde-dpmpp-1", "euler-ancestral"])
@@ -321,7 +325,9 @@ def test_every_scheme_has_a_plane(declared: Scheme) -> None:
     """No cell is negative, those left out are beyond a process, with history and noise too."""
     found = plane(declared)
     known = ~np.isnan(found.value)
-    assert known.all() or found.panel == "psld, data variance 0.25, worst direction"
+    phase_space = "edm" not in declared.processes
+    assert found.panel == ("psld, data variance 0.25, worst direction" if phase_space else "edm, data variance 0.25")
+    assert known.all() or phase_space
     assert (found.value[known] > 0).all()
     if declared.kind == "sde" and declared.steps.inner.carry:
         assert (plane(declared, kind="mean-square").value > 0).all()
