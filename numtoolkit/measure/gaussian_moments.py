@@ -88,11 +88,11 @@ def moments(
 
 
 def _laws(program: Program, law: Law, start: Normal | None) -> list[Normal]:
-    """The law of the state, and of what is handed on beside it, after each step."""
+    """The law of the state at the start, then after each step that of it and of what is handed on beside it."""
     if start is None:
         d, k = _gaussian(law).variances.size, program.process.blocks
         start = Normal(np.zeros((d, k)), np.broadcast_to(program.process.prior(), (d, k, k)))
-    mean, covariance, found = start.mean, start.covariance, []
+    mean, covariance, found = start.mean, start.covariance, [start]
     for linear, noise, shift in _step_maps(program, law):
         mean = _apply(linear, mean) + shift
         covariance = linear @ covariance @ np.swapaxes(linear, 1, 2) + noise @ np.swapaxes(noise, 1, 2)
@@ -101,7 +101,7 @@ def _laws(program: Program, law: Law, start: Normal | None) -> list[Normal]:
 
 
 def data_laws(program: Program, law: Law) -> list[tuple[Normal, Normal]]:
-    """The law of the data block after each step of a run with an exact network, and the one that it should be.
+    """The law of the data block at the start and after each step of a run with an exact network, and what it should be.
 
     Runs start from N(0, process.prior()), or from the exact marginal where the times of the program begin below T.
 
@@ -109,8 +109,8 @@ def data_laws(program: Program, law: Law) -> list[tuple[Normal, Normal]]:
     """
     process, times = program.process, program.times.tolist()
     start = exact_marginal(process, law, times[0]) if times[0] < process.T else None
-    exact = [exact_marginal(process, law, t).block(0) for t in times[1:]]
-    return [(own.block(0), to) for own, to in zip(_laws(program, law, start), exact, strict=True)]
+    found = _laws(program, law, start)
+    return [(own.block(0), exact_marginal(process, law, t).block(0)) for own, t in zip(found, times, strict=True)]
 
 
 def affine_map(program: Program, law: Law) -> tuple[Floats, Floats]:

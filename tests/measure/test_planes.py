@@ -172,6 +172,10 @@ def test_history_that_is_exact_has_root_1_in_phase_space() -> None:
 def test_a_carried_state_goes_by_its_own_deviation() -> None:
     """Without its coefficients iia-spndm, which carries the state of a step ago, is spndm."""
     np.testing.assert_allclose(plane("iia-spndm").value, plane("spndm").value, rtol=1e-12)
+    own = scheme("iia-spndm").unfitted()
+    steps = exact_steps(own, EDM(), 0.25, 2.0 ** np.arange(history(own), -2, -1)[None])  # the step from 1 to 1/2
+    for units, s in ((steps.before, 2.0), (steps.after, 1.0)):
+        np.testing.assert_allclose(units[0, 1, :2], np.hypot(0.5, s), rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["sde-dpmpp-1", "euler-ancestral"])
@@ -281,13 +285,16 @@ def test_the_plane_of_runs_is_that_of_their_transfer_functions(name: str, on: st
 
 @pytest.mark.parametrize(("name", "on"), [("dpmpp-2m", "edm"), ("sscs", "psld"), ("heun-edm", "vp")])
 def test_a_program_is_mapped_along_its_steps(name: str, on: str) -> None:
-    """After its last step it is the transfer function, after two the law of a run that a shorter grid makes."""
+    """From the prior on; at the end it is the transfer function, after two steps that of a run of a shorter grid."""
     program = program_of(name, on, "quadratic", 6)
     (found,) = stability(program, size=SIZE)
     assert isinstance(found, Plane)
-    assert (found.kind, found.panel, found.x[-1]) == ("along", f"{on}, NFE 6", 6)
+    assert (found.kind, found.panel, found.x[-1] - found.x[0]) == ("along", f"{on}, NFE 6", 6)
     np.testing.assert_allclose(found.value[:, -1], 1 + transfer(program, scales=found.y).deviation, rtol=1e-14)
-    begun = lower(scheme(name), program.process, program.times[:3])
+    process = program.process
+    exact = exact_marginal(process, Gaussian(np.zeros(SIZE // 5), found.y**2), process.T).covariance[:, 0, 0]
+    np.testing.assert_allclose(found.value[:, 0], np.sqrt(process.prior()[0, 0] / exact), rtol=1e-14)
+    begun = lower(scheme(name), process, program.times[:3])
     place = found.x.tolist().index(begun.nfe)
     np.testing.assert_allclose(found.value[:, place], 1 + transfer(begun, scales=found.y).deviation, rtol=1e-12)
 
@@ -318,7 +325,9 @@ def test_every_scheme_has_a_plane(declared: Scheme) -> None:
     """No cell is negative, those left out are beyond a process, with history and noise too."""
     found = plane(declared)
     known = ~np.isnan(found.value)
-    assert known.all() or found.panel == "psld, data variance 0.25, worst direction"
+    phase_space = "edm" not in declared.processes
+    assert found.panel == ("psld, data variance 0.25, worst direction" if phase_space else "edm, data variance 0.25")
+    assert known.all() or phase_space
     assert (found.value[known] > 0).all()
     if declared.kind == "sde" and declared.steps.inner.carry:
         assert (plane(declared, kind="mean-square").value > 0).all()

@@ -161,14 +161,12 @@ def test_an_empty_list_is_filled_with_the_samples_and_one_of_another_length_refu
 
 
 def test_what_is_no_law_or_has_no_map_says_what_is_to_be_given():
-    """A guided network has no moments, and a program of one step no map of stability."""
+    """A guided network has no moments, and a program no map on another process or of another kind."""
     network = nt.Network(lambda z, t: z, "data", shape=(2,), name="mine")
     with pytest.raises(
         nt.InputError, match=r"network mine is no law, .*; give a law, or measure the network by samples"
     ):
         nt.moments("ddim", "edm", network.guided(2.0), "rho(7)", 5)
-    with pytest.raises(nt.InputError, match=r"the program of ddim has one step, .*; take its transfer"):
-        nt.stability(nt.program_of("ddim", "edm", "rho(7)", 1))
     with pytest.raises(
         nt.InputError, match="the program of ddim is one run on its own process; leave process and kind"
     ):
