@@ -128,8 +128,11 @@ def order(
     sure: dict[Term, Any] = {}
     zeros: dict[tuple[int, Term], Any] = {}
     for order, terms in enumerate(found[: p + 2]):
+        known: dict[int, bool] = {}  # many terms share one value
         for term, value in terms.items():
-            if order > p and field.surely(value):
+            if id(value) not in known:
+                known[id(value)] = order > p and field.surely(value)
+            if known[id(value)]:
                 sure[term] = value
             else:
                 zeros[order, term] = value

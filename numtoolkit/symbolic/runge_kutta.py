@@ -56,12 +56,16 @@ class Tableau:
         add(graded, {STATE: self.state - 1, ROWS: self.beside})
         yield graded
         for defects in self._defects():
-            yield {
-                (DRIFT, FOREST.shape(twin)): self._value(defect, divisor * FOREST.trees[twin].symmetry)
-                for number, defect, divisor in defects
-                if defect
-                for twin in (FOREST.twins[number] if self.autonomous else (number,))
-            }
+            graded = {}
+            for number, defect, divisor in defects:
+                twins = FOREST.twins[number] if self.autonomous else (number,)
+                own: dict[int, Any] = {}  # by symmetry, of which the many twins of a tree have few
+                for twin in twins if defect else ():
+                    symmetry = FOREST.trees[twin].symmetry
+                    if symmetry not in own:
+                        own[symmetry] = self._value(defect, divisor * symmetry)
+                    graded[DRIFT, FOREST.shape(twin)] = own[symmetry]
+            yield graded
 
     def listed(self, highest: int) -> Iterator[tuple[int, Any]]:
         """Every tree to a weight, by its number in the forest, with its coefficient, numerical minus exact.

@@ -2,6 +2,11 @@
 
 A target is how long a task may take here, in milliseconds of one core that is otherwise idle; the table says where it
 is missed, and by how much. Modes: exact (fractions, square roots, polynomials) and float. Nothing is asserted of time.
+
+Two are missed for what stands below them. Of the import of the symbolic core numpy takes 70 to 95: an axis is one
+object with what proofs and what runs ask of it, and declarations, which proofs read, name axes. Of a declared scheme of
+13 stages, 3.5 go to its declaration and checks, and the rest to its 3360 terms with time; the same residuals without
+declaration and time leaves stand in the rows before it.
 """
 
 from __future__ import annotations
