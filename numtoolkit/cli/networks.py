@@ -86,6 +86,7 @@ def check_claims(arguments: argparse.Namespace, network: Any, shape: Any, condit
 
     A warning says where that is hardly so, and a line on stderr what the question cost. It is asked of those alone: who
     wraps a network in a file of their own says there what it predicts, and may ask `numtoolkit.suspicion`.
+    arguments   of the command
     network, shape, conditions   of --model, and what is known of its samples; without a shape nothing is asked
     """
     from numtoolkit.models.suspicion import warn_if_suspected
