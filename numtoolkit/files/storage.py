@@ -73,6 +73,7 @@ def locked(path: Where, wait: bool = False, shared: bool = False) -> Iterator[Pa
     The lock is the system's and lies on the folder itself: it ends with the process, however that ends, and leaves no
     file. What temporary files there are then were left by killed writers. A file system without locks gives none.
 
+    path     of the folder
     wait     until another run that holds it ends
     shared   with other writers that share it, in place of alone: temporary files may be theirs, and stay
 

@@ -129,7 +129,8 @@ def frechet(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> float
     mean1, covariance1, mean2, covariance2   as there
 
     Moments of N samples bias it upwards by about C / N, where C grows with d and depends on the law (Chong &
-    Forsyth 2020, "Effectively unbiased FID"): compare values of equal N only, or extrapolate in 1 / N.
+    Forsyth 2020, "Effectively unbiased FID"): compare values of equal N only, or extrapolate in 1 / N, as
+    `numtoolkit.measure.frechet.frechet_distance` does.
     """
     return wasserstein2_gaussian(mean1, covariance1, mean2, covariance2) ** 2
 

@@ -88,6 +88,11 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
     """
     space = features_of(features)
     first, second = gathered(x, space, 0), gathered(y, space, 1)
+    sizes = first.all.mean.size, second.all.mean.size
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"the sets have {sizes[0]} and {sizes[1]} dimensions in {space.name}; give samples of one shape."
+        )
     value = _between(first.all, second.all)
     left_out = np.array([_between(first.without(g), second.without(g)) for g in range(GROUPS)])
     sets = [own for own in (first, second) if not own.given]
@@ -96,7 +101,7 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
             "both sets are moments, which have no samples; numtoolkit.measure.distances.frechet is theirs."
         )
     counts = [own.all.count for own in sets]
-    dimension = first.all.mean.size
+    dimension = sizes[0]
     if min(counts) * (GROUPS - 1) / GROUPS <= dimension + 1:
         warn(
             f"{min(counts)} samples hardly fill the {dimension} dimensions of {space.name}, so that the limit keeps "

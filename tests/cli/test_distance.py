@@ -90,6 +90,7 @@ def test_the_command_says_what_the_function_does(result, run, tmp_path):
     for words, said in (
         ([*paths, "--features", "pixels,projection(2)", "--moments", tmp_path / "m.npz"], "names 2; give one"),
         ([tmp_path, paths[1]], "cannot read"),
+        ([paths[0], "ring"], "the sets have 4 and 2 dimensions in pixels; give samples of one shape"),
         (["nowhere", paths[1]], "is no set of samples; give a folder"),
     ):
         code, _, err = run("distance", *words)

@@ -308,6 +308,7 @@ def test_shards_have_a_folder_open_at_once_and_merge_what_they_wrote(tmp_path):
                 pass
         second.add([3], rows([3]))
         first.add([1, 2], rows([1, 2]))
+    assert list(read_json(tmp_path / "all" / "manifest.json")["files"]) == [FIRST, "samples-00000003.npz"]
     with opened(tmp_path / "all"), pytest.raises(StorageError, match="another run writes to"):
         with opened(tmp_path / "all", shard=(1, 2)):
             pass
