@@ -167,7 +167,7 @@ def bandwidth(own: Setting) -> Record:
         into, size = torch.empty_like(arrays[0]), arrays[0].nbytes
         copy = 2 * size / seconds_of(partial(into.copy_, arrays[0]), own)
         terms = list(zip((0.9, 0.2, -0.1), arrays, strict=True))
-        rows = {name: 4 * size / seconds_of(partial(update, terms), own) for name, update in UPDATES.items()}
+        rows = {name: 4 * size / seconds_of(partial(UPDATES[name], terms), own) for name in ("plain", "fused")}
         found[str(dtype).removeprefix("torch.")] = {
             "copy_GB_per_s": copy / 1e9,
             **{f"{name}_GB_per_s": rate / 1e9 for name, rate in rows.items()},
@@ -188,6 +188,23 @@ def noise(own: Setting) -> Record:
     ours = seconds_of(lambda: normals(seeds, STEP, 0, shape[1:], like), own) / count
     theirs = seconds_of(lambda: torch.randn(shape, device=own.device), own) / count
     return {"shape": shape, "ns": 1e9 * ours, "randn_ns": 1e9 * theirs, "ratio": ours / theirs}
+
+
+def compiled(own: Setting) -> Record:
+    """The bandwidth of a compiled row of three terms in float32, and nanoseconds a normal number of compiled noise."""
+    if own.small:
+        raise Skipped("small arrays are not compiled")
+    import torch
+
+    from numtoolkit.sampling.compiled import compiled as row
+    from numtoolkit.sampling.noise import STEP, keys, normals
+
+    shape, like = (64, 4, 128, 128), torch.empty(0, device=own.device)
+    arrays = list(torch.randn((3, *shape), device=own.device))
+    spent = seconds_of(lambda: row(list(zip((0.9, 0.2, -0.1), arrays, strict=True))), own)
+    seeds = keys(range(shape[0]), like)
+    drawn = seconds_of(lambda: normals(seeds, STEP, 0, shape[1:], like, True), own)
+    return {"shape": shape, "GB_per_s": 4 * arrays[0].nbytes / spent / 1e9, "noise_ns": 1e9 * drawn / math.prod(shape)}
 
 
 def overhead(own: Setting) -> Record:
@@ -301,7 +318,7 @@ def training(name: str, own: Setting) -> Record:
 
 
 PARTS: dict[str, Callable[[Setting], Record]] = {
-    part.__name__: part for part in (tests, graph, bandwidth, noise, overhead, samples, bfloat16)
+    part.__name__: part for part in (tests, graph, bandwidth, noise, compiled, overhead, samples, bfloat16)
 } | {name: partial(training, name) for name in RECIPES}
 
 

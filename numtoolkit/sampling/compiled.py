@@ -1,8 +1,9 @@
-"""The compiled update of the loop: a row of three terms or more in one pass over memory, where torch can compile it."""
+"""What of a run torch may compile: rows of three terms or more, each in one pass over memory, and the noise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from numtoolkit.sampling.fused import fused
 
 # On a processor rows of fewer terms or numbers take longer compiled than fused; `make bench` shows it.
 TERMS, NUMBERS = 3, 2**21
+DRAWN = 2**15  # numbers a draw from which compiled noise is several times faster
 
 
 def compiled(terms: Sequence[tuple[float, Any]]) -> Any:
@@ -26,21 +28,32 @@ def compiled(terms: Sequence[tuple[float, Any]]) -> Any:
     return flat.view(arrays[0].shape)
 
 
-def path_of(numbers: int, device: Any) -> str:
-    """What update "compiled" is for a run, so that it is one thing throughout: "compiled", or "fused" and why.
+@dataclass(frozen=True)
+class Path:
+    """What of a run is compiled, its rows and its noise, and how it is written down; one thing throughout a run."""
 
-    numbers  of a block of a tile; device, of torch
-    cost     the first time on a device, the compilation of one row, some ten seconds
+    rows: bool
+    noise: bool
+    said: str
+
+
+def path_of(numbers: int, draws: bool, device: Any) -> Path:
+    """What update "compiled" is for a run.
+
+    numbers  of a block of a tile; draws, whether the run draws noise; device, of torch
+    returns  nothing is compiled, and the rows are fused, where little is gained or torch compiles nothing
+    cost     the first time, the compilation of a row and of the noise, some ten seconds each
     """
-    if numbers < NUMBERS:
-        return f"fused: compiled from {NUMBERS} numbers a tile on"
+    rows, noise = numbers >= NUMBERS, draws and numbers >= DRAWN
+    if not (rows or noise):
+        return Path(False, False, f"fused: compiled are rows from {NUMBERS} numbers a tile on, noise from {DRAWN}")
     if (failure := _failure(device.type)) is not None:
         warn(
             f"torch compiles nothing for {device.type} here ({failure}), so the run takes the fused update; install a "
             "C++ compiler, or give update='fused'."
         )
-        return "fused: nothing compiles here"
-    return "compiled"
+        return Path(False, False, "fused: nothing compiles here")
+    return Path(rows, noise, "compiled" if rows else "fused, noise compiled")
 
 
 @cache

@@ -54,7 +54,7 @@ def own_steps(
         raise InputError(NOTHING_LEFT)
     begin = origin(on, ends[0], seeds, start, shape, dtype, device, called.shape)
     check_update(update, begin)
-    combine, taken = update_of(update, begin, 1)
+    combine, path = update_of(update, begin, 1, draws=False)
     told, samples = conditions_of(conditions, len(begin)), fitting(into, begin, denoise)
     finite = library(begin.like).ones(len(begin), dtype=library(begin.like).bool, device=begin.like.device)
     programs, grids = list[Program](), list[AdaptiveGrid]()
@@ -88,7 +88,7 @@ def own_steps(
             "plan": programs[most].plan,
             "strength": None,
             "conditions": None if told is None else told.about(),
-            "update": taken,
+            "update": path.said,
             "denoise": denoise,
             "batch": 1,
             "callback": None,

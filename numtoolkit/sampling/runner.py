@@ -21,6 +21,7 @@ from numtoolkit.program.rounding import warning
 from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.program.walk import NetworkCall, Stepper, Update
 from numtoolkit.sampling.adaptive import Adaptive, adaptive_grid, adaptive_of
+from numtoolkit.sampling.compiled import Path
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.own_steps import check_adaptive, own_steps
@@ -94,8 +95,9 @@ def sample(
                   is one of torch, "float64", or "numpy.float64"
     update        "plain": arithmetic with the same bits for numpy and torch in float64 on the CPU, and for every batch;
                   "fused": fewer passes, within the bound of `numtoolkit.sampling.fused` a row (torch only);
-                  "compiled": within it too, a row in one pass, for tiles of 2**21 numbers or more where torch can
-                  compile, and else fused: `provenance` says which. The first run compiles for some ten seconds
+                  "compiled": within it too; where torch can compile, rows in one pass for tiles of 2**21 numbers or
+                  more, and noise from 2**15 on, the same to 4 ulp in float64; else fused. `provenance` says what was
+                  compiled. The first run compiles for tens of seconds
     denoise       end with one more evaluation, at the grid's last time, and return its data prediction (batch, *event)
     batch         samples at a time, by default all; the last tile is filled up, so that a network, which may round
                   differently for another size, sees one size only, and gives the same bits for the same `batch`
@@ -153,7 +155,7 @@ def sample(
     told = conditions_of(conditions, len(begin))
     alike = None if told is not None else _call(own, program, None, ())
     size = len(begin) if batch is None else whole("batch", batch, high=MOST)
-    combine, taken = update_of(update, begin, size)
+    combine, path = update_of(update, begin, size, program.draws)
     samples, xp = fitting(into, begin, denoise), library(begin.like)
     finite = xp.ones(len(begin), dtype=xp.bool, device=begin.like.device)
     whole_run = len(program.steps)
@@ -164,7 +166,7 @@ def sample(
             place, at = slice(rows[0], rows[0] + count), begin.blocks(rows)
             watch = Watching(program, whole_run - denoise, range(len(begin))[place], at, bar, callback, trajectory)
             call = alike or _call(own, program, told, rows)
-            tile = join(run(program, call, at, begin.noise(rows), combine, watch))[:count]
+            tile = join(run(program, call, at, begin.noise(rows, path.noise), combine, watch))[:count]
             if watch.done < whole_run:
                 done = done.copy()
                 done[place] = watch.done
@@ -184,7 +186,7 @@ def sample(
         if reads and not bool(finite.all()):
             bad = np.flatnonzero(~np.array(finite.tolist())).tolist()
             rows, _ = list(_tiles(len(begin), size))[bad[0] // size]
-            raise _lost(program, alike or _call(own, program, told, rows), begin, combine, rows, bad, changed)
+            raise _lost(program, alike or _call(own, program, told, rows), begin, (combine, path), rows, bad, changed)
     times = program.times[:-1] if denoise else program.times
     facts = provenance(
         scheme, network, own, begin, program,
@@ -194,7 +196,7 @@ def sample(
             "plan": program.plan,
             "strength": strength,
             "conditions": None if told is None else told.about(),
-            "update": taken,
+            "update": path.said,
             "denoise": denoise,
             "batch": size,
             "callback": None if callback is None else "changed states" if changed else "looked on",
@@ -202,9 +204,9 @@ def sample(
             "adaptive": None if found is None or pilot is None else found.about((pilot,)),
         },
     )  # fmt: skip
-    path = Trajectory(times, *(joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
+    states = Trajectory(times, *(joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
     grids = None if pilot is None else (pilot,)
-    return Samples(samples, finite, program.nfe, len(times) - 1, done, path, program, facts, grids)
+    return Samples(samples, finite, program.nfe, len(times) - 1, done, states, program, facts, grids)
 
 
 def stepper(
@@ -247,9 +249,8 @@ def stepper(
     rows, told = list(range(len(begin))), conditions_of(conditions, len(begin))
     if told is not None:
         _call(own, program, told, rows)  # which refuses what it cannot be told
-    return Stepper(
-        program, begin.blocks(rows), begin.noise(rows), update_of(update, begin, len(rows))[0], conditions=told
-    )
+    combine, path = update_of(update, begin, len(rows), program.draws)
+    return Stepper(program, begin.blocks(rows), begin.noise(rows, path.noise), combine, conditions=told)
 
 
 def _prepared(
@@ -336,7 +337,7 @@ def _lost(
     program: Program,
     network: NetworkCall,
     begin: Origin,
-    update: Update,
+    update: tuple[Update, Path],
     rows: Sequence[int],
     bad: Sequence[int],
     changed: bool,
@@ -354,5 +355,6 @@ def _lost(
             f"{who} is not finite; the run is not replayed, since the callback changed its states: look at those it is "
             "shown, and at those it returns."
         )
-    at, noise = begin.blocks(rows), begin.noise(rows)
-    return first_nonfinite(program, network, at, noise, update, rows.index(first), who)
+    (combine, path), at = update, begin.blocks(rows)
+    noise = begin.noise(rows, path.noise)
+    return first_nonfinite(program, network, at, noise, combine, rows.index(first), who)

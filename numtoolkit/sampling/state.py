@@ -32,18 +32,20 @@ class SeededNormals:
     """Standard normal blocks of a batch, a function of its seeds and of (step, slot): plain data, which may be pickled.
 
     keys   of the samples; shape, (k, *event) of one sample; like, an array of the library, dtype and device
+    compiled   whether torch compiles them
     """
 
     keys: Keys
     shape: tuple[int, ...]
     like: Array
+    compiled: bool = False
 
     def __call__(self, step: int, slot: int) -> Blocks:
         return self.drawn(noise.STEP + slot, step)
 
     def drawn(self, purpose: int, step: int) -> Blocks:
         """The blocks of one of the purposes of `numtoolkit.sampling.noise`."""
-        xi = noise.normals(self.keys, purpose, step, self.shape, self.like)
+        xi = noise.normals(self.keys, purpose, step, self.shape, self.like, self.compiled)
         return [xi[:, j] for j in range(self.shape[0])]
 
 
@@ -80,14 +82,17 @@ class Origin:
         drawn = coloured(self.factor, self._normals(rows).drawn(noise.START, draw))
         return drawn if own is None or self.mean is None else moved(self.mean, own, drawn)
 
-    def noise(self, rows: Sequence[int]) -> Normals | None:
-        """The noise of the samples `rows`: a function of (step, slot), which may be pickled, or None without seeds."""
-        return None if self.seeds is None else self._normals(rows)
+    def noise(self, rows: Sequence[int], compiled: bool = False) -> Normals | None:
+        """The noise of the samples `rows`: a function of (step, slot), which may be pickled, or None without seeds.
 
-    def _normals(self, rows: Sequence[int]) -> SeededNormals:
+        compiled   whether torch compiles it
+        """
+        return None if self.seeds is None else self._normals(rows, compiled)
+
+    def _normals(self, rows: Sequence[int], compiled: bool = False) -> SeededNormals:
         seeds = self.seeds or ()
         keys = noise.keys([seeds[i] for i in rows], self.like)
-        return SeededNormals(keys, (len(self.factor), *self.event), self.like)
+        return SeededNormals(keys, (len(self.factor), *self.event), self.like, compiled)
 
 
 def origin(

@@ -7,6 +7,7 @@ MALLOC_MMAP_THRESHOLD_ of 1000000000 show the arithmetic alone.
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.samples import UPDATES
 from numtoolkit.schemes import scheme
 
+pytestmark = pytest.mark.benchmark(timer=process_time)  # the cores may be shared
 SHAPES = (16, 3, 64, 64), (64, 4, 128, 128)  # of which the larger is one that is compiled
 STEPS = 10  # inner steps of a run; the baseline is as many lerps
 
@@ -66,9 +68,11 @@ def test_randn(benchmark, shape):
     benchmark(torch.randn, shape)
 
 
+@pytest.mark.filterwarnings("default")  # of the compiler's own
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize("shape", SHAPES, ids=of)
-def test_noise(benchmark, shape):
+def test_noise(benchmark, shape, compiled):
     """The noise of a step, of which each sample's is a function of its seed and the step."""
     group(benchmark, "noise", shape)
     like = torch.empty(0)
-    benchmark(noise.normals, noise.keys(range(shape[0]), like), noise.STEP, 0, shape[1:], like)
+    benchmark(noise.normals, noise.keys(range(shape[0]), like), noise.STEP, 0, shape[1:], like, compiled)

@@ -66,6 +66,7 @@ def test_every_part_but_the_device_runs_on_the_processor(tmp_path, capsys):
     assert list(kept["results"]) == ["bandwidth", "noise", "overhead", "samples", "bfloat16", *gpu.RECIPES]
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == [f"{name}: skipped: it needs a CUDA device" for name in ("tests", "graph")]
+    assert said[4] == "compiled: skipped: small arrays are not compiled"
     assert kept["results"]["bfloat16"]["state"] == "torch.float32"
     assert 0 < kept["results"]["bfloat16"]["relative_rms"] < 0.1
     before = (tmp_path / "networks" / "patches32-image.safetensors").stat().st_mtime_ns

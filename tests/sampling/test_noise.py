@@ -247,6 +247,7 @@ def test_neighbours_are_independent(draw):
         (lambda: normals([1], STEP, 0, 3, like=np.empty(2, int)), "int64"),
         (lambda: normals([1], STEP, 0, 3, like=like_torch("int64")), "int64"),
         (lambda: normals([1], STEP, 0, 3, like=[1.0]), "list"),
+        (lambda: normals([1], STEP, 0, 3, compiled=True), "compiled in torch alone"),
     ],
 )
 def test_noise_refuses_seeds_steps_and_shapes_out_of_range(call, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from numtoolkit import Network, sample
 from numtoolkit.errors import InputError, InputWarning
 from numtoolkit.laws import NAMED
-from numtoolkit.sampling import compiled
+from numtoolkit.sampling import compiled, noise
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.loop import plain
 from tests.support.sampling_cases import (
@@ -77,8 +78,9 @@ CUBIC = Network(cubic, "data")
 @pytest.fixture
 def anew(monkeypatch):
     """Nothing is compiled yet, and rows of any length would be."""
-    caches = compiled._kernel, compiled._failure
+    caches = compiled._kernel, compiled._failure, noise._kernel
     monkeypatch.setattr(compiled, "NUMBERS", 1)
+    monkeypatch.setattr(compiled, "DRAWN", 1)
     for own in caches:
         own.cache_clear()
     yield
@@ -89,7 +91,7 @@ def anew(monkeypatch):
 def test_a_small_run_is_fused_where_it_was_to_be_compiled_and_says_so():
     """Bit for bit, by the size of its tiles, and nothing is compiled for it."""
     run = sample("dpmpp-2m", network=CUBIC, **RUN)
-    assert run.provenance["update"] == f"fused: compiled from {compiled.NUMBERS} numbers a tile on"
+    assert run.provenance["update"].startswith("fused: compiled are rows from 2097152 numbers")
     assert torch.equal(run.samples, sample("dpmpp-2m", network=CUBIC, **RUN | {"update": "fused"}).samples)
 
 
@@ -131,6 +133,26 @@ def test_the_compiled_path_is_taken_for_rows_of_three_terms_in_one_piece(anew, m
     assert called
 
 
+def test_noise_is_compiled_where_rows_are_too_small(anew, monkeypatch):
+    """A run says so and draws by what is compiled: which, where nothing is, gives the samples of the fused one."""
+    monkeypatch.setattr(compiled, "NUMBERS", 2**21)
+    called = []
+
+    def compile(function, dynamic):
+        def kernel(*arguments):
+            called.append(function.__name__)
+            return function(*arguments)
+
+        return kernel
+
+    monkeypatch.setattr(torch, "compile", compile)
+    run = sample("sde-dpmpp-2m", network=CUBIC, **RUN)
+    assert run.provenance["update"] == "fused, noise compiled"
+    assert called.count("columns") >= 5
+    assert torch.equal(run.samples, sample("sde-dpmpp-2m", network=CUBIC, **RUN | {"update": "fused"}).samples)
+    assert sample("dpmpp-2m", network=CUBIC, **RUN).provenance["update"].startswith("fused: ")
+
+
 def test_a_compiled_run_is_neither_recorded_nor_in_numpy():
     """It is refused in the words of the fused one."""
     with pytest.raises(InputError, match="'compiled' sums in place"):
@@ -139,10 +161,10 @@ def test_a_compiled_run_is_neither_recorded_nor_in_numpy():
         sample("dpmpp-2m", network=CUBIC, dtype="numpy.float64", **RUN)
 
 
-@pytest.mark.check
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")  # of the compiler's own
 def test_what_torch_compiles_is_within_the_bound_of_the_fused_update(anew):
-    """n eps of the sum of absolute terms, for other coefficients and sizes than it was compiled with; a run too."""
+    """n eps of the sum of absolute terms, for other coefficients and sizes than it was compiled with; noise; a run."""
     if compiled._failure("cpu") is not None:
         pytest.skip("torch has no compiler here")
     generator = torch.Generator().manual_seed(0)
@@ -150,6 +172,9 @@ def test_what_torch_compiles_is_within_the_bound_of_the_fused_update(anew):
         terms = list(zip((1.0, -0.7, 0.3 * size), torch.randn(3, size, generator=generator), strict=True))
         assert compiled.compiled(terms).dtype == torch.float32
         assert gap_over_bound(terms, compiled.compiled) <= 1
-    runs = [sample("dpmpp-2m", network=CUBIC, **RUN | {"update": update}) for update in ("compiled", "fused")]
+    like, seeds = torch.empty(0, dtype=torch.float64), [3, 2**64 - 1]
+    exact, drawn = (noise.normals(seeds, 1, 2, 999, like, own).numpy() for own in (False, True))
+    assert (np.abs(drawn - exact) <= 4 * np.spacing(np.abs(exact))).all()
+    runs = [sample("sde-dpmpp-2m", network=CUBIC, **RUN | {"update": update}) for update in ("compiled", "fused")]
     assert [run.provenance["update"] for run in runs] == ["compiled", "fused"]
     assert float((runs[0].samples - runs[1].samples).abs().max()) < 3 * torch.finfo(torch.float32).eps * 400
