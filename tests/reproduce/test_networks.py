@@ -98,20 +98,20 @@ NET = Network(shrunk, "data", shape=(4, 4), name="shrunk")
 @pytest.fixture
 def labelled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(SHRUNK)
+    (tmp_path / "labels.py").write_text(SHRUNK)
     with allow_imports():
         yield
 
 
 def test_every_scheme_is_judged_on_a_guided_network_under_its_classes(labelled):
     """In turn over the samples and those of the reference, guided away from none, and told the moments of the data."""
-    about = {"process": "edm", "law": "mine.py:NET", "grid": "rho(7)", "nfe": (6,), "samples": 40, "reference": 20}
+    about = {"process": "edm", "law": "labels.py:NET", "grid": "rho(7)", "nfe": (6,), "samples": 40, "reference": 20}
     question = Errors("t", **about, classes=3, guidance=2.0, deviation=0.75, mean=-0.25)
     cells = {cell.data["scheme"]: cell for cell in question.cells(False, {})}
     assert len(cells) == len([s for s in catalogue() if "edm" in s.processes])
     assert "gframe-ab(2, sigma_data=3/4, mean=-1/4)" in cells
     how = {"reference": range(40, 60), "conditions": [k % 3 for k in range(60)], "dtype": "float64"}
-    network = network_of("mine.py:NET").guided(2.0)
+    network = network_of("labels.py:NET").guided(2.0)
     for scheme in ("ddim", "ddim-cfgpp"):
         found = work.curve_records(scheme, work.compute(cells[scheme]))[0]
         (expected,) = error_curve(scheme, "edm", network, "rho(7)", [6], range(40), **how)
@@ -122,7 +122,7 @@ def test_every_scheme_is_judged_on_a_guided_network_under_its_classes(labelled):
 def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled):
     """Told classes in turn and guided; at several budgets a row a panel, at the end of which its flow ends."""
     panels = (Panel("ddim", "rho(7)"), Panel("em", "rho(7)"))
-    about = {"process": "edm", "law": "mine.py:NET", "nfe": (5, 40), "panels": panels, "count": 8, "exact": True}
+    about = {"process": "edm", "law": "labels.py:NET", "nfe": (5, 40), "panels": panels, "count": 8, "exact": True}
     question = Samples("t", **about, classes=2, guidance=1.5)
     found = question.run(quick=False)
     assert [row.get("astray") for row in found.data] == [0, 0, None, None]  # noise has no end to miss
@@ -130,7 +130,7 @@ def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled)
     said = [ax.get_title("left").splitlines()[1] for ax in axes]
     assert said[:3] == ["5 evaluations; 0 of 8 astray", "40 evaluations; 0 of 8 astray", "where the exact flow ends"]
     assert said[3:] == ["5 evaluations", "40 evaluations", "where the exact flow ends"]
-    network = network_of("mine.py:NET").guided(1.5)
+    network = network_of("labels.py:NET").guided(1.5)
     how = {"seeds": range(8), "conditions": [k % 2 for k in range(8)], "dtype": "float64"}
     drawn = sample("ddim", "edm", network, "rho(7)", 40, **how).samples.numpy()
     shown, flow = (np.asarray(ax.images[0].get_array()) for ax in axes[1:3])
@@ -148,11 +148,11 @@ def test_what_an_experiment_tells_a_law_or_a_network_is_checked_before_anything_
     with pytest.raises(InputError, match=r"classes = 3 are told to a network, and digits.* is a law"):
         Errors("t", **about, classes=3)
     with pytest.raises(InputError, match="guidance = 2 is away from no class; give the number of classes"):
-        Errors("t", **about | {"law": "mine.py:NET"}, guidance=2.0)
+        Errors("t", **about | {"law": "labels.py:NET"}, guidance=2.0)
     with pytest.raises(InputError, match="39 samples are too few for sliced-wasserstein of em; give 40"):
-        Errors("t", **about | {"law": "mine.py:NET"}, samples=39)
+        Errors("t", **about | {"law": "labels.py:NET"}, samples=39)
     with pytest.raises(InputError, match="9 panels side by side cannot be read"):
-        Samples("t", "edm", "mine.py:NET", tuple(range(4, 12)), (Panel("ddim", "rho(7)"),), count=8, exact=True)
+        Samples("t", "edm", "labels.py:NET", tuple(range(4, 12)), (Panel("ddim", "rho(7)"),), count=8, exact=True)
 
 
 def test_a_network_of_another_process_is_refused_before_anything_runs(tmp_path, monkeypatch):
