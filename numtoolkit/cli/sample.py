@@ -26,6 +26,7 @@ from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
 from numtoolkit.files.storage import checksum, read_json, write_figure
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST, MOST_NFE
+from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import is_declared_here
@@ -111,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
         **_sha256("scheme", arguments.scheme, is_file=not is_declared_here(scheme)),
         "process": process.spec,
         **_sha256("process", arguments.process),
-        "grid": arguments.grid,
+        "grid": resolved(arguments.grid),
         "nfe": nfe,
         "denoise": denoise,
         "dtype": dtype,

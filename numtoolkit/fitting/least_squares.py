@@ -23,6 +23,7 @@ from numtoolkit.models.calls import call_of
 from numtoolkit.models.conditions import conditions_of
 from numtoolkit.models.network import Network
 from numtoolkit.problem import processes
+from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.predictions import Prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.budget import plan
@@ -123,7 +124,7 @@ def fit(
         "dtype": str(begin.like.dtype),
         "nfe": program.nfe,
     }
-    points = grid if isinstance(grid, str) else "own points"
+    points = resolved(grid) if isinstance(grid, str) else "own points"
     return FittedCoefficients(
         declared.spec, declared.base, on.spec, points, called.name, declared.fitted, tuple(found), about
     )

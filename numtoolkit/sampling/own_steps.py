@@ -12,6 +12,7 @@ from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.models.by_reference import network_of
 from numtoolkit.models.calls import call_of
 from numtoolkit.models.conditions import conditions_of
+from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program
 from numtoolkit.program.runs import NOTHING_LEFT, program_of
@@ -83,7 +84,7 @@ def own_steps(
     facts = provenance(
         scheme, network, called, begin, programs[most],
         {
-            "grid": grid if isinstance(grid, str) else "own points",
+            "grid": resolved(grid) if isinstance(grid, str) else "own points",
             "times": [found.times.tolist() for found in grids],
             "plan": programs[most].plan,
             "strength": None,

@@ -14,6 +14,7 @@ from numtoolkit.limits import MOST
 from numtoolkit.models.by_reference import network_of
 from numtoolkit.models.calls import call_of
 from numtoolkit.models.conditions import Conditions, conditions_of
+from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import Program
@@ -191,7 +192,7 @@ def sample(
     facts = provenance(
         scheme, network, own, begin, program,
         {
-            "grid": named if isinstance(named, str) else "own points",
+            "grid": resolved(named) if isinstance(named, str) else "own points",
             "times": times.tolist(),
             "plan": program.plan,
             "strength": strength,

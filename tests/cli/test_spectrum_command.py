@@ -68,6 +68,30 @@ def test_spectrum_of_data_to_train_on_leaves_what_is_held_out(result, tmp_path):
     assert found["source"] == f"{path}, 14 samples"
 
 
+def test_a_folder_of_samples_belongs_to_the_spectrum_that_its_grid_followed(run, tmp_path, monkeypatch):
+    """Called again with the same file it is complete; with another spectrum in that file it is refused."""
+    monkeypatch.chdir(tmp_path)
+    Spectrum(0.0, [1.0, 0.01]).save("s.npz")
+    words = [
+        "sample",
+        "--law",
+        "gaussian(dim=2)",
+        "--scheme",
+        "ddim",
+        "--process",
+        "edm",
+        "--nfe",
+        "3",
+        "--seeds",
+        "0-3",
+    ]
+    words += ["--grid", "spectral(s.npz)", "--out", "drawn"]
+    assert [run(*words)[0] for _ in range(2)] == [0, 0]
+    Spectrum(0.0, [2.0, 0.01]).save("s.npz")
+    code, _, err = run(*words)
+    assert (code, "grid" in err) == (2, True)
+
+
 @pytest.mark.parametrize("ending", [".json", ".csv", ".png"])
 def test_spectrum_writes_a_record_a_group_and_draws_them(run, tmp_path, ending):
     """Every format, with the records beside a picture, and its title a question."""

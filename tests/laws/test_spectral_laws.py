@@ -45,7 +45,14 @@ def test_modes_of_natural_images_leave_their_spectrum_as_it_is_on_average():
     assert np.abs(np.cov(drawn, rowvar=False) - exact).max() < 0.1 * exact.max()
 
 
-@pytest.mark.parametrize("text", ["natural(size=3, components=4, seed=1)", "proxy(of=gaussian, count=3)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "natural(size=3, components=4, seed=1)",
+        "natural(size=3, components=4, share=0)",
+        "proxy(of=anisotropic, count=3)",
+    ],
+)
 def test_a_mixture_of_one_shared_covariance_is_the_mixture_of_equal_ones(text):
     """Moments, denoiser in numpy and torch, and the draws of a seed."""
     law = nt.law(text)
@@ -58,7 +65,9 @@ def test_a_mixture_of_one_shared_covariance_is_the_mixture_of_equal_ones(text):
         np.testing.assert_allclose(law.denoise(torch.tensor(y), sigma).numpy(), law.denoise(y, sigma), atol=1e-13)
     centred = law.sample(4000, 1) - law.sample(2, 1)[0]
     np.testing.assert_allclose(centred[0], 0, atol=1e-14)
-    np.testing.assert_allclose(np.cov(centred.reshape(4000, -1), rowvar=False), law.covariance(), atol=0.1)
+    exact = law.covariance()
+    found = np.cov(centred.reshape(4000, -1), rowvar=False)
+    np.testing.assert_allclose(found, exact, atol=0.12 * exact.max())  # five deviations of 4000 products
 
 
 def test_a_proxy_law_has_the_modes_and_the_covariance_of_its_samples(tmp_path):

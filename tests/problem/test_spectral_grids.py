@@ -121,6 +121,8 @@ def test_a_file_says_the_spectrum_to_a_grid_wherever_a_grid_is_named(tmp_path, m
         assert resolved(text) == text
     run = nt.program_of("heun-edm", "edm", "spectral(wide.npz)", 11)
     assert run.times.tolist() == grid("spectral(wide.npz)", "edm", 6).tolist()
+    drawn = nt.sample("ddim", "edm", "gaussian(dim=2)", "spectral(wide.npz)", 3, seeds=[0], dtype=np.float64)
+    assert drawn.provenance["grid"] == f"spectral(wide.npz, digest={WIDE.digest})"
     Spectrum(0.0, [1.0]).save("wide.npz")
     with pytest.raises(StorageError, match=r"holds the spectrum sha256-.* now, not"):
         grid(f"spectral(wide.npz, digest={WIDE.digest})", "edm", 6)
