@@ -45,8 +45,12 @@ def orders(derived: Mapping[str, int | None]) -> str:
 
 
 def constant(error: Mapping[str, Any] | None) -> str:
-    """An error constant in a cell: "0.312 h^3", its order left out where it is 0."""
-    return "" if error is None else f"{error['value']:.3g} h^{error['order']}" if error["value"] else "0"
+    """An error constant in a cell: "0.312 h^3", "7.3e-4 h^6", its order left out where it is 0."""
+    if error is None or not error["value"]:
+        return "" if error is None else "0"
+    value = error["value"]  # below 1e-3 without the zeros that would widen the column
+    digits = f"{value:.3g}" if value >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
+    return f"{digits} h^{error['order']}"
 
 
 def reach(extent: float | None, digits: str) -> str:

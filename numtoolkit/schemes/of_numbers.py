@@ -29,9 +29,9 @@ def numbers_of(spec: Spec, *names: str) -> list[tuple[Any, ...]]:
     return [given[name] for name in names]  # type: ignore[misc]  # tuples
 
 
-def square(rows: Sequence[Value], count: int) -> list[list[Value]]:
+def square(rows: Sequence[Value], count: int) -> list[list[Any]]:
     """The rows of a tableau of `count` stages, those that are shorter filled with zeros."""
-    listed = [list(row) if isinstance(row, tuple) else [row] for row in rows]
+    listed: list[list[Any]] = [list(row) if isinstance(row, tuple) else [row] for row in rows]
     return [row + [Fraction(0)] * (count - len(row)) for row in listed]
 
 
