@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numtoolkit.arrays import Floats, cholesky, host, inverse
+from numtoolkit.arrays import Floats, cholesky, host, inverse, quiet
 from numtoolkit.errors import InputError, several, warn, whole
 from numtoolkit.models.by_reference import network_of
 from numtoolkit.models.calls import call_of, placed
@@ -192,7 +192,9 @@ def _asker(network: Any, process: Process, conditions: Conditions | None) -> Ask
         e, sigma = (part[0] for part in process.kernel(np.array([t])))
         root = cholesky(sigma[None])[0]
         blocks = [e[j] * x + sum(root[j, i] * eps[:, i] for i in range(j + 1)) for j in range(process.blocks)]
-        out = [np.asarray(host("output", part), dtype=np.float64) for part in call([put(b) for b in blocks], t)]
+        given = [put(block) for block in blocks]
+        with quiet(given[0]):
+            out = [np.asarray(host("output", part), dtype=np.float64) for part in call(given, t)]
         P, Q = (part[0] for part in convert(network.predicts, DATA, process, np.array([t])))
         data = sum(c * own for c, own in [*zip(P[0], blocks, strict=True), *zip(Q[0], out, strict=True)])
         back = inverse(root[None])[0]

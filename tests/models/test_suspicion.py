@@ -118,7 +118,7 @@ def test_a_network_that_answers_nothing_of_use_is_suspected(function):
 
 
 def test_a_network_is_asked_where_its_parameters_are_and_told_its_conditions():
-    """On tensors of its dtype, with the first condition for all samples."""
+    """On tensors of its dtype, without autograd, with the first condition for all samples."""
 
     class Told(torch.nn.Module):
         def __init__(self):
@@ -126,13 +126,13 @@ def test_a_network_is_asked_where_its_parameters_are_and_told_its_conditions():
             self.share, self.told = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64)), []
 
         def forward(self, z, t, label):
-            self.told.append((z.dtype, set(label.tolist())))
+            self.told.append((z.dtype, torch.is_grad_enabled(), set(label.tolist())))
             return z / (1 + t[:, None] ** 2) * self.share
 
     module = Told().eval()
     network = Network(module, "data", sees="observation", shape=(5,))
     assert not suspicion(network, conditions=[3, 4]).suspected
-    assert set(map(str, module.told)) == {str((torch.float64, {3}))}
+    assert set(map(str, module.told)) == {str((torch.float64, False, {3}))}
 
 
 @pytest.mark.parametrize(
