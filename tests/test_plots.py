@@ -375,8 +375,8 @@ def test_the_best_of_each_family_stands_before_all_other_schemes() -> None:
         record("a", 5, 0.4), record("a", 10, 0.1), record("b", 5, 0.3), record("b", 10, 0.2),
         record("c", 5, 0.01), record("c", 10, None), record("d", 5, 0.001), record("d", 10, 0.001),
     ]  # fmt: skip
-    (ax,) = families_figure(records, {"a": "one", "b": "one", "c": "two"}, "t").axes
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a, one", "c, two"]
+    (ax,) = families_figure(records, {"a": "one", "c": "one", "b": "two"}, "t", {"b": "B"}).axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["B, two", "a, one"]
     assert len([line for line in ax.lines if line.get_color() == "0.8"]) == 4
     law = [record(s, 5, e, "sliced-wasserstein", floor=0.1, low=e, high=e) for s, e in (("a", 0.02), ("b", 0.01))]
     (ax,) = families_figure(law, {"a": "one", "b": "one"}, "t").axes

@@ -122,14 +122,20 @@ def test_every_scheme_is_judged_on_a_guided_network_under_its_classes(labelled):
 def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled):
     """Told classes in turn and guided; at several budgets a row a panel, at the end of which its flow ends."""
     panels = (Panel("ddim", "rho(7)"), Panel("em", "rho(7)"))
-    about = {"process": "edm", "law": "labels.py:NET", "nfe": (5, 40), "panels": panels, "count": 8, "exact": True}
+    about = {"process": "edm", "law": "labels.py:NET", "nfe": (2, 40), "panels": panels, "count": 8, "exact": True}
     question = Samples("t", **about, classes=2, guidance=1.5)
     found = question.run(quick=False)
-    assert [row.get("astray") for row in found.data] == [0, 0, None, None]  # noise has no end to miss
+    few, *others = (row.get("astray") for row in found.data)
+    assert few > 0
+    assert others == [0, None, None]  # noise has no end to miss
     axes = found.figure().axes
     said = [ax.get_title("left").splitlines()[1] for ax in axes]
-    assert said[:3] == ["5 evaluations; 0 of 8 astray", "40 evaluations; 0 of 8 astray", "where the exact flow ends"]
-    assert said[3:] == ["5 evaluations", "40 evaluations", "where the exact flow ends"]
+    assert said[:3] == [
+        f"2 evaluations; {few} of 8 astray",
+        "40 evaluations; 0 of 8 astray",
+        "where the exact flow ends",
+    ]
+    assert said[3:] == ["2 evaluations", "40 evaluations", "where the exact flow ends"]
     network = network_of("labels.py:NET").guided(1.5)
     how = {"seeds": range(8), "conditions": [k % 2 for k in range(8)], "dtype": "float64"}
     drawn = sample("ddim", "edm", network, "rho(7)", 40, **how).samples.numpy()
