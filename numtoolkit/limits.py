@@ -2,3 +2,4 @@
 
 MOST = 10_000_000  # numbers of one list: seeds, samples
 MOST_NFE = 100_000  # evaluations of one run
+MOST_COORDINATES = 4096  # of one sample, where a matrix of all pairs of them is made

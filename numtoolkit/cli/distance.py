@@ -40,7 +40,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--moments are those in one space, but --features names {len(spaces)}; give one.")
     records: list[Record] = []
     for space in progress(spaces, "measuring"):
-        found = frechet_distance(arguments.first, arguments.second, space)
+        first = gathered(arguments.first, space)
+        found = frechet_distance(first, arguments.second, space)
         records.append(
             {
                 "features": brief(found.features),
@@ -51,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
             | {"distance": found.value, "limit": found.limit, "low": found.low, "high": found.high}
         )
     if path is not None:
-        note(f"wrote {write_npz(path, moments_file(gathered(arguments.first, spaces[0])))}")
+        note(f"wrote {write_npz(path, moments_file(first))}")
     report(arguments, records, lambda: "\n".join([grid(records), "", *wrapped(FOOT)]))
     return 0
 

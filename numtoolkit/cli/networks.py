@@ -74,7 +74,7 @@ def model_from(arguments: argparse.Namespace) -> Any:
     from numtoolkit.models.by_reference import foreign_network_of
 
     said = {name: getattr(arguments, name) for name in FOREIGN}
-    network = foreign_network_of(arguments.model, process=arguments.process, **said)
+    network = foreign_network_of(arguments.model, process=arguments.process, device=arguments.device, **said)
     weights = getattr(network, "weights", None)
     if weights is not None and "part" in weights:
         note(f"{network.name} has the weights of {weights['file']}, {weights['part']}, sha256 {weights['sha256']}")
@@ -115,12 +115,12 @@ def process_from(arguments: argparse.Namespace, network: Any, scheme: Scheme) ->
 def numbers_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """What else was said of the network of --model, as arguments of functions that take it.
 
-    raises   InputError for any of it beside --law
+    raises   InputError for any of it without --model
     """
     said = {name: getattr(arguments, name, None) for name in NAMES}
     given = {name: value for name, value in said.items() if value is not None}
-    if given and arguments.law is not None:
-        raise InputError(f"--{next(iter(given))} is of a network, but --law was given; drop it.")
+    if given and arguments.model is None:
+        raise InputError(f"--{next(iter(given))} is of a network; give --model, or drop it.")
     if "shape" in given:
         given["shape"] = tuple(number(part, "--shape", 1, MOST) for part in given["shape"].split(","))
     if "tile" in given:

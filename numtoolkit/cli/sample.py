@@ -197,7 +197,6 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
     """The network, the shape of a sample, and what the folder says of where they come from."""
     from numtoolkit.laws import law_of
     from numtoolkit.models.by_reference import checkpoint_of
-    from numtoolkit.models.checkpoints import load
     from numtoolkit.models.network import Network
 
     given = None if arguments.shape is None else tuple(_extents(arguments.shape))
@@ -210,8 +209,6 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
         sha256 = checksum(arguments.law) if own is None and law.name.startswith("file ") else own
         return Network.of(law), law.shape, {"law": law.name, "law_sha256": sha256}
     network, file = model_from(arguments), checkpoint_of(arguments.model)
-    if file is not None and arguments.device is not None:
-        network = load(file, device=arguments.device)
     own_shape = getattr(network, "shape", None)
     event = own_shape if given is None else given
     if event is None:

@@ -20,13 +20,12 @@ from numtoolkit.cli.output import (
 )
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES
-from numtoolkit.limits import MOST_NFE
+from numtoolkit.limits import MOST_COORDINATES, MOST_NFE
 
 if TYPE_CHECKING:
     from numtoolkit.measure.spectra import Pilot
     from numtoolkit.problem.spectrum import Spectrum
 
-MOST_DIRECTIONS = 4096
 SHOWN = 20  # groups that are printed; --json and files have them all
 PILOT = {"process": "--process", "scheme": "--scheme", "grid": "--grid", "nfe": "--nfe", "outputs": "--outputs"}
 KEEP = "--keep is of the outputs of a pilot run; give --model, or drop it."
@@ -84,9 +83,9 @@ def _found(arguments: argparse.Namespace) -> Spectrum:
     from numtoolkit.measure.spectra import spectrum_of
     from numtoolkit.problem.spectrum import Spectrum
 
-    rank = None if arguments.rank is None else number(arguments.rank, "--rank", 0, MOST_DIRECTIONS)
+    rank = None if arguments.rank is None else number(arguments.rank, "--rank", 0, MOST_COORDINATES)
     told = {name: getattr(arguments, name) for name in PILOT if getattr(arguments, name) is not None}
-    numbers = numbers_of(argparse.Namespace(**{**vars(arguments), "law": None if arguments.model else ""}))
+    numbers = numbers_of(arguments)
     if told and arguments.model is None:
         raise InputError(f"{PILOT[next(iter(told))]} is of the pilot run of a network; give --model, or drop it.")
     if arguments.keep is not None and arguments.model is None:
@@ -118,7 +117,7 @@ def _pilot(arguments: argparse.Namespace, told: dict[str, Any], numbers: dict[st
 
     keep = None if arguments.keep is None else destination(arguments.keep, (".npz",))
     network = network_of(arguments.model)
-    for key, most in (("nfe", MOST_NFE), ("outputs", MOST_DIRECTIONS)):
+    for key, most in (("nfe", MOST_NFE), ("outputs", MOST_COORDINATES)):
         if key in told:
             told[key] = number(told[key], PILOT[key], 1, most)
     process = process_of(told.pop("process", None) or getattr(network, "process", None) or "edm")

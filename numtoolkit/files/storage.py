@@ -7,7 +7,6 @@ a full disk or a crash leaves the old file or the new one. No date, machine or u
 from __future__ import annotations
 
 import csv
-import glob
 import hashlib
 import io
 import json
@@ -58,7 +57,7 @@ def folder(path: Where) -> Path:
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _sweep(path, STALE_SECONDS)
+        sweep(path, age=STALE_SECONDS)
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot use the folder {str(path)!r}: {_reason(error)}; name another.") from error
     if not os.access(path, os.W_OK | os.X_OK):
@@ -87,7 +86,7 @@ def locked(path: Where, wait: bool = False, shared: bool = False) -> Iterator[Pa
     try:
         how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         if _locks(handle, path, how | (0 if wait else fcntl.LOCK_NB)) and not shared:
-            _sweep(path, -math.inf)
+            sweep(path)
         yield path
     finally:
         os.close(handle)
@@ -124,7 +123,7 @@ def claimed(path: Where, wait: bool = False) -> Iterator[bool]:
     handle, taken = _asked(claim, wait)
     try:
         if taken:
-            _sweep(path.parent, -math.inf, path.name)
+            sweep(path.parent, lambda name: name == path.name)
         try:
             yield taken is not False
         finally:
@@ -171,21 +170,16 @@ def tidy(claims: Iterable[Path]) -> None:
             pass
 
 
-def sweep(path: Path, mine: Callable[[str], bool]) -> None:
-    """Remove temporary files that killed writers left in a folder, of the files that this one alone writes.
+def sweep(path: Path, mine: Callable[[str], bool] = lambda name: True, age: float = -math.inf) -> None:
+    """Remove temporary files that killed writers left in a folder.
 
-    mine     whether a file of that name is one of them
+    mine     whether a file of that name is one that this writer alone writes
+    age      in seconds, above which they are taken for such
     """
     for litter in path.glob(".*.partial"):
-        if PARTIAL.fullmatch(litter.name) and mine(litter.name[1:].rsplit(".", 2)[0]):
-            litter.unlink(missing_ok=True)
-
-
-def _sweep(path: Path, age: float, name: str = "") -> None:
-    """Remove temporary files that are more than `age` seconds old, of one file if it has a name."""
-    for litter in path.glob(f".{glob.escape(name)}*.partial"):
         with suppress(FileNotFoundError):  # its writer has just put it in its place
-            if PARTIAL.fullmatch(litter.name) and time.time() - litter.stat().st_mtime > age:
+            own = PARTIAL.fullmatch(litter.name) and mine(litter.name[1:].rsplit(".", 2)[0])
+            if own and time.time() - litter.stat().st_mtime > age:
                 litter.unlink()
 
 

@@ -127,16 +127,20 @@ class GaussianMixture:
 
         means   (K, *shape)
         name    of the law
+        raises  InputError for another shape, a negative variance and a basis that is not orthonormal to 1e-6
         cost    two (batch, d, d) products a call, and K d numbers a sample, where `GaussianMixture` of K bases takes K
                 times as many products
         """
         law = cls(None, means, 0.0, name)
         d = law.variances.shape[1]
-        each = real("variances", np.broadcast_to(real("variances", variances), law.variances.shape))
-        columns = real("basis", basis)
-        if each.min() < 0 or columns.shape != (d, d) or np.abs(columns.T @ columns - np.eye(d)).max() > 1e-6:
-            raise InputError(f"a shared covariance has variances >= 0 and an orthonormal basis ({d}, {d}); give these.")
-        freeze(law, variances=each, bases=real("bases", columns[None]))
+        each, columns = real("variances", variances), real("basis", basis)
+        sound = each.shape == (d,) and each.min() >= 0 and columns.shape == (d, d)
+        if not sound or np.abs(columns.T @ columns - np.eye(d)).max() > 1e-6:
+            raise InputError(
+                f"a shared covariance has variances ({d},) >= 0 and an orthonormal basis ({d}, {d}); give these."
+            )
+        wide = np.broadcast_to(each, law.variances.shape)
+        freeze(law, variances=real("variances", wide), bases=real("bases", columns[None]))
         return law
 
     @property

@@ -19,6 +19,7 @@ from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
+from numtoolkit.limits import MOST_COORDINATES
 from numtoolkit.spec_text import parse
 
 FEWEST = 2  # samples of a proxy law
@@ -148,7 +149,8 @@ def proxy(of: str = "digits", count: int = 64, share: float = 0.8, seed: int = 0
     share    of their variance that lies between the components, 0..1
     seed     of the samples of a law, >= 0
     digest   of the samples in an earlier specification, which a file has to hold still
-    raises   StorageError for a file that holds others than that digest says, or fewer
+    raises   StorageError for a file that holds others than that digest says, fewer, or images of several weights;
+             InputError for more than 4096 coordinates
     """
     whole("count", count, FEWEST, 4096)
     _number("share", share, 0, 1)
@@ -157,7 +159,13 @@ def proxy(of: str = "digits", count: int = 64, share: float = 0.8, seed: int = 0
     if taken.name.startswith("file ") and not isinstance(taken, Empirical):
         raise StorageError(f"{of!r} holds no images; give (N, *shape) under that key.")
     stored = isinstance(taken, Empirical) and taken.name.startswith("file ")
+    if stored and np.ptp(taken.weights):  # type: ignore[attr-defined]
+        raise StorageError(f"{of!r} holds images of several weights, of which the first are no sample; leave them out.")
     rows = taken.images[:count].astype(np.float64) if stored else taken.sample(count, seed)  # type: ignore[attr-defined]
+    if rows[0].size > MOST_COORDINATES:
+        raise InputError(
+            f"samples of {of!r} have {rows[0].size} coordinates; a proxy takes {MOST_COORDINATES} at most."
+        )
     if len(rows) < count:
         raise StorageError(f"{of!r} holds {len(rows)} images; give count={len(rows)}, or a file of more.")
     own = f"sha256-{hashlib.sha256(rows.astype('<f8').tobytes()).hexdigest()[:16]}"

@@ -33,7 +33,7 @@ from numtoolkit.laws import Gaussian, Law
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_squares
 from numtoolkit.measure.exact_networks import Ends, ExactNetwork, Seeds
-from numtoolkit.measure.gaussian_moments import data_laws, wasserstein2
+from numtoolkit.measure.gaussian_moments import end_laws, wasserstein2
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.models.conditions import Conditions, conditions_of
@@ -317,7 +317,7 @@ def _known(reference: Ends) -> Record:
 
 def _between_moments(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:
     assert isinstance(subject, ExactNetwork)
-    final, exact = data_laws(program, subject.law)[-1]
+    final, exact = end_laws(program, subject.law)
     if not np.isfinite(final.covariance).all():
         return Error(math.inf)
     return Error(wasserstein2(final, exact))

@@ -20,7 +20,7 @@ from numtoolkit.laws.law import streams
 
 LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
-STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
+_STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
 _BLOCK = 1 << 22  # entries of one block of projected samples
 
 
@@ -192,7 +192,7 @@ class Squares:
     @property
     def root(self) -> Interval:
         """The distance."""
-        error = _jackknife_error(self.left_out)
+        error = jackknife_error(self.left_out)
         low, high = (math.sqrt(max(0.0, self.value + sign * error)) for sign in (-1, 1))
         return Interval(math.sqrt(self.value), low, high, LEVEL)
 
@@ -203,13 +203,13 @@ class Squares:
                  goes, as does the chance that they share where the exact ones are from the same starts
         returns  Interval(value, low, high, 0.95), by the same groups
         """
-        error, value = _jackknife_error(self.left_out - exact.left_out), self.value - exact.value
+        error, value = jackknife_error(self.left_out - exact.left_out), self.value - exact.value
         return Interval(value, value - error, value + error, LEVEL)
 
 
-def _jackknife_error(left_out: Floats) -> float:
-    """Half the 95 % interval of a value, from those (GROUPS,) without one group each."""
-    return STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
+def jackknife_error(left_out: Floats) -> float:
+    """Half the 95 % interval of a value, from those without one group each, `left_out` (GROUPS,)."""
+    return _STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
 
 
 def sliced_squares(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Squares:

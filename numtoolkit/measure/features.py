@@ -17,10 +17,10 @@ from numtoolkit.arrays import Floats, host, library
 from numtoolkit.errors import InputError, brief, real, typed, unknown, whole
 from numtoolkit.files.pictures import pixels as pixels_of
 from numtoolkit.laws.law import streams
+from numtoolkit.limits import MOST_COORDINATES
 from numtoolkit.spec_text import parse
 
 Map = Callable[[NDArray[Any]], Any]
-MOST_DIRECTIONS = 4096
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def projection(dim: int = 64, seed: int = 0) -> Map:
 
     ranges  dim 1..4096, at most the size of a sample, seed >= 0
     """
-    whole("dim", dim, 1, MOST_DIRECTIONS)
+    whole("dim", dim, 1, MOST_COORDINATES)
     whole("seed", seed, 0)
 
     @cache
@@ -72,11 +72,11 @@ def hidden(network: str = "digits-image", level: float = 0.1) -> Map:
     ranges  level 1e-3..100
     errors  InputError for another network, and for samples of another shape
     """
-    import torch
-
     from numtoolkit.models.network import Network
 
-    found = Network.shipped(network)
+    found = Network.shipped(network)  # which says where torch is missing
+    import torch
+
     if found.sees != "observation":
         raise InputError(f"network {network} sees states of its process; take one that sees an observation.")
     sigma = real("level", level, 1e-3, 100)

@@ -8,7 +8,6 @@ Jackknife and Bootstrap", section 2.1), which brings an interval with it.
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from functools import reduce
@@ -19,7 +18,7 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, brief, warn
 from numtoolkit.files.storage import read_npz
-from numtoolkit.measure.distances import GROUPS, LEVEL, STUDENT, Moments, frechet
+from numtoolkit.measure.distances import GROUPS, LEVEL, Moments, frechet, jackknife_error
 from numtoolkit.measure.features import Features, features_of
 from numtoolkit.measure.sample_sets import pieces
 
@@ -76,7 +75,7 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
 
     x, y      arrays or tensors (n, *shape); paths of folders that `sample` filled, or of .npz files with `samples`,
               `images`, `arr_0`, or the moments `mu` (d,) and `sigma` (d, d), which are taken as exact; laws, as objects
-              or by name, of which 10,000 samples are drawn, others of y than of x
+              or by name, of which 10,000 samples are drawn, others of y than of x; or what `gathered` made of either
     features  "pixels", "projection(dim=64, seed=0)", "hidden(digits-image, level=0.1)", FILE.pt or a function of arrays
               (`numtoolkit.measure.features.features_of`)
     returns   the distance, its limit and an interval of that
@@ -108,7 +107,7 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
             "some of the bias; give twice as many samples as dimensions, or a projection."
         )
     limit = GROUPS * value - (GROUPS - 1) * float(left_out.mean())
-    error = STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
+    error = jackknife_error(left_out)
     known = tuple(None if own.given else own.all.count for own in (first, second))
     return FrechetDistance(value, limit, limit - error, limit + error, known, dimension, space.name)  # type: ignore[arg-type]
 
@@ -116,11 +115,11 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
 def gathered(samples: Any, features: Features, seed: int = 0) -> Gathered:
     """Moments of a set in a feature space, sample i in group i mod 20, a piece at a time.
 
-    samples, features   as of `frechet_distance`
+    samples, features   as of `frechet_distance`, or what was gathered already
     seed                of the samples of a law
     raises              as there
     """
-    given = _given(samples)
+    given = samples if isinstance(samples, Gathered) else _given(samples)
     if given is not None:
         return given
     groups: list[Moments | None] = [None] * GROUPS
@@ -172,6 +171,7 @@ def _between(x: Moments, y: Moments) -> float:
 
 
 def moments_file(found: Gathered) -> dict[str, Floats]:
-    """What a file of the moments holds: mu (d,), sigma (d, d), unbiased, and the count of samples."""
+    """What a file of the moments holds: mu (d,), sigma (d, d), unbiased, and the count of samples where it is known."""
     every = found.all
-    return {"mu": every.mean, "sigma": every.covariance(), "count": np.array(float(every.count))}
+    known = {} if found.given else {"count": np.array(float(every.count))}
+    return {"mu": every.mean, "sigma": every.covariance()} | known

@@ -7,6 +7,7 @@ small matrices (`numtoolkit.program.matrices`), and a run is their product.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,33 +85,54 @@ def moments(
     cost     O(steps * d) small matrix products in float64; about 50 us a step up to d = 64
     """
     program = program_of(scheme, process, grid, nfe, steps=steps)
-    return _laws(program, _gaussian(law_of(law)), start)[-1]
+    return _last(_laws(program, _gaussian(law_of(law)), start))
 
 
-def _laws(program: Program, law: Law, start: Normal | None) -> list[Normal]:
+def _laws(program: Program, law: Law, start: Normal | None) -> Iterator[Normal]:
     """The law of the state at the start, then after each step that of it and of what is handed on beside it."""
     if start is None:
         d, k = _gaussian(law).variances.size, program.process.blocks
         start = Normal(np.zeros((d, k)), np.broadcast_to(program.process.prior(), (d, k, k)))
-    mean, covariance, found = start.mean, start.covariance, [start]
+    mean, covariance = start.mean, start.covariance
+    yield start
     for linear, noise, shift in _step_maps(program, law):
         mean = _apply(linear, mean) + shift
         covariance = linear @ covariance @ np.swapaxes(linear, 1, 2) + noise @ np.swapaxes(noise, 1, 2)
-        found.append(Normal(mean, covariance))
-    return found
+        yield Normal(mean, covariance)
+
+
+def _last(laws: Iterator[Normal]) -> Normal:
+    return deque(laws, maxlen=1).pop()
 
 
 def data_laws(program: Program, law: Law) -> list[tuple[Normal, Normal]]:
     """The law of the data block at the start and after each step of a run with an exact network, and what it should be.
 
+    program, law   as of `end_laws`
+    """
+    found, times = _laws(program, law, _start(program, law)), program.times.tolist()
+    return [(own.block(0), _exact(program, law, t)) for own, t in zip(found, times, strict=True)]
+
+
+def end_laws(program: Program, law: Law) -> tuple[Normal, Normal]:
+    """The law of the data block at the end of a run with an exact network, and the one that it should be.
+
     Runs start from N(0, process.prior()), or from the exact marginal where the times of the program begin below T.
 
-    raises   InputError for a law that is not Gaussian
+    program, law   any run, and a Gaussian law
+    raises         InputError for a law that is not Gaussian
     """
-    process, times = program.process, program.times.tolist()
-    start = exact_marginal(process, law, times[0]) if times[0] < process.T else None
-    found = _laws(program, law, start)
-    return [(own.block(0), exact_marginal(process, law, t).block(0)) for own, t in zip(found, times, strict=True)]
+    found = _last(_laws(program, law, _start(program, law)))
+    return found.block(0), _exact(program, law, float(program.times[-1]))
+
+
+def _start(program: Program, law: Law) -> Normal | None:
+    process, first = program.process, float(program.times[0])
+    return exact_marginal(process, law, first) if first < process.T else None
+
+
+def _exact(program: Program, law: Law, t: float) -> Normal:
+    return exact_marginal(program.process, law, t).block(0)
 
 
 def affine_map(program: Program, law: Law) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ from numtoolkit.files.sample_folder import MANIFEST, read_tiles
 from numtoolkit.files.storage import read_json, read_npz
 from numtoolkit.laws.named import is_law, is_named, law_of
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.problem.spectrum import is_spectrum
 
 KEYS = ("samples", "images", "arr_0")  # of an archive
 DRAWN = 10_000  # samples of a law
@@ -47,9 +48,9 @@ def _array(samples: Any, seed: int) -> NDArray[Any]:
     if isinstance(samples, (str, os.PathLike)) and str(samples).lower().endswith(".npz"):
         arrays = read_npz(samples)
         found = next((key for key in KEYS if key in arrays), None)
-        if found is not None:
+        if found is not None and "weights" not in arrays:
             return arrays[found]
-        if "means" not in arrays:
+        if not ({"means", "weights"} & arrays.keys() or is_spectrum(arrays)):
             there = ", ".join(sorted(arrays)) or "none"
             raise InputError(f"the keys of {brief(str(samples))!r} are {there}; give samples, images or arr_0.")
     if is_law(samples) or isinstance(samples, str):

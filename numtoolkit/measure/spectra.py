@@ -19,6 +19,7 @@ from numtoolkit.laws import law_of
 from numtoolkit.laws.checks import real
 from numtoolkit.laws.cosines import cosine_basis
 from numtoolkit.laws.named import is_law
+from numtoolkit.limits import MOST_COORDINATES
 from numtoolkit.measure.distances import LEVEL
 from numtoolkit.problem.processes import Process, ScalarProcess
 from numtoolkit.problem.processes import process as process_of
@@ -26,7 +27,6 @@ from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.sampling.adaptive import PILOT
 from numtoolkit.sampling.runner import sample
 
-MOST = 4096  # coordinates, whose covariance the memory takes
 EPS = float(np.finfo(np.float64).eps)
 FEWEST = 2  # samples, which an interval takes
 PILOTS = {True: ("ipndm(3)", "log-snr"), False: ("gddim(2)", "quadratic")}  # of a scalar process, of a phase space
@@ -113,7 +113,7 @@ class Pilot:
         returns  a spectrum whose `nfe_pilot` is the evaluations of the run
         """
         found = spectrum_of(self.outputs)
-        reduced = found.reduced(min(whole("rank", rank, 0, MOST), len(found.values)))
+        reduced = found.reduced(min(whole("rank", rank, 0, MOST_COORDINATES), len(found.values)))
         return replace(reduced, source=self.source, nfe_pilot=self.nfe)
 
     def save(self, path: Where) -> Path:
@@ -148,7 +148,7 @@ def pilot(
     raises   InputError for what cannot be used as given; NonFiniteError where an output is not finite
     cost     nfe evaluations of a batch of `outputs`
     """
-    whole("outputs", outputs, FEWEST, MOST)
+    whole("outputs", outputs, FEWEST, MOST_COORDINATES)
     on = process_of(process)
     usual = PILOTS[isinstance(on, ScalarProcess)]
     run = sample(
@@ -170,8 +170,10 @@ def pilot(
 
 
 def _check_size(coordinates: int) -> None:
-    if coordinates > MOST:
-        raise InputError(f"data of {coordinates} coordinates are too many; give at most {MOST}, as smaller images.")
+    if coordinates > MOST_COORDINATES:
+        raise InputError(
+            f"data of {coordinates} coordinates are too many; give at most {MOST_COORDINATES}, as smaller images."
+        )
 
 
 @dataclass(frozen=True, eq=False)

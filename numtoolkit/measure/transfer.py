@@ -23,7 +23,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.laws import Gaussian
 from numtoolkit.laws.checks import real
-from numtoolkit.measure.gaussian_moments import Normal, data_laws, wasserstein2
+from numtoolkit.measure.gaussian_moments import Normal, end_laws, wasserstein2
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.spectrum import Spectrum, spectrum_from
 from numtoolkit.program.program import Program
@@ -92,7 +92,7 @@ class Transfer:
         given = spectrum_from(spectrum)
         law = Gaussian(np.zeros(len(given.values)), given.values)
         with np.errstate(all="ignore"):
-            ends, exact = (_repeated(own, given.multiplicity) for own in data_laws(self.program, law)[-1])
+            ends, exact = (_repeated(own, given.multiplicity) for own in end_laws(self.program, law))
         finite = np.isfinite(ends.covariance).all() and np.isfinite(ends.mean).all()
         return wasserstein2(ends, exact) if finite else float("inf")
 
@@ -122,7 +122,7 @@ def transfer(
     n = len(chosen)
     law = Gaussian(np.repeat([0.0, 1.0], n), np.tile(chosen**2, 2))  # the mean of a run is affine in that of the data
     with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
-        ends, exact = data_laws(program, law)[-1]
+        ends, exact = end_laws(program, law)
         deviation = np.sqrt(ends.covariance[:n, 0, 0] / exact.covariance[:n, 0, 0]) - 1
         mean = (ends.mean[n:, 0] - ends.mean[:n, 0]) / exact.mean[n:, 0] - 1
     return Transfer(program, chosen, *(np.where(np.isfinite(own), own, np.inf) for own in (deviation, mean)))

@@ -94,6 +94,7 @@ def foreign_network_of(
     process: Any = None,
     part: str | None = None,
     sha256: str | None = None,
+    device: str | None = None,
 ) -> Any:
     """What a run calls, by name and by what is said of it: a module of a file with its convention and weights.
 
@@ -104,10 +105,12 @@ def foreign_network_of(
                 reads
     convention, checkpoint, process, part   as of `numtoolkit.models.foreign.foreign_network`
     sha256      that the checkpoint must have, also that of a network that ships, FILE.safetensors and a folder
+    device      of torch, to which the weights of a network of `train` go; None for the CPU. Others stay where they are
     raises      InputError for what says too much or too little of a network, and as `network_of` and `foreign_network`
     """
     if convention is checkpoint is part is None:
-        made = network_of(text)
+        trained = checkpoint_of(text)
+        made = network_of(text if trained is None or device is None else load(trained, device=device))
         _check_digest(made, text, sha256)
         return made
     if not references.is_reference(text):

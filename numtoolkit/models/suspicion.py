@@ -122,8 +122,8 @@ def suspicion(
         answers = _steps(ask, on, random.normal(size=(n, on.blocks, *event)))
         excess = _excess(ask, on, answers[-1].data if own is None else own[:n], random)
         said = prediction(network.predicts)
-        like = {p for p in PREDICTIONS.values() if on.kind in p.kinds and p.outputs(on) == answers[0].out.shape[1]}
-        misfits = {each.name: _misfit(each, on, answers) for each in like | {said}}
+        like = [p for p in PREDICTIONS.values() if on.kind in p.kinds and p.outputs(on) == answers[0].out.shape[1]]
+        misfits = {each.name: _misfit(each, on, answers) for each in dict.fromkeys([*like, said])}
     count = n * (len(LEVELS) + sum(math.isfinite(each) for each in excess))
     allowed = EXCESS + TAIL * math.sqrt(2 / (n * math.prod(event)))
     return Suspicion(said.name, count, excess, allowed, misfits)

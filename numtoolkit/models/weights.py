@@ -19,8 +19,8 @@ from typing import Any
 
 from numtoolkit.errors import InputError, StorageError, brief, counted, text, typed
 from numtoolkit.files.storage import Where, checksum
+from numtoolkit.models.checkpoints import KEY, LIMIT
 
-LIMIT = 4 << 30  # bytes of a file
 DEEP = 4  # dicts within dicts that are looked into
 SHOWN = 6  # parts that a sentence names
 AVERAGES = {"ema", "shadow"}  # words in the name of a part that is a running average of the weights
@@ -148,7 +148,7 @@ def _of_safetensors(path: Where) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="pt") as opened:
             said = opened.metadata() or {}
-            if "numtoolkit" in said:
+            if KEY in said:
                 raise StorageError(
                     f"{str(path)!r} was written by numtoolkit and says of what network it is; give it as the model."
                 )

@@ -9,11 +9,10 @@ import numpy as np
 
 from numtoolkit.errors import InputError, typed
 from numtoolkit.plots.sheet import CURVES, check_count, literal, look_of, sheet, styled
-from numtoolkit.problem.spectral_clocks import Modes, spectral_density
+from numtoolkit.problem.spectral_clocks import FLOOR, Modes, Q, spectral_density
 from numtoolkit.problem.spectrum import Spectrum, spectrum_from
 
 LEVELS = np.geomspace(0.002, 80, 400)
-Q, FLOOR = 4.0, 0.05  # of grid spectral, where it is told nothing else
 
 
 def spectrum_figure(spectra: Mapping[str, Any], title: str) -> Any:

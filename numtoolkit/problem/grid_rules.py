@@ -22,7 +22,7 @@ from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem.kinds import Floats, Process, ScalarProcess
 from numtoolkit.problem.published_levels import AYS_MODELS, ays_levels, gits_levels
 from numtoolkit.problem.scalar import RectifiedFlow
-from numtoolkit.problem.spectral_clocks import Clock, Modes, spectral_density, tangent_density
+from numtoolkit.problem.spectral_clocks import FLOOR, Clock, Modes, Q, spectral_density, tangent_density
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.problem.tabulated import Tabulated
 
@@ -257,10 +257,10 @@ def spectral(
     process: Process,
     steps: int,
     spectrum: str | tuple[float, ...],
-    q: float = 4.0,
+    q: float = Q,
     power: float | None = None,
     eps: float | None = None,
-    floor: float = 0.05,
+    floor: float = FLOOR,
     digest: str = "",
     zero: int = 0,
 ) -> Floats:
@@ -275,8 +275,8 @@ def spectral(
     spectrum  of the data: a file that `numtoolkit spectrum` wrote, or variances, one a direction
     q         twice the order of the local error where errors of steps add up as independent ones, once where not
     power     above 1 puts more of the points near the data; by default 1.2 + 1 / N
-    eps       density between the levels 0.002 and 80 for what is finer than the covariance, over the largest; by
-              default 0.003 min(N, 20)
+    eps       density between the levels 0.002 and 80, or that at T where it is lower, for what is finer than the
+              covariance, over the largest; by default 0.003 min(N, 20)
     floor     of a deviation, in that of a coordinate
     digest    of the spectrum in an earlier specification, which a file has to have still
     zero      1 for a grid that ends at t = 0, 0 for t_min

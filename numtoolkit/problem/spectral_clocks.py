@@ -28,6 +28,7 @@ from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
 from numtoolkit.problem.spectrum import Spectrum
 
+Q, FLOOR = 4.0, 0.05  # of grid spectral, where it is told nothing else
 NODES = 12  # of Gauss in a panel: a density with poles at a distance of 1 is known to 1e-14
 WIDTH = 0.25  # of a panel, in log s
 REACH = 20.0  # in log s beyond the scales of the data: the density is exponential to 1e-17 there

@@ -60,6 +60,8 @@ class Spectrum:
                 raise InputError(
                     f"{name} of a spectrum hold {own.min():g} to {own.max():g}; give numbers from 0 to {LARGEST:g}."
                 )
+        if not counts.any():
+            raise InputError("multiplicity of a spectrum is 0 throughout; give at least one direction.")
         mean = _numbers("mean", self.mean)
         if mean.ndim and mean.size != counts.sum():
             raise InputError(

@@ -194,7 +194,7 @@ def found_steps_cell(
     asked      nfe, budgets, where steps are not each sample's own; tolerances where they are found, one of a pilot
     """
     about = _law_and_process(process, law) | _sources(scheme, process, law)
-    return Cell.of("found-steps", **_own(scheme, CLAIMED), **about, grid=grid, samples=samples, steps=steps,
+    return Cell.of("found-steps", **_own(scheme, CLAIMED), **about, grid=resolved(grid), samples=samples, steps=steps,
                    corrected=corrected or None, **asked)  # fmt: skip
 
 
@@ -253,7 +253,7 @@ def defects_cell(scheme: str, process: str, law: str, grid: str, nfe: int, sampl
     samples  seeds 0 .. samples - 1, of a law that is not Gaussian
     """
     about = _law_and_process(process, law) | _sources(scheme, process, law)
-    return Cell.of("defects", **_own(scheme), **about, grid=grid, nfe=nfe, samples=samples)
+    return Cell.of("defects", **_own(scheme), **about, grid=resolved(grid), nfe=nfe, samples=samples)
 
 
 def drawn_defects(cell: Cell, data: Data) -> StepDefects:

@@ -2,8 +2,8 @@
 
 RK45 of scipy, MATLAB and torchdiffeq is `dopri5`, by which arXiv:2011.13456 measured what a sample costs, and RK23 is
 `bs32`. Both are baselines of adaptive runs, and no more: they know neither the linear part of the equation nor its
-clock. On a mixture with steps of each sample's own, an error of 2 % takes bs32 25 evaluations, dopri5 43, and res-2s
-with its companion 19; from errors of 1e-3 on the order 5 repays itself (`figures/found-steps-mixture.md`).
+clock. On a mixture with steps of each sample's own, an error of about 2 % takes bs32 25 evaluations, dopri5 43, and
+res-2s with its companion 19; from errors of 1e-3 on the order 5 repays itself (`figures/found-steps-mixture.md`).
 
 The last stage of both is the new state, whose evaluation begins the next step (FSAL): their companions weigh it as EN.
 """

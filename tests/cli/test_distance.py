@@ -10,7 +10,8 @@ from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.storage import read_npz, write_npz
 from numtoolkit.laws import law_of
 from numtoolkit.measure.distances import frechet
-from numtoolkit.measure.frechet import frechet_distance
+from numtoolkit.measure.features import features_of
+from numtoolkit.measure.frechet import frechet_distance, gathered, moments_file
 from numtoolkit.measure.sample_sets import pieces
 from tests.support.command_line import SAMPLE, drawn
 from tests.support.laws import normal
@@ -27,6 +28,15 @@ def test_folders_archives_and_laws_are_sets_of_samples(result, tmp_path):
     bits = np.arange(256, dtype=np.uint8).reshape(-1, 2, 2)
     assert np.array_equal(next(pieces(bits)), bits / 127.5 - 1)
     assert np.array_equal(np.concatenate(list(pieces("ring", 3))), law_of("ring").sample(10_000, 3))
+
+
+def test_files_of_laws_are_drawn_from(tmp_path):
+    """A spectrum as its Gaussian; images with weights, which are no sample as they are, by these."""
+    x = normal(50, 0)
+    file = str(numtoolkit.spectrum_of(x).save(tmp_path / "s.npz"))
+    assert np.array_equal(np.concatenate(list(pieces(file))), law_of(file).sample(10_000, 0))
+    write_npz(tmp_path / "w.npz", {"images": x, "weights": np.eye(50)[7]})
+    assert np.unique(np.concatenate(list(pieces(str(tmp_path / "w.npz")))), axis=0).tolist() == [x[7].tolist()]
 
 
 def test_of_a_phase_space_the_positions_are_compared(result, tmp_path):
@@ -64,6 +74,7 @@ def test_given_moments_are_exact(run, tmp_path):
     np.testing.assert_allclose(kept["mu"], y.mean(0), rtol=1e-12)
     np.testing.assert_allclose(kept["sigma"], np.cov(y.T), rtol=1e-11, atol=1e-15)
     assert kept["count"] == 5000
+    assert "count" not in moments_file(gathered(tmp_path / "moments.npz", features_of("pixels")))
     found = frechet_distance(x, tmp_path / "moments.npz")
     assert found.value == pytest.approx(frechet_distance(x, y).value, rel=1e-10)
     assert found.counts == (60, None)

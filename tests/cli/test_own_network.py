@@ -20,7 +20,8 @@ def network(monkeypatch):
     """The network that the reference of MODEL stands for, in torch or numpy."""
     pytest.importorskip("torch")
     own = Network(LAW.denoise, "data", sees="observation", time="float", shape=(2,), name="theirs")
-    monkeypatch.setattr("numtoolkit.models.by_reference.network_of", {"theirs.py:NET": own}.__getitem__)
+    named = {"theirs.py:NET": own}  # by what the command line alone asks, so that no other module keeps it
+    monkeypatch.setattr("numtoolkit.models.by_reference.foreign_network_of", lambda text, **said: named[text])
     return own
 
 
@@ -78,8 +79,8 @@ def test_fit_takes_a_network_for_coefficients_and_for_a_search(result, network):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--law", "ring", "--tolerance", "1e-3"], "--tolerance is of a network, but --law was given; drop it."),
-        (["--law", "ring", "--shape", "2"], "--shape is of a network, but --law was given; drop it."),
+        (["--law", "ring", "--tolerance", "1e-3"], "--tolerance is of a network; give --model, or drop it."),
+        (["--law", "ring", "--shape", "2"], "--shape is of a network; give --model, or drop it."),
         ([], "one of the arguments --law --model is required"),
         (["--law", "ring", "--model", "x"], "not allowed with argument"),
         ([*MODEL[:2], "--shape", "2,x"], "--shape 'x' is not one whole number"),

@@ -110,13 +110,29 @@ def test_the_file_of_a_spectrum_is_the_gaussian_law_of_it(spectrum, tmp_path):
         np.testing.assert_allclose(nt.spectrum_of(law).reduced(2).values, spectrum.values, atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("variances", "basis"), [([1.0, 1.0], np.eye(3)), ([1.0, 1.0, -1.0], np.eye(3)), (np.ones(3), np.ones((3, 3)))]
+)
+def test_what_is_no_shared_covariance_is_refused(variances, basis):
+    """Variances of another number, a negative one, a basis that is none."""
+    with pytest.raises(InputError, match=r"variances \(3,\) >= 0 and an orthonormal basis"):
+        GaussianMixture.shared(np.zeros((2, 3)), variances, basis)
+
+
 def test_laws_of_parts_of_directions_and_proxies_of_no_images_are_refused(tmp_path):
-    """A multiplicity of a half, a file without images, one sample, another kind of share."""
+    """A multiplicity of a half, a file without images, weighted or wide ones, one sample, another kind of share."""
     with pytest.raises(InputError, match="a law has whole directions"):
         gaussian_of(Spectrum(0.0, [1.0], [0.5]))
     path = Spectrum(0.0, [1.0]).save(tmp_path / "s.npz")
+    for key, arrays in (
+        ("weights", {"images": np.eye(3), "weights": np.array([0.5, 0.5, 0.0])}),
+        ("wide", {"images": np.zeros((3, 4097))}),
+    ):
+        np.savez(tmp_path / f"{key}.npz", **arrays)
     for text, sentence in (
         (f"proxy(of={path})", "holds no images"),
+        (f"proxy(of={tmp_path / 'weights.npz'}, count=2)", "images of several weights"),
+        (f"proxy(of={tmp_path / 'wide.npz'}, count=2)", "have 4097 coordinates; a proxy takes 4096"),
         ("proxy(of=gaussian, count=1)", "count = 1 is no whole number"),
         ("proxy(of=gaussian, share=1.5)", "share = 1.5 is no number"),
         ("natural(size=1)", "size = 1 is no whole number"),

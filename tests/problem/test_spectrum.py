@@ -62,6 +62,7 @@ def test_whatever_a_grid_or_a_law_reads_of_a_spectrum_changes_its_digest():
     [
         ((0.0, [1.0, -1.0]), "values of a spectrum hold -1 to 1"),
         ((0.0, [1.0], [1.0, 2.0]), "differ in shape"),
+        ((0.0, [1.0], [0.0]), "is 0 throughout; give at least one direction"),
         ((0.0, [[1.0]]), "differ in shape"),
         ((0.0, [np.nan]), "holds NaN"),
         ((0.0, []), "give real numbers"),

@@ -454,6 +454,11 @@ def test_a_cell_whose_grid_follows_a_file_holds_the_digest_of_its_spectrum(tmp_p
     cell = work.curve_cell(*asked)
     assert cell.data["grids"] == [f"spectral(own.npz, digest={Spectrum.load('own.npz').digest})", "rho(7)"]
     assert work.compute(cell)["curves"][0]["error"]
+    others = [
+        work.defects_cell("ddim", "edm", "gaussian(dim=2)", "spectral(own.npz)", 4, 1),
+        work.found_steps_cell("ddim", False, work.GRID, "edm", "gaussian(dim=2)", "spectral(own.npz)", 2, nfe=[4]),
+    ]
+    assert [own.data["grid"] for own in others] == [cell.data["grids"][0]] * 2
     Spectrum(0.0, [2.0, 0.01]).save("own.npz")
     assert work.curve_cell(*asked) != cell
     with pytest.raises(StorageError, match="give the file of then"):
