@@ -173,6 +173,7 @@ def tidy(claims: Iterable[Path]) -> None:
 def sweep(path: Path, mine: Callable[[str], bool] = lambda name: True, age: float = -math.inf) -> None:
     """Remove temporary files that killed writers left in a folder.
 
+    path     of the folder
     mine     whether a file of that name is one that this writer alone writes
     age      in seconds, above which they are taken for such
     """

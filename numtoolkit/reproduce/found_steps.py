@@ -15,7 +15,7 @@ from numtoolkit.measure.curves import PATH, check_samples
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.kinds import QUICK_NFE, QUICK_SEEDS, Found, Question, Result, check, check_budgets, distinct
-from numtoolkit.reproduce.subjects import law_at, resolved_law
+from numtoolkit.reproduce.subjects import law_at, resolved_law, scheme_at
 from numtoolkit.sampling.adaptive import Adaptive
 
 SAID = {work.GRID: "{grid}", work.PILOT: "pilot grid", work.OWN: "own steps"}
@@ -37,7 +37,7 @@ class Way:
     @property
     def declared(self) -> Scheme:
         """The scheme that runs."""
-        own = work.scheme_at(self.scheme)
+        own = scheme_at(self.scheme)
         return own.corrected() if self.corrected else own
 
     def label(self, grid: str) -> str:

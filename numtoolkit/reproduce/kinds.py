@@ -30,8 +30,8 @@ from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower, problem_of
 from numtoolkit.program.runs import program_of, times_of
-from numtoolkit.reproduce import work
-from numtoolkit.reproduce.subjects import conditions_of, guided, law_at, resolved_law
+from numtoolkit.reproduce import pictures, work
+from numtoolkit.reproduce.subjects import conditions_of, guided, law_at, resolved_law, scheme_at
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -366,16 +366,16 @@ class Samples(Question):
         """One for each panel and budget, and one for the exact flow."""
         about, told = (self.process, self.law, self.count, self.exact), (self.classes, self.guidance)
         drawn = [
-            work.picture_cell(*about, panel.scheme, panel.grid, nfe, *told)
+            pictures.picture_cell(*about, panel.scheme, panel.grid, nfe, *told)
             for panel, nfe in product(self.panels, self.nfe)
         ]
-        return [*([work.picture_cell(*about, "", "", 0, *told)] if self.exact else []), *drawn]
+        return [*([pictures.picture_cell(*about, "", "", 0, *told)] if self.exact else []), *drawn]
 
     def result(self, quick: bool, found: Found) -> Result:
         """A figure."""
         results = [found[cell] for cell in self.cells(quick, found)]
         none = np.zeros(self.count, bool)
-        ends = work.pictures_of(results.pop(0)) if self.exact else None
+        ends = pictures.pictures_of(results.pop(0)) if self.exact else None
         alone, rows = len(self.nfe) == 1, []
         shown = {"exact flow": (ends, none)} if alone and ends is not None else {}
         for (panel, nfe), drawn in zip(product(self.panels, self.nfe), results, strict=True):
@@ -389,7 +389,7 @@ class Samples(Question):
                 said.append(f"{row['astray']} of {self.count} astray")
             name = f"{panel.scheme}, grid {panel.grid}"
             caption = "; ".join(said if alone else [f"{nfe} evaluations", *said])
-            shown[f"{name}\n{caption}"] = work.pictures_of(drawn), np.array(drawn["astray"])
+            shown[f"{name}\n{caption}"] = pictures.pictures_of(drawn), np.array(drawn["astray"])
             if ends is not None and not alone and nfe == self.nfe[-1]:
                 shown[f"{name}\nwhere the exact flow ends"] = ends, none
             rows.append(row)
@@ -439,7 +439,7 @@ def check(
     """
     if not schemes:
         raise InputError("there are no schemes; name at least one.")
-    chosen = [work.scheme_at(text) for text in schemes]
+    chosen = [scheme_at(text) for text in schemes]
     if not repeated:
         distinct("schemes", [scheme.spec for scheme in chosen])
     if process:

@@ -1,12 +1,14 @@
-"""What experiments measure: laws by specification, trained networks by name or file, and what a reference names."""
+"""What experiments measure, and how a cell names it: schemes, processes, laws, trained networks, references."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from numtoolkit import references
+from numtoolkit.declare import scheme_file
+from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import Where, checksum
 from numtoolkit.laws import Imperfect, law_of
@@ -14,9 +16,69 @@ from numtoolkit.laws.named import is_law
 from numtoolkit.measure.curves import OWN_SAMPLES, SAMPLES
 from numtoolkit.models.by_reference import checkpoint_of, law_or_network
 from numtoolkit.models.network import Network
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.schemes import is_declared_here
+from numtoolkit.schemes import scheme as scheme_of
 
 DTYPE = "float64"  # that networks compute in here: what a machine rounds otherwise stays below what is kept of a result
+CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change no verdict
 TILE = 128  # samples that they see at once, which decides nothing but the time it takes
+
+
+def scheme_at(text: str) -> Scheme:
+    """The scheme of a specification, `text`; one of the catalogue is read once, a file anew."""
+    return scheme_of(text) if text.endswith(".json") or ":" in text else _catalogued(text)
+
+
+_catalogued = lru_cache(maxsize=1024)(scheme_of)
+_digest = lru_cache(maxsize=1024)(scheme_file.digest)
+_is_declared_here = lru_cache(maxsize=1024)(is_declared_here)
+
+
+def scheme_facts(text: str, without: tuple[str, ...] = scheme_file.WORDS) -> dict[str, str]:
+    """What names a scheme in a cell: its resolved specification, or its file, and the digest of its declaration.
+
+    text      its specification
+    without   fields of the declaration that the digest leaves out
+    """
+    scheme = scheme_at(text)
+    named = scheme.table is None and _is_declared_here(scheme)
+    return {"scheme": scheme.spec if named else text, "scheme_sha256": _digest(scheme, without)}
+
+
+def law_and_process(process: str, law: str) -> dict[str, Any]:
+    """What names both in a cell, of their specifications `process` and `law`."""
+    return {"process": process_name(process), **resolved_law(law)}
+
+
+def process_name(process: str) -> str:
+    """What names a process in a cell, of its specification."""
+    return process if references.is_reference(process) else process_of(process).spec
+
+
+def sources_of(*texts: str) -> dict[str, dict[str, str] | None]:
+    """The key `sources` of a cell: the digest of the file behind each reference among the specifications.
+
+    texts   of a scheme, a process and a law, of which the last ones may be left out
+    """
+    read: tuple[Callable[[str], Any], ...] = (scheme_at, process_of, law_or_network)
+    for reader, text in zip(read, texts, strict=False):
+        if references.is_reference(text):
+            reader(text)  # taken now, so that its digest is known
+    taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}
+    return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
+
+
+def unchanged(scheme: str, scheme_sha256: str, without: tuple[str, ...] = scheme_file.WORDS) -> Scheme:
+    """The scheme of a cell.
+
+    scheme, scheme_sha256, without   as of `scheme_facts`
+    raises   InputError for one that has changed since
+    """
+    found = scheme_at(scheme)
+    if _digest(found, without) != scheme_sha256:
+        raise InputError(f"scheme {scheme!r} has changed since its results were asked for; run again.")
+    return found
 
 
 def resolved_law(law: str) -> dict[str, str | None]:

@@ -10,44 +10,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from numtoolkit import plots, references
-from numtoolkit.arrays import Floats, join, split
-from numtoolkit.declare import scheme_file
+from numtoolkit.arrays import split
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.laws.named import is_law
-from numtoolkit.measure import error_curve, exact_flow
+from numtoolkit.measure import error_curve
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
 from numtoolkit.measure.distances import relative_rms
 from numtoolkit.measure.exact_networks import ExactNetwork
-from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.step_defects import StepDefects, step_defects
-from numtoolkit.models.by_reference import law_or_network
-from numtoolkit.models.conditions import Conditions
-from numtoolkit.models.network import Network
 from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import planned
-from numtoolkit.program.program import lower
-from numtoolkit.program.runs import program_of, times_of
-from numtoolkit.reproduce.subjects import TILE, conditions_of, guided, law_at, resolved_law, usual_samples
-from numtoolkit.sampling.state import origin
-from numtoolkit.schemes import is_declared_here
-from numtoolkit.schemes import scheme as scheme_of
+from numtoolkit.program.runs import program_of
+from numtoolkit.reproduce.pictures import draw, draw_exactly
+from numtoolkit.reproduce.subjects import (
+    CLAIMED,
+    TILE,
+    conditions_of,
+    guided,
+    law_and_process,
+    law_at,
+    process_name,
+    resolved_law,
+    scheme_at,
+    scheme_facts,
+    sources_of,
+    unchanged,
+    usual_samples,
+)
 
 DIGITS = 6  # significant ones of measured numbers
 CHECKED = 4  # of them, that a result computed again must share
-CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change no verdict
 ERRORS = ("error", "median", "low", "high", "path", "law")  # of a record, null where they were not measured
 BESIDE = (
     "path_low", "path_high", "law_low", "law_high", "floor", "excess", "excess_low", "excess_high", "frechet",
@@ -138,7 +142,7 @@ def _difference(kept: Any, again: Any, where: str, slack: float, absolute: Mappi
 
 def order_cell(scheme: str) -> Cell:
     """What `verify` says of a scheme, its claims among it."""
-    return Cell.of("orders", **_own(scheme, CLAIMED), **_sources(scheme))
+    return Cell.of("orders", **scheme_facts(scheme, CLAIMED), **sources_of(scheme))
 
 
 def curve_cell(
@@ -163,12 +167,12 @@ def curve_cell(
     metric   "path" or "law" for that alone, without what else stands in records; None for both
     reference, classes, guidance   as of `numtoolkit.reproduce.kinds.Errors`
     """
-    about = _law_and_process(process, law) | _sources(scheme, process, law)
+    about = law_and_process(process, law) | sources_of(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
     seeds = {each: samples or usual_samples(law)[each] for each in metrics}
     return Cell.of(
         "curve",
-        **_own(scheme),
+        **scheme_facts(scheme),
         **about,
         grids=list(map(resolved, grids)),
         nfe=list(nfe),
@@ -193,9 +197,9 @@ def found_steps_cell(
     samples    number of seeds
     asked      nfe, budgets, where steps are not each sample's own; tolerances where they are found, one of a pilot
     """
-    about = _law_and_process(process, law) | _sources(scheme, process, law)
-    return Cell.of("found-steps", **_own(scheme, CLAIMED), **about, grid=resolved(grid), samples=samples, steps=steps,
-                   corrected=corrected or None, **asked)  # fmt: skip
+    about = law_and_process(process, law) | sources_of(scheme, process, law)
+    return Cell.of("found-steps", **scheme_facts(scheme, CLAIMED), **about, grid=resolved(grid), samples=samples,
+                   steps=steps, corrected=corrected or None, **asked)  # fmt: skip
 
 
 def curve_records(scheme: str, data: Data, grid: int = 0) -> list[dict[str, Any]]:
@@ -227,9 +231,9 @@ def stability_cell(
     size      points along each axis of a map
     plane     of, the kind, where it is not the choice of `stability`; grid and nfe of whole runs
     """
-    about = {"linear": list(linear), "process": _process_name(process) if process else None, "variance": variance}
+    about = {"linear": list(linear), "process": process_name(process) if process else None, "variance": variance}
     plane |= {"grid": resolved(plane["grid"])} if plane.get("grid") else {}
-    return Cell.of("stability", **_own(scheme), **about, size=size, **plane, **_sources(scheme, process))
+    return Cell.of("stability", **scheme_facts(scheme), **about, size=size, **plane, **sources_of(scheme, process))
 
 
 def drawn_stability(data: Data) -> plots.Boundary | measured.StepLimit | Plane:
@@ -252,8 +256,8 @@ def defects_cell(scheme: str, process: str, law: str, grid: str, nfe: int, sampl
     nfe      evaluations
     samples  seeds 0 .. samples - 1, of a law that is not Gaussian
     """
-    about = _law_and_process(process, law) | _sources(scheme, process, law)
-    return Cell.of("defects", **_own(scheme), **about, grid=resolved(grid), nfe=nfe, samples=samples)
+    about = law_and_process(process, law) | sources_of(scheme, process, law)
+    return Cell.of("defects", **scheme_facts(scheme), **about, grid=resolved(grid), nfe=nfe, samples=samples)
 
 
 def drawn_defects(cell: Cell, data: Data) -> StepDefects:
@@ -263,90 +267,13 @@ def drawn_defects(cell: Cell, data: Data) -> StepDefects:
     return StepDefects(program, data["law"], *(np.array(data[key]) for key in ("state", "noise", "deviation")))
 
 
-def picture_cell(
-    process: str,
-    law: str,
-    count: int,
-    exact: bool,
-    scheme: str = "",
-    grid: str = "",
-    nfe: int = 0,
-    classes: int = 0,
-    guidance: float = 1.0,
-) -> Cell:
-    """Images drawn by a scheme, or without one the ends of the exact flow.
-
-    process, law, grid   specifications
-    count    of images; the starts are those of the seeds 0 .. count - 1
-    exact    say which images are not where the exact flow ends
-    scheme   its specification, "" for the exact flow
-    nfe      evaluations
-    classes, guidance   as of `numtoolkit.reproduce.kinds.Samples`
-    """
-    about = _law_and_process(process, law) | {"count": count} | _sources(scheme, process, law)
-    about |= {"classes": classes or None, "guidance": None if guidance == 1 else guidance}
-    if not scheme:
-        return Cell.of("exact-pictures", **about)
-    return Cell.of("pictures", **about, **_own(scheme), grid=resolved(grid), nfe=nfe, exact=exact)
-
-
-def pictures_of(data: Data) -> Floats:
-    """The images of a `picture_cell` in [-1, 1], (count, height, width) or (count, 3, height, width)."""
-    return np.array(data["images"]) / 127.5 - 1
-
-
-def scheme_at(text: str) -> Scheme:
-    """The scheme of a specification; one of the catalogue is read once, a file anew."""
-    return scheme_of(text) if text.endswith(".json") or ":" in text else _catalogued(text)
-
-
-_catalogued = lru_cache(maxsize=1024)(scheme_of)
-_digest = lru_cache(maxsize=1024)(scheme_file.digest)
-_is_declared_here = lru_cache(maxsize=1024)(is_declared_here)
-
-
-def _own(text: str, without: tuple[str, ...] = scheme_file.WORDS) -> dict[str, str]:
-    """What names a scheme in a cell: its resolved specification, or its file, and the digest of its declaration."""
-    scheme = scheme_at(text)
-    named = scheme.table is None and _is_declared_here(scheme)
-    return {"scheme": scheme.spec if named else text, "scheme_sha256": _digest(scheme, without)}
-
-
-def _law_and_process(process: str, law: str) -> dict[str, Any]:
-    return {"process": _process_name(process), **resolved_law(law)}
-
-
-def _process_name(process: str) -> str:
-    return process if references.is_reference(process) else process_of(process).spec
-
-
-def _sources(*texts: str) -> dict[str, dict[str, str] | None]:
-    """The key `sources` of a cell: the digest of the file behind each reference among the specifications."""
-    read: tuple[Callable[[str], Any], ...] = (scheme_at, process_of, law_or_network)
-    for reader, text in zip(read, texts, strict=False):
-        if references.is_reference(text):
-            reader(text)  # taken now, so that its digest is known
-    taken = {text: references.digest_of(text) for text in texts if references.is_reference(text)}
-    return {"sources": {text: sha256 for text, sha256 in taken.items() if sha256 is not None} or None}
-
-
-# --- readers of cells
-
-
-def _unchanged(scheme: str, scheme_sha256: str, without: tuple[str, ...] = scheme_file.WORDS) -> Scheme:
-    found = scheme_at(scheme)
-    if _digest(found, without) != scheme_sha256:
-        raise InputError(f"scheme {scheme!r} has changed since its results were asked for; run again.")
-    return found
-
-
 # --- kinds of work
 
 
 def _orders(scheme: str, scheme_sha256: str) -> dict[str, Any]:
     from numtoolkit.symbolic.verdict import verify
 
-    found = _unchanged(scheme, scheme_sha256, CLAIMED)
+    found = unchanged(scheme, scheme_sha256, CLAIMED)
     verdict = verify(found)
     own = {
         name: getattr(verdict, name) for name in ("claimed", "derived", "run", "run_marginal", "verdict", "holds", "ok")
@@ -372,7 +299,7 @@ def _curve(
     classes: int = 0,
     guidance: float = 1.0,
 ) -> dict[str, Any]:
-    found, on = _unchanged(scheme, scheme_sha256), guided(law_at(law, law_sha256, network_error), guidance)
+    found, on = unchanged(scheme, scheme_sha256), guided(law_at(law, law_sha256, network_error), guidance)
     count = max(seeds.values())
     how: dict[str, Any] = {"metric": metric} | ({} if is_law(on) else {"tile": TILE})
     how |= {"reference": range(count, count + reference)} if reference else {}
@@ -400,7 +327,7 @@ def _found_steps(
 ) -> list[dict[str, Any]]:
     from numtoolkit.sampling.adaptive import adaptive_grid, spread
 
-    found, on, at = _unchanged(scheme, scheme_sha256, CLAIMED), law_at(law, law_sha256), process_of(process)
+    found, on, at = unchanged(scheme, scheme_sha256, CLAIMED), law_at(law, law_sha256), process_of(process)
     found, seeds = found.corrected() if corrected else found, range(samples)
     if steps == OWN:
         return [_with_own_steps(found, at, on, grid, tolerance, samples) for tolerance in tolerances]
@@ -442,7 +369,7 @@ def _stability(
     of: str | None = None,
     **runs: Any,
 ) -> list[dict[str, Any]]:
-    found = _unchanged(scheme, scheme_sha256)
+    found = unchanged(scheme, scheme_sha256)
     on = process_of(process) if process else None
     maps = measured.stability(found, on, variance, kind=of, linear=linear, size=size, **runs)
     return [_stable(found, own) for own in maps]
@@ -474,100 +401,9 @@ def _defects(
 ) -> dict[str, Any]:
     on = law_at(law, law_sha256)
     seeds = None if isinstance(on, Gaussian) else range(samples)
-    found = step_defects(_unchanged(scheme, scheme_sha256), process_of(process), on, grid, nfe, seeds=seeds)
+    found = step_defects(unchanged(scheme, scheme_sha256), process_of(process), on, grid, nfe, seeds=seeds)
     parts = {"state": found.state, "noise": found.noise, "deviation": found.deviation}
     return {"law": found.law} | {key: own.tolist() for key, own in parts.items()}
-
-
-def _starts(process: Process, law: Law, count: int) -> list[Floats]:
-    seeds = range(count)
-    return origin(process, process.T, seeds, None, law.shape, np.float64, None).blocks(seeds)
-
-
-@lru_cache(maxsize=4)
-def _law_ends(process: Process, law: Law, count: int) -> Floats:
-    """Where the exact flow takes the starts 0 .. count - 1."""
-    return exact_flow(process, law, _starts(process, law, count), process.T, process.t_min)[0]
-
-
-def _subject(process: Process, law: Law | Network, count: int, classes: int, guidance: float) -> Law | OwnNetwork:
-    """What pictures are drawn with: a law by its exact network, or a network, told classes in turn and guided."""
-    if not isinstance(law, Network):
-        return law
-    told = Conditions(conditions_of(classes, count)) if classes else None
-    return own_network(guided(law, guidance), process, conditions=told)
-
-
-def _ends(process: Process, subject: Law | OwnNetwork, count: int) -> Floats:
-    if isinstance(subject, OwnNetwork):
-        return subject.ends(process.T, process.t_min, tuple(range(count))).data
-    return _law_ends(process, subject, count)  # type: ignore[arg-type]  # laws hash by identity
-
-
-def _exact_pictures(
-    process: str, law: str, count: int, law_sha256: str | None = None, classes: int = 0, guidance: float = 1.0
-) -> dict[str, Any]:
-    at = process_of(process)
-    return {"images": _levels(_ends(at, _subject(at, law_at(law, law_sha256), count, classes, guidance), count))}
-
-
-def _pictures(
-    process: str,
-    law: str,
-    count: int,
-    scheme: str,
-    scheme_sha256: str,
-    grid: str,
-    nfe: int,
-    exact: bool,
-    law_sha256: str | None = None,
-    classes: int = 0,
-    guidance: float = 1.0,
-) -> dict[str, Any]:
-    found, at = _unchanged(scheme, scheme_sha256), process_of(process)
-    on = _subject(at, law_at(law, law_sha256), count, classes, guidance)
-    drawn = _drawn_by_network if isinstance(on, OwnNetwork) else _drawn_by_law
-    about, images = drawn(found, at, on, grid, nfe, count)
-    astray = np.zeros(count, bool)
-    if exact and found.kind == "ode":
-        ends = _ends(at, on, count)
-        variance = np.mean(np.var(ends, axis=0)) if isinstance(on, OwnNetwork) else on.variance
-        distance = np.sqrt(np.mean((images - ends).reshape(count, -1) ** 2, axis=1))
-        astray = ~(distance < np.sqrt(variance) / 2)
-    return {**about, "astray": astray.tolist(), "images": _levels(images)}
-
-
-def _drawn_by_law(
-    scheme: Scheme, at: Process, law: Any, grid: str, nfe: int, count: int
-) -> tuple[dict[str, Any], Floats]:
-    from numtoolkit.sampling.runner import sample
-
-    drawn = sample(scheme, at, law, grid, nfe, seeds=range(count),
-                   start=join(_starts(at, law, count)), progress=False, on_nonfinite="mark")  # fmt: skip
-    blocks = split(drawn.samples, at.blocks)
-    left = _left_to_denoise(at, law, blocks, float(drawn.program.times[-1]))
-    return {"nfe": drawn.nfe, "noise_left": left}, blocks[0]
-
-
-def _drawn_by_network(
-    scheme: Scheme, at: Process, own: Any, grid: str, nfe: int, count: int
-) -> tuple[dict[str, Any], Floats]:
-    program = lower(scheme, at, times_of(scheme, at, grid, nfe=nfe), own.network.predicts, nfe)
-    own.check(program)
-    return {"nfe": program.nfe}, own.run(program, tuple(range(count)))
-
-
-def _levels(images: Floats) -> list[Any]:
-    """Levels 0 .. 255, as they are drawn, of images in [-1, 1]; what is not finite is white."""
-    levels = np.clip(np.nan_to_num((images + 1) * 127.5, nan=255.0), 0, 255)
-    return list(np.rint(levels).astype(int).tolist())
-
-
-def _left_to_denoise(process: Process, law: Law, blocks: list[Floats], t: float) -> float | None:
-    """RMS over samples and coordinates of what the exact denoiser would still take away at time t."""
-    if t == 0:
-        return 0.0
-    return _finite(np.sqrt(np.mean((blocks[0] - law.denoise(*process.observe(blocks, t))) ** 2)))
 
 
 def _finite(value: float) -> float | None:
@@ -582,6 +418,6 @@ WORK = {
     "found-steps": Work(_found_steps, dict.fromkeys(ERRORS, ERROR)),
     "stability": Work(_stability, {"x": 1e-3, "y": 1e-3}),
     "defects": Work(_defects, dict.fromkeys(("state", "noise"), FLOW)),
-    "exact-pictures": Work(_exact_pictures, {"images": 1}),
-    "pictures": Work(_pictures, {"images": 1}),
+    "exact-pictures": Work(draw_exactly, {"images": 1}),
+    "pictures": Work(draw, {"images": 1}),
 }
