@@ -58,8 +58,9 @@ def write_pictures(folder: Path, kind: str, seeds: Iterable[int], tiles: Iterabl
 
     folder   into which they go: "png", 000000.png by seed; "npz", pictures-00000000.npz by the first seed of each
              tile, with arr_0, pixels (n, H, W, C), and seeds (n,)
-    seeds    of all samples whose pictures this run alone writes: temporary files of these were left by killed ones
-    tiles    (seeds, samples) of each, samples (n, H, W) or (n, C, H, W) near [-1, 1]
+    seeds    of the samples that are wanted, whose pictures this run alone writes: temporary files of these were left by
+             killed ones
+    tiles    (seeds, samples) of each, samples (n, H, W) or (n, C, H, W) near [-1, 1]; an archive holds a whole tile
     raises   InputError for what is no picture or no such kind, StorageError where they cannot be written
     cost     one tile in memory
     """
@@ -75,5 +76,5 @@ def write_pictures(folder: Path, kind: str, seeds: Iterable[int], tiles: Iterabl
             continue
         for seed, image in zip(own, images, strict=True):
             path = folder / f"{seed:06d}.png"
-            if not path.exists():
+            if seed in wanted and not path.exists():
                 write(path, png(image))

@@ -237,7 +237,7 @@ class SampleFolder:
             if listed is not None and listed.sha256 != sha256:
                 return f"is not the file that {MANIFEST} names"
             if arrays.keys() == KEYS:
-                if str(arrays["sha256"]) != _seal(samples, seeds, own, str(arrays["about"])):
+                if not _is_whole(arrays):
                     return "does not hold what was written"
                 about = json.loads(str(arrays["about"]))
             elif listed is None:
@@ -307,8 +307,7 @@ def read_tiles(path: Path) -> Iterator[NDArray[Any]]:
             raise StorageError(f"{str(file)!r} holds no samples that say what wrote them; draw them again.")
         own = str(arrays["specification"])
         digest = own if digest is None else digest
-        sealed = _seal(arrays["samples"], arrays["seeds"], own, str(arrays["about"]))
-        if own != digest or str(arrays["sha256"]) != sealed:
+        if own != digest or not _is_whole(arrays):
             raise StorageError(
                 f"{str(file)!r} is damaged, or of another run than the files before it; run the command that filled "
                 "the folder again, which sets it aside."
@@ -334,6 +333,12 @@ def _files(manifest: dict[str, Any]) -> dict[str, File]:
 def _name(seeds: Sequence[int]) -> str:
     """The name of the file of these seeds."""
     return f"samples-{seeds[0]:08d}.npz"
+
+
+def _is_whole(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the arrays of a file, all of `KEYS`, are those that were written together."""
+    texts = (str(arrays[key]) for key in ("specification", "about"))
+    return str(arrays["sha256"]) == _seal(arrays["samples"], arrays["seeds"], *texts)
 
 
 def _seal(samples: NDArray[Any], seeds: NDArray[Any], *texts: str) -> str:

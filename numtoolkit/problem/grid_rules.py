@@ -22,7 +22,7 @@ from numtoolkit.errors import InputError, unknown
 from numtoolkit.problem.kinds import Floats, Process, ScalarProcess
 from numtoolkit.problem.published_levels import AYS_MODELS, ays_levels, gits_levels
 from numtoolkit.problem.scalar import RectifiedFlow
-from numtoolkit.problem.spectral_clocks import FLOOR, Clock, Modes, Q, spectral_density, tangent_density
+from numtoolkit.problem.spectral_clocks import FLOOR, LevelClock, Modes, Q, spectral_density, tangent_density
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.problem.tabulated import Tabulated
 
@@ -291,7 +291,7 @@ def spectral(
     rho = spectral_density(modes, q)
     top = min(float(window[1]), float(np.log(_ends(process)[0])))
     ends = min(modes.ends[0], window[0]), max(modes.ends[1], window[1])
-    clock = Clock.of(lambda x: rho(x) + eps * ((window[0] < x) & (x < top)), *ends, (float(window[0]), top))
+    clock = LevelClock.of(lambda x: rho(x) + eps * ((window[0] < x) & (x < top)), *ends, (float(window[0]), top))
     return _of_clock(process, steps, clock, power, zero)
 
 
@@ -309,10 +309,10 @@ def tangent(process: Process, steps: int, spectrum: str | tuple[float, ...], dig
     modes = Modes.of(spectrum_at(spectrum, digest), 0.0)
     high, low = np.log(_ends(process))
     density = tangent_density(modes, -np.inf if zero and isinstance(process, ScalarProcess) else low, high)
-    return _of_clock(process, steps, Clock.of(density, *modes.ends), 1.0, zero)
+    return _of_clock(process, steps, LevelClock.of(density, *modes.ends), 1.0, zero)
 
 
-def _of_clock(process: Process, steps: int, clock: Clock, power: float, zero: int) -> Floats:
+def _of_clock(process: Process, steps: int, clock: LevelClock, power: float, zero: int) -> Floats:
     return _even(process, steps, lambda s: clock(np.log(s)), lambda u: np.exp(clock.inverse(u)), power, zero)
 
 

@@ -37,7 +37,7 @@ ROUNDS, SETTLED = 500, 1e-13  # of the fixed point, whose error falls by a half 
 
 
 @dataclass(frozen=True, eq=False)
-class Clock:
+class LevelClock:
     """The integral of a density over log s, from s = 0, and its inverse.
 
     edges   (m + 1,) of the panels, log s; below the first the density grows as s, above the last it falls as 1/s
@@ -52,7 +52,9 @@ class Clock:
     rates: Floats
 
     @classmethod
-    def of(cls, density: Callable[[Floats], Floats], low: float, high: float, breaks: tuple[float, ...] = ()) -> Clock:
+    def of(
+        cls, density: Callable[[Floats], Floats], low: float, high: float, breaks: tuple[float, ...] = ()
+    ) -> LevelClock:
         """The clock of a density (log s) that is smooth but for jumps.
 
         density   log s (n,) -> (n,), positive

@@ -29,7 +29,7 @@ def compiled(terms: Sequence[tuple[float, Any]]) -> Any:
 
 
 @dataclass(frozen=True)
-class Path:
+class Compilation:
     """What of a run is compiled, its rows and its noise, and how it is written down; one thing throughout a run."""
 
     rows: bool
@@ -37,7 +37,7 @@ class Path:
     said: str
 
 
-def path_of(numbers: int, draws: bool, device: Any) -> Path:
+def compilation_of(numbers: int, draws: bool, device: Any) -> Compilation:
     """What update "compiled" is for a run.
 
     numbers  of a block of a tile; draws, whether the run draws noise; device, of torch
@@ -46,14 +46,16 @@ def path_of(numbers: int, draws: bool, device: Any) -> Path:
     """
     rows, noise = numbers >= NUMBERS, draws and numbers >= DRAWN
     if not (rows or noise):
-        return Path(False, False, f"fused: compiled are rows from {NUMBERS} numbers a tile on, noise from {DRAWN}")
+        return Compilation(
+            False, False, f"fused: compiled are rows from {NUMBERS} numbers a tile on, noise from {DRAWN}"
+        )
     if (failure := _failure(device.type)) is not None:
         warn(
             f"torch compiles nothing for {device.type} here ({failure}), so the run takes the fused update; install a "
             "C++ compiler, or give update='fused'."
         )
-        return Path(False, False, "fused: nothing compiles here")
-    return Path(rows, noise, "compiled" if rows else "fused, noise compiled")
+        return Compilation(False, False, "fused: nothing compiles here")
+    return Compilation(rows, noise, "compiled" if rows else "fused, noise compiled")
 
 
 @cache

@@ -22,7 +22,7 @@ from numtoolkit.program.rounding import warning
 from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.program.walk import NetworkCall, Stepper, Update
 from numtoolkit.sampling.adaptive import Adaptive, adaptive_grid, adaptive_of
-from numtoolkit.sampling.compiled import Path
+from numtoolkit.sampling.compiled import Compilation
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.own_steps import check_adaptive, own_steps
@@ -338,7 +338,7 @@ def _lost(
     program: Program,
     network: NetworkCall,
     begin: Origin,
-    update: tuple[Update, Path],
+    update: tuple[Update, Compilation],
     rows: Sequence[int],
     bad: Sequence[int],
     changed: bool,

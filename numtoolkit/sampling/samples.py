@@ -20,7 +20,7 @@ from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
 from numtoolkit.program.walk import NetworkCall, Update, plain
 from numtoolkit.sampling.adaptive import AdaptiveGrid
-from numtoolkit.sampling.compiled import Path, compiled, path_of
+from numtoolkit.sampling.compiled import Compilation, compilation_of, compiled
 from numtoolkit.sampling.fused import fused
 from numtoolkit.sampling.state import Origin
 from numtoolkit.sampling.watching import Trajectory
@@ -126,14 +126,14 @@ def check_update(update: str, begin: Origin) -> None:
         raise InputError(f"update {update!r} works on torch tensors; use 'plain' for numpy arrays.")
 
 
-def update_of(update: str, begin: Origin, size: int, draws: bool) -> tuple[Update, Path]:
+def update_of(update: str, begin: Origin, size: int, draws: bool) -> tuple[Update, Compilation]:
     """The update that a run takes throughout, and what of it is compiled.
 
     update, begin   as checked; size, of its tiles; draws, whether it draws noise
     """
     if update != "compiled":
-        return UPDATES[update], Path(False, False, update)
-    path = path_of(size * math.prod(begin.event), draws, begin.like.device)
+        return UPDATES[update], Compilation(False, False, update)
+    path = compilation_of(size * math.prod(begin.event), draws, begin.like.device)
     return UPDATES["compiled" if path.rows else "fused"], path
 
 

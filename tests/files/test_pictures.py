@@ -51,6 +51,8 @@ def test_pictures_are_written_by_seed_or_as_one_archive(tmp_path):
     write_pictures(tmp_path, "png", *one)
     assert (tmp_path / "000042.png").read_bytes() == b"kept"
     assert [path.name for path in tmp_path.glob("*.partial")] == litter[2:]  # of a seed that another may be writing
+    write_pictures(tmp_path / "few", "png", [42], one[1])
+    assert [path.name for path in (tmp_path / "few").iterdir()] == ["000042.png"]  # none but those that are wanted
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 4, 4), (4, 4, 3), (1, 1, 4, 4), ()])

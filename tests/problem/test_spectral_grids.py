@@ -9,7 +9,7 @@ import numtoolkit as nt
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.problem.grids import grid, resolved
 from numtoolkit.problem.processes import process
-from numtoolkit.problem.spectral_clocks import Clock, Modes, spectral_density
+from numtoolkit.problem.spectral_clocks import LevelClock, Modes, spectral_density
 from numtoolkit.problem.spectrum import Spectrum
 
 WIDE = Spectrum(0.0, np.geomspace(1e-4, 1, 16))
@@ -67,7 +67,7 @@ def test_a_spectral_grid_has_equal_steps_of_its_clock_by_an_independent_quadratu
 
 def test_a_clock_and_its_inverse_agree_far_beyond_the_data():
     """From levels far below every scale to infinity, to rounding of the level."""
-    clock = Clock.of(spectral_density(Modes.of(WIDE, 0.05), 4), *Modes.of(WIDE, 0.05).ends)
+    clock = LevelClock.of(spectral_density(Modes.of(WIDE, 0.05), 4), *Modes.of(WIDE, 0.05).ends)
     x = np.linspace(-60, 15, 301)
     np.testing.assert_allclose(clock.inverse(clock(x)), x, atol=1e-9)
     ends = clock(np.array([-np.inf, np.inf]))
@@ -99,7 +99,7 @@ def test_directions_weigh_in_the_tangent_grid_by_the_error_that_is_left_in_them(
     """Fifty narrow ones beside a wide one take fewer steps each than it does, and less than their number says."""
     few = Spectrum(0.0, [1e-4, 1.0], [50, 1])
     modes, steps = Modes.of(few, 0.0), 200
-    plain = Clock.of(lambda x: np.sqrt(np.exp(2 * modes.log_rates(x)) @ modes.counts), *modes.ends)
+    plain = LevelClock.of(lambda x: np.sqrt(np.exp(2 * modes.log_rates(x)) @ modes.counts), *modes.ends)
     ends = plain(np.log(np.array([80, 0.002])))
     by_number = np.exp(plain.inverse(np.linspace(*ends, steps + 1)))
     by_number[0], by_number[-1] = 80, 0.002
