@@ -18,10 +18,10 @@ from numtoolkit import references
 from numtoolkit.cli.labels import labels_from
 from numtoolkit.cli.networks import DTYPES, add_model, check_claims, check_law_alone, model_from, process_from
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
-from numtoolkit.cli.shards import dealt, shard_of, shard_of_torchrun, take_local_gpu
+from numtoolkit.cli.shards import Shard, dealt, shard_of, shard_of_torchrun, take_local_gpu
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
-from numtoolkit.files.pictures import FOLDER, FORMATS, check_picture, write_pictures
+from numtoolkit.files.pictures import FOLDER, FORMATS, check_picture, is_picture, write_pictures
 from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
 from numtoolkit.files.storage import checksum, read_json, write_figure
 from numtoolkit.files.versions import versions
@@ -95,31 +95,12 @@ def _run(arguments: argparse.Namespace) -> int:
     seeds = every if shard is None else dealt(every, batch, shard)
     labels = None if arguments.labels is None else labels_from(arguments.labels, network, every)
     times = None if tolerance is not None else times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
-    if arguments.image and len(event) != 2:
-        raise InputError(f"a sample of {network.name} has shape {event}, which is no picture; drop --image.")
-    if arguments.image:
-        from numtoolkit.plots import check_figure
-
-        check_figure()
-        if shard is not None:
-            raise InputError("a shard has not all samples that --image draws; draw them without it when all are there.")
-    if arguments.pictures is not None:
-        check_picture(event)
+    _check_pictures(arguments, network.name, event, shard)
     dtype, device = _numbers(network, arguments.dtype, arguments.device)
-    specification = {
-        **facts,
-        "scheme": scheme.spec,
-        **_sha256("scheme", arguments.scheme, is_file=not is_declared_here(scheme)),
-        "process": process.spec,
-        **_sha256("process", arguments.process),
-        "grid": resolved(arguments.grid),
-        "nfe": nfe,
-        "denoise": denoise,
-        "dtype": dtype,
-        "device": "numpy" if device is None else device.partition(":")[0],  # which of several is of no matter
-        "batch": batch,
-        **({} if labels is None else {"labels": labels.text}),
-    }
+    specification = facts | _specification(arguments, scheme, process, dtype, device)
+    specification |= {"nfe": nfe, "denoise": denoise, "batch": batch} | (
+        {} if labels is None else {"labels": labels.text}
+    )
     where, out = _library(dtype, device), directory(arguments.out, "--out")
     if times is None:
         assert tolerance is not None
@@ -141,16 +122,53 @@ def _run(arguments: argparse.Namespace) -> int:
                     check_claims(arguments, network, event, told)
                 sample(scheme, network=network, seeds=missing, shape=event, into=_Files(kept, missing), conditions=told,
                        **run)  # fmt: skip
+        data = partial(_data_part, apart=shape != event)
         if arguments.pictures is not None:
-            data = ((own, samples if shape == event else samples[:, 0]) for own, samples in kept.tiles(seeds))
-            write_pictures(out / FOLDER, arguments.pictures, seeds, data)
+            tiles = ((own, data(samples)) for own, samples in kept.tiles(seeds))
+            write_pictures(out / FOLDER, arguments.pictures, seeds, tiles)
         if arguments.image:
-            _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
+            images = data(kept.read(seeds[:SHOWN]))
+            _draw(out, images, network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing)}
     record |= {"nfe": program.nfe + denoise, "plan": plan}
     record |= {} if shard is None else {"shard": "{}/{}".format(*shard)}
     report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
+
+
+def _check_pictures(arguments: argparse.Namespace, name: str, event: tuple[int, ...], shard: Shard | None) -> None:
+    """raises InputError, before the run, where --image or --pictures cannot be drawn"""
+    if arguments.pictures is not None:
+        check_picture(event)
+    if not arguments.image:
+        return
+    if not is_picture(event):
+        raise InputError(f"a sample of {name} has shape {event}, which is no picture; drop --image.")
+    from numtoolkit.plots import check_figure
+
+    check_figure()
+    if shard is not None:
+        raise InputError("a shard has not all samples that --image draws; draw them without it when all are there.")
+
+
+def _specification(
+    arguments: argparse.Namespace, scheme: Scheme, process: Process, dtype: str, device: str | None
+) -> dict[str, Any]:
+    """What names a run beside its network and numbers, in the manifest of its folder."""
+    return {
+        "scheme": scheme.spec,
+        **_sha256("scheme", arguments.scheme, is_file=not is_declared_here(scheme)),
+        "process": process.spec,
+        **_sha256("process", arguments.process),
+        "grid": resolved(arguments.grid),
+        "dtype": dtype,
+        "device": "numpy" if device is None else device.partition(":")[0],  # which of several is of no matter
+    }
+
+
+def _data_part(samples: NDArray[Any], apart: bool) -> NDArray[Any]:
+    """Of states of a phase space the positions; `apart`, whether these are a block of their own."""
+    return samples[:, 0] if apart else samples
 
 
 def _tolerance(text: str | None) -> float | None:
@@ -282,15 +300,13 @@ def _in_numpy(is_so: bool) -> Iterator[None]:
         raise InputError(f"{said}it is given numpy arrays: mend it there, or add --device cpu for tensors.") from error
 
 
-def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> None:
+def _draw(out: Path, images: NDArray[Any], title: str, caption: str) -> None:
     from numtoolkit.plots import image_grid
 
-    images = kept.read(seeds)
-    images = images if images.ndim == 3 else images[:, 0]  # the data part of a phase space
     columns = min(COLUMNS, len(images))
     images = images[: len(images) - len(images) % columns]
     figure = image_grid({caption: (images, np.zeros(len(images), bool))}, title, columns)
-    note(f"wrote {write_figure(kept.path / 'samples.png', figure)}")
+    note(f"wrote {write_figure(out / 'samples.png', figure)}")
 
 
 SAMPLE = Command("sample", "Samples of a law, or of a network of your own, into a folder.", _arguments, _run)

@@ -22,9 +22,14 @@ _NAME = re.compile(r"(?:pictures-)?([0-9]+)\.(?:png|npz)")
 Tile = tuple[Sequence[int], NDArray[Any]]
 
 
+def is_picture(shape: Sequence[int]) -> bool:
+    """Whether a sample of that `shape` is a picture: (H, W), or (C, H, W) with 1 or 3 channels."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[0] in COLOURS)
+
+
 def check_picture(shape: Sequence[int]) -> None:
-    """raises InputError for the shape of a sample that is no picture: (H, W), or (C, H, W) with 1 or 3 channels"""
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in COLOURS):
+    """raises InputError for the shape of a sample that is no picture, as `is_picture` says"""
+    if not is_picture(shape):
         raise InputError(
             f"a sample of shape {tuple(shape)} is no picture; give samples (H, W) or (C, H, W) of 1 or 3 channels."
         )

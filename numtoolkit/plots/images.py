@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, brief, typed, whole
+from numtoolkit.files.pictures import is_picture
 from numtoolkit.plots.sheet import MOST_CURVES, PANELS, check_count, sheet, styled
 
 GAP = 2  # white pixels between image tiles
@@ -22,8 +23,8 @@ def image_grid(
     """Sampled images, one panel for each way of sampling them.
 
     title    the question that the figure answers
-    panels   caption -> images in [-1, 1] (beyond is clipped), (n, height, width), or (n, 3, height, width) of red,
-             green and blue, n a multiple of `columns`, and (n,) booleans: which of them get a frame
+    panels   caption -> images in [-1, 1] (beyond is clipped), (n, height, width), or (n, channels, height, width) of
+             grey or of red, green and blue, n a multiple of `columns`, and (n,) booleans: which of them get a frame
     columns  images side by side in a panel
     across   panels side by side; 0 for all of them
     """
@@ -63,14 +64,13 @@ def _tiled(images: NDArray[Any], columns: int) -> NDArray[Any]:
     padded = np.pad(channels, ((0, 0), (0, 0), (0, GAP), (0, GAP)), constant_values=1.0)
     tiles = padded.reshape(n // columns, columns, -1, height + GAP, width + GAP).transpose(0, 3, 1, 4, 2)
     page = tiles.reshape(n // columns * (height + GAP), columns * (width + GAP), -1)
-    return page[..., 0] if images.ndim == 3 else np.clip(page / 2 + 0.5, 0, 1)
+    return page[..., 0] if channels.shape[1] == 1 else np.clip(page / 2 + 0.5, 0, 1)
 
 
 def _check_images(caption: object, panel: Any, columns: int) -> None:
     shapes = [getattr(array, "shape", None) for array in panel] if isinstance(panel, tuple | list) else []
     images: tuple[int, ...] = (shapes[0] or ()) if len(shapes) == 2 else ()
-    picture = len(images) == 3 or (len(images) == 4 and images[1] == 3)
-    if not isinstance(caption, str) or not picture or shapes[1] != images[:1]:
+    if not isinstance(caption, str) or not is_picture(images[1:]) or shapes[1] != images[:1]:
         raise InputError(
             f"panel {brief(repr(caption))} is no caption with images (n, height, width) or (n, 3, height, width) and "
             "frames (n,); give them."

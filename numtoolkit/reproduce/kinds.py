@@ -17,6 +17,7 @@ import numpy as np
 from numtoolkit import plots
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, unknown, whole
+from numtoolkit.files.pictures import is_picture
 from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import plain
 from numtoolkit.laws import law_of
@@ -351,8 +352,7 @@ class Samples(Question):
         for panel, nfe in product(self.panels, self.nfe):
             scheme = scheme_of(panel.scheme)
             lower(scheme, process, times_of(scheme, process, panel.grid, nfe=nfe), nfe=nfe)
-        picture = law.shape and (len(law.shape) == 2 or (len(law.shape) == 3 and law.shape[0] == 3))
-        if not picture or not 1 <= self.count <= MOST_IMAGES or self.count % COLUMNS:
+        if not is_picture(law.shape or ()) or not 1 <= self.count <= MOST_IMAGES or self.count % COLUMNS:
             raise InputError(
                 f"law {self.law}, count {self.count}: give a law of images and a multiple of {COLUMNS} up to "
                 f"{MOST_IMAGES}."

@@ -102,13 +102,16 @@ def test_samples_of_a_law_file_belong_to_its_content(run, tmp_path):
 
 
 def test_sample_draws_a_picture_of_image_laws(run, tmp_path):
-    """`--image` draws the samples beside them, of a phase space the data part."""
+    """`--image` draws the samples beside them, of a phase space the data part, in grey or in colour."""
     words = ["sample", "--law", "digits(count=20)", "--scheme", "rvv", "--nfe", "4", "--seeds", "0-10"]
     code, _, err = run(*words, "--out", tmp_path, "--image")
     assert code == 0
     assert err == f"wrote {tmp_path / 'samples.png'}\n"
     assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
     assert next(iter(drawn(tmp_path).values())).shape == (2, 8, 8)  # phase space: the data part is drawn
+    words = ["sample", "--model", "network:patches-image", "--scheme", "ddim", "--nfe", "1", "--seeds", "0-1"]
+    code, _, err = run(*words, "--process", "edm", "--grid", "rho(7)", "--out", tmp_path / "colour", "--image")
+    assert (code, err) == (0, f"wrote {tmp_path / 'colour' / 'samples.png'}\n")
 
 
 def test_sample_runs_in_torch_when_given_a_device(result, tmp_path):
