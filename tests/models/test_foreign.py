@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from numtoolkit import InputError, Network, process, sample
+from numtoolkit.models.by_reference import foreign_network_of
+from numtoolkit.models.calls import parameter_of
 from numtoolkit.models.checkpoints import read_checkpoint, shipped_path
 from numtoolkit.models.foreign import CONVENTIONS, foreign_network, with_weights
 from numtoolkit.problem.predictions import to_score
@@ -225,3 +227,10 @@ def test_clock_and_offset_of_a_convention_go_together():
 
     foreign_network(net, "noise(clock=10, offset=-1)", process="vp")(torch.zeros(1, 2), 0.5)
     assert told == [[4.0]]
+
+
+def test_the_weights_of_a_network_that_ships_go_to_the_device_that_is_named():
+    """At once, without a second reading of their file; to the CPU where none is named."""
+    for device in (None, "meta"):
+        network = foreign_network_of("network:digits-image", device=device)
+        assert parameter_of(network).device.type == (device or "cpu")
