@@ -216,6 +216,7 @@ def sliced_squares(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Squ
     """The square of `sliced_wasserstein`, at the same cost.
 
     x, y, projections, seed   as there
+    raises                    InputError as there
     """
     sets = real("x", x), real("y", y)
     for name, points in zip("xy", sets, strict=True):

@@ -185,8 +185,8 @@ def written_out(words: Normal) -> Normal:
         blocks = ((replace(block, N=NONE), block.N) if is_weight(block) else (block,) for block in word)
         written[tuple(chain.from_iterable(blocks))] = value * monomial({"h": sum(map(is_weight, word))})
     last = {word[-1] if word else None for word in written}
-    operator = last.pop()
-    if last or len(written) == 1 or not isinstance(operator, Op):
+    operator = next(iter(last), None)
+    if len(last) != 1 or len(written) == 1 or not isinstance(operator, Op):
         return written
     outer = shared(list(written.values()))
     inner = tuple((word[:-1], value * outer.inverse()) for word, value in written.items())

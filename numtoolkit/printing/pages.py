@@ -220,7 +220,9 @@ def _statement(item: Item, step: Step, scheme: Scheme, style: Text) -> tuple[str
         told = style.abscissa(entry(item.network_time))
         note = "" if told == at else f"; {style.word('told')} {told}"
         return at, ", ".join(map(name, item.names)), "=", [f"{style.word(scheme.frozen.name)}({name(item.of)}{note})"]
-    terms = [f"{style.factor(entry(e), entry(item.at))} {name(source)}".strip() for source, e in item.terms]
+    factors = [(style.factor(entry(e), entry(item.at)), name(source)) for source, e in item.terms]
+    # Where L is 0 a difference of phi functions may be nothing.
+    terms = [f"{factor} {source}".strip() for factor, source in factors if factor != "0"] or ["0"]
     return at, name(item.name), "=", [terms[0], *(f"- {t[1:]}" if t[0] == "-" else f"+ {t}" for t in terms[1:])]
 
 

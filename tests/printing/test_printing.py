@@ -12,9 +12,9 @@ from scipy.linalg import expm
 
 from numtoolkit import printing
 from numtoolkit.declare.entries import Int, L, N, integral, number, phi, symbol, symbols
-from numtoolkit.declare.forms import history, past
+from numtoolkit.declare.forms import history, past, tableau
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.declare.steps import Noise, Row, Steps
+from numtoolkit.declare.steps import Noise, Row, Step, Steps
 from numtoolkit.printing import pages
 from numtoolkit.printing.normal import scalar
 from numtoolkit.printing.styles import TEXT, Latex
@@ -325,6 +325,16 @@ def test_classical_schemes_are_printed_without_a_linear_part():
         "drift(y)",
         "y + h E0",
     ]
+
+
+def test_a_weight_that_is_nothing_without_a_linear_part_is_left_out():
+    """phi1 - 2 phi2 is nothing where L is 0: a row is printed without it, and is 0 where nothing else stands in it."""
+    items = tableau([0, "1/2"], [[], [phi(1, "1/2")]], [phi(1) - 2 * phi(2), phi(1)]).items
+    last = items[-1]
+    alone = Row("alone", number(1), tuple(term for term in last.terms if term[0] == "E0"))
+    step = Step((*items, alone), last.name)
+    drawn = [pages._statement(item, step, scheme("euler"), TEXT)[3] for item in (last, alone)]
+    assert drawn == [["y", "+ h E1"], ["0"]]
 
 
 def test_carried_evaluations_stand_where_the_history_was():
