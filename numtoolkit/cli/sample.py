@@ -95,16 +95,14 @@ def _run(arguments: argparse.Namespace) -> int:
     seeds = every if shard is None else dealt(every, batch, shard)
     labels = None if arguments.labels is None else labels_from(arguments.labels, network, every)
     times = None if tolerance is not None else times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
-    if arguments.image and len(event) != 2:
-        raise InputError(f"a sample of {network.name} has shape {event}, which is no picture; drop --image.")
+    if arguments.image or arguments.pictures is not None:
+        check_picture(event)
     if arguments.image:
         from numtoolkit.plots import check_figure
 
         check_figure()
         if shard is not None:
             raise InputError("a shard has not all samples that --image draws; draw them without it when all are there.")
-    if arguments.pictures is not None:
-        check_picture(event)
     dtype, device = _numbers(network, arguments.dtype, arguments.device)
     specification = {
         **facts,
@@ -145,7 +143,7 @@ def _run(arguments: argparse.Namespace) -> int:
             data = ((own, samples if shape == event else samples[:, 0]) for own, samples in kept.tiles(seeds))
             write_pictures(out / FOLDER, arguments.pictures, seeds, data)
         if arguments.image:
-            _draw(kept, seeds[:SHOWN], network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
+            _draw(kept, seeds[:SHOWN], event, network.name, f"{scheme.spec}, {program.nfe + denoise} evaluations")
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing)}
     record |= {"nfe": program.nfe + denoise, "plan": plan}
     record |= {} if shard is None else {"shard": "{}/{}".format(*shard)}
@@ -285,11 +283,12 @@ def _in_numpy(is_so: bool) -> Iterator[None]:
         raise InputError(f"{said}it is given numpy arrays: mend it there, or add --device cpu for tensors.") from error
 
 
-def _draw(kept: SampleFolder, seeds: list[int], title: str, caption: str) -> None:
+def _draw(kept: SampleFolder, seeds: list[int], event: tuple[int, ...], title: str, caption: str) -> None:
     from numtoolkit.plots import image_grid
 
-    images = kept.read(seeds)
-    images = images if images.ndim == 3 else images[:, 0]  # the data part of a phase space
+    samples = kept.read(seeds)
+    data = samples if samples.shape[1:] == event else samples[:, 0]  # the data part of a phase space
+    images = data[:, 0] if len(event) == 3 and event[0] == 1 else data  # one channel is grey
     columns = min(COLUMNS, len(images))
     images = images[: len(images) - len(images) % columns]
     figure = image_grid({caption: (images, np.zeros(len(images), bool))}, title, columns)
