@@ -222,6 +222,21 @@ def test_a_plane_is_drawn_in_bands_about_1_with_what_grows_hatched() -> None:
     assert stability_figure([crossed, other], "t").axes[1].get_title(loc="left") == "exact\npsld\ndata variance 4"
 
 
+def test_the_words_beside_a_row_of_planes_stand_inside_the_figure_and_apart() -> None:
+    """Of two planes with all signs: the long label of the axis does not meet the title, no line is cut."""
+    x, y = np.linspace(0.1, 3, 4), np.geomspace(0.01, 100, 4)
+    value = np.ones((4, 4))
+    value[0, 0], value[1, 1] = np.inf, np.nan
+    figure = stability_figure([Plane(name, "diffusion", "edm", x, y, value) for name in ("em", "sscs")], "Which?")
+    figure.draw_without_rendering()
+    boxes = [own.get_window_extent() for own in (figure._suptitle, figure._supxlabel, figure._supylabel)]
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    assert not boxes[2].overlaps(boxes[0])
+    assert not boxes[2].overlaps(boxes[1])
+
+
 def test_bands_of_planes_are_pixels_and_hatches_have_corners_alone(tmp_path: Path) -> None:
     """The labels and lines of a picture in SVG stay what they are; a straight edge takes no more than its ends."""
     x, y = np.linspace(0.1, 3, 30), np.geomspace(0.01, 100, 20)

@@ -143,7 +143,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     """The command's exit code; what a file that it was told to run raises later on is told in a sentence too."""
     try:
         code: int = arguments.run(arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = None if isinstance(error, NumtoolkitError) else blamed(error)
         if told is None:
             raise

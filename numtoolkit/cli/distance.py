@@ -35,7 +35,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.measure.frechet import frechet_distance, gathered, moments_file
 
     spaces = [features_of(text) for text in dict.fromkeys(listed(arguments.features, "--features"))]
-    path = None if arguments.moments is None else destination(arguments.moments, (".npz",))
+    path = None if arguments.moments is None else destination(arguments.moments, (".npz",), option="--moments")
     if path is not None and len(spaces) > 1:
         raise InputError(f"--moments are those in one space, but --features names {len(spaces)}; give one.")
     records: list[Record] = []

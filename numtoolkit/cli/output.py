@@ -218,26 +218,27 @@ def number(text: str, option: str, low: int, high: int) -> int:
     return numbers(text, option, low, high)[0]
 
 
-def destination(text: str, endings: Sequence[str], formats: Sequence[str] = ()) -> Path:
+def destination(text: str, endings: Sequence[str], formats: Sequence[str] = (), option: str = "--out") -> Path:
     """A file to write, checked before anything is computed: its ending, and its folder, which is made.
 
     A picture is written with its data beside it, in a .json file of its name.
-    text     what --out was given; endings those that the command writes
+    text     what the option was given; endings those that the command writes
     formats  of `KEPT` that the command writes
+    option   that names the file
     raises   StorageError for a file of another of these formats, which the command would replace
     """
     if not text:
-        raise InputError(f"--out '' names no file; give one that ends in {', '.join(endings)}.")
-    path = _path(text, "--out")
+        raise InputError(f"{option} '' names no file; give one that ends in {', '.join(endings)}.")
+    path = _path(text, option)
     if path.suffix.lower() not in endings:
-        raise InputError(f"--out {text!r} ends in {path.suffix or 'nothing'}; end it in {', '.join(endings)}.")
+        raise InputError(f"{option} {text!r} ends in {path.suffix or 'nothing'}; end it in {', '.join(endings)}.")
     if path.is_dir():
-        raise StorageError(f"--out {text!r} is a folder; name a file.")
+        raise StorageError(f"{option} {text!r} is a folder; name a file.")
     folder(path.parent)
     beside = path.with_suffix(".json")
     held = "" if path.suffix.lower() == ".csv" else json_format(beside)
     if held in KEPT and held not in formats:
-        raise StorageError(f"{str(beside)!r} holds {KEPT[held]}, which --out {text!r} would replace; name another.")
+        raise StorageError(f"{str(beside)!r} holds {KEPT[held]}, which {option} {text!r} would replace; name another.")
     return path
 
 

@@ -197,7 +197,7 @@ def _pilot(
 
     with _in_numpy("device" not in where):
         found = adaptive_grid(scheme, process, network, tolerance, points, nfe, shape=event, **where)
-    note(f"the pilot run took {found.evaluations} evaluations, of {counted(found.rejected, 'rejected step')}")
+    note(f"the pilot run took {found.evaluations} evaluations, with {counted(found.rejected, 'rejected step')}")
     return [float(t) for t in found.times]
 
 

@@ -58,7 +58,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out is not None else None
-    save = destination(arguments.save, (".npz",)) if arguments.save is not None else None
+    save = destination(arguments.save, (".npz",), option="--save") if arguments.save is not None else None
     if path is not None and path.suffix.lower() in PICTURES:
         from numtoolkit.plots import check_figure
 
@@ -115,7 +115,7 @@ def _pilot(arguments: argparse.Namespace, told: dict[str, Any], numbers: dict[st
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.problem.processes import process as process_of
 
-    keep = None if arguments.keep is None else destination(arguments.keep, (".npz",))
+    keep = None if arguments.keep is None else destination(arguments.keep, (".npz",), option="--keep")
     network = network_of(arguments.model)
     for key, most in (("nfe", MOST_NFE), ("outputs", MOST_COORDINATES)):
         if key in told:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numtoolkit.errors import InputError, choice
-from numtoolkit.files.storage import sweep, write, write_npz
+from numtoolkit.errors import InputError, StorageError, choice
+from numtoolkit.files.storage import read_npz, sweep, write, write_npz
 
 FOLDER, FORMATS = "pictures", ("png", "npz")
 COLOURS = {1: 0, 3: 2}  # channels, and what PNG calls them: grey, RGB
@@ -59,7 +59,7 @@ def png(image: NDArray[np.uint8]) -> bytes:
 
 
 def write_pictures(folder: Path, kind: str, seeds: Iterable[int], tiles: Iterable[Tile]) -> None:
-    """The pictures of samples that are not in a folder yet.
+    """The pictures of samples, those written anew that are not in a folder yet, were damaged, or are of other samples.
 
     folder   into which they go: "png", 000000.png by seed; "npz", pictures-00000000.npz by the first seed of each
              tile, with arr_0, pixels (n, H, W, C), and seeds (n,)
@@ -76,10 +76,20 @@ def write_pictures(folder: Path, kind: str, seeds: Iterable[int], tiles: Iterabl
         images = pixels(samples)
         if kind == "npz":
             path = folder / f"pictures-{own[0]:08d}.npz"
-            if not path.exists():
-                write_npz(path, {"arr_0": images, "seeds": np.array(own, np.int64)})
+            arrays: dict[str, NDArray[Any]] = {"arr_0": images, "seeds": np.array(own, np.int64)}
+            if not _holds(path, arrays):
+                write_npz(path, arrays)
             continue
         for seed, image in zip(own, images, strict=True):
-            path = folder / f"{seed:06d}.png"
-            if seed in wanted and not path.exists():
-                write(path, png(image))
+            path, content = folder / f"{seed:06d}.png", png(image)
+            if seed in wanted and (not path.is_file() or path.read_bytes() != content):
+                write(path, content)
+
+
+def _holds(path: Path, arrays: dict[str, NDArray[Any]]) -> bool:
+    """Whether a file is an archive of these arrays and no others."""
+    try:
+        there = read_npz(path)
+    except StorageError:
+        return False
+    return there.keys() == arrays.keys() and all(np.array_equal(there[key], own) for key, own in arrays.items())

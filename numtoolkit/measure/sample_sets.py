@@ -65,6 +65,8 @@ def _array(samples: Any, seed: int) -> NDArray[Any]:
 
 
 def _of_folder(path: Path) -> Iterator[NDArray[Any]]:
+    if not (path / MANIFEST).is_file():
+        raise StorageError(f"{str(path)!r} is no folder that sample filled, for it has no {MANIFEST}; name another.")
     record = read_json(path / MANIFEST)
     said = record.get("specification") if isinstance(record, dict) else None
     if not isinstance(said, dict) or not isinstance(said.get("process"), str):

@@ -198,13 +198,11 @@ def _check_archive(path: Where) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
+        fault = None if damaged is None else f"{brief(damaged, 100)} has not the checksum of the archive"
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-        damaged = str(error)
-    if damaged is not None:
-        raise StorageError(
-            f"cannot load {str(path)!r}: {brief(damaged, 100)} has not the checksum of the archive, so it was damaged, "
-            "changed or cut; fetch it again."
-        )
+        fault = f"it is no whole archive ({brief(str(error).rstrip('. '), 100)})"
+    if fault is not None:
+        raise StorageError(f"cannot load {str(path)!r}: {fault}, so it was damaged, changed or cut; fetch it again.")
 
 
 def _unreadable(path: Where, said: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,8 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
     rows = -(-len(planes) // columns)
     kind = planes[0].kind
     with styled():
-        figure = sheet(title, width=max(1.6 + 2.3 * columns, 5.0), height=1.2 + (2.2 if shared else 2.4) * rows)
+        width, height = max(1.6 + 2.3 * columns, 5.0), 1.2 + (2.2 if shared else 2.4) * rows
+        figure = sheet(title, width, height)
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for ax, plane in zip(axes.ravel(), planes, strict=False):
             drawn = _plane(ax, plane)
@@ -158,13 +160,16 @@ def _planes(planes: Sequence[Plane], title: str) -> Any:
         values = np.concatenate([plane.value.ravel() for plane in planes])
         signs = ["black line: exact = 1"] + ["hatched: grows without bound"] * bool(np.isinf(values).any())
         signs += ["grey: beyond the ends of the process, or without noise"] * bool(np.isnan(values).any())
-        figure.supxlabel(AXES[kind] + f"    ({planes[0].panel})" * shared + "\n" + "    ".join(signs), fontsize=9)
+        figure.supxlabel(
+            AXES[kind] + f"    ({planes[0].panel})" * shared + "\n" + fill("    ".join(signs), int(14 * width)),
+            fontsize=9,
+        )
         of = (
             "deviation of the data"
             if kind in (RUN, ALONG)
             else "deviation of the data over the noise level at the start"
         )
-        figure.supylabel(of, fontsize=9)
+        figure.supylabel(fill(of, int(11 * height)), fontsize=9)
         ticks = [band for band in (*BANDS, 1.0) if band not in AROUND]
         bar = figure.colorbar(drawn, ax=axes, ticks=ticks, aspect=30)
         bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])

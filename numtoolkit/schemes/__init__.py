@@ -27,7 +27,7 @@ from numtoolkit.schemes.gaussian_frame import GAUSSIAN_FRAME
 from numtoolkit.schemes.gddim import GDDIM
 from numtoolkit.schemes.multistep import MULTISTEP
 from numtoolkit.schemes.noise_polynomials import HIGHEST_DEGREE, NOISE_POLYNOMIALS
-from numtoolkit.schemes.of_numbers import TABLEAU, of_tableau
+from numtoolkit.schemes.of_numbers import EXAMPLES, TABLEAU, of_tableau
 from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stabilised import STABILISED
@@ -156,6 +156,11 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         return scheme(SPECIAL[name])
     if name in BY_ORDER:
         return _of_order(spec)
+    if name in EXAMPLES:
+        raise InputError(
+            f"{name} of numbers is no scheme but what `numtoolkit stability` derives R of, without --out; give a "
+            "scheme, such as exp-adams(2)."
+        )
     if name not in names:
         raise unknown("scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER})
     position = names[name]

@@ -111,6 +111,8 @@ def data_of(text: str) -> Data:
         return _of_arrays(text, read_npz(text))
     if os.path.isdir(text):
         return _of_folder(Path(text))
+    if "/" in text.partition("(")[0]:
+        raise StorageError(f"there is no folder {text!r}; name one of pictures, or FILE.npz.")
     spec = parse(text)
     if spec.name not in NAMED:
         raise unknown("data", spec.name, [*NAMED, "FILE.npz", "FOLDER"])

@@ -97,7 +97,7 @@ def train(
     with claimed(kept) as alone, _own_numbers(device):
         if not alone:
             raise StorageError(f"another run trains {str(path)!r}; wait until it ends, or name another file.")
-        state = _resumed(kept, recipe, own, device) if resume else _begun(kept, recipe, own, device)
+        state = _resumed(path, recipe, own, device) if resume else _begun(kept, recipe, own, device)
         _run(state, recipe, own, data, device, lambda: _keep(kept, state, recipe, own, device), show, seconds)
         if state.step < recipe.steps:
             return None
@@ -140,9 +140,17 @@ def _adam(raw: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(raw.parameters(), recipe.rate, BETAS, weight_decay=recipe.decay)
 
 
-def _resumed(kept: Path, recipe: Recipe, own: Blueprint, device: str) -> _State:
+def _nothing_kept(path: Path, recipe: Recipe) -> str:
+    """Why a run has no state to go on from: it came to its end, or none was kept."""
+    if path.exists() and read_checkpoint(path)[0].get("recipe") == plain(asdict(recipe)):
+        return f"{str(path)!r} is complete, of this recipe; leave --resume out to train it anew."
+    return f"there is no {str(kept_path(path))!r} to go on from; leave --resume out."
+
+
+def _resumed(path: Path, recipe: Recipe, own: Blueprint, device: str) -> _State:
+    kept = kept_path(path)
     if not kept.exists():
-        raise StorageError(f"there is no {str(kept)!r} to go on from; leave --resume out.")
+        raise StorageError(_nothing_kept(path, recipe))
     facts, tensors = read_checkpoint(kept, TRAINING)
     numbers = computed_in(torch.device(device).type)
     if facts["computed_in"] != numbers:

@@ -100,7 +100,8 @@ def test_the_command_says_what_the_function_does(result, run, tmp_path):
     assert "95 % interval" in run("distance", *paths)[1]
     for words, said in (
         ([*paths, "--features", "pixels,projection(2)", "--moments", tmp_path / "m.npz"], "names 2; give one"),
-        ([tmp_path, paths[1]], "cannot read"),
+        ([tmp_path, paths[1]], "is no folder that sample filled, for it has no manifest.json; name another"),
+        ([*paths, "--moments", "m.txt"], "--moments 'm.txt' ends in .txt; end it in .npz"),
         ([paths[0], "ring"], "the sets have 4 and 2 dimensions in pixels; give samples of one shape"),
         (["nowhere", paths[1]], "is no set of samples; give a folder"),
     ):

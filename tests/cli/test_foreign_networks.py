@@ -45,6 +45,8 @@ class Theirs(torch.nn.Module):
             return out.to("meta")
         if said == "input":
             return torch.nn.functional.conv2d(x, torch.ones(1, 3, 1, 1))
+        if said == "exit":
+            raise SystemExit(0)
         return out
 
 
@@ -148,10 +150,10 @@ def test_a_wrong_convention_is_suspected_before_the_run(run, theirs):
     assert (code, len([*(theirs / "drawn").glob("samples-*.npz")])) == (0, 1), err
 
 
-@pytest.mark.parametrize("wrong", ["nan", "half", "shape", "device", "input"])
+@pytest.mark.parametrize("wrong", ["nan", "half", "shape", "device", "input", "exit"])
 def test_what_goes_wrong_in_the_middle_of_a_run_loses_nothing(run, theirs, wrong):
-    """Not a number, another dtype, shape or device, an input refused: one sentence; what was drawn stays, and the rest
-    is drawn as if nothing had happened."""
+    """Not a number, another dtype, shape or device, an input refused, an exit: one sentence; what was drawn stays, and
+    the rest is drawn as if nothing had happened."""
     words = ["sample", "--model", "theirs.py:denoiser", "--import", "--checkpoint", "theirs.pt", *RUN]
     assert run(*words, "--seeds", "0-5")[0] == 0
     whole = {path.name: np.load(path)["samples"] for path in (theirs / "drawn").glob("samples-*.npz")}
@@ -163,7 +165,8 @@ def test_what_goes_wrong_in_the_middle_of_a_run_loses_nothing(run, theirs, wrong
     complaint = err.splitlines()[-1]
     assert complaint.startswith("numtoolkit: "), err
     assert {"nan": "NaN", "half": "float16 after torch.float32", "shape": "returned shape (2, 1, 3, 4)",
-            "device": "values on meta", "input": "does not take states of shape"}[wrong] in complaint  # fmt: skip
+            "device": "values on meta", "input": "does not take states of shape",
+            "exit": "with SystemExit: 0; mend it there"}[wrong] in complaint  # fmt: skip
     assert len([*(theirs / "drawn").glob("samples-*.npz")]) == 1
     (theirs / "wrong.txt").unlink()
     assert run(*words, "--seeds", "0-5")[0] == 0

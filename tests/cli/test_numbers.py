@@ -67,6 +67,7 @@ def test_derive_finds_the_polynomial_of_the_longest_stable_step(run, result, tmp
         (["stability", "multistep(rho=(1, 1))"], "multistep is given by rho and sigma; write multistep(rho=(-1, 1)"),
         (["stability", "multistep(rho=(1, 1), sigma=(1))"], "rho has 2 coefficients and sigma 1; give as many of each"),
         (["verify", "runge-kutta(A=((1/2)), b=(1))"], "A[0][0] = 1/2: stage 0 uses itself; give an explicit tableau."),
+        (["verify", "multistep(rho=(-1, 1), sigma=(0, 1))"], "multistep of numbers is no scheme but what `numtoolkit"),
         (["verify", "runge-kutta(A=((), (x)), b=(0, 1))"], "cannot read the number 'x'"),
         (
             ["derive", "optimal(real)", "--order", 1],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from numtoolkit.laws import law_of
 from tests.support.command_line import SAMPLE, drawn
@@ -112,6 +113,22 @@ def test_sample_draws_a_picture_of_image_laws(run, tmp_path):
     words = ["sample", "--model", "network:patches-image", "--scheme", "ddim", "--nfe", "1", "--seeds", "0-1"]
     code, _, err = run(*words, "--process", "edm", "--grid", "rho(7)", "--out", tmp_path / "colour", "--image")
     assert (code, err) == (0, f"wrote {tmp_path / 'colour' / 'samples.png'}\n")
+
+
+@pytest.mark.parametrize(("channels", "scheme", "shown"), [(3, "ddim", (2, 3, 4, 4)), (1, "rvv", (2, 4, 4))])
+def test_an_image_has_the_channels_that_pictures_have(run, tmp_path, monkeypatch, channels, scheme, shown):
+    """Three are colours, one is grey, of a phase space those of the positions, as `--pictures` writes them."""
+    given = []
+    monkeypatch.setattr("numtoolkit.plots.image_grid", lambda panels, *words: given.extend(panels.values()))
+    monkeypatch.setattr("numtoolkit.cli.sample.write_figure", lambda path, figure: path)
+    law = tmp_path / "law.npz"
+    np.savez(law, images=np.random.default_rng(0).normal(size=(20, channels, 4, 4)))
+    words = ["sample", "--law", law, "--scheme", scheme, "--nfe", "2", "--seeds", "0-1", "--out", tmp_path / "d"]
+    assert run(*words, "--image", "--pictures", "png")[0] == 0
+    ((images, _),) = given
+    assert images.shape == shown
+    samples = np.stack(list(drawn(tmp_path / "d").values()))
+    np.testing.assert_array_equal(images.reshape(2, channels, 4, 4), samples if scheme == "ddim" else samples[:, 0])
 
 
 def test_sample_runs_in_torch_when_given_a_device(result, tmp_path):

@@ -118,7 +118,8 @@ def test_spectrum_writes_a_record_a_group_and_draws_them(run, tmp_path, ending):
         (["--model", "gaussian(dim=2)", "--dct"], "--dct groups what data have"),
         (["--file", "s.npz", "--dct"], "--dct is of data"),
         (["--file", "s.npz", "--rank", "4"], "rank = 4 is no whole number from 0 to 3"),
-        (["--law", LAW, "--save", "s.json"], "end it in .npz"),
+        (["--law", LAW, "--save", "s.json"], "--save 's.json' ends in .json; end it in .npz"),
+        (["--model", "gaussian(dim=2)", "--keep", "o.txt"], "--keep 'o.txt' ends in .txt; end it in .npz"),
         (["--model", "gaussian(dim=2)", "--outputs", "1"], "outputs = 1 is no whole number"),
     ],
 )

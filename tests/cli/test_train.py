@@ -66,3 +66,14 @@ def test_train_refuses_what_it_cannot_use_in_one_sentence(run, folder):
         assert (code, out) == (2, "")
         assert said in err
         assert len(err.splitlines()) == 1
+
+
+def test_a_training_that_came_to_its_end_is_not_begun_anew_by_resume(run, folder):
+    """--resume after the end says that the checkpoint is complete, and leaves it; of other steps it is not."""
+    run("train", "own.toml", "--out", "net.safetensors")
+    before = (folder / "net.safetensors").read_bytes()
+    code, _, err = run("train", "own.toml", "--out", "net.safetensors", "--resume")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "'net.safetensors' is complete, of this recipe; leave --resume out to train it anew" in err
+    assert (folder / "net.safetensors").read_bytes() == before
+    assert "there is no" in run("train", "own.toml", "--out", "net.safetensors", "--resume", "--steps", "4")[2]

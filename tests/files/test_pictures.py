@@ -32,7 +32,7 @@ def test_a_png_is_read_back_by_others(channels):
 
 
 def test_pictures_are_written_by_seed_or_as_one_archive(tmp_path):
-    """000042.png of seed 42; arr_0 (n, H, W, C) of 8 bits; those that are there keep their bytes."""
+    """000042.png of seed 42; arr_0 (n, H, W, C) of 8 bits; one that is no picture of its sample is drawn anew."""
     samples = np.random.default_rng(0).uniform(-1, 1, (2, 3, 4, 5)).astype(np.float32)
     one = [42, 1_000_000], [([42, 1_000_000], samples)]
     write_pictures(tmp_path, "png", *one)
@@ -44,12 +44,19 @@ def test_pictures_are_written_by_seed_or_as_one_archive(tmp_path):
     assert arrays["arr_0"].shape == (2, 4, 5, 3)
     assert np.array_equal(arrays["arr_0"], pixels(samples))
     assert arrays["seeds"].tolist() == [42, 1_000_000]
-    (tmp_path / "000042.png").write_bytes(b"kept")
+    whole = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "000042.png").write_bytes(png(pixels(samples)[1]))
+    (tmp_path / "pictures-00000042.npz").write_bytes(whole["pictures-00000042.npz"][:-9])
+    before = (tmp_path / "1000000.png").stat().st_mtime_ns
     litter = [f".{name}.0123abcd.partial" for name in ("000042.png", "pictures-00000042.npz", "000043.png")]
     for name in litter:
         (tmp_path / name).touch()
     write_pictures(tmp_path, "png", *one)
-    assert (tmp_path / "000042.png").read_bytes() == b"kept"
+    write_pictures(tmp_path, "npz", *one)
+    assert {name: (tmp_path / name).read_bytes() for name in whole} == whole
+    assert (tmp_path / "1000000.png").stat().st_mtime_ns == before  # it was one, and is left alone
+    write_pictures(tmp_path, "npz", one[0], [(one[0], -samples)])
+    assert np.array_equal(read_npz(tmp_path / "pictures-00000042.npz")["arr_0"], pixels(-samples))
     assert [path.name for path in tmp_path.glob("*.partial")] == litter[2:]  # of a seed that another may be writing
     write_pictures(tmp_path / "few", "png", [42], one[1])
     assert [path.name for path in (tmp_path / "few").iterdir()] == ["000042.png"]  # none but those that are wanted

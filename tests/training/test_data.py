@@ -91,3 +91,5 @@ def test_arrays_of_8_bits_are_scaled_and_wrong_ones_refused(tmp_path):
             data_of(kept(**wrong))
     with pytest.raises(InputError, match="did you mean digits"):
         data_of("digit")
+    with pytest.raises(StorageError, match=r"there is no folder 'pictures/mine'; name one of pictures, or FILE\.npz\."):
+        data_of("pictures/mine")
