@@ -115,7 +115,7 @@ def test_sample_draws_a_picture_of_image_laws(run, tmp_path):
     assert (code, err) == (0, f"wrote {tmp_path / 'colour' / 'samples.png'}\n")
 
 
-@pytest.mark.parametrize(("channels", "scheme", "shown"), [(3, "ddim", (2, 3, 4, 4)), (1, "rvv", (2, 4, 4))])
+@pytest.mark.parametrize(("channels", "scheme", "shown"), [(3, "ddim", (2, 3, 4, 4)), (1, "rvv", (2, 1, 4, 4))])
 def test_an_image_has_the_channels_that_pictures_have(run, tmp_path, monkeypatch, channels, scheme, shown):
     """Three are colours, one is grey, of a phase space those of the positions, as `--pictures` writes them."""
     given = []
