@@ -213,7 +213,11 @@ def _jackknife_error(left_out: Floats) -> float:
 
 
 def sliced_squares(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Squares:
-    """The square of `sliced_wasserstein`, of the same arguments, at the same cost."""
+    """The square of `sliced_wasserstein`, at the same cost.
+
+    x, y               samples (n, *shape), (m, *shape)
+    projections, seed  how many directions, and of which generator, as there
+    """
     sets = real("x", x), real("y", y)
     for name, points in zip("xy", sets, strict=True):
         if points.ndim == 0 or len(points) < GROUPS:
