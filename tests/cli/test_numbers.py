@@ -37,6 +37,7 @@ def test_stability_takes_tableaus_and_multistep_methods_as_numbers(result):
     assert {name for name, _ in value} == {middle, BDF_3, "ddim"}
     bdf = stability_function(rho=["-2/11", "9/11", "-18/11", 1], sigma=[0, 0, 0, "6/11"])
     assert value[BDF_3, "A(alpha), degrees"] == pytest.approx(bdf.alpha.degrees)
+    assert value[BDF_3, "order on linear equations"] == 3  # with rho and sigma exchanged the angle is the same
     own = stability_function(A=[["1/4", 0], ["1/2", "1/2"]], b=["2/3", "1/3"])
     assert value[middle, "R(w)"] == str(own.R)
 
