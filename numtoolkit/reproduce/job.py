@@ -85,7 +85,8 @@ def reproduce(
     from_nothing remove the results there are first
     progress     told what happens
     raises       InputError for an experiment that cannot be used, StorageError for a folder that cannot be written to
-    cost         about ten minutes on one core for the experiments of the repository, from nothing; a minute to draw
+    cost         of the experiments of the repository, from nothing on one core, about ten minutes for those on laws and
+                 half an hour for those on networks of patches; a minute to draw
     """
     whole("workers", workers, 1, MOST_WORKERS)
     whole("shard", shard[0], 1, whole("shard", shard[1]))

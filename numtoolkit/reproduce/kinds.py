@@ -32,7 +32,7 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower, problem_of
 from numtoolkit.program.runs import program_of, times_of
 from numtoolkit.reproduce import pictures, work
-from numtoolkit.reproduce.subjects import conditions_of, guided, law_at, resolved_law, scheme_at
+from numtoolkit.reproduce.subjects import DTYPE, conditions_of, guided, law_at, resolved_law, scheme_at
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -209,6 +209,7 @@ class Errors(Question):
     deviation, mean   of the data, which schemes are told that ask for them; untold where the deviation is 0
     classes    of a network with labels: how many, of which the samples are in turn; 0 to tell it none
     guidance   of such a network: scale of its guidance away from no class, 1 for none
+    dtype      that a trained network computes in, "float64" or "float32"; states and flow are float64 in either
     """
 
     title: str
@@ -223,12 +224,13 @@ class Errors(Question):
     mean: float = 0.0
     classes: int = 0
     guidance: float = 1.0
+    dtype: str = DTYPE
 
     def __post_init__(self) -> None:
         plots.check_figure()
         check(("euler",), self.process, self.law, self.grid)
         check_budgets(self.nfe)
-        law, process = law_at(*resolved_law(self.law).values()), process_of(self.process)
+        law, process = law_at(**resolved_law(self.law), dtype=self.dtype), process_of(self.process)
         for name in ("samples", "reference"):
             whole(name, getattr(self, name), 0, MOST)
         for name in ("deviation", "mean"):
@@ -259,9 +261,9 @@ class Errors(Question):
         """One for each scheme."""
         nfe = _budgets(self.nfe, quick)[: QUICK_BUDGETS if quick else None]
         samples, reference = (_fewer(n) if quick else n for n in (self.samples, self.reference))
-        told: dict[str, Any] = {"reference": reference, "classes": self.classes, "guidance": self.guidance}
+        told: dict[str, Any] = {name: getattr(self, name) for name in ("classes", "guidance", "dtype")}
         about = self.process, self.law, [self.grid], nfe, samples
-        return [work.curve_cell(scheme, *about, **told) for scheme in self.schemes]
+        return [work.curve_cell(scheme, *about, reference=reference, **told) for scheme in self.schemes]
 
     def result(self, quick: bool, found: Found) -> Result:
         """Tables and a figure."""

@@ -9,7 +9,7 @@ from typing import Any
 from numtoolkit import references
 from numtoolkit.declare import scheme_file
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError
+from numtoolkit.errors import InputError, choice
 from numtoolkit.files.storage import Where, checksum
 from numtoolkit.laws import Imperfect, law_of
 from numtoolkit.laws.named import is_law
@@ -22,6 +22,7 @@ from numtoolkit.schemes import scheme as scheme_of
 
 DTYPE = "float64"  # that networks compute in here: what a machine rounds otherwise stays below what is kept of a result
 CLAIMED = ("family", "source", "aliases")  # fields of a declaration that change no verdict
+DTYPES = (DTYPE, "float32")  # a sixth of the cost, where that is too much; results are known to `work.ROUGH`
 TILE = 128  # samples that they see at once, which decides nothing but the time it takes
 
 
@@ -94,18 +95,22 @@ def resolved_law(law: str) -> dict[str, str | None]:
 
 
 @lru_cache(maxsize=64)
-def law_at(law: str, law_sha256: str | None, network_error: float = 0.0) -> Any:
+def law_at(law: str, law_sha256: str | None, network_error: float = 0.0, dtype: str = DTYPE) -> Any:
     """The law of a cell, or its network, one object each, so that its exact flows are found again.
 
     law, law_sha256   as `resolved_law` returns them
     network_error     as of `numtoolkit.reproduce.work.curve_cell`
-    raises            InputError for a file that has changed since, and for a network that is to be wrong by an error
+    dtype             of DTYPES, that a trained network computes in
+    raises            InputError for a file that has changed since, for a network that is to be wrong by an error, and
+                      for another dtype than DTYPE of what is no trained network
     """
     checkpoint = checkpoint_of(law)
     if law_sha256 is not None and _sha256_of(checkpoint or law) != law_sha256:
         raise InputError(f"law {law!r} has changed since its results were asked for; run again.")
     if checkpoint is not None:
-        return Network.load(checkpoint, dtype=DTYPE)
+        return Network.load(checkpoint, dtype=choice("dtype", dtype, DTYPES))
+    if dtype != DTYPE:
+        raise InputError(f"dtype = {dtype!r} is of a trained network, and {law!r} is none; drop it.")
     found = law_or_network(law)
     if not network_error:
         return found

@@ -146,6 +146,20 @@ def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled)
         np.testing.assert_allclose(flow[tile], np.clip(image, -1, 1), atol=0.1)  # the order is 1, of 40 steps
 
 
+def test_an_experiment_says_what_a_network_computes_in(tmp_path, monkeypatch):
+    """In float32 its errors are those of that network, by its own flow; cells in float64 do not name it."""
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "own.safetensors", Blueprint("mlp", (2,), "edm", "data", 0.5, 16, 1))
+    question = Errors("t", "edm", "own.safetensors", "rho(7)", (40,), samples=40, dtype="float32")
+    rough = next(cell for cell in question.cells(False, {}) if cell.data["scheme"] == "exp-adams(4)")
+    plain = work.curve_cell("exp-adams(4)", "edm", "own.safetensors", ["rho(7)"], [40], 40)
+    assert rough == Cell.of("curve", **plain.data, dtype="float32")
+    assert "dtype" not in plain.data
+    (found,) = work.curve_records("exp-adams(4)", work.compute(rough))
+    (expected,) = error_curve("exp-adams(4)", "edm", Network.load(path), "rho(7)", [40], range(40), dtype="float64")
+    assert [found[key] for key in ("path", "law")] == work.rounded([expected[key] for key in ("path", "law")])
+
+
 def test_what_an_experiment_tells_a_law_or_a_network_is_checked_before_anything_runs(labelled):
     """What is of networks with classes, and sizes that could not be read."""
     about = {"process": "edm", "law": "digits(count=20)", "grid": "rho(7)", "nfe": (6,)}
@@ -153,6 +167,12 @@ def test_what_an_experiment_tells_a_law_or_a_network_is_checked_before_anything_
         Errors("t", **about, reference=40)
     with pytest.raises(InputError, match=r"classes = 3 are told to a network, and digits.* is a law"):
         Errors("t", **about, classes=3)
+    with pytest.raises(InputError, match=r"dtype = 'float32' is of a trained network, and 'labels\.py:NET' is none"):
+        Errors("t", **about | {"law": "labels.py:NET"}, dtype="float32")
+    with pytest.raises(InputError, match=r"dtype = 'float32' is of a trained network, and 'digits.*' is none; drop it"):
+        Errors("t", **about, dtype="float32")
+    with pytest.raises(InputError, match="unknown dtype 'float16'; did you mean float64"):
+        Errors("t", **about | {"law": "network:digits-image"}, dtype="float16")
     with pytest.raises(InputError, match="guidance = 2 is away from no class; give the number of classes"):
         Errors("t", **about | {"law": "labels.py:NET"}, guidance=2.0)
     with pytest.raises(InputError, match="39 samples are too few for sliced-wasserstein of em; give 40"):

@@ -377,6 +377,17 @@ def test_results_agree_to_the_digits_that_are_stated(kept: Any, again: Any, wher
         assert found == ""
 
 
+def test_a_result_of_a_network_in_float32_is_as_rough_as_its_roundings() -> None:
+    """An error may differ by what they move it, and no count of steps; in float64 it may not."""
+    found = ((1e-2, 5), (1.009e-2, 5), (1e-2, 6))
+    kept, again, other = ({"error": [error], "steps": [steps]} for error, steps in found)
+    rough, exact = Cell.of("curve", dtype="float32"), Cell.of("curve")
+    assert work.difference(rough, kept, again) == ""
+    assert work.difference(exact, kept, again) == "error[0] was 0.01 and is 0.01009"
+    assert work.difference(rough, kept, {"error": [1.02e-2], "steps": [5]}) == "error[0] was 0.01 and is 0.0102"
+    assert work.difference(rough, kept, other) == "steps[0] was 5 and is 6"
+
+
 def test_a_result_does_not_depend_on_what_was_computed_before(plans: Path) -> None:
     """Cells in any order, once and again, give the same data."""
     cells = [cell for plan in read_experiments(plans) for cell in plan.experiment.cells(True, {})]
