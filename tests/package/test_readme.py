@@ -11,6 +11,7 @@ import pytest
 
 import numtoolkit
 from numtoolkit.cli import COMMANDS, main
+from numtoolkit.training.recipe import recipe_of
 from tests.support.checkout import PACKAGE, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,7 +57,8 @@ def test_the_commands_of_many_samples_run(tmp_path, monkeypatch, capsys):
         fewer = line.replace("0-1999", "0-399").removeprefix("numtoolkit ")
         assert main([*shlex.split(fewer), "--json"]) == 0, f"{line}: {capsys.readouterr().err}"
     rows = json.loads(capsys.readouterr().out.partition("\n}\n")[2].partition("\n}\n")[2])
-    assert [(row["dimension"], row["n"]) for row in rows] == [(64, 400), (16, 400), (320, 400)]
+    hidden = recipe_of("digits-image").width
+    assert [(row["dimension"], row["n"]) for row in rows] == [(64, 400), (16, 400), (hidden, 400)]
     assert len(list((tmp_path / "many" / "pictures").glob("*.png"))) == 400
 
 
