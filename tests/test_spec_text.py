@@ -96,7 +96,7 @@ def refusal(read, text):
 def assert_one_sentence(message):
     assert "\n" not in message
     assert message.endswith((".", "?"))
-    assert len(message) < 1000  # of a sentence that lists the whole catalogue
+    assert len(message) < 1200  # of a sentence that lists the whole catalogue
 
 
 # --- the grammar

@@ -14,7 +14,7 @@ import torch
 
 from numtoolkit import Network, grid, sample
 
-pytestmark = pytest.mark.benchmark(timer=process_time)  # the cores may be shared
+pytestmark = [pytest.mark.long, pytest.mark.benchmark(timer=process_time)]  # it compiles; the cores may be shared
 SHAPES = (16, 3, 64, 64), (64, 4, 128, 128)
 STEPS = 20
 NAMES = {"dpmpp-2m": ("dpmsolver++", "sample_dpmpp_2m"), "sde-dpmpp-2m": ("sde-dpmsolver++", "sample_dpmpp_2m_sde")}

@@ -120,7 +120,7 @@ BAD = [
     ("stability rvv", "no state part 'm'; name a process instead"),
     ("stability dpmpp-2m --process vp --out {tmp}/y.png", "carries evaluations between steps"),
     ("sample {sample} --out {tmp}/file", "cannot use the folder"),
-    ("sample {sample} --out {tmp}/d --image", "a sample of shape (2,) is no picture; give samples (H, W)"),
+    ("sample {sample} --out {tmp}/d --image", "has shape (2,), which is no picture; drop --image."),
     ("sample {sample} --out {tmp}/d --nfe 0", "--nfe 0 is out of range"),
     ("sample {sample} --out {tmp}/d --device nonsense", "device 'nonsense'"),
     ("sample {sample} --out {tmp}/d --dtype float16", "invalid choice: 'float16'"),
