@@ -116,7 +116,9 @@ def settled_slope(error: Callable[[int], float], first: int = FIRST) -> float:
 
 def measured_order(each: Scheme, problem: Problem) -> float:
     exact = exact_end(problem)
-    first = FIRST // 4 if (each.claims.classical or 0) >= 5 else FIRST  # order 5 is at rounding when 64 steps have doubled twice
+    first = (
+        FIRST // 4 if (each.claims.classical or 0) >= 5 else FIRST
+    )  # order 5 is at rounding when 64 steps have doubled twice
     return settled_slope(lambda steps: float(np.linalg.norm(problem.end(problem.program(each, steps)) - exact)), first)
 
 
