@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import io
 import json
 
 import numpy as np
 import pytest
+import torch
 
 from numtoolkit.cli import main
 from numtoolkit.cli.command_line import parser
@@ -65,6 +68,12 @@ WORDS = (
     ),
 )
 # A command line that is right, as positional words and options: each is replaced in turn.
+_written = io.BytesIO()
+torch.save({"ema": {"weight": torch.eye(2), "bias": torch.zeros(2)}}, _written)
+WEIGHTS = _written.getvalue()  # of THEIRS
+OF_OTHERS = {"--model": "theirs.py:net", "--import": None, "--shape": "2", "--convention": "data"} | {
+    "--checkpoint": "net.pt", "--part": "ema", "--sha256": hashlib.sha256(WEIGHTS).hexdigest()
+}  # fmt: skip
 LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     "list": (("ddim",), {"--process": "edm", "--family": "exponential", "--order": "1"}),
     "show": (("ddim",), {"--nfe": "3", "--process": "edm", "--grid": "rho(7)", "--out": "kept.json"}),
@@ -183,6 +192,26 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         {"--scheme": "iia-ddim", "--model": "told.py:NET", "--nfe": "3", "--process": "edm", "--grid": "rho(7)"}
         | {"--import": None, "--batch": "5", "--substeps": "2", "--dtype": "float64", "--conditions": "3,1,4,1,5"},
     ),
+    "curve --convention": (
+        (),
+        {"--process": "edm", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "3", "--seeds": "0-3"} | OF_OTHERS,
+    ),
+    "sample --convention": (
+        (),
+        {"--process": "edm", "--scheme": "ddim", "--grid": "rho(7)", "--nfe": "3", "--seeds": "0-3", "--out": "theirs"}
+        | OF_OTHERS,
+    ),
+    "fit --convention": (
+        (),
+        {"--process": "edm", "--scheme": "iia-ddim", "--grid": "rho(7)", "--nfe": "3", "--batch": "5"}
+        | {"--substeps": "2"}
+        | OF_OTHERS,
+    ),
+    "spectrum --conditions": (
+        (),
+        {"--model": "told.py:NET", "--import": None, "--process": "edm", "--scheme": "ddim", "--grid": "rho(7)"}
+        | {"--nfe": "3", "--outputs": "4", "--conditions": "3,1,4,1"},
+    ),
     "fit --model --search": (
         (),
         {"--scheme": "res-2s", "--model": "gaussian(dim=2)", "--nfe": "4", "--process": "edm", "--grid": "rho(7)"}
@@ -221,6 +250,14 @@ TOLD = """
 from numtoolkit import Network
 NET = Network(lambda z, t, label: 0.1 * z + label[:, None], "data", shape=(2,))
 """
+THEIRS = """
+import torch
+class Net(torch.nn.Linear):
+    def forward(self, x, t):
+        return super().forward(x) / (1 + torch.as_tensor(t).reshape(-1, 1) ** 2)
+def net():
+    return Net(2, 2)
+"""
 RECIPE = """
 data = "own.npz"
 process = "edm"
@@ -251,6 +288,8 @@ def folder(tmp_path, monkeypatch):
     np.savez(tmp_path / "spectrum.npz", mean=0.0, values=[1.0, 0.1], multiplicity=[1, 2])
     np.savez(tmp_path / "moments.npz", mu=np.zeros(4), sigma=np.eye(4))
     (tmp_path / "told.py").write_text(TOLD, encoding="utf-8")
+    (tmp_path / "theirs.py").write_text(THEIRS, encoding="utf-8")
+    (tmp_path / "net.pt").write_bytes(WEIGHTS)
     np.savez(tmp_path / "own.npz", images=np.eye(16, 2, dtype=np.float32))
     (tmp_path / "own.toml").write_text(RECIPE, encoding="utf-8")
     (tmp_path / "folder").mkdir()
