@@ -375,14 +375,14 @@ def test_at_an_evaluation_live_those_values_that_are_read_after_it(own, law):
 def test_what_lives_at_an_evaluation_is_read_after_it():
     """A row that a later evaluation is taken at, or that may be changed, does; what is carried for nobody does not."""
     first = step_of(
-        Affine("r", (("y", ONE),)), Affine("s", (("y", ONE),)), Call("E", "r", 1.0, ONE), Call("F", "s", 0.5),
-        Affine("z", (("E", ONE), ("F", ONE))), out="z", carry=(("E", "E"), ("G", "F")),
+        Affine("r", (("y", ONE),)), Affine("s", (("y", ONE),)), Call("K", "y", 1.0), Call("E", "r", 1.0, ONE),
+        Call("F", "s", 0.5), Affine("z", (("E", ONE), ("F", ONE))), out="z", carry=(("E", "E"), ("G", "F"), ("K", "K")),
     )  # fmt: skip
     last = step_of(
         Call("H", "y", 0.4), Call("E", "y", 0.3), Affine("z", (("E", ONE), ("y", ONE), ("H", ONE))), out="z",
     )  # fmt: skip
     program = Program("by hand", process("vp"), "data", (first, last))
-    assert program.lives == ({"r", "s"}, {"E"}, {"y"}, {"H", "y"})
+    assert program.lives == ({"r", "s"}, {"r", "s"}, {"E"}, {"y"}, {"H", "y"})
 
 
 # --- the canonical form ---------------------------------------------------------------------------------------------

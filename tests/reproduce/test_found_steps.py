@@ -16,7 +16,7 @@ from tests.support.checkout import ROOT
 
 pytest.importorskip("matplotlib")
 
-LAW = "gaussian(dim=4)"
+LAW = "anisotropic(dim=4)"  # whose samples take steps of their own
 WAYS = (Way("res-2s", "grid"), Way("res-2s", "pilot", corrected=True), Way("bs32", "own"))
 ASKED = FoundSteps("What?", "edm", LAW, "log-snr", WAYS, (8, 11), (0.1,), pilot=0.05, samples=3)
 BETTER = scheme("res-2s").corrected()
@@ -54,7 +54,9 @@ def test_each_way_of_finding_steps_is_the_run_that_it_says(found):
     ends = ExactNetwork(law(LAW), process("edm")).ends(80.0, 0.002, (0, 1, 2)).data
     (own,) = records["bs32, own steps"]
     assert own["error"] == pytest.approx(relative_rms(drawn.samples, ends).rms, rel=1e-5)
-    assert own["nfe"] == pytest.approx(np.mean([grid.evaluations for grid in drawn.adaptive]), rel=1e-5)
+    taken = [grid.evaluations for grid in drawn.adaptive]
+    assert len(set(taken)) > 1
+    assert own["nfe"] == pytest.approx(np.mean(taken), rel=1e-5)
 
 
 @pytest.mark.check
