@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Gathered:
     groups: tuple[Moments, ...]
     given: bool = False
 
-    @property
+    @cached_property
     def all(self) -> Moments:
         """Moments of all samples."""
         return reduce(Moments.merge, self.groups)
@@ -83,7 +83,7 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
               warns, by an InputWarning, where a set has hardly more samples than dimensions, so that the leading term
               is not all of the bias
     cost      the features of each sample once; 21 distances of Gaussians of dimension d, of order d^3 each; memory of
-              one file, of 32 MB of features and of 21 covariances a set
+              one file, of 32 MB of features and of 22 covariances a set
     """
     space = features_of(features)
     first, second = gathered(x, space, 0), gathered(y, space, 1)
