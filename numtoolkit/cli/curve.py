@@ -27,9 +27,7 @@ from numtoolkit.cli.output import (
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST, MOST_NFE
-from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.program import problem_of
 
 # Columns of the table that go first where it is wider than the terminal.
 OPTIONAL = ("frechet_floor", "frechet", "reference_error", "reference_nfe", "high", "low", "floor", "median")
@@ -56,14 +54,14 @@ def _run(arguments: argparse.Namespace) -> int:
     process, network, numbers_in = process_of(arguments.process), network_from(arguments), numbers_of(arguments)
     chosen, metric = schemes(listed(arguments.schemes, "--schemes")), arguments.metric
     budgets, seeds = numbers(arguments.nfe, "--nfe", 1, MOST_NFE), _seeds(arguments)
-    grid_of(arguments.grid, process, 2)
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out is not None else None
     if path is not None and path.suffix.lower() in PICTURES:
         from numtoolkit.plots import check_figure
 
         check_figure(metric_of(scheme, process, network, metric) for scheme in chosen)
     for scheme in chosen:
-        problem_of(scheme, process)
+        check_runs(scheme, process)
+        laid(scheme, process, arguments.grid, 2)
         metric_of(scheme, process, network, metric)
         if seeds is not None:
             check_samples(scheme, process, network, len(seeds), metric)

@@ -8,6 +8,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from numtoolkit.declare import checks
 from numtoolkit.declare.companions import paired
 from numtoolkit.declare.entries import ONE, ZERO, Ball, Const, Entry, balls, number, substitute, symbol, symbols
@@ -19,6 +21,8 @@ from numtoolkit.problem.clocks import NATURAL
 from numtoolkit.problem.kinds import Kind
 from numtoolkit.problem.problem import Clock, Frozen, Rule
 from numtoolkit.problem.processes import PROCESSES
+from numtoolkit.problem.spectral_clocks import FLOOR
+from numtoolkit.problem.spectrum import Spectrum
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class Scheme:
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
     companions second new states that estimate the error of a step (`numtoolkit.declare.companions`): of the first step,
                the second, ..., the last of them of all further ones; a run makes none unless it is asked to
+    spectrum   of the data, which a scheme with sigma_data was told in its place (`with_spectrum`)
     """
 
     name: str
@@ -170,6 +175,7 @@ class Scheme:
     base: str = ""
     table: FittedCoefficients | None = None
     companions: tuple[Row, ...] = ()
+    spectrum: Spectrum | None = None
 
     def __post_init__(self) -> None:
         checks.check(self)
@@ -212,6 +218,7 @@ class Scheme:
         given = [value if key == "" else f"{key}={value}" for key, value in self.structure]
         given += [f"{name}={value}" for name, value in self.values]
         given += [] if self.table is None else [f"table={self.table.digest[:12]}"]
+        given += [] if self.spectrum is None else [f"spectrum={self.spectrum.digest}"]
         return f"{self.name}({', '.join(given)})" if given else self.name
 
     def with_structure(self, *positional: str, **named: str) -> Scheme:
@@ -240,6 +247,43 @@ class Scheme:
                 "take; fit one for it."
             )
         return replace(bare, table=table)
+
+    def with_spectrum(self, spectrum: Spectrum) -> Scheme:
+        """The scheme told the spectrum of the data in place of one deviation and one mean.
+
+        Each group of directions is taken as by the scheme with its deviation for sigma_data, and all about the mean of
+        the spectrum (`modes`); nodes stand in one clock that follows the whole spectrum where the scheme has the angle.
+        spectrum   of the data
+        raises     InputError for a scheme that knows no law of the data, or was told one of its values
+        """
+        known, said = {p.name for p in self.params}, [name for name in checks.OF_LAW if name in dict(self.values)]
+        if "sigma_data" not in known:
+            raise InputError(
+                f"{self.name} knows no law of the data, so it takes no spectrum; give it to its grid: "
+                "spectral(spectrum=FILE.npz)."
+            )
+        if said:
+            raise InputError(f"{self.spec} is told {' and '.join(said)}, which its spectrum says; drop {said[0]}.")
+        return replace(self, spectrum=spectrum)
+
+    @cached_property
+    def modes(self) -> tuple[Scheme, ...]:
+        """One scheme for each group of directions of its spectrum, all in one clock; itself where it was told none.
+
+        The deviation of a group is at least `FLOOR` times that of a coordinate. A mean of 1 stands for the coordinates
+        of that of the spectrum.
+        """
+        if self.spectrum is None:
+            return (self,)
+        bare = replace(self, spectrum=None)
+        if self.clock.told is not None:
+            bare = replace(bare, clock=self.clock.told(self.spectrum))
+        centred = (
+            {"mean": Fraction(1)} if self.spectrum.mean.any() and any(p.name == "mean" for p in self.params) else {}
+        )
+        deviations = np.sqrt(self.spectrum.floored(FLOOR)).tolist()
+        own = {each: bare.bind(sigma_data=Fraction(each), **centred) for each in dict.fromkeys(deviations)}
+        return tuple(own[each] for each in deviations)
 
     def unfitted(self) -> Scheme:
         """The scheme with every fitted step quantity 0: its base, in its own rows."""

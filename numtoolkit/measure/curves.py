@@ -37,13 +37,12 @@ from numtoolkit.measure.gaussian_moments import end_laws, wasserstein2
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.models.conditions import Conditions, conditions_of
-from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.predictions import DATA, Prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import evaluations, planned
-from numtoolkit.program.program import Call, Program, lower, problem_of
-from numtoolkit.program.runs import program_of
+from numtoolkit.program.program import Call, Program, check_runs, lower
+from numtoolkit.program.runs import laid, program_of
 from numtoolkit.sampling.state import seeds_of
 from numtoolkit.schemes import scheme as scheme_of
 
@@ -130,8 +129,8 @@ def error_curve(
     else:
         declared, on, wanted = scheme_of(scheme), process_of(_needed("process", process)), _needed("grid", grid)
         budgets = [whole("nfe", budget, high=MOST_NFE) for budget in several("nfe", _needed("nfe", nfe))]
-        problem_of(declared, on)
-        grid_of(wanted, on, 2 if isinstance(wanted, str) else None)
+        check_runs(declared, on)
+        laid(declared, on, wanted, 2 if isinstance(wanted, str) else None)
     metrics = metrics_of(declared, on, law, metric)
     given = None if seeds is None else seeds_of(seeds)
     others = own["reference"] = () if reference is None else seeds_of(reference)
@@ -176,9 +175,9 @@ def _program(
     """The run of a budget, and whether its steps are other ones than whole steps."""
     if isinstance(scheme, Program):
         return scheme, len({sum(isinstance(i, Call) for i in step.instructions) for step in scheme.steps}) > 1
-    to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
+    to_zero = laid(scheme, process, grid, 2 if isinstance(grid, str) else None)[-1] == 0
     steps = len(planned(scheme, budget, to_zero))
-    program = lower(scheme, process, grid_of(grid, process, steps), predicts, budget)
+    program = lower(scheme, process, laid(scheme, process, grid, steps), predicts, budget)
     return program, evaluations(scheme, steps, to_zero) != budget
 
 

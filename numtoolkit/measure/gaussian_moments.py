@@ -21,6 +21,7 @@ from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.matrices import gaussian_networks, step_maps
+from numtoolkit.program.modal import Groups, groups_of
 from numtoolkit.program.program import Program
 from numtoolkit.program.runs import program_of
 
@@ -161,7 +162,21 @@ def _apply(linear: Floats, vector: Floats) -> Floats:
 
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:
     """The maps of the steps in the eigenbasis of the law, with its exact network."""
-    basis, variances, mean = _gaussian(law).eigen()
+    _, variances, mean = _gaussian(law).eigen()
     networks = gaussian_networks(program, variances, mean)
-    constant = np.ones(variances.size) if basis is None else basis.sum(axis=0)
-    return step_maps(program, networks.__getitem__, constant)
+    return step_maps(program, networks.__getitem__, *constants(program, law))
+
+
+def constants(program: Program, law: Gaussian) -> tuple[Floats, Groups]:
+    """The constant source of a program in each eigen-direction of a law (d,), and the group that it is of.
+
+    program  any; the constant source of one that was told a spectrum is the mean of that, and each direction of the law
+             has to lie in one of its groups
+    raises   InputError for a law whose directions lie across groups
+    """
+    basis, variances, _ = law.eigen()
+    told = program.spectrum
+    if told is None:
+        return np.ones(variances.size) if basis is None else basis.sum(axis=0), None
+    field = np.broadcast_to(told.mean.ravel(), variances.shape)
+    return field if basis is None else field @ basis, groups_of(told, basis, variances.size)

@@ -19,14 +19,14 @@ from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.exact_networks import noised
 from numtoolkit.measure.flows import exact_flow, gaussian_flow
-from numtoolkit.measure.gaussian_moments import Normal, exact_marginal
+from numtoolkit.measure.gaussian_moments import Normal, constants, exact_marginal
 from numtoolkit.measure.transfer_series import reference_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.matrices import Matrices, Matrix, draws_of, gaussian_networks
 from numtoolkit.program.program import CONSTANT, Program, ProgramStep
 from numtoolkit.program.runs import program_of
-from numtoolkit.program.walk import Arrays, Blocks, Walk, follow, handed
+from numtoolkit.program.walk import Blocks, Walk, arrays_of, follow, handed
 from numtoolkit.sampling.state import seeds_of
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.marginal import transposed
@@ -141,9 +141,8 @@ def _reference(scheme: Scheme) -> float:
 def _exactly(program: Program, law: Gaussian, reference: float) -> StepDefects:
     """A walk whose columns are the state at the start of a step, its normals, and 1."""
     process, times, k = program.process, program.times.tolist(), program.process.blocks
-    basis, variances, mean = law.eigen()
-    constant = np.ones(len(variances)) if basis is None else basis.sum(axis=0)
-    algebra, marginals = Matrices(k, constant), [exact_marginal(process, law, t) for t in times]
+    _, variances, mean = law.eigen()
+    algebra, marginals = Matrices(k, *constants(program, law)), [exact_marginal(process, law, t) for t in times]
     found: list[tuple[Floats, Floats, Floats]] = []
 
     def hand(n: int, step: ProgramStep, names: dict[str, Matrix]) -> dict[str, Matrix]:
@@ -218,6 +217,6 @@ def on_samples(program: Program, law: Law, seeds: tuple[int, ...]) -> StepDefect
     def network(z: Blocks, t: float) -> Blocks:
         return [law.denoise(*process.observe(z, t))] * (1 + program.both)
 
-    follow(Walk(program, exact, Arrays(), hand), network)
+    follow(Walk(program, exact, arrays_of(program, exact), hand), network)
     state = np.array(sizes)
     return StepDefects(program, law.name, state, np.zeros_like(state), deviations(program, law))

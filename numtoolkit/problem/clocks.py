@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import factorial
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR, Floats, PhaseSpaceProcess, Process, ScalarProcess
 from numtoolkit.problem.problem import Clock, Problem
+from numtoolkit.problem.spectral_clocks import FLOOR, LevelClock, Modes, Q, spectral_density
+from numtoolkit.problem.spectrum import Spectrum
 
 
 def _scalar(problem: Problem) -> ScalarProcess:
@@ -84,17 +87,69 @@ BETA = Clock(
 
 
 def _angle_rate(problem: Problem, t: Floats) -> Floats:
-    s = problem.process.level(t)
-    return (problem.sigma_data**2 + s**2) / (problem.sigma_data * problem.process.level_rate(t))
+    s, sigma = problem.process.level(t), problem.sigma_at(t)
+    return np.asarray((sigma**2 + s**2) / (sigma * problem.process.level_rate(t)))
+
+
+def _arsinh(scale: Callable[[Problem, Floats], Any]) -> Clock:
+    """arsinh(s / scale) of the effective noise level s."""
+
+    def rate(problem: Problem, t: Floats) -> Floats:
+        level = problem.process.level(t) / scale(problem, t)
+        return np.asarray(scale(problem, t) * np.hypot(1, level) / problem.process.level_rate(t))
+
+    return Clock(
+        "arsinh",
+        "arsinh(s)",
+        "arsinh of the noise level s over a scale of the data, running down: finite at s = 0",
+        u=lambda problem, t: -np.arcsinh(_scalar(problem).noise_level(t) / scale(problem, t)),
+        t=lambda problem, u: _scalar(problem).time_of_noise_level(scale(problem, u) * np.sinh(-u)),
+        rate=rate,
+        kinds=(SCALAR,),
+    )
+
+
+def spectral_clock(spectrum: Spectrum) -> Clock:
+    """The integral of rho over log s, running down: of one variance it is twice the angle of its deviation.
+
+    spectrum   of the data; `numtoolkit.problem.spectral_clocks` derives rho
+    """
+    modes = Modes.of(spectrum, FLOOR)
+    density = spectral_density(modes, Q)
+    clock = LevelClock.of(density, *modes.ends)
+
+    def at(process: Process, t: Floats) -> Floats:
+        with np.errstate(divide="ignore"):  # the clock is 0 at noise level 0
+            return clock(np.log(process.level(t)))
+
+    def rate(process: Process, t: Floats) -> Floats:
+        level = process.level(t)
+        return level / (density(np.log(level)) * process.level_rate(t))
+
+    def once(function: Callable[[Process, Floats], Floats], process: Process, t: Floats) -> Floats:
+        """Its values, computed once for each time: all directions ask for the same ones."""
+        times, places = np.unique(t, return_inverse=True)
+        return function(process, times)[places.reshape(t.shape)]
+
+    return Clock(
+        "spectral",
+        "b",
+        f"the integral over log s of the rate at which data of the spectrum {spectrum.digest} turn, running down",
+        u=lambda problem, t: -once(at, problem.process, t),
+        t=lambda problem, u: problem.process.time_of_level(np.exp(clock.inverse(-u))),
+        rate=lambda problem, t: once(rate, problem.process, t),
+        smooth=_arsinh(lambda problem, t: float(np.exp(modes.scales[0]))),
+    )
 
 
 ANGLE = Clock(
     "angle",
     "theta",
     "arctan(s / sigma_data) of the effective noise level s, running down",
-    u=lambda problem, t: -np.arctan(problem.process.level(t) / problem.sigma_data),
-    t=lambda problem, u: problem.process.time_of_level(problem.sigma_data * np.tan(-u)),
+    u=lambda problem, t: -np.arctan(problem.process.level(t) / problem.sigma_at(t)),
+    t=lambda problem, u: problem.process.time_of_level(problem.sigma_at(u) * np.tan(-u)),
     rate=_angle_rate,
+    told=spectral_clock,
 )
 
 NATURAL_OF = {SCALAR: LOG_SNR, PHASE_SPACE: BETA}
@@ -128,21 +183,7 @@ ROOT_TIME = Clock(
 )
 
 
-def _arsinh_rate(problem: Problem, t: Floats) -> Floats:
-    level = problem.process.level(t) / problem.sigma_data
-    return problem.sigma_data * np.hypot(1, level) / problem.process.level_rate(t)
-
-
-ARSINH = Clock(
-    "arsinh",
-    "arsinh(s)",
-    "arsinh(s / sigma_data) of the noise level s, running down: finite at s = 0",
-    u=lambda problem, t: -np.arcsinh(_scalar(problem).noise_level(t) / problem.sigma_data),
-    t=lambda problem, u: _scalar(problem).time_of_noise_level(problem.sigma_data * np.sinh(-u)),
-    rate=_arsinh_rate,
-    kinds=(SCALAR,),
-)
-
+ARSINH = _arsinh(lambda problem, t: problem.sigma_at(t))
 SMOOTH_OF = {SCALAR: LOG_SNR, PHASE_SPACE: ROOT_TIME}
 
 CLOCKS = {clock.name: clock for clock in (NATURAL, TIME, LOG_SNR, NOISE_LEVEL, BETA, ANGLE)}

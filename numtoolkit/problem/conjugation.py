@@ -40,7 +40,7 @@ def terms(problem: Problem, t: Floats) -> tuple[Floats, Floats, Floats]:
     e, sigma = process.kernel(t)
     eye = np.eye(process.blocks)
     F, Q = process.drift(t), process.diffusion(t)
-    V = sigma + problem.sigma_data**2 * e[:, :, None] * e[:, None, :]
+    V = sigma + np.reshape(problem.sigma_at(t), (-1, 1, 1)) ** 2 * e[:, :, None] * e[:, None, :]
     sigma_rate, V_rate = (F @ X + _turned(F @ X) + Q for X in (sigma, V))
     root, C = cholesky(sigma), inverse(V)
     back = inverse(root)

@@ -135,7 +135,7 @@ def _one(process: Process) -> int:
 
 def _residual_of_network(problem: Problem, network: Prediction, t: Floats) -> tuple[Floats, Floats]:
     P, Q = convert(network, DATA, problem.process, t)
-    own_z, own_data = residual(problem.process, t, problem.sigma_data)
+    own_z, own_data = residual(problem.process, t, problem.sigma_at(t))
     return own_z + own_data @ P, own_data @ Q
 
 
@@ -143,7 +143,7 @@ def _residual_log_flow(problem: Problem, start: Floats, end: Floats) -> Floats |
     forward, process = F.log_flow(problem, start, end), problem.scalar
     if forward is None or process is None:
         return None
-    width = [np.hypot(problem.sigma_data, process.noise_level(t)) for t in (start, end)]
+    width = [np.hypot(problem.sigma_at(t), process.noise_level(t)) for t in (start, end)]
     return forward + problem.q * np.log(width[1] / width[0])
 
 
@@ -151,7 +151,7 @@ def _residual_window(window: Window) -> Floats | None:
     problem, process = window.problem, window.problem.scalar
     if process is None or problem.clock is not ANGLE or problem.q != 1:
         return None
-    width = np.hypot(problem.sigma_data, process.noise_level(window.end))
+    width = np.hypot(problem.sigma_at(window.end), process.noise_level(window.end))
     scale = process.alpha(window.end)
     return scale * width * window.h * window_integral(0.0, window.a, window.b, list(window.weights))
 
@@ -161,14 +161,15 @@ def _residual_covariance(window: Window) -> Floats | None:
     problem, process = window.problem, window.problem.scalar
     if process is None:
         return None
-    width0, width1 = (np.hypot(problem.sigma_data, process.noise_level(t)) for t in (window.start, window.end))
+    width0, width1 = (np.hypot(problem.sigma_at(t), process.noise_level(t)) for t in (window.start, window.end))
     fall = np.abs(np.expm1(2 * problem.tau**2 * np.log(width1 / width0)))
     return (process.alpha(window.end) * width1) ** 2 * fall
 
 
 def _residual_offset(problem: Problem, t: Floats) -> Floats | None:
     """The generic formula without its cancellation."""
-    own = -problem.mean / problem.sigma_data**2 * deviation(problem.process, t, problem.sigma_data)
+    sigma = problem.sigma_at(t)
+    own = -problem.mean / sigma**2 * deviation(problem.process, t, sigma)
     return own[:, None, None]
 
 
@@ -206,7 +207,7 @@ RESIDUAL = Frozen(
     "residual",
     "(D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(mean, sigma_data^2 I)",
     width=_one,
-    to_score=lambda problem, t: residual_to_score(problem.process, t, problem.sigma_data),
+    to_score=lambda problem, t: residual_to_score(problem.process, t, problem.sigma_at(t)),
     of_network=_residual_of_network,
     log_flow=_residual_log_flow,
     window=_residual_window,

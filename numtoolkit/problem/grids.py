@@ -188,6 +188,18 @@ def knows_length(text: str | Spec) -> bool:
     return GRIDS[_resolved(parse(text))[0]].lay is _given
 
 
+def asks_spectrum(text: Any) -> bool:
+    """Whether a grid is a named one that is laid by a spectrum of the data and does not say which.
+
+    text   a specification; times of one's own ask for nothing
+    """
+    if not isinstance(text, (str, Spec)):
+        return False
+    name, spec = _resolved(parse(text))
+    own = _parameters(GRIDS[name])
+    return "spectrum" in own and "spectrum" not in spec.arguments(_signature(GRIDS[name]), f"grid {spec.name}")
+
+
 def resolved(text: str) -> str:
     """The specification of a grid with the digest of the spectrum in a file that it names; any other as it is.
 

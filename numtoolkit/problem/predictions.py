@@ -241,26 +241,28 @@ PREDICTIONS = {each.name: each for each in (DATA, NOISE, NOISE_R, NOISE_SKIP, SC
 # --- a Gaussian law of the data
 
 
-def residual(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
+def residual(process: Process, t: Floats, sigma_data: float | Floats) -> tuple[Floats, Floats]:
     """(P, Q), (n, 1, k) and (n, 1, 1), with u = P z + Q D: D_g = c^2 a' z for a = Sigma^-1 e.
 
-    At the times t (n,) of a process, D_g and c those of the law N(0, sigma_data^2 I).
+    At the times t (n,) of a process, D_g and c those of the law N(0, sigma_data^2 I), sigma_data a number or (n,).
     """
     a, c = _posterior(process, t, sigma_data)
     return -c[:, None, None] * a[:, None, :], 1 / c[:, None, None]
 
 
-def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
+def residual_to_score(process: Process, t: Floats, sigma_data: float | Floats) -> tuple[Floats, Floats]:
     """(P, Q) with S = P z + Q u = -V^-1 z + c a u, V = Sigma + sigma_data^2 e e' the covariance of the Gaussian law.
 
     At the times t (n,) of a process, (n, k, k) and (n, k, 1), the law N(0, sigma_data^2 I).
     """
     e, sigma = process.kernel(t)
     a, c = _posterior(process, t, sigma_data)
-    return -inverse(sigma + sigma_data**2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[:, :, None]
+    return -inverse(sigma + np.reshape(sigma_data, (-1, 1, 1)) ** 2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[
+        :, :, None
+    ]
 
 
-def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
+def deviation(process: Process, t: Floats, sigma_data: float | Floats) -> Floats:
     """c, the posterior deviation of a coordinate under the Gaussian law, (n,): sigma_data s / hypot(sigma_data, s).
 
     At the times t (n,) of a process, s its level there.
@@ -269,7 +271,7 @@ def deviation(process: Process, t: Floats, sigma_data: float) -> Floats:
     return np.asarray(sigma_data * s / np.hypot(sigma_data, s), dtype=np.float64)
 
 
-def _posterior(process: Process, t: Floats, sigma_data: float) -> tuple[Floats, Floats]:
+def _posterior(process: Process, t: Floats, sigma_data: float | Floats) -> tuple[Floats, Floats]:
     e, sigma = process.kernel(t)
     return (inverse(sigma) @ e[:, :, None])[:, :, 0], deviation(process, t, sigma_data)
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from numtoolkit.problem.kinds import EVERY_KIND, AxisValue, Floats, Kind, Process, ScalarProcess
 from numtoolkit.problem.predictions import SCORE, Prediction
+from numtoolkit.problem.spectrum import Spectrum
 
 # (problem, grid times, step indices, parameter values and the `steps` of the run) -> float64 array, one value a step
 Rule = Callable[..., Any]
@@ -39,6 +40,10 @@ class Clock(AxisValue):
     kinds              the kinds of process it exists on
     constant_linear    whether exponential schemes have a constant linear part in it: stiff order has a meaning there
     of                 for a clock that is another one on each process: (process) -> that clock; u, t, rate are its own
+    told               (spectrum) -> the clock that stands for it where a scheme is told the spectrum of the data; None
+                       for one that does not follow the data
+    smooth             a clock of the same problem in which this one is smooth from the data to the prior, for
+                       quadrature; None for that of the frozen quantity
     fall               (s, h) -> 1 - s_end / s, s and s_end the noise levels at the ends of a step of length h, by the
                        arithmetic of s and h alone, a series to h^9 where it is none in closed form; None where it is of
                        first order and no more is said
@@ -53,6 +58,8 @@ class Clock(AxisValue):
     kinds: tuple[Kind, ...] = EVERY_KIND
     constant_linear: bool = False
     of: Callable[[Process], Clock] | None = None
+    told: Callable[[Spectrum], Clock] | None = None
+    smooth: Clock | None = None
     fall: Callable[[Any, Any], Any] | None = None
 
     def on(self, process: Process) -> Clock:
@@ -181,7 +188,8 @@ class Frozen(AxisValue):
 class Problem:
     """process, frozen quantity, clock, dynamics tau (0 flow, 1 reverse SDE).
 
-    sigma_data  of the Gaussian law that the residual, the clock `angle` and the best conjugations refer to
+    sigma_data  of the Gaussian law that the residual, the clock `angle` and the best conjugations refer to; or (n,), of
+                several such laws, one a step, where n steps are looked at together: `sigma_at` is that at a time
     mean        of that law, one number for all coordinates: the operators are those of z - e_t mean
     """
 
@@ -189,7 +197,7 @@ class Problem:
     frozen: Frozen
     clock: Clock
     tau: float = 0.0
-    sigma_data: float = 0.5
+    sigma_data: float | Floats = 0.5
     mean: float = 0.0
 
     @property
@@ -206,6 +214,11 @@ class Problem:
     def width(self) -> int:
         """Blocks of the frozen quantity."""
         return self.frozen.width(self.process)
+
+    def sigma_at(self, t: Floats) -> Any:
+        """sigma_data at each of the times t, which are as many for each step, all of a step together."""
+        own = self.sigma_data
+        return own if isinstance(own, float) else np.repeat(own, t.size // len(own)).reshape(t.shape)
 
     def u(self, t: Floats) -> Floats:
         """The clock at process times t."""

@@ -76,13 +76,12 @@ def gaussian_bend(problem: Problem, t: Floats, index: Indices, values: Values) -
 
     problem, t, index, values   as every rule takes them
     """
-    s = problem.process.level(t)
-    m = np.hypot(float(values["sigma_data"]), s)
-    v = float(values["sigma_data"]) ** 2
-    here, end, before = index, index + 1, np.maximum(index - 1, 0)
-    turn = (s[here] - s[end]) * s[here] / (m[here] * m[end] + v + s[here] * s[end])
-    kappa = turn * m[before] * (m[before] + m[here]) / ((s[before] - s[here]) * (s[before] + s[here]))
-    return 2 * kappa * np.log(s[before] / s[here]) / np.log(s[here] / s[end])
+    level, sigma = problem.process.level(t), np.float64(values["sigma_data"])
+    s0, s, s1 = (level[n] for n in (np.maximum(index - 1, 0), index, index + 1))
+    m0, m, m1 = (np.hypot(sigma, own) for own in (s0, s, s1))
+    turn = (s - s1) * s / (m * m1 + sigma**2 + s * s1)
+    kappa = turn * m0 * (m0 + m) / ((s0 - s) * (s0 + s))
+    return np.asarray(2 * kappa * np.log(s0 / s) / np.log(s / s1))
 
 
 def _levels(problem: Problem, t: Floats, index: Indices) -> tuple[Floats, Floats]:

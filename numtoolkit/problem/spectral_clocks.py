@@ -120,11 +120,11 @@ class Modes:
 
         raises   InputError for data that do not vary
         """
-        least = (floor * spectrum.deviation) ** 2
-        kept = (spectrum.multiplicity > 0) & (np.maximum(spectrum.values, least) > 0)
+        each = spectrum.floored(floor)
+        kept = (spectrum.multiplicity > 0) & (each > 0)
         if not kept.any():
             raise InputError("the spectrum has no direction of a variance above 0; give one of data that vary.")
-        values, places = np.unique(np.maximum(spectrum.values, least)[kept], return_inverse=True)
+        values, places = np.unique(each[kept], return_inverse=True)
         return cls(np.log(values) / 2, np.bincount(places, spectrum.multiplicity[kept]).astype(np.float64))
 
     @property

@@ -74,11 +74,21 @@ class Spectrum:
         for name, array in (("mean", mean), ("values", values), ("multiplicity", counts), ("basis", basis)):
             object.__setattr__(self, name, array)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spectrum) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     def __repr__(self) -> str:
         top, low = self.values.max() ** 0.5, self.values.min() ** 0.5
         of = f" of {brief(self.source, 80)}" if self.source else ""
         groups = f" in {counted(len(self.values), 'group')}" if len(self.values) != self.directions else ""
         return f"<Spectrum{of}: {self.directions:g} directions{groups}, deviations {top:.3g} to {low:.3g}>"
+
+    def floored(self, floor: float) -> Floats:
+        """The values, none below that of a deviation of `floor` times `deviation`: (n,)."""
+        return np.maximum(self.values, (floor * self.deviation) ** 2)
 
     @property
     def directions(self) -> float:

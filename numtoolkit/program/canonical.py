@@ -10,6 +10,7 @@ from numtoolkit.declare.steps import START
 from numtoolkit.problem.predictions import Prediction, outputs
 from numtoolkit.problem.processes import Floats
 from numtoolkit.program.matrices import Matrices, draws_of
+from numtoolkit.program.modal import check_alike
 from numtoolkit.program.program import Program
 from numtoolkit.program.walk import Walk
 
@@ -48,8 +49,10 @@ class CanonicalForm:
 def canonical(program: Program) -> CanonicalForm:
     """The canonical form of a program.
 
+    raises InputError for a program with a spectrum
     cost   O(nfe^2) coefficients: 25 ms and 16 MB for 1000 evaluations in one block
     """
+    check_alike(program)
     k, q = program.process.blocks, outputs(program.network, program.process) * (1 + program.both)
     algebra = Matrices(k, np.ones(()))
     draws = sorted(draw for n, step in enumerate(program.steps) for draw in draws_of(n, step))

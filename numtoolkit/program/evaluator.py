@@ -8,6 +8,7 @@ collocated at the nodes of the quadrature.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from math import sqrt
 from typing import Any, NamedTuple
@@ -235,7 +236,10 @@ class Evaluator:
         """The same for some of the steps, with what is known on the short mesh of the window [a, b]."""
         if own.tobytes() not in self._parts:
             symbols = {name: value[own] if np.ndim(value) else value for name, value in self.symbols.items()}
-            self._parts[own.tobytes()] = Evaluator(self.problem, self.grid, self.index[own], symbols)
+            problem, sigma = self.problem, self.problem.sigma_data
+            if not isinstance(sigma, float):
+                problem = replace(problem, sigma_data=sigma[own])
+            self._parts[own.tobytes()] = Evaluator(problem, self.grid, self.index[own], symbols)
         part, key = self._parts[own.tobytes()], (a, b, SHORT)
         if key not in part._meshes:
             part._meshes[key] = self._meshes[key].of(own)
@@ -271,7 +275,7 @@ class Evaluator:
         """Gauss points are placed in a clock in which the operators are smooth from the data to the prior."""
         panels, points = rule
         problem, kind = self.problem, self.problem.process.kind
-        smooth = problem.frozen.smooth
+        smooth = problem.clock.smooth or problem.frozen.smooth
         if smooth is None or kind not in smooth.kinds:
             smooth = SMOOTH_OF[kind]
         fraction = (np.add.outer(np.arange(panels), _collocation(points)[0]) / panels).ravel()

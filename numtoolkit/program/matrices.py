@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from numtoolkit.declare.steps import START
 from numtoolkit.problem.predictions import convert
 from numtoolkit.problem.processes import Floats
+from numtoolkit.program.modal import Groups, blocks_at, check_alike
 from numtoolkit.program.program import CONSTANT, Affine, Draw, Program, ProgramStep
 from numtoolkit.program.walk import Walk, evaluations, handed
 
@@ -24,12 +25,13 @@ AffineNetwork = Callable[[float], tuple[Matrix, Matrix]]  # told time -> slope (
 class Matrices:
     """The algebra of affine maps: values (*batch, rows, columns) over the columns (unknowns, normals, 1).
 
-    k      blocks of a state
-    field  (*batch,), the constant source in every member of the batch
+    k       blocks of a state
+    field   (*batch,), the constant source in every member of the batch
+    groups  (*batch,), the group of the spectrum of the program that a member is of; None without a spectrum
     """
 
-    def __init__(self, k: int, field: Floats) -> None:
-        self.k, self.field = k, field
+    def __init__(self, k: int, field: Floats, groups: Groups = None) -> None:
+        self.k, self.field, self.groups = k, field, groups
         self.one: Matrix = field
         self.width = self.columns = 0  # of the unknowns alone; of all
         self._normals: dict[tuple[int, int], int] = {}
@@ -54,12 +56,13 @@ class Matrices:
     def combine(self, row: Affine, n: int, names: Mapping[str, Matrix]) -> Matrix:
         """The `row` over `names`, in the columns of now; `n` does not matter."""
         rows = len(row.terms[0][1]) if row.terms else self.k
-        return sum((np.array(block) @ names[source] for source, block in row.terms), self._zeros(rows))
+        own = ((blocks_at(block, self.groups), source) for source, block in row.terms)
+        return sum((blocks @ names[source] for blocks, source in own), self._zeros(rows))
 
     def draw(self, noise: Draw, n: int, names: Mapping[str, Matrix]) -> Matrix:
         """The factor of the `noise` in the columns of step `n` and its slot; `names` do not matter."""
         value, first = self._zeros(self.k), self._normals[n, noise.slot]
-        value[..., first : first + self.k] = noise.factor
+        value[..., first : first + self.k] = blocks_at(noise.factor, self.groups)
         return value
 
     def _zeros(self, rows: int) -> Matrix:
@@ -71,17 +74,23 @@ def draws_of(n: int, step: ProgramStep) -> list[tuple[int, int]]:
     return [(n, i.slot) for i in step.instructions if isinstance(i, Draw)]
 
 
-def step_maps(program: Program, network: AffineNetwork, field: Floats) -> Iterator[tuple[Matrix, Matrix, Matrix]]:
+def step_maps(
+    program: Program, network: AffineNetwork, field: Floats, groups: Groups = None
+) -> Iterator[tuple[Matrix, Matrix, Matrix]]:
     """(A, B, c) of each step, which hands on A (what it inherits) + B normals + c: the state, then carried names.
 
     The last step of a program hands on the state alone.
     program  whose steps they are
     network  what it calls, affine in the state
     field    (*batch,), the constant source: ones, or the coordinates of the constant field
+    groups   (*batch,), the group of directions of each member, for a program with a spectrum
     returns  A (*batch, handed, inherited), B (*batch, handed, k draws), c (*batch, handed)
+    raises   InputError for a program with a spectrum and no groups
     cost     one product of such small matrices an instruction
     """
-    algebra, last = Matrices(program.process.blocks, field), len(program.steps) - 1
+    if groups is None:
+        check_alike(program)
+    algebra, last = Matrices(program.process.blocks, field, groups), len(program.steps) - 1
     found: list[tuple[Matrix, Matrix, Matrix]] = []
 
     def hand(n: int, step: ProgramStep, names: dict[str, Matrix]) -> dict[str, Matrix]:

@@ -6,9 +6,8 @@ the declared steps. Coefficients are exact entries read in float64 once, before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -23,12 +22,25 @@ from numtoolkit.errors import InputError, brief, counted
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, PhaseSpaceProcess, Process
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.budget import plan
 from numtoolkit.program.evaluator import Evaluator, Indices
 from numtoolkit.program.folding import Conversion, Folder, Terms
 
-CONSTANT = "1"  # the source that is 1 everywhere
-Block = tuple[tuple[float, ...], ...]  # rows of a small matrix over state or output blocks
+CONSTANT = "1"  # the source that is 1 everywhere, or the mean of the data under a scheme that is told a spectrum
+
+
+class Modal(tuple[float, ...]):
+    """A coefficient that differs by direction of the data: one number a group of a spectrum."""
+
+    __slots__ = ()
+
+    def __neg__(self) -> Modal:
+        return Modal(-c for c in self)
+
+
+TOGETHER = 4096  # steps of all groups of a spectrum that are lowered at once, for the memory of their quadrature
+Block = tuple[tuple[Any, ...], ...]  # rows of a small matrix over state or output blocks: floats, or `Modal`
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,8 @@ class ProgramStep:
 class Program:
     """A whole run. `network` is the prediction its calls expect; `nfe` counts them.
 
-    both   whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
+    both      whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
+    spectrum  of a scheme that was told one: some coefficients are `Modal` then, and the constant source is its mean
     """
 
     scheme: str
@@ -94,6 +107,7 @@ class Program:
     network: Prediction
     steps: tuple[ProgramStep, ...]
     both: bool = False
+    spectrum: Spectrum | None = None
 
     def __repr__(self) -> str:
         spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name} in {counted(len(self.steps), 'step')}"
@@ -167,15 +181,26 @@ def _combination(terms: tuple[tuple[str, Block], ...]) -> str:
 
 def _show(block: Block) -> str:
     if len(block) == 1 and len(block[0]) == 1:
-        return f"{block[0][0]:.6g}"
-    return "[" + "; ".join(" ".join(f"{x:.6g}" for x in row) for row in block) + "]"
+        return _digits(block[0][0])
+    return "[" + "; ".join(" ".join(map(_digits, row)) for row in block) + "]"
+
+
+def _digits(number: float | Modal) -> str:
+    """Six digits; of one that differs by group its least and largest value."""
+    return f"{min(number):.6g}...{max(number):.6g}" if isinstance(number, Modal) else f"{number:.6g}"
 
 
 def problem_of(scheme: Scheme, process: Process) -> Problem:
     """The problem a scheme integrates on a process.
 
-    raises   InputError when the scheme is not declared for its kind, or the process is not as its kind says
+    raises   InputError when the scheme is not declared for its kind, the process is not as its kind says, or the scheme
+             was told a spectrum: then there is one problem a group of directions, those of `scheme.modes`
     """
+    if scheme.spectrum is not None:
+        raise InputError(
+            f"scheme {scheme.spec} was told a spectrum and has one problem for each group of its directions; take one "
+            "of scheme.modes, or the scheme with a sigma_data alone."
+        )
     if isinstance(process, PhaseSpaceProcess):
         process.check_noises()
     if process.kind not in scheme.kinds:
@@ -188,6 +213,11 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
     return Problem(process, scheme.frozen, scheme.clock.on(process), float(scheme.tau_value), **law)
 
 
+def check_runs(scheme: Scheme, process: Process) -> None:
+    """raises   InputError for a scheme that does not run on the process, as `problem_of` says"""
+    problem_of(replace(scheme, spectrum=None), process)
+
+
 def lower(
     scheme: Scheme, process: Process, times: Floats, network: str | Prediction = "data", nfe: int | None = None
 ) -> Program:
@@ -197,17 +227,42 @@ def lower(
     network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
     nfe      None for whole steps; else the run is that of `numtoolkit.program.budget.planned`, which must have N steps
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
-    cost     no evaluations; milliseconds for a thousand steps
+    cost     no evaluations; milliseconds for a thousand steps, and as much again for each group of a spectrum
     """
+    if scheme.spectrum is not None:
+        from numtoolkit.program.modal import merged  # which merges what is made here
+
+        each = [*{id(mode): mode for mode in scheme.modes}.values()]
+        size = max(1, TOGETHER // len(times))
+        tiles = (each[first : first + size] for first in range(0, len(each), size))
+        own = {
+            id(mode): program
+            for tile in tiles
+            for mode, program in zip(tile, _lowered(tile, process, times, network, nfe), strict=True)
+        }
+        return merged(scheme.spec, scheme.spectrum, [own[id(mode)] for mode in scheme.modes])
+    return _lowered([scheme], process, times, network, nfe)[0]
+
+
+def _lowered(
+    modes: Sequence[Scheme], process: Process, times: Floats, network: str | Prediction, nfe: int | None
+) -> list[Program]:
+    """The program of each of some schemes that differ in their sigma_data alone, all lowered at once."""
+    scheme, many = modes[0], len(modes)
     problem, predicts = problem_of(scheme, process), prediction(network)
     _check_rising(scheme, times)
     run = plan(scheme, times, nfe)
-    steps: list[ProgramStep] = []
-    both = scheme.both
+    steps: list[list[ProgramStep]] = [[] for _ in modes]
     alike = [*zip(run, taus(scheme, problem, times), strict=True)]
     for (step, tau), stretch in groupby(range(len(run)), alike.__getitem__):  # equal steps in a row at once
+        index, own = np.array([*stretch]), replace(problem, tau=tau)
+        if many > 1:
+            each = [float(mode.parameters()["sigma_data"]) for mode in modes]
+            own, index = replace(own, sigma_data=np.repeat(each, len(index))), np.tile(index, many)
         try:
-            steps += _lower_step(scheme, step, replace(problem, tau=tau), times, np.array([*stretch]), predicts, both)
+            made = _lower_step(scheme, step, own, times, index, predicts, scheme.both)
+            for place, mine in enumerate(steps):
+                mine += made[place * len(made) // many : (place + 1) * len(made) // many]
         except np.linalg.LinAlgError:
             if times[-1] == 0:
                 raise InputError(
@@ -218,14 +273,17 @@ def lower(
                 f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
                 "choose parameters of the process nearer the defaults."
             ) from None
-    program = Program(scheme.spec, process, predicts, tuple(steps), both)
+    programs = [
+        Program(mode.spec, process, predicts, tuple(mine), scheme.both) for mode, mine in zip(modes, steps, strict=True)
+    ]
+    program = programs[0]
     fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
     if fitted != program.nfe:  # the same grid, but another end
         raise InputError(
             f"the table of {scheme.name} was fitted for runs of {fitted} evaluations, not of {program.nfe}; give "
             f"nfe = {fitted} or fit anew."
         )
-    return program
+    return programs
 
 
 def lower_last(scheme: Scheme, step: Step, problem: Problem, times: Floats, network: Prediction) -> ProgramStep:
@@ -269,7 +327,7 @@ def taus(scheme: Scheme, problem: Problem, times: Floats) -> list[float]:
 
 
 def step_quantities(
-    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Fraction | int]
+    scheme: Scheme, problem: Problem, times: Floats, index: Indices, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Values of the step ratios r0, r1, ... and of the scheme's own step quantities.
 
@@ -318,7 +376,9 @@ def step_quantity(
 def _lower_step(
     scheme: Scheme, step: Step, problem: Problem, times: Floats, index: Indices, network: Prediction, both: bool
 ) -> list[ProgramStep]:
-    values = scheme.parameters()
+    values: dict[str, Any] = dict(scheme.parameters())
+    if not isinstance(problem.sigma_data, float):
+        values["sigma_data"] = problem.sigma_data
     evaluator = Evaluator(problem, times, index, values | step_quantities(scheme, problem, times, index, values))
     columns: list[list[Instruction]] = []
     names, handed_on = Folder(), {old for _, old in step.carry}

@@ -74,10 +74,21 @@ def _denoised(program: Program, denoise: bool) -> Program:
     return replace(program, steps=(*program.steps, last))
 
 
+def laid(scheme: Scheme, process: Process, grid: Any, steps: int | None = None) -> Floats:
+    """The times of a grid, which is told the spectrum that the scheme was told if it is laid by one and names none.
+
+    scheme, process, grid, steps   as of `times_of`
+    raises   InputError, as `grids.grid` does
+    """
+    return grids.grid(grid, process, steps, spectrum=scheme.spectrum if grids.asks_spectrum(grid) else None)
+
+
 def times_of(
     scheme: Scheme, process: Process, grid: Any, steps: int | None = None, nfe: int | None = None, denoise: bool = False
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
+
+    A grid that is laid by a spectrum and does not say which, "spectral", follows that of the scheme.
 
     scheme   which spends the evaluations as `numtoolkit.program.budget.planned` says
     process  of the times; `grid` is a specification, or N + 1 times of its own
@@ -97,14 +108,14 @@ def times_of(
         if steps is not None and nfe is not None:
             raise InputError(f"steps = {steps} and nfe = {nfe} both say how long the grid is; give steps or nfe.")
         if budget is not None:
-            to_zero = grids.grid(grid, process, 2)[-1] == 0
+            to_zero = laid(scheme, process, grid, 2)[-1] == 0
             try:
                 steps = len(planned(scheme, budget, to_zero))
             except InputError as error:
                 raise InputError(
                     f"{error} (Of nfe = {nfe} one is the denoising one.)" if denoise else str(error)
                 ) from None
-        times = grids.grid(grid, process, steps)
+        times = laid(scheme, process, grid, steps)
     else:
         times = grids.grid(grid, process, steps)
         plan(scheme, times, budget)

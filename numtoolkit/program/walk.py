@@ -190,6 +190,16 @@ def plain(terms: Sequence[tuple[float, Any]]) -> Any:
     return total
 
 
+def drawn(normals: Normals | None, n: int, slot: int) -> Blocks:
+    """The normals of a slot of step n.
+
+    normals  of a run; None raises InputError
+    """
+    if normals is None:
+        raise InputError("the program draws noise, but there are no normals to draw; give some.")
+    return normals(n, slot)
+
+
 @dataclass(frozen=True)
 class Arrays:
     """The algebra of a run: values are lists of blocks, numpy arrays or torch tensors of one shape.
@@ -211,13 +221,26 @@ class Arrays:
 
     def draw(self, noise: Draw, n: int, names: Mapping[str, Blocks]) -> Blocks:
         """The `noise` from the normals of step `n`; a block of 0 is as large as that of the state in `names`."""
-        if self.normals is None:
-            raise InputError("the program draws noise, but there are no normals to draw; give some.")
-        xi, value = self.normals(n, noise.slot), []
+        xi, value = drawn(self.normals, n, noise.slot), []
         for row in noise.factor:
             own = [(c, xi[j]) for j, c in enumerate(row) if c]
             value.append(self.update(own) if own else names[START][0] * 0.0)
         return value
+
+
+def arrays_of(
+    program: Program, start: Sequence[Any], normals: Normals | None = None, update: Update = plain
+) -> Algebra[Blocks]:
+    """The algebra of a run of a program on arrays.
+
+    program, start, normals, update   as of a `Stepper`
+    raises   InputError where the program was told the spectrum of data of another size
+    """
+    if program.spectrum is None:
+        return Arrays(normals, update)
+    from numtoolkit.program.directional import Directional  # which is made of what stands here
+
+    return Directional(program.spectrum, start[0], normals, update)
 
 
 class Stepper(Walk[Blocks]):
@@ -257,7 +280,7 @@ class Stepper(Walk[Blocks]):
         hand: Hand[Blocks] = handed,
         conditions: Any = None,
     ) -> None:
-        super().__init__(program, list(start), Arrays(normals, update), hand)
+        super().__init__(program, list(start), arrays_of(program, start, normals, update), hand)
         self.conditions = conditions
 
     def _go(self) -> None:

@@ -26,11 +26,10 @@ from numtoolkit.measure import planes, stability
 from numtoolkit.measure.curves import KIND_OF, OWN_FEWEST, SAMPLED_LAW, check_samples, metrics_of
 from numtoolkit.measure.step_defects import SAMPLES, check_defects
 from numtoolkit.models.network import Network
-from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.program import lower, problem_of
-from numtoolkit.program.runs import program_of, times_of
+from numtoolkit.program.program import check_runs, lower
+from numtoolkit.program.runs import laid, program_of, times_of
 from numtoolkit.reproduce import pictures, work
 from numtoolkit.reproduce.subjects import DTYPE, conditions_of, guided, law_at, resolved_law, scheme_at
 from numtoolkit.schemes import catalogue
@@ -446,9 +445,9 @@ def check(
         distinct("schemes", [scheme.spec for scheme in chosen])
     if process:
         for scheme in chosen:
-            problem_of(scheme, process_of(process))
-    if grid is not None:
-        grid_of(grid, process_of(process), 8)
+            check_runs(scheme, process_of(process))
+            if grid is not None:
+                laid(scheme, process_of(process), grid, 8)
     if law is not None:
         found = law_at(*resolved_law(law).values())
         if isinstance(found, Network):

@@ -8,7 +8,7 @@ from typing import Any
 
 from numtoolkit.errors import NonFiniteError
 from numtoolkit.program.program import Affine, Draw, Program
-from numtoolkit.program.walk import Arrays, Blocks, NetworkCall, Normals, Update, Walk
+from numtoolkit.program.walk import Algebra, Blocks, NetworkCall, Normals, Update, Walk, arrays_of
 from numtoolkit.sampling.state import finite_rows
 
 
@@ -29,7 +29,7 @@ def first_nonfinite(
     if not _finite(start, row):
         return NonFiniteError(f"{who} is not finite in its start; give finite start values.")
     try:
-        walk = Walk(program, list(start), _Finite(normals, update, row))
+        walk = Walk(program, list(start), _Finite(arrays_of(program, start, normals, update), row))
         while walk.call is not None:
             output = list(network(walk.row, walk.time))
             if not _finite(output, row):
@@ -58,16 +58,21 @@ class _Lost(Exception):
 
 
 @dataclass(frozen=True)
-class _Finite(Arrays):
-    """Arrays that are looked at: sample `row` is finite in each, or the walk ends there."""
+class _Finite:
+    """The algebra of a run whose values are looked at: sample `row` is finite in each, or the walk ends there."""
 
-    row: int = 0
+    of: Algebra[Blocks]
+    row: int
+
+    @property
+    def one(self) -> Blocks:
+        return self.of.one
 
     def combine(self, row: Affine, n: int, names: Mapping[str, Blocks]) -> Blocks:
-        return self._seen(super().combine(row, n, names), n, f"row {row.name}")
+        return self._seen(self.of.combine(row, n, names), n, f"row {row.name}")
 
     def draw(self, noise: Draw, n: int, names: Mapping[str, Blocks]) -> Blocks:
-        return self._seen(super().draw(noise, n, names), n, f"noise {noise.name}")
+        return self._seen(self.of.draw(noise, n, names), n, f"noise {noise.name}")
 
     def _seen(self, value: Blocks, n: int, stage: str) -> Blocks:
         if not _finite(value, self.row):

@@ -18,6 +18,8 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import read_json
+from numtoolkit.problem.grid_rules import spectrum_at
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.schemes.cfg_plus_plus import CFG_PLUS_PLUS
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.embedded_pairs import EMBEDDED_PAIRS
@@ -131,6 +133,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     Names, and those of `names_in_use` too, are read in either case and with _ for -; sample_ of k-diffusion may come
     first.
     "runge-kutta(A=((), (1/2)), b=(0, 1))" is that tableau, of the drift in process time.
+    "gframe-abm(2, spectrum=FILE.npz)": a scheme with sigma_data may be told the spectrum of the data in its place, by
+    the file that `numtoolkit spectrum` wrote, with digest= of the one it has to be still, or by variances.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients. "FILE.py:NAME" or "MODULE:NAME" is that scheme or family of one's own, where
     `numtoolkit.references.allow_imports` lets it be run; values in parentheses are read as those of the catalogue are.
@@ -140,7 +144,7 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if isinstance(text, Scheme):
         return text
     if references.is_reference(text):
-        return references.resolve(text, "scheme", _is_scheme, _member, _member)
+        return references.resolve(text, "scheme", _is_scheme, _told, _told)
     if isinstance(text, str) and text.endswith(".json"):
         return _of_file(text)
     spec, names = parse(text), _by_name()
@@ -164,7 +168,26 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     if name not in names:
         raise unknown("scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER})
     position = names[name]
-    return _member(CATALOGUE[position], replace(spec, name=catalogue()[position].name))
+    return _told(CATALOGUE[position], replace(spec, name=catalogue()[position].name))
+
+
+def _told(entry: Scheme | Callable[..., Scheme], spec: Spec) -> Scheme:
+    """A member, told the spectrum that its specification names by a file, or by variances, one a direction."""
+    told = tuple(pair for pair in spec.named if pair[0] in SPECTRUM.parameters)
+    member = _member(entry, replace(spec, named=tuple(pair for pair in spec.named if pair not in told)))
+    if not told:
+        return member
+    given: dict[str, Any] = Spec(spec.name, (), told).arguments(SPECTRUM, spec.name)
+    if "spectrum" not in given:
+        raise InputError(f"{spec.name}: digest is that of a spectrum; give spectrum=FILE.npz, or drop it.")
+    return member.with_spectrum(_spectrum(**given))
+
+
+def _spectrum(*, spectrum: str | tuple[float, ...], digest: str = "") -> Spectrum:
+    return spectrum_at(spectrum, digest)
+
+
+SPECTRUM = inspect.signature(_spectrum)  # of the data: what any scheme with sigma_data may be told in place of it
 
 
 def _is_scheme(value: object) -> bool:
@@ -215,8 +238,8 @@ def _of_file(path: str) -> Scheme:
 
 
 def is_declared_here(own: Scheme) -> bool:
-    """Whether the catalogue has the scheme, so that its specification says all of it but for a table."""
-    bare = replace(own, table=None)
+    """Whether the catalogue has the scheme, so that its specification says all but a table or a spectrum of it."""
+    bare = replace(own, table=None, spectrum=None)
     try:
         return scheme(bare.spec) == bare
     except InputError:
