@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.frechet import frechet_distance
     from numtoolkit.measure.gaussian_moments import moments
-    from numtoolkit.measure.spectra import pilot, power_ratio, spectrum_of
+    from numtoolkit.measure.spectra import power_ratio
     from numtoolkit.measure.stability import order_star, stability
     from numtoolkit.measure.step_defects import step_defects
     from numtoolkit.measure.transfer import transfer
@@ -212,7 +212,7 @@ _HOMES = {
     "order_star": "numtoolkit.measure.stability",
     "palindrome": "numtoolkit.symbolic.palindromes",
     "phi": "numtoolkit.declare.entries",
-    "pilot": "numtoolkit.measure.spectra",
+    "pilot": "numtoolkit.sampling.pilot",
     "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",
@@ -222,7 +222,7 @@ _HOMES = {
     "search": "numtoolkit.fitting",
     "simplifying_assumptions": "numtoolkit.symbolic.assumptions",
     "spectrum_figure": "numtoolkit.plots",
-    "spectrum_of": "numtoolkit.measure.spectra",
+    "spectrum_of": "numtoolkit.laws.spectra",
     "sqrt": "numtoolkit.declare.entries",
     "stability": "numtoolkit.measure.stability",
     "stability_figure": "numtoolkit.plots",

@@ -28,6 +28,8 @@ from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import check_runs
+from numtoolkit.program.runs import laid
 
 # Columns of the table that go first where it is wider than the terminal.
 OPTIONAL = ("frechet_floor", "frechet", "reference_error", "reference_nfe", "high", "low", "floor", "median")

@@ -23,8 +23,8 @@ from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST_COORDINATES, MOST_NFE
 
 if TYPE_CHECKING:
-    from numtoolkit.measure.spectra import Pilot
     from numtoolkit.problem.spectrum import Spectrum
+    from numtoolkit.sampling.pilot import Pilot
 
 SHOWN = 20  # groups that are printed; --json and files have them all
 PILOT = {"process": "--process", "scheme": "--scheme", "grid": "--grid", "nfe": "--nfe", "outputs": "--outputs"}
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _found(arguments: argparse.Namespace) -> Spectrum:
     """The spectrum of what was named."""
-    from numtoolkit.measure.spectra import spectrum_of
+    from numtoolkit.laws.spectra import spectrum_of
     from numtoolkit.problem.spectrum import Spectrum
 
     rank = None if arguments.rank is None else number(arguments.rank, "--rank", 0, MOST_COORDINATES)
@@ -111,9 +111,9 @@ def _found(arguments: argparse.Namespace) -> Spectrum:
 
 def _pilot(arguments: argparse.Namespace, told: dict[str, Any], numbers: dict[str, Any]) -> Pilot:
     """The pilot run of a network, on the process of the network where none is named; its outputs kept where asked."""
-    from numtoolkit.measure.spectra import pilot
     from numtoolkit.models.by_reference import network_of
     from numtoolkit.problem.processes import process as process_of
+    from numtoolkit.sampling.pilot import pilot
 
     keep = None if arguments.keep is None else destination(arguments.keep, (".npz",), option="--keep")
     network = network_of(arguments.model)

@@ -53,8 +53,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
+    from numtoolkit.laws.spectra import spectrum_of
     from numtoolkit.measure.curves import OVERFLOW
-    from numtoolkit.measure.spectra import spectrum_of
     from numtoolkit.measure.transfer import SCALES, transfer
 
     process, chosen = process_of(arguments.process), schemes(listed(arguments.schemes, "--schemes"))

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from numtoolkit.arrays import Floats
 from numtoolkit.declare import checks
 from numtoolkit.declare.companions import paired
 from numtoolkit.declare.entries import ONE, ZERO, Ball, Const, Entry, balls, number, substitute, symbol, symbols
@@ -252,7 +253,7 @@ class Scheme:
         """The scheme told the spectrum of the data in place of one deviation and one mean.
 
         Each group of directions is taken as by the scheme with its deviation for sigma_data, and all about the mean of
-        the spectrum (`modes`); nodes stand in one clock that follows the whole spectrum where the scheme has the angle.
+        the spectrum (`mode`); nodes stand in one clock that follows the whole spectrum where the scheme has the angle.
         spectrum   of the data
         raises     InputError for a scheme that knows no law of the data, or was told one of its values
         """
@@ -266,24 +267,30 @@ class Scheme:
             raise InputError(f"{self.spec} is told {' and '.join(said)}, which its spectrum says; drop {said[0]}.")
         return replace(self, spectrum=spectrum)
 
-    @cached_property
-    def modes(self) -> tuple[Scheme, ...]:
-        """One scheme for each group of directions of its spectrum, all in one clock; itself where it was told none.
+    @property
+    def deviations(self) -> Floats:
+        """What stands for sigma_data in each group of directions of its spectrum, (n,).
 
-        The deviation of a group is at least `FLOOR` times that of a coordinate. A mean of 1 stands for the coordinates
-        of that of the spectrum.
+        They are at least `FLOOR` times that of a coordinate.
+        raises   InputError for a scheme that was told no spectrum
         """
         if self.spectrum is None:
-            return (self,)
-        bare = replace(self, spectrum=None)
-        if self.clock.told is not None:
-            bare = replace(bare, clock=self.clock.told(self.spectrum))
-        centred = (
-            {"mean": Fraction(1)} if self.spectrum.mean.any() and any(p.name == "mean" for p in self.params) else {}
-        )
-        deviations = np.sqrt(self.spectrum.floored(FLOOR)).tolist()
-        own = {each: bare.bind(sigma_data=Fraction(each), **centred) for each in dict.fromkeys(deviations)}
-        return tuple(own[each] for each in deviations)
+            raise InputError(f"{self.spec} was told no spectrum; tell it one, with_spectrum.")
+        return np.sqrt(self.spectrum.floored(FLOOR))
+
+    def mode(self, group: int) -> Scheme:
+        """What it is in one group of directions of its spectrum: a scheme with sigma_data, in the clock of them all.
+
+        group    its number
+        returns  a scheme whose mean of 1 stands for the coordinates of the mean of the spectrum
+        raises   InputError for a scheme that was told no spectrum
+        """
+        sigma_data, spectrum = Fraction(float(self.deviations[group])), self.spectrum
+        assert spectrum is not None
+        clock = self.clock if self.clock.told is None else self.clock.told(spectrum)
+        centred = spectrum.mean.any() and any(p.name == "mean" for p in self.params)
+        bare = replace(self, spectrum=None, clock=clock)
+        return bare.bind(sigma_data=sigma_data, **({"mean": Fraction(1)} if centred else {}))
 
     def unfitted(self) -> Scheme:
         """The scheme with every fitted step quantity 0: its base, in its own rows."""

@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from numtoolkit import __version__
 from numtoolkit.declare.entries import Entry, operators
 from numtoolkit.declare.entry_text import MOST_DIGITS, parse_entry
@@ -30,6 +32,7 @@ from numtoolkit.problem.frozen import FROZEN
 from numtoolkit.problem.kinds import KINDS
 from numtoolkit.problem.operators import OPERATORS
 from numtoolkit.problem.rules import NEEDS, RULES
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.spec_text import HUGE
 
 KIND = "numtoolkit scheme"
@@ -264,6 +267,15 @@ def _table(value: Any, where: str) -> FittedCoefficients:
         raise InputError(str(error)) from None
 
 
+def _spectrum(value: Any, where: str) -> Spectrum:
+    own = _keys(value, where, (*ARRAYS, "source", "nfe_pilot"))
+    try:
+        return Spectrum(**own)
+    except (InputError, TypeError, ValueError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise InputError(f"{where} is no spectrum: {reason}; write the scheme anew.") from None
+
+
 def _item(value: Any, where: str) -> Item:
     if not (isinstance(value, dict) and isinstance(value.get("kind"), str)):
         raise _wrong(where, value, "an object with a kind")
@@ -275,6 +287,9 @@ def _item(value: Any, where: str) -> Item:
 def _item_record(item: Item) -> dict[str, Any]:
     kind, form = next((kind, form) for kind, (own, form) in ITEMS.items() if isinstance(item, own))
     return {"kind": kind, **form.write(item)}
+
+
+ARRAYS = ("mean", "values", "multiplicity", "basis")  # of a spectrum
 
 
 def _text(value: Any, where: str) -> str:
@@ -322,6 +337,13 @@ TAU = Form(
     lambda value, where: (WHOLE if isinstance(value, int) else ENTRY).read(value, where),
 )
 TABLE = Form(fitted_coefficients.record_of, _table)
+SPECTRUM = Form(
+    lambda spectrum: (
+        {key: np.asarray(getattr(spectrum, key)).tolist() for key in ARRAYS}
+        | {key: getattr(spectrum, key) for key in ("source", "nfe_pilot")}
+    ),
+    _spectrum,
+)
 
 
 def _places(steps: Sequence[Step]) -> dict[str, Form]:
@@ -377,8 +399,9 @@ FIELDS = {
     "table": maybe(TABLE),
     "steps": Form(_steps_record, _steps),
     "companions": many(ROW),
+    "spectrum": maybe(SPECTRUM),
 }
-UNSAID = ("companions",)  # fields that are left out where they are empty, as files of earlier versions do
+UNSAID = ("companions", "spectrum")  # fields that are left out where they are empty, as files of earlier versions do
 
 
 # --- records
@@ -421,8 +444,9 @@ def _scheme(record: Any) -> Scheme:
     own = {key: form.read(given[key], key) for key, form in fields.items()}
     _check_values(own["params"], own["values"], own["name"])
     _check_rules(own["params"], own["quantities"])
-    table = own.pop("table")
+    table, spectrum = own.pop("table"), own.pop("spectrum", None)
     scheme = Scheme(**own)
+    scheme = scheme if spectrum is None else scheme.with_spectrum(spectrum)
     return scheme if table is None else scheme.with_table(table)
 
 

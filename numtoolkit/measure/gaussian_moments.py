@@ -162,9 +162,10 @@ def _apply(linear: Floats, vector: Floats) -> Floats:
 
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:
     """The maps of the steps in the eigenbasis of the law, with its exact network."""
-    _, variances, mean = _gaussian(law).eigen()
+    own = _gaussian(law)
+    _, variances, mean = own.eigen()
     networks = gaussian_networks(program, variances, mean)
-    return step_maps(program, networks.__getitem__, *constants(program, law))
+    return step_maps(program, networks.__getitem__, *constants(program, own))
 
 
 def constants(program: Program, law: Gaussian) -> tuple[Floats, Groups]:

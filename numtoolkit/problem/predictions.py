@@ -257,9 +257,8 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float | Floats) -
     """
     e, sigma = process.kernel(t)
     a, c = _posterior(process, t, sigma_data)
-    return -inverse(sigma + np.reshape(sigma_data, (-1, 1, 1)) ** 2 * e[:, :, None] * e[:, None, :]), (c[:, None] * a)[
-        :, :, None
-    ]
+    V = sigma + np.reshape(sigma_data, (-1, 1, 1)) ** 2 * e[:, :, None] * e[:, None, :]
+    return -inverse(V), (c[:, None] * a)[:, :, None]
 
 
 def deviation(process: Process, t: Floats, sigma_data: float | Floats) -> Floats:

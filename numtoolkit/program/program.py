@@ -6,7 +6,7 @@ the declared steps. Coefficients are exact entries read in float64 once, before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -194,12 +194,12 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
     """The problem a scheme integrates on a process.
 
     raises   InputError when the scheme is not declared for its kind, the process is not as its kind says, or the scheme
-             was told a spectrum: then there is one problem a group of directions, those of `scheme.modes`
+             was told a spectrum: then there is one problem a group of directions, those of `scheme.mode`
     """
     if scheme.spectrum is not None:
         raise InputError(
             f"scheme {scheme.spec} was told a spectrum and has one problem for each group of its directions; take one "
-            "of scheme.modes, or the scheme with a sigma_data alone."
+            "of them, scheme.mode(group), or the scheme with a sigma_data alone."
         )
     if isinstance(process, PhaseSpaceProcess):
         process.check_noises()
@@ -232,33 +232,33 @@ def lower(
     if scheme.spectrum is not None:
         from numtoolkit.program.modal import merged  # which merges what is made here
 
-        each = [*{id(mode): mode for mode in scheme.modes}.values()]
-        size = max(1, TOGETHER // len(times))
-        tiles = (each[first : first + size] for first in range(0, len(each), size))
-        own = {
-            id(mode): program
-            for tile in tiles
-            for mode, program in zip(tile, _lowered(tile, process, times, network, nfe), strict=True)
-        }
-        return merged(scheme.spec, scheme.spectrum, [own[id(mode)] for mode in scheme.modes])
-    return _lowered([scheme], process, times, network, nfe)[0]
+        sigmas, places = np.unique(scheme.deviations, return_inverse=True)
+        size, alone, made = max(1, TOGETHER // len(times)), scheme.mode(0), list[Program]()
+        for first in range(0, len(sigmas), size):
+            made += _lowered(alone, process, times, network, nfe, sigmas[first : first + size])
+        return merged(scheme.spec, scheme.spectrum, [made[place] for place in places.tolist()])
+    return _lowered(scheme, process, times, network, nfe)[0]
 
 
 def _lowered(
-    modes: Sequence[Scheme], process: Process, times: Floats, network: str | Prediction, nfe: int | None
+    scheme: Scheme,
+    process: Process,
+    times: Floats,
+    network: str | Prediction,
+    nfe: int | None,
+    sigmas: Floats | None = None,
 ) -> list[Program]:
-    """The program of each of some schemes that differ in their sigma_data alone, all lowered at once."""
-    scheme, many = modes[0], len(modes)
+    """The program of a scheme; or of each that has one of some sigma_data in place of its own, all at once."""
     problem, predicts = problem_of(scheme, process), prediction(network)
+    many = 1 if sigmas is None else len(sigmas)
     _check_rising(scheme, times)
     run = plan(scheme, times, nfe)
-    steps: list[list[ProgramStep]] = [[] for _ in modes]
+    steps: list[list[ProgramStep]] = [[] for _ in range(many)]
     alike = [*zip(run, taus(scheme, problem, times), strict=True)]
     for (step, tau), stretch in groupby(range(len(run)), alike.__getitem__):  # equal steps in a row at once
         index, own = np.array([*stretch]), replace(problem, tau=tau)
-        if many > 1:
-            each = [float(mode.parameters()["sigma_data"]) for mode in modes]
-            own, index = replace(own, sigma_data=np.repeat(each, len(index))), np.tile(index, many)
+        if sigmas is not None:
+            own, index = replace(own, sigma_data=np.repeat(sigmas, len(index))), np.tile(index, many)
         try:
             made = _lower_step(scheme, step, own, times, index, predicts, scheme.both)
             for place, mine in enumerate(steps):
@@ -273,9 +273,7 @@ def _lowered(
                 f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
                 "choose parameters of the process nearer the defaults."
             ) from None
-    programs = [
-        Program(mode.spec, process, predicts, tuple(mine), scheme.both) for mode, mine in zip(modes, steps, strict=True)
-    ]
+    programs = [Program(scheme.spec, process, predicts, tuple(mine), scheme.both) for mine in steps]
     program = programs[0]
     fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
     if fitted != program.nfe:  # the same grid, but another end

@@ -9,7 +9,7 @@ where a coefficient is large and cancels, or where the scheme amplifies what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +17,13 @@ import numpy as np
 from numtoolkit.declare.steps import START
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.matrices import gaussian_networks
+from numtoolkit.program.modal import mode
 from numtoolkit.program.program import CONSTANT, Affine, Draw, Program, ProgramStep
 from numtoolkit.program.walk import Walk, handed
 
 MOST_LOST = 100.0  # roundings: two digits of a dtype
 WORTH_SAYING = 5e-6  # of the size of the samples: what is measured is up to six times what is estimated
+SMALL = 1e-3  # of the deviation of a coordinate: narrower directions are looked at as if they had that
 FAR = 10.0  # sizes of the law: a run that ends beyond has left it, and a network that is not Gaussian brings it back
 
 
@@ -62,6 +64,16 @@ def loss(program: Program, sigma_data: float = 0.5) -> Loss:
         return _summed(maps, np.where(own < FAR * exact, np.maximum(own, exact), exact))
 
 
+def _loss_by_group(program: Program) -> Iterator[Loss]:
+    """What rounding costs data of the widest and of the narrowest directions of its spectrum; or of deviation 1/2."""
+    told = program.spectrum
+    if told is None:
+        yield loss(program)
+        return
+    for group in {int(told.values.argmax()), int(told.values.argmin())}:
+        yield loss(mode(program, group), max(float(told.values[group]) ** 0.5, SMALL * told.deviation))
+
+
 def warning(program: Program, dtype: str, unit: float) -> str | None:
     """The sentence about a run that loses more than two digits of a dtype of unit roundoff `unit`, None for others.
 
@@ -70,7 +82,7 @@ def warning(program: Program, dtype: str, unit: float) -> str | None:
     """
     if unit < 1e-12:
         return None
-    factor, worst = loss(program)
+    factor, worst = max(_loss_by_group(program))
     if factor <= MOST_LOST or factor * unit <= WORTH_SAYING:
         return None
     step = program.steps[worst]
@@ -123,7 +135,8 @@ class _Rounded:
         unit = np.eye(known, known + self.k * len(roundings))
         self._moments = np.eye(known)
         self._moments[:width, :width] = self.inherited
-        names, first = {CONSTANT: unit[:1]}, 1
+        self.one = unit[:1]
+        names, first = {CONSTANT: self.one}, 1
         for name, rows in unknowns.items():
             names[name] = unit[first : first + rows]
             first += rows

@@ -28,7 +28,7 @@ TILE = 128  # samples that they see at once, which decides nothing but the time 
 
 def scheme_at(text: str) -> Scheme:
     """The scheme of a specification, `text`; one of the catalogue is read once, a file anew."""
-    return scheme_of(text) if text.endswith(".json") or ":" in text else _catalogued(text)
+    return scheme_of(text) if any(part in text for part in (".json", ".npz", ":")) else _catalogued(text)
 
 
 _catalogued = lru_cache(maxsize=1024)(scheme_of)
@@ -43,7 +43,7 @@ def scheme_facts(text: str, without: tuple[str, ...] = scheme_file.WORDS) -> dic
     without   fields of the declaration that the digest leaves out
     """
     scheme = scheme_at(text)
-    named = scheme.table is None and _is_declared_here(scheme)
+    named = scheme.table is None and scheme.spectrum is None and _is_declared_here(scheme)
     return {"scheme": scheme.spec if named else text, "scheme_sha256": _digest(scheme, without)}
 
 

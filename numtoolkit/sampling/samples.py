@@ -93,13 +93,18 @@ def provenance(
     begin, program    where it began, and what was run
     said              all else, of how it was to go and went: "strength" among it
     """
-    weights = getattr(own, "weights", None)
+    weights, told = getattr(own, "weights", None), program.spectrum
     return {
         "scheme": program.scheme,
         "process": program.process.spec,
         "network": own.name,
         **({} if weights is None else {"weights": weights}),
         "predicts": prediction(own.predicts).name,
+        **(
+            {}
+            if told is None
+            else {"spectrum": {name: getattr(told, name) for name in ("digest", "source", "nfe_pilot")}}
+        ),
         "output": [*own.about(program)] if hasattr(own, "about") else [],
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "drawn" if begin.start is None else "given" if said["strength"] is None else "noised",

@@ -147,7 +147,7 @@ def test_a_noise_prediction_near_alpha_0_is_named():
 def test_usual_runs_do_not_warn_and_err_as_much_as_is_said(name, text, predicts):
     """Twenty steps cost tens of roundings, and the estimate is right within a factor of five both ways."""
     on = process(name)
-    for own in ("ddim", "heun-edm", "dpmpp-2m", "unipc", "res-2s", "sde-dpmpp-2m"):
+    for own in ("ddim", "heun-edm", "dpmpp-2m", "unipc", "res-2s", "sde-dpmpp-2m", "gframe-abm(2, mean=0.5)"):
         program = lower(scheme(own), on, grid(text, on, 20), predicts)
         cost = loss(program).factor
         assert warning(program, "float32", UNIT) is None
