@@ -100,6 +100,7 @@ def provenance(
         "network": own.name,
         **({} if weights is None else {"weights": weights}),
         "predicts": prediction(own.predicts).name,
+        **({} if program.projects is None else {"projects": program.projects}),
         "output": [*own.about(program)] if hasattr(own, "about") else [],
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "drawn" if begin.start is None else "given" if said["strength"] is None else "noised",
