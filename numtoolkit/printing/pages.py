@@ -162,7 +162,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
 
 
 def projected(scheme: Scheme) -> str | None:
-    """What the scheme makes of a network with an output a state part, on the first process where it keeps too little."""
+    """What it makes of a network with an output a state part, on the first process where it keeps too little."""
     for name in scheme.processes:
         said = projection(problem_of(scheme, process(name)), SCORE)
         if said is not None:

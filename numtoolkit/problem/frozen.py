@@ -216,8 +216,8 @@ FROZEN_VELOCITY = frozen_prediction(VELOCITY)
 FROZEN_FLOW = frozen_prediction(FLOW)
 RESIDUAL = Frozen(
     "residual",
-    "(D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(mean, sigma_data^2 I); in phase "
-    "space also the noise that no data prediction makes",
+    "(D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(mean, sigma_data^2 I); in a "
+    "phase space also the noise that no data prediction makes",
     width=_every_block,
     to_score=_residual_to_score,
     of_network=_residual_of_network,

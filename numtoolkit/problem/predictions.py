@@ -267,7 +267,7 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float) -> tuple[F
 
 
 def complement(process: Process, t: Floats) -> Floats:
-    """g, (n, k, k - 1), at the times t (n,) of a process: e' g = 0, g' Sigma g = 1, g_m > 0. Of one block there is none.
+    """g, (n, k, k - 1), at the times t (n,) of a process: e' g = 0, g' Sigma g = 1, g_m > 0; of one block none.
 
     No digit cancels down to t = 0, where g = (0, Sigma_mm^-1/2): e_x > 0 > e_m and Sigma_xm >= 0 in what is summed.
     """
