@@ -79,6 +79,8 @@ def _run(arguments: argparse.Namespace) -> int:
     for record in records:
         if "why" in record:
             note(f"{record['scheme']} at {record['nfe']}: {record['why']}")
+    for line in dict.fromkeys(f"{r['scheme']} {r['projects']}" for r in records if "projects" in r):
+        note(line)
     return 0
 
 
@@ -98,7 +100,7 @@ def _shown(records: list[Record]) -> list[Record]:
     """The records as a table shows them: words for an ordinary plan beside others, and no error twice."""
     filled = any(record["plan"] for record in records)
     again = [kind for kind in ("path", "law") if all(r.get(kind) in (None, r["error"]) for r in records)]
-    hidden = {"why", "path_low", "path_high", "law_low", "law_high", *again}
+    hidden = {"why", "projects", "path_low", "path_high", "law_low", "law_high", *again}
     return [
         {key: value for key, value in record.items() if key not in hidden}
         | {"plan": record["plan"] or "whole steps" if filled else None}

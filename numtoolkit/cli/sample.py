@@ -108,11 +108,14 @@ def _run(arguments: argparse.Namespace) -> int:
         pilot = partial(_pilot, scheme, process, network, tolerance, arguments.grid, left, event, where)
         times = np.array(_found(out, specification, pilot))
         specification["times"] = times.tolist()
-    program = lower(scheme, process, times, nfe=None if nfe is None else nfe - denoise)
+    program = lower(scheme, process, times, network.predicts, None if nfe is None else nfe - denoise)
     plan = program.plan + (", 1 to denoise" if denoise else "")
     shape = event if denoise or process.blocks == 1 else (process.blocks, *event)
     run = {"process": process, "grid": times, "nfe": nfe, "denoise": denoise, "batch": batch, **where}
-    about = {"versions": versions(), **references.records(references.origins())}
+    said = {} if program.projects is None else {"projects": program.projects}
+    for line in said.values():
+        note(f"{scheme.spec} {line}")
+    about = {"versions": versions(), **said, **references.records(references.origins())}
     with SampleFolder.open(out, specification, about, shape, dtype, note, shard) as kept:
         missing = kept.missing(seeds)
         if missing:
@@ -132,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> int:
     record = {"out": arguments.out, "samples": len(seeds), "new": len(missing)}
     record |= {"nfe": program.nfe + denoise, "plan": plan}
     record |= {} if shard is None else {"shard": "{}/{}".format(*shard)}
-    report(arguments, record | {"files": sorted(kept.files)}, lambda: grid([record]))
+    report(arguments, record | said | {"files": sorted(kept.files)}, lambda: grid([record]))
     return 0
 
 

@@ -76,6 +76,7 @@ def _declaration(scheme: Scheme) -> dict[str, Any]:
             }
             for q in scheme.quantities
         ],
+        "projects": printing.projected(scheme),
         "layouts": {title: printing.rows(scheme, step) for title, step in printing.sections(scheme)},
         "companions": {title: printing.rows(scheme, step) for title, step in printing.companions(scheme)},
     }

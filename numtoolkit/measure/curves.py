@@ -110,7 +110,8 @@ def error_curve(
              `reference_nfe`, the evaluations that its flow cost a sample, and `reference_error`, how far a tenth of its
              tolerance moves the flow of 8 samples, relative as `path`. A budget the scheme cannot spend, whose run
              overflows, or that takes what the network does not tell, has error null and says `why`; so does a path
-             error less than ten times that of the reference, which the reference blurs
+             error less than ten times that of the reference, which the reference blurs. A run that tends to another
+             flow than the network's says so in `projects`
     raises   InputError for a process the scheme is not declared on, and for what cannot be used as given
     cost     the exact flow once for all schemes and budgets of one process, law, pair of grid ends and seeds; a law is
              that of another call where it is the same object. The flow of one's own network, some hundred evaluations a
@@ -159,6 +160,7 @@ def error_curve(
                 records.append(record | {"why": str(refusal)})
                 continue
             record |= {"steps": len(program.steps), "plan": program.plan if filled else None}
+            record |= {} if program.projects is None else {"projects": program.projects}
             records.append(record | _measured(subject, program, measured_by))
     return records
 

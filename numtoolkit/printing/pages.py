@@ -31,6 +31,9 @@ from numtoolkit.errors import counted
 from numtoolkit.printing.normal import Normal, is_weight, monomial, normal, written_out
 from numtoolkit.printing.styles import TEXT, Latex, Text
 from numtoolkit.problem.operators import OPERATORS
+from numtoolkit.problem.predictions import SCORE
+from numtoolkit.problem.processes import process
+from numtoolkit.program.program import problem_of, projection
 
 FILLING = "filling step"  # of `Steps.remainder`
 
@@ -147,6 +150,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("also called", ", ".join(scheme.aliases)),
         ("processes", f"{' and '.join(kind.name for kind in scheme.kinds)}: {', '.join(scheme.processes)}"),
         ("freezes", f"the {scheme.frozen.name}: {scheme.frozen.sentence}"),
+        ("network", projected(scheme) or ""),
         ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
         *[("quantity", quantity(own)) for own in scheme.quantities],
@@ -155,6 +159,15 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("evaluations", ", ".join(counts)),
         ("claims", claims(scheme.claims)),
     ]
+
+
+def projected(scheme: Scheme) -> str | None:
+    """What it makes of a network with an output a state part, on the first process where it keeps too little."""
+    for name in scheme.processes:
+        said = projection(problem_of(scheme, process(name)), SCORE)
+        if said is not None:
+            return f"on {name} it {said}"
+    return None
 
 
 def parameter(param: Param, value: Fraction) -> str:

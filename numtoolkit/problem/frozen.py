@@ -10,7 +10,7 @@ import numpy as np
 from numtoolkit.phi_functions import scaled_window_integral, window_integral
 from numtoolkit.problem.clocks import ANGLE, ARSINH, LOG_SNR, NATURAL, NOISE_LEVEL, TIME
 from numtoolkit.problem.kinds import PHASE_SPACE, Floats, Kind, Process
-from numtoolkit.problem.operators import F, Q
+from numtoolkit.problem.operators import F, N, Q
 from numtoolkit.problem.predictions import (
     DATA,
     FLOW,
@@ -20,6 +20,8 @@ from numtoolkit.problem.predictions import (
     SCORE,
     VELOCITY,
     Prediction,
+    beyond_data,
+    complement,
     convert,
     deviation,
     outputs,
@@ -129,14 +131,23 @@ def _score_letters(clock: Clock, kinds: tuple[Kind, ...]) -> Letters:
 # --- what a network knows beyond a Gaussian law
 
 
-def _one(process: Process) -> int:
-    return 1
+def _every_block(process: Process) -> int:
+    return process.blocks
+
+
+def _residual_to_score(problem: Problem, t: Floats) -> tuple[Floats, Floats]:
+    P, along = residual_to_score(problem.process, t, problem.sigma_at(t))
+    return P, np.concatenate([along, complement(problem.process, t)], axis=2)
 
 
 def _residual_of_network(problem: Problem, network: Prediction, t: Floats) -> tuple[Floats, Floats]:
     P, Q = convert(network, DATA, problem.process, t)
     own_z, own_data = residual(problem.process, t, problem.sigma_at(t))
-    return own_z + own_data @ P, own_data @ Q
+    beyond_z, beyond_out = beyond_data(network, problem.process, t)
+    return (
+        np.concatenate([own_z + own_data @ P, beyond_z], axis=1),
+        np.concatenate([own_data @ Q, beyond_out], axis=1),
+    )
 
 
 def _residual_log_flow(problem: Problem, start: Floats, end: Floats) -> Floats | None:
@@ -167,10 +178,10 @@ def _residual_covariance(window: Window) -> Floats | None:
 
 
 def _residual_offset(problem: Problem, t: Floats) -> Floats | None:
-    """The generic formula without its cancellation."""
-    sigma = problem.sigma_at(t)
-    own = -problem.mean / sigma**2 * deviation(problem.process, t, sigma)
-    return own[:, None, None]
+    """The generic formula without its cancellation; what no data make does not see their mean, g' e = 0."""
+    own, sigma = np.zeros((len(t), problem.width, 1)), problem.sigma_at(t)
+    own[:, 0, 0] = -problem.mean / sigma**2 * deviation(problem.process, t, sigma)
+    return own
 
 
 # --- the whole right-hand side
@@ -205,9 +216,10 @@ FROZEN_VELOCITY = frozen_prediction(VELOCITY)
 FROZEN_FLOW = frozen_prediction(FLOW)
 RESIDUAL = Frozen(
     "residual",
-    "(D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(mean, sigma_data^2 I)",
-    width=_one,
-    to_score=lambda problem, t: residual_to_score(problem.process, t, problem.sigma_at(t)),
+    "(D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(mean, sigma_data^2 I); in a "
+    "phase space also the noise that no data prediction makes",
+    width=_every_block,
+    to_score=_residual_to_score,
     of_network=_residual_of_network,
     log_flow=_residual_log_flow,
     window=_residual_window,
@@ -219,7 +231,7 @@ RESIDUAL = Frozen(
 DRIFT = Frozen(
     "drift",
     "the whole right-hand side dz/du, as classical Runge-Kutta and multistep schemes freeze it",
-    width=lambda process: process.blocks,
+    width=_every_block,
     to_score=_drift_to_score,
     of_network=_drift_of_network,
     whole=True,
@@ -244,3 +256,16 @@ FROZEN = {
         DRIFT,
     )
 }
+
+
+def projects(problem: Problem, network: Prediction) -> bool:
+    """Whether what is frozen keeps less of such networks than their own equation reads: it then has another solution.
+
+    N e has to move with every output as (q/2) Q S does, at the ends of the process and between them.
+    """
+    if problem.scalar is not None:
+        return False
+    t = np.geomspace(problem.process.t_min, problem.process.T, 3)
+    own = DRIFT.of_network(problem, network, t)[1]
+    kept = N.blocks(problem, t) @ problem.freeze(network, t)[1]
+    return bool((np.abs(kept - own) > 1e-6 * np.abs(own).max(axis=(1, 2), keepdims=True)).any())

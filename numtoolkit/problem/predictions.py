@@ -14,12 +14,18 @@ Every prediction is an affine function of the state z and the score S of the mar
 
 Each is one `Prediction`; one of a person's own is one more, given wherever a name is.
 
-One more affine function of the state and the data prediction D is frozen by schemes, though no network predicts it:
-
-    residual  u = (D - D_g) / c, D_g and c^2 the posterior mean and variance under the Gaussian law N(0, sigma_data^2 I)
-
 A phase-space score has k outputs of which the law fixes only one (the posterior mean): turning it into `data` takes the
 information-weighted mean, which is exact for an exact score.
+
+One more affine function is frozen by schemes, though no network predicts it, the residual over the Gaussian law
+N(0, sigma_data^2 I), whose score is -V^-1 z with V = Sigma + sigma_data^2 e e':
+
+    S = -V^-1 z + c a u + g w        u = (D - D_g) / c        w = g' (z + Sigma S)
+
+D is the data prediction, D_g and c^2 its mean and variance under that law, a = Sigma^-1 e, and g, in phase space alone,
+the noise of unit variance that shows no data: e' g = 0 and g' Sigma g = 1. The columns c a and g are at right angles in
+the metric of Sigma, so that any score is such a sum. As Sigma S + z = e D for a score that has a data prediction, w is
+how far a score of two free outputs is from having one, in units of the noise, whatever the law.
 """
 
 from __future__ import annotations
@@ -259,6 +265,32 @@ def residual_to_score(process: Process, t: Floats, sigma_data: float | Floats) -
     a, c = _posterior(process, t, sigma_data)
     V = sigma + np.reshape(sigma_data, (-1, 1, 1)) ** 2 * e[:, :, None] * e[:, None, :]
     return -inverse(V), (c[:, None] * a)[:, :, None]
+
+
+def complement(process: Process, t: Floats) -> Floats:
+    """g, (n, k, k - 1), at the times t (n,) of a process: e' g = 0, g' Sigma g = 1, g_m > 0; of one block none.
+
+    No digit cancels down to t = 0, where g = (0, Sigma_mm^-1/2): e_x > 0 > e_m and Sigma_xm >= 0 in what is summed.
+    """
+    if process.blocks == 1:
+        return np.empty((len(t), 1, 0))
+    e, sigma = process.kernel(t)
+    across = np.stack([-e[:, 1], e[:, 0]], axis=1)[:, :, None]
+    found: Floats = across / np.sqrt(_turned(across) @ sigma @ across)
+    return found
+
+
+def beyond_data(predicts: str | Prediction, process: Process, t: Floats) -> tuple[Floats, Floats]:
+    """(P, Q), (n, k - 1, k) and (n, k - 1, q), with w = P z + Q out, `predicts` naming out; exactly 0 for `data`.
+
+    At the times t (n,) of a process.
+    """
+    asked, g = prediction(predicts), _turned(complement(process, t))
+    if asked is DATA:
+        return np.zeros((len(t), g.shape[1], process.blocks)), np.zeros((len(t), g.shape[1], 1))
+    P, Q = to_score(asked, process, t)
+    row = g @ process.kernel(t)[1]
+    return g + row @ P, row @ Q
 
 
 def deviation(process: Process, t: Floats, sigma_data: float | Floats) -> Floats:

@@ -19,6 +19,7 @@ from numtoolkit.declare.entries import ZERO, Entry
 from numtoolkit.declare.scheme import END_LEVEL, LEVEL, Scheme, StepQuantity
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, brief, counted
+from numtoolkit.problem.frozen import projects
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.problem import Problem
 from numtoolkit.problem.processes import Floats, PhaseSpaceProcess, Process
@@ -99,6 +100,7 @@ class Program:
     """A whole run. `network` is the prediction its calls expect; `nfe` counts them.
 
     both      whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
+    projects  a sentence, where the run follows another flow than that of a network of such outputs (`projection`)
     spectrum  of a scheme that was told one: some coefficients are `Modal` then, and the constant source is its mean
     """
 
@@ -107,6 +109,7 @@ class Program:
     network: Prediction
     steps: tuple[ProgramStep, ...]
     both: bool = False
+    projects: str | None = None
     spectrum: Spectrum | None = None
 
     def __repr__(self) -> str:
@@ -161,6 +164,7 @@ class Program:
         """The run as a person reads it: one line an instruction, blocks with six digits."""
         spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name}"
         lines = [f"{self.scheme} on {self.process.spec}, {spent}: {self.plan}"]
+        lines += [] if self.projects is None else [self.projects]
         for n, step in enumerate(self.steps):
             lines.append(f"step {n}: t = {step.start:.6g} -> {step.end:.6g}")
             for i in step.instructions:
@@ -218,6 +222,20 @@ def check_runs(scheme: Scheme, process: Process) -> None:
     problem_of(replace(scheme, spectrum=None), process)
 
 
+def projection(problem: Problem, network: Prediction) -> str | None:
+    """What is to be said of runs on a network of that prediction where what is frozen keeps too little of its outputs.
+
+    returns  a sentence without a stop, or None where they converge to what the network itself says
+    """
+    if not projects(problem, network):
+        return None
+    outs = counted(network.outputs(problem.process), "output")
+    return (
+        f"projects the {outs} of the network to {problem.frozen.name}: another flow than the network's own, unless one "
+        "data prediction makes them all"
+    )
+
+
 def lower(
     scheme: Scheme, process: Process, times: Floats, network: str | Prediction = "data", nfe: int | None = None
 ) -> Program:
@@ -273,7 +291,8 @@ def _lowered(
                 f"scheme {scheme.spec}: float64 cannot invert the noise of process {process.spec} on this grid; "
                 "choose parameters of the process nearer the defaults."
             ) from None
-    programs = [Program(scheme.spec, process, predicts, tuple(mine), scheme.both) for mine in steps]
+    said = projection(problem, predicts)
+    programs = [Program(scheme.spec, process, predicts, tuple(mine), scheme.both, said) for mine in steps]
     program = programs[0]
     fitted = program.nfe if scheme.table is None else scheme.table.about.get("nfe", program.nfe)
     if fitted != program.nfe:  # the same grid, but another end

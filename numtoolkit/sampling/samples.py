@@ -100,6 +100,7 @@ def provenance(
         "network": own.name,
         **({} if weights is None else {"weights": weights}),
         "predicts": prediction(own.predicts).name,
+        **({} if program.projects is None else {"projects": program.projects}),
         **(
             {}
             if told is None

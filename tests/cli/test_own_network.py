@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from numtoolkit import Network, error_curve, fit, search
+from numtoolkit import Network, error_curve, fit, sample, scheme, search
+from numtoolkit.declare.scheme_file import write_scheme
 from numtoolkit.fitting.least_squares import CALIBRATION
 from numtoolkit.laws.named import mixture
 
@@ -40,6 +42,33 @@ def test_curve_measures_a_network_against_its_own_flow(run, result, network, tmp
     assert (tmp_path / "x.csv").read_text().splitlines()[0].endswith("path,reference_nfe,reference_error")
     run(*words, "--out", tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text())["title"] == "theirs on edm, grid rho(7)"
+
+
+def test_what_projects_two_outputs_says_so_in_every_command(run, result, monkeypatch, tmp_path):
+    """`show`, `sample` with its manifest and `curve`: of a scheme that freezes the data, and of no other."""
+    own = Network(lambda z, t: -z, "score", time="float", shape=(2,), name="theirs")
+    monkeypatch.setattr("numtoolkit.models.by_reference.foreign_network_of", lambda text, **said: own)
+    held = write_scheme(tmp_path / "held.json", replace(scheme("gframe-ab(1)"), name="held", frozen="data"))
+    said = (
+        "projects the 2 outputs of the network to data: another flow than the network's own, unless one data "
+        "prediction makes them all"
+    )
+    of = ["--model", "theirs.py:NET", "--process", "psld", "--grid", "quadratic", "--nfe", "3"]
+    for text, name, expected in ((str(held), "held(1)", said), ("gframe-ab(1)", "gframe-ab(1)", None)):
+        assert result("show", text)["projects"] == (expected and f"on psld it {expected}")
+        assert (said in " ".join(run("show", text)[1].split())) == bool(expected)
+        words = ["sample", *of, "--scheme", text, "--seeds", "0-1", "--out", tmp_path / name]
+        assert (f"{name} {said}\n" in run(*words)[2]) == bool(expected)
+        assert result(*words).get("projects") == expected
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        assert [about.get("projects") for about in manifest["runs"]] == [expected]
+        drawn = sample(text, "psld", own, "quadratic", 3, seeds=[0], shape=2, dtype=np.float64)
+        assert drawn.provenance.get("projects") == drawn.program.projects == expected
+        assert (f"\n{said}\n" in drawn.program.text()) == bool(expected)
+        words = ["curve", *of, "--schemes", text, "--samples", "2", "--metric", "path", "--tolerance", "1e-4"]
+        code, out, err = run(*words)
+        assert (code, "projects" in out, f"{name} {said}\n" in err) == (0, False, bool(expected))
+        assert [record.get("projects") for record in result(*words)] == [expected]
 
 
 def test_curve_says_where_the_reference_blurs_an_error(run, network):

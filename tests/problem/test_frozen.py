@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from numtoolkit.problem.axes import problem
-from numtoolkit.problem.kinds import SCALAR
+from numtoolkit.problem.frozen import FROZEN, projects
+from numtoolkit.problem.kinds import PHASE_SPACE, SCALAR
 from numtoolkit.problem.operators import F, G, L, N, Q, forward_noise
-from numtoolkit.problem.predictions import PREDICTIONS, to_score
+from numtoolkit.problem.predictions import DATA, PREDICTIONS, SCORE, complement, to_score
 from numtoolkit.problem.problem import Window
-from numtoolkit.problem.processes import EDM, VP, RectifiedFlow
+from numtoolkit.problem.processes import CLD, EDM, PSLD, VP, RectifiedFlow
+from tests.support.momentum import MOMENTUM
 
 FROM, TO = np.array([0.9, 0.4]), np.array([0.6, 0.25])  # two steps
 A, B = np.array([0.2, 0.0]), np.array([0.9, 1.0])  # a window in each, in abscissae
@@ -86,3 +88,52 @@ def test_what_a_scheme_freezes_of_a_network_is_what_the_network_says(frozen, net
         P, Q = of_state + of_frozen @ P, of_frozen @ Q
     np.testing.assert_allclose(P, wanted[0], rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(Q, wanted[1], rtol=1e-10, atol=1e-10)
+
+
+# two outputs in phase space
+
+PHASE = (PSLD(), PSLD(beta_min=4, beta_max=12), PSLD(Gamma=1e-6), CLD())
+WHEN = np.array([1e-9, 1e-5, 1e-3, 0.02, 0.3, 1.0])  # down to where only the momentum has noise
+PREDICTED = [each for each in PREDICTIONS.values() if PHASE_SPACE in each.kinds]
+
+
+@pytest.mark.parametrize("process", PHASE, ids=lambda p: p.spec)
+def test_the_complement_is_unit_noise_that_shows_no_data(process):
+    """e' g = 0, g' Sigma g = 1, g' a = 0 but for the metric, and one sign: (0, Sigma_mm^-1/2) at t = 0."""
+    (e, sigma), g = process.kernel(WHEN), complement(process, WHEN)[:, :, 0]
+    np.testing.assert_allclose(np.sum(e * g, axis=1), 0, atol=1e-16)  # of two products below 10, in the end 1e-8
+    np.testing.assert_allclose(np.einsum("ni,nij,nj->n", g, sigma, g), 1, rtol=1e-14)
+    assert (g[:, 1] > 0).all()
+    np.testing.assert_allclose(g[0], [0, process.gamma**-0.5 * process.inverse_mass**0.5], rtol=1e-6, atol=1e-7)
+    assert complement(VP(), WHEN).shape == (len(WHEN), 1, 0)
+
+
+@pytest.mark.parametrize("process", PHASE, ids=lambda p: p.spec)
+@pytest.mark.parametrize("network", PREDICTED, ids=lambda p: p.name)
+def test_the_residual_keeps_every_output_of_a_network(network, process):
+    """S = -V^-1 z + K u with u of two blocks is the network's score, at t_min as at T; of data the second is 0."""
+    if network.name == "flow" and not process.Gamma:
+        return  # it has no such network
+    t, own = np.array([process.t_min, 0.02, 0.3, process.T]), problem(process, "residual", "angle", sigma_data=0.3)
+    P, Q = own.freeze(network, t)
+    assert P.shape[1] == Q.shape[1] == own.width == 2
+    assert network is not DATA or not (P[:, 1].any() or Q[:, 1].any())
+    of_state, of_frozen = own.frozen.to_score(own, t)
+    wanted = to_score(network, process, t)
+    for found, exact in zip((of_state + of_frozen @ P, of_frozen @ Q), wanted, strict=True):
+        # what cancels is of the size of Sigma^-1
+        size = (np.abs(np.linalg.inv(process.kernel(t)[1])) + np.abs(exact).max()).max(axis=(1, 2), keepdims=True)
+        assert (np.abs(found - exact) <= 1e-13 * size).all()
+
+
+@pytest.mark.parametrize("process", [PSLD(), CLD()], ids=lambda p: p.name)
+def test_what_is_frozen_keeps_all_that_the_equation_reads_but_the_data(process):
+    """One data prediction of two free outputs is another equation; on CLD the momentum's score alone is all of it."""
+    clock = "natural"
+    for name, frozen in FROZEN.items():
+        if PHASE_SPACE in frozen.kinds and not (name == "flow" and not process.Gamma):
+            own = problem(process, name, clock)
+            assert projects(own, SCORE) == (name == "data")
+            assert not projects(own, DATA)
+            assert process.Gamma or not projects(own, MOMENTUM)
+    assert not any(projects(problem(VP(), name, clock), DATA) for name in ("data", "noise", "residual"))

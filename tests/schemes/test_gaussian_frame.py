@@ -15,8 +15,9 @@ from numtoolkit.errors import InputError
 from numtoolkit.laws import Gaussian, GaussianMixture
 from numtoolkit.laws.named import mixture
 from numtoolkit.measure import affine_map, exact_flow, exact_marginal, gaussian_flow, moments
+from numtoolkit.measure.flows import network_flow
 from numtoolkit.problem.grids import grid
-from numtoolkit.problem.predictions import DATA, PREDICTIONS, convert
+from numtoolkit.problem.predictions import DATA, PREDICTIONS, SCORE, complement, convert, to_score
 from numtoolkit.problem.processes import CLD, EDM, PROCESSES, PSLD, VP, CosineVP, RectifiedFlow
 from numtoolkit.program.budget import evaluations, planned
 from numtoolkit.program.program import Affine, Call, lower, problem_of
@@ -25,6 +26,7 @@ from numtoolkit.sampling.noise import START, normals
 from numtoolkit.schemes import scheme
 from numtoolkit.symbolic.classical import order
 from numtoolkit.symbolic.weak import weak_order
+from tests.support.momentum import MOMENTUM
 from tests.support.tiers import breadth
 
 SCALAR = (VP(), CosineVP(), EDM(), RectifiedFlow())
@@ -95,6 +97,23 @@ def test_the_reference_law_flows_exactly_to_rounding_on_the_angle_grid(process, 
     exact = gaussian_flow(process, np.array([0.25]), times[0], times[-1])
     # 30 eps of a run of 8 steps; the reference in phase space is an integration to 1e-12 relative.
     np.testing.assert_allclose(R, exact, rtol=0, atol=30 * 2.2e-16 if process.blocks == 1 else 1e-12)
+
+
+@pytest.mark.parametrize("process", [PSLD(), CLD()], ids=lambda p: p.name)
+@pytest.mark.parametrize("predicts", ["data", "noise", "noise-r", "noise-skip", "score", MOMENTUM], ids=str)
+def test_the_reference_law_flows_exactly_whatever_two_outputs_are(process, predicts):
+    """Data, noise or score, one output or two, with a mean and without: the residual of each is rounding."""
+    if predicts is MOMENTUM and process.Gamma:
+        return  # whose flow reads the score of the position too
+    times = grid("angle(power=1.2)", process, 8)
+    exact = gaussian_flow(process, np.array([0.25]), times[0], times[-1])
+    first, last = process.kernel(times[[0, -1]])[0]
+    for mean in (0.0, 0.3):
+        program = lower(member("abm(3)", mean=mean), process, times, predicts)
+        R, r = affine_map(program, Gaussian(np.full(1, mean), 0.25))
+        # the reference is an integration to 1e-12 relative, of a map whose largest entry is about 1
+        np.testing.assert_allclose(R, exact, rtol=0, atol=4e-12)
+        np.testing.assert_allclose(r, mean * (last - exact @ first), rtol=0, atol=4e-12)
 
 
 @settings(max_examples=25)
@@ -375,3 +394,39 @@ def test_specifications_of_the_frame_read_back():
         assert scheme(text).spec == text
     assert [scheme(text).kind for text in ("gframe-ab(2)", "gframe-ab(2, tau=1)")] == ["ode", "sde"]
     assert set(scheme("gframe-ab").processes) == set(PROCESSES)
+
+
+def free_outputs(process, law, size):
+    """The score of a law and a smooth field across the direction that data predictions make: g f, |f| <= size."""
+
+    def call(z, t):
+        at = np.array([t])
+        P, Q = (block[0] for block in to_score("data", process, at))
+        sigma = process.kernel(at)[1][0]
+        x, m = (block / np.sqrt(0.25 + sigma[i, i]) for i, block in enumerate(z))
+        field = size * np.sin(x - m + 1 + 2 * t)
+        g = complement(process, at)[0, :, 0]
+        own = np.tensordot(P, np.stack(z), 1) + np.multiply.outer(Q[:, 0], law.denoise(*process.observe(z, t)))
+        return list(own + np.multiply.outer(g, field))
+
+    return call
+
+
+@pytest.mark.parametrize(("text", "slope"), [("ab(2)", 2), ("abm(2)", 3)])
+@pytest.mark.parametrize("process", [PSLD(t_min=0.05, T=0.4), CLD(t_min=0.05, T=0.4)], ids=lambda p: p.name)
+def test_the_frame_follows_two_free_outputs_at_its_order(process, text, slope):
+    """No floor on a network that is no data prediction: slopes to its own flow; one data prediction stays away."""
+    law = Gaussian(np.zeros(2), 0.16)
+    z, call = starts(process, law.shape, 4), free_outputs(process, law, 0.3)
+    exact = np.stack(network_flow(process, call, SCORE, z, process.T, process.t_min, 1e-10))
+
+    def error(own, steps):
+        program = lower(own, process, grid("angle(0.5)", process, steps), "score")
+        return np.abs(np.stack(run(program, call, z)) - exact).max()
+
+    errors = [error(member(text), steps) for steps in (64, 128, 256)]
+    assert np.abs(np.log2(errors[1] / errors[2]) - slope) < 0.15
+    assert errors[2] < 1e-3
+    held = replace(member(text), frozen="data")
+    assert abs(error(held, 256) / error(held, 128) - 1) < 0.1
+    assert error(held, 256) > 10 * errors[0]
