@@ -19,7 +19,8 @@ from numtoolkit.reproduce import work
 from numtoolkit.reproduce.job import reproduce
 from numtoolkit.reproduce.kinds import Errors, Panel, Samples
 from numtoolkit.reproduce.subjects import law_at
-from numtoolkit.schemes import catalogue, scheme
+from numtoolkit.schemes import catalogue
+from numtoolkit.schemes import scheme as scheme_of
 from tests.support.checkpoints import written
 
 CURVE = """
@@ -125,7 +126,7 @@ def test_every_scheme_is_judged_on_a_guided_network_under_its_classes(labelled):
 
 def test_budgets_that_are_added_compute_no_other_anew(labelled, monkeypatch):
     """Their results are cells of their own, and stand in the table where they belong; a quick run has none of them."""
-    monkeypatch.setattr(Errors, "_members", lambda self: [scheme("ddim"), scheme("euler")])
+    monkeypatch.setattr(Errors, "_members", lambda self: [scheme_of("ddim"), scheme_of("euler")])
     about = ("t", "edm", "labels.py:NET", "rho(7)")
     before, question = Errors(*about, (4, 10), samples=40), Errors(*about, (4, 10), samples=40, further=((2, 6), (3,)))
     cells = question.cells(False, {})
