@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from numtoolkit.errors import InputError, StorageError, brief
 from numtoolkit.files.storage import checksum, read_npy
+from numtoolkit.models.calls import takes
 from numtoolkit.spec_text import parse
 
 
@@ -34,9 +35,11 @@ def labels_from(text: str, network: Any, seeds: Sequence[int]) -> Labels:
               for the classes that a network of `train` knows
     network   that is told them
     seeds     all that will be asked for
-    raises    InputError for another text, and for seeds that the file has no entry of; StorageError for a file that
-              cannot be read
+    raises    InputError for another text, for seeds that the file has no entry of, and for a network that is called
+              without labels; StorageError for a file that cannot be read
     """
+    if not takes(network, [0]):
+        raise InputError(f"network {network.name} takes no labels; drop --labels.")
     if Path(text).suffix.lower() in (".npy", ".txt"):
         table = _table(text)
         if len(table) <= max(seeds):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from numtoolkit import references
 from numtoolkit.cli.labels import labels_from
-from numtoolkit.cli.networks import DTYPES, add_model, check_claims, check_law_alone, model_from, process_from
+from numtoolkit.cli.networks import DTYPES, add_model, check_claims, check_no_network, model_from, process_from
 from numtoolkit.cli.output import Command, add_json, directory, grid, note, number, numbers, report
 from numtoolkit.cli.shards import Shard, dealt, shard_of, shard_of_torchrun, take_local_gpu
 from numtoolkit.declare.scheme import Scheme
@@ -53,7 +53,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", metavar="G", default="log-snr", help="by default log-snr")
     parser.add_argument("--dtype", choices=DTYPES, help="by default that of the network's parameters, else float64")
     parser.add_argument(
-        "--device", metavar="D", help="run in torch on this device; by default that of the parameters, else in numpy"
+        "--device",
+        metavar="D",
+        help="run in torch on this device, to which the network is moved; by default "
+        "that of its parameters, else in numpy",
     )
     parser.add_argument(
         "--batch", metavar="N", default=str(BATCH), help=f"samples at a time, and of a file; by default {BATCH}"
@@ -224,7 +227,7 @@ def _network(arguments: argparse.Namespace) -> tuple[Network, tuple[int, ...], d
     if arguments.law is not None:
         if given is not None:
             raise InputError(f"--shape {arguments.shape} is of a network, but --law says its own; drop it.")
-        check_law_alone(arguments)
+        check_no_network(arguments)
         law = law_of(arguments.law)
         own = references.digest_of(arguments.law)
         sha256 = checksum(arguments.law) if own is None and law.name.startswith("file ") else own

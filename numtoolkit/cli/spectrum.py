@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from numtoolkit.cli.networks import DTYPES, MODEL, numbers_of
+from numtoolkit.cli.networks import (
+    MODEL,
+    add_foreign,
+    add_numbers,
+    check_claims,
+    check_no_network,
+    model_from,
+    numbers_of,
+)
 from numtoolkit.cli.output import (
     Command,
     Record,
@@ -47,10 +55,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     pilot.add_argument("--nfe", metavar="N", help="evaluations of each output, by default 24")
     pilot.add_argument("--outputs", metavar="N", help="how many, by default 64")
     pilot.add_argument("--keep", metavar="FILE.npz", help="the outputs, for the law 'proxy(of=FILE.npz)'")
-    pilot.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
-    pilot.add_argument("--dtype", choices=DTYPES, help="of the state, by default float32")
-    pilot.add_argument("--device", metavar="D", help="by default cpu")
-    pilot.add_argument("--conditions", metavar="3,1,4", help="what it is told of each output, whole numbers")
+    add_numbers(pilot, "float32")
+    add_foreign(parser)
     parser.add_argument("--save", metavar="FILE.npz", help="keep it, for grids, 'spectral(FILE.npz)', and as a law")
     parser.add_argument("--out", metavar="FILE", help="also write it: .json, .csv, or a picture .png, .svg, .pdf")
     add_json(parser)
@@ -88,9 +94,11 @@ def _found(arguments: argparse.Namespace) -> Spectrum:
     numbers = numbers_of(arguments)
     if told and arguments.model is None:
         raise InputError(f"{PILOT[next(iter(told))]} is of the pilot run of a network; give --model, or drop it.")
-    if arguments.keep is not None and arguments.model is None:
-        raise InputError(KEEP)
-    if arguments.model is not None:
+    if arguments.model is None:
+        if arguments.keep is not None:
+            raise InputError(KEEP)
+        check_no_network(arguments)
+    else:
         if arguments.dct:
             raise InputError("--dct groups what data have, and a pilot run draws few; leave it out, or give --data.")
         return _pilot(arguments, told, numbers).spectrum(16 if rank is None else rank)
@@ -111,12 +119,12 @@ def _found(arguments: argparse.Namespace) -> Spectrum:
 
 def _pilot(arguments: argparse.Namespace, told: dict[str, Any], numbers: dict[str, Any]) -> Pilot:
     """The pilot run of a network, on the process of the network where none is named; its outputs kept where asked."""
-    from numtoolkit.models.by_reference import network_of
     from numtoolkit.problem.processes import process as process_of
     from numtoolkit.sampling.pilot import pilot
 
     keep = None if arguments.keep is None else destination(arguments.keep, (".npz",), option="--keep")
-    network = network_of(arguments.model)
+    network = model_from(arguments)
+    check_claims(arguments, network, numbers.get("shape"), numbers.get("conditions"))
     for key, most in (("nfe", MOST_NFE), ("outputs", MOST_COORDINATES)):
         if key in told:
             told[key] = number(told[key], PILOT[key], 1, most)

@@ -298,10 +298,18 @@ def read_tiles(path: Path) -> Iterator[NDArray[Any]]:
     """The samples of a folder, one file in memory at a time, in the order of first seeds; it may be filled meanwhile.
 
     path     of the folder, which is only read
-    raises   StorageError where it holds none, and for a file that is damaged, changed or of another run than the first
+    raises   StorageError where it holds none or lacks one that its manifest names, and for a file that is damaged,
+             changed or of another run than the first
     """
-    digest = None
-    for file in sorted(path.glob(PATTERN)):
+    digest, there = None, sorted(path.glob(PATTERN))
+    listed = _files(read_json(path / MANIFEST)) if (path / MANIFEST).exists() else {}
+    gone = sorted(listed.keys() - {file.name for file in there})
+    if gone:
+        raise StorageError(
+            f"{str(path / gone[0])!r} is gone, which {MANIFEST} names; run the command that filled the folder again, "
+            "which draws what is missing."
+        )
+    for file in there:
         arrays = read_npz(file)
         if arrays.keys() != KEYS:
             raise StorageError(f"{str(file)!r} holds no samples that say what wrote them; draw them again.")

@@ -328,7 +328,7 @@ def _between_samples(subject: Subject, program: Program, ends: Floats, seeds: Se
     if not np.isfinite(ends).all():
         return Error(math.inf)
     target = subject.target(*_interval(program), seeds)
-    squares = sliced_squares(ends, target.samples)
+    squares = sliced_squares(ends, target.samples, labels=target.labels)
     distance = squares.root
     beside: Record = {"floor": target.floor}
     if target.exact is not None:

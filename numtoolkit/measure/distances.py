@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
@@ -22,6 +23,8 @@ LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
 _STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
 _BLOCK = 1 << 22  # entries of one block of projected samples
+
+Labels = tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]  # of the samples of two sets
 
 
 class RelativeError(NamedTuple):
@@ -212,11 +215,14 @@ def jackknife_error(left_out: Floats) -> float:
     return _STUDENT * math.sqrt((GROUPS - 1) * float(left_out.var()))
 
 
-def sliced_squares(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Squares:
+def sliced_squares(x: Any, y: Any, projections: int = 256, seed: int = 0, labels: Labels = (None, None)) -> Squares:
     """The square of `sliced_wasserstein`, at the same cost.
 
     x, y, projections, seed   as there
-    raises                    InputError as there
+    labels   of the samples of either, whole numbers (n,) and (m,), or None: each group of the jackknife holds each as
+             often as the others. In the order of the samples, classes that take turns would be of few groups each, and
+             to leave one out would change the law
+    raises   InputError as there
     """
     sets = real("x", x), real("y", y)
     for name, points in zip("xy", sets, strict=True):
@@ -232,7 +238,8 @@ def sliced_squares(x: Any, y: Any, projections: int = 256, seed: int = 0) -> Squ
     directions = directions / np.linalg.norm(directions, axis=1)[:, None]
     count = max(1, _BLOCK // max(len(x), len(y)))
     blocks = (directions[i : i + count] for i in range(0, projections, count))
-    squares = np.concatenate([_leave_out(block @ x.T, block @ y.T) for block in blocks])
+    dealt = tuple(_dealt(len(points), own) for points, own in zip((x, y), labels, strict=True))
+    squares = np.concatenate([_leave_out(block @ x.T, block @ y.T, dealt) for block in blocks])
     square = float(squares[:, GROUPS].mean())
     groups = np.arange(projections) % GROUPS
     left_out = np.array([squares[groups != g, g].mean() for g in range(GROUPS)])
@@ -295,15 +302,25 @@ def _factored(mean1: Any, covariance1: Any, mean2: Any, covariance2: Any) -> tup
     return gap[None], A[None], B[None]
 
 
-def _leave_out(x: Floats, y: Floats) -> Floats:
-    """Squared 1-d W2 of projected samples (p, n), (p, m): without group g in column g, of all in the last."""
+def _dealt(n: int, labels: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """The group of each of n samples: dealt in turn, class by class where they have labels (n,)."""
+    groups = np.arange(n) % GROUPS
+    if labels is None:
+        return groups
+    own = np.empty_like(groups)
+    own[np.argsort(labels, kind="stable")] = groups
+    return own
+
+
+def _leave_out(x: Floats, y: Floats, dealt: tuple[NDArray[np.int64], ...]) -> Floats:
+    """Squared 1-d W2 of projected samples (p, n), (p, m): without group g in column g, of all in the last.
+
+    dealt   the groups of the samples of either, (n,) and (m,)
+    """
     order_x, order_y = np.argsort(x, axis=1), np.argsort(y, axis=1)
     x, y = np.take_along_axis(x, order_x, 1), np.take_along_axis(y, order_y, 1)
-    rows = len(x)
-    without = (
-        _squared_1d(x[order_x % GROUPS != g].reshape(rows, -1), y[order_y % GROUPS != g].reshape(rows, -1))
-        for g in range(GROUPS)
-    )
+    rows, (group_x, group_y) = len(x), (own[order] for own, order in zip(dealt, (order_x, order_y), strict=True))
+    without = (_squared_1d(x[group_x != g].reshape(rows, -1), y[group_y != g].reshape(rows, -1)) for g in range(GROUPS))
     return np.stack([*without, _squared_1d(x, y)], axis=1)
 
 

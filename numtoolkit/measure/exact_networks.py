@@ -9,7 +9,7 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.laws import Law
-from numtoolkit.measure.distances import Moments, Squares, frechet, sliced_wasserstein
+from numtoolkit.measure.distances import Labels, Moments, Squares, frechet, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.problem.processes import Process
 from numtoolkit.program.program import Program
@@ -44,6 +44,7 @@ class Target:
     mean, covariance   (d,) and (d, d); None for no more samples than coordinates
     frechet_floor      Frechet distance of as many samples
     exact    of the ends of the flow from the starts of runs, where `samples` are from others
+    labels   of the samples of a run and of `samples`, where they are conditioned
     """
 
     samples: Floats = field(repr=False)
@@ -52,6 +53,7 @@ class Target:
     covariance: Floats | None = field(default=None, repr=False)
     frechet_floor: float | None = None
     exact: Squares | None = field(default=None, repr=False)
+    labels: Labels = field(default=(None, None), repr=False)
 
 
 @dataclass(frozen=True, eq=False)

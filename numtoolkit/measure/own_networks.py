@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit.arrays import Array, Floats, cast, dtype_of, host, library, quiet
 from numtoolkit.errors import InputError, real, whole
@@ -170,6 +171,10 @@ class OwnNetwork:
     def _told(self, rows: Sequence[int]) -> Conditions | None:
         return None if self.conditions is None else self.conditions.rows(rows)
 
+    def _labels(self, rows: range) -> NDArray[np.int64] | None:
+        found = None if self.conditions is None else self.conditions.labels()
+        return None if found is None else found[rows.start : rows.stop]
+
     def _followed(self, t0: float, t1: float, start: Blocks, tolerance: float, rows: range) -> tuple[Blocks, int]:
         spent, own = 0, self.call(rows)
 
@@ -242,15 +247,18 @@ class OwnNetwork:
 
 @lru_cache(maxsize=4)  # of all budgets of a curve
 def _target(own: OwnNetwork, t0: float, t1: float, seeds: Seeds) -> Target:
-    ends = own._flow(t0, t1, seeds, own.tolerance)[0][0]
+    ends, n = own._flow(t0, t1, seeds, own.tolerance)[0][0], len(seeds)
     if own.reference:
-        samples = own._flow(t0, t1, own.reference, own.tolerance, len(seeds))[0][0]
-        one, other, larger = ends, samples, 1
+        samples = own._flow(t0, t1, own.reference, own.tolerance, n)[0][0]
+        labels = own._labels(range(n)), own._labels(range(n, n + len(samples)))
+        one, other, larger, halves = ends, samples, 1, labels
     else:
-        samples, larger = ends, 2
+        samples, larger, labels = ends, 2, (own._labels(range(n)),) * 2
         one, other = np.array_split(ends, 2)
-    squares, d = sliced_squares(one, other), samples[0].size
-    target = Target(samples, squares.root.value / math.sqrt(larger), exact=squares if own.reference else None)
+        halves = own._labels(range(len(one))), own._labels(range(len(one), n))
+    squares, d = sliced_squares(one, other, labels=halves), samples[0].size
+    floor = squares.root.value / math.sqrt(larger)
+    target = Target(samples, floor, exact=squares if own.reference else None, labels=labels)
     if len(samples) <= d:
         return target
     every, first, second = (Moments.of(part) for part in (samples, one, other))

@@ -10,9 +10,11 @@ from typing import Any
 from numtoolkit import references
 from numtoolkit.errors import InputError, brief, typed
 from numtoolkit.laws.named import NAMED, is_law, is_named, law_of
-from numtoolkit.models.checkpoints import load, shipped_path
+from numtoolkit.models.calls import function_of
+from numtoolkit.models.checkpoints import device_of, load, shipped_path
 from numtoolkit.models.diffusers_folder import is_folder, read_folder
 from numtoolkit.models.foreign import CONVENTIONS, foreign_network, with_weights
+from numtoolkit.models.modes import modules
 from numtoolkit.models.network import Network
 from numtoolkit.spec_text import Spec
 
@@ -105,12 +107,22 @@ def foreign_network_of(
                 reads
     convention, checkpoint, process, part   as of `numtoolkit.models.foreign.foreign_network`
     sha256      that the checkpoint must have, also that of a network that ships, FILE.safetensors and a folder
-    device      of torch, to which the weights of a network of `train` go; None for the CPU. Others stay where they are
+    device      of torch, to which the modules of the network are moved, as far as `numtoolkit.models.modes.modules`
+                finds them; None leaves them where they are
     raises      InputError for what says too much or too little of a network, and as `network_of` and `foreign_network`
     """
+    made = _said(text, convention, checkpoint, process, part, sha256)
+    for module in modules(function_of(made)) if device is not None else ():
+        module.to(device_of(device))
+    return made
+
+
+def _said(
+    text: str, convention: str | None, checkpoint: str | None, process: Any, part: str | None, sha256: str | None
+) -> Any:
+    """The network of `foreign_network_of`, its modules where they are."""
     if convention is checkpoint is part is None:
-        trained = checkpoint_of(text)
-        made = network_of(text if trained is None or device is None else load(trained, device=device))
+        made = network_of(text)
         _check_digest(made, text, sha256)
         return made
     if not references.is_reference(text):

@@ -43,7 +43,7 @@ def takes(network: Any, conditions: Any) -> bool:
 
 def refusal(network: Any, conditions: Any) -> str | None:
     """Why the function of a network cannot be called as (z, t, conditions), or (z, t) for None; None where it can."""
-    function = _function(network)
+    function = function_of(network)
     given = conditions.given if isinstance(conditions, Conditions) else conditions
     by_name = given if isinstance(given, dict) else {}
     by_place = () if conditions is None or isinstance(given, dict) else (None,)
@@ -64,7 +64,7 @@ def parameter_of(network: Any) -> Any:
 
     network   a `numtoolkit.Network`, or a wrapper of one
     """
-    parameters = getattr(_function(network), "parameters", None)
+    parameters = getattr(function_of(network), "parameters", None)
     return next(iter(parameters()), None) if callable(parameters) else None
 
 
@@ -81,7 +81,7 @@ def placed(network: Any) -> Callable[[Array], Array]:
     return lambda array: xp.as_tensor(array, dtype=wide, device=parameter.device)
 
 
-def _function(network: Any) -> Any:
+def function_of(network: Any) -> Any:
     """What a network calls, whatever it is wrapped in; None of one that does not say it."""
     while not hasattr(network, "function") and hasattr(network, "network"):
         network = network.network

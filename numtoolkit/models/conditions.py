@@ -9,6 +9,7 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numtoolkit.arrays import Array, host, library
 from numtoolkit.errors import InputError, counted, typed
@@ -71,6 +72,17 @@ class Conditions:
     def about(self) -> dict[str, Any]:
         """What it is, ready for JSON: by name the size, and the SHA-256 of numbers and texts, None of other things."""
         return {name: _about(value) for name, value in self._named().items()}
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """(samples,), whole numbers in the order of their first sample, one for those that are told the same.
+
+        None where one entry stands for every sample.
+        """
+        if self.same:
+            return None
+        told = zip(*([_told(entry) for entry in value] for value in self._named().values()), strict=True)
+        known: dict[tuple[str | bytes, ...], int] = {}
+        return np.array([known.setdefault(entry, len(known)) for entry in told], dtype=np.int64)
 
     def _named(self) -> dict[str, Any]:
         return self.given if isinstance(self.given, dict) else {"conditions": self.given}
@@ -135,6 +147,11 @@ def _repeated(value: Any, seen: Array) -> Any:
     one = _put(value, seen)
     shape = (len(seen), *one.shape)
     return np.broadcast_to(one, shape) if library(one) is np else one.expand(shape)
+
+
+def _told(entry: Any) -> str | bytes:
+    """What tells an entry from others."""
+    return repr(entry) if library(entry) is None else host("conditions", entry).tobytes()
 
 
 def _about(value: Any) -> dict[str, Any]:

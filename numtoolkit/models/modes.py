@@ -20,11 +20,14 @@ def in_training(function: Any) -> str | None:
               in its closure or among the globals it names, or an object that has them as attributes
     cost      a tenth of a millisecond; nothing is imported, and nothing is asked of a device
     """
+    return next((type(module).__name__ for module in modules(function) if module.training), None)
+
+
+def modules(function: Any) -> Iterator[Any]:
+    """The torch modules that `function` calls, as of `in_training`; none where torch is not loaded."""
     torch = sys.modules.get("torch")
-    if torch is None:
-        return None
-    found = (module for module in _modules(function, torch.nn.Module, _DEEP, set()) if module.training)
-    return next((type(module).__name__ for module in found), None)
+    if torch is not None:
+        yield from _modules(function, torch.nn.Module, _DEEP, set())
 
 
 def _modules(value: Any, kind: type, deep: int, seen: set[int]) -> Iterator[Any]:

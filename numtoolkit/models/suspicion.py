@@ -36,6 +36,7 @@ LEVELS = 20.0, 6.0, 2.0, 0.7, 0.25  # sigma/alpha of the five steps
 SHARES = 0.5, 1.0, 2.0  # noise levels in deviations of the data, at which it is to denoise them
 NUMBERS, FEWEST, MOST = 2048, 4, 32  # of all samples together; samples
 EXCESS, TAIL = 1.15, 3.0  # over the linear denoiser; deviations of its mean square by luck
+ROUNDING = 1e-14  # of the size of what is one and the same: its deviation by rounding
 LARGEST = 1 << 24  # numbers of a sample
 FACTOR = 1.5  # by which another prediction is nearer
 CAP = 4.0  # of a share: what is returned may vanish at a level, as the flow of a Gaussian law does
@@ -48,13 +49,16 @@ class Suspicion:
 
     predicts     the prediction that is said, by its name
     evaluations  of one sample
-    excess       mean square of x_0 - D over that of the best linear denoiser at `SHARES` of the deviation of the data
+    deviation    of a coordinate of the data, of those that are given or of what the network makes of noise
+    excess       mean square of x_0 - D over that of the best linear denoiser at `SHARES` of the deviation of the data;
+                 NaN where that is 0 or not finite
     allowed      that no posterior mean exceeds but by luck
     misfits      by prediction: the share of what the network returns that no Gaussian law explains
     """
 
     predicts: str
     evaluations: int
+    deviation: float
     excess: tuple[float, ...]
     allowed: float
     misfits: dict[str, float] = field(repr=False)
@@ -80,13 +84,21 @@ class Suspicion:
         """The evaluations in words."""
         return f"{self.evaluations} evaluations of a sample"
 
+    @property
+    def _fault(self) -> str:
+        """In which way it is no denoiser."""
+        if self.deviation == 0:
+            return "as such it makes one and the same of all noise"
+        if not all(map(math.isfinite, (self.deviation, *self.excess))):
+            return "a run of it as such leaves the finite numbers"
+        return f"as such it leaves {max(self.excess):.3g} times the error of a linear denoiser"
+
     def sentence(self, name: str) -> str:
         """Why it is suspected, and what to do.
 
         name   of the network
         """
-        worst = max(each if math.isfinite(each) else math.inf for each in self.excess)
-        reasons = [] if self.denoises else [f"as such it leaves {worst:.3g} times the error of a linear denoiser"]
+        reasons = [] if self.denoises else [self._fault]
         if self.nearer:
             reasons.append(f"it answers as one of {' or '.join(map(repr, self.nearer[:2]))} would")
         return (
@@ -120,13 +132,13 @@ def suspicion(
     random = np.random.default_rng(whole("seed", seed, 0))
     with np.errstate(all="ignore"):  # what overflows is an answer
         answers = _steps(ask, on, random.normal(size=(n, on.blocks, *event)))
-        excess = _excess(ask, on, answers[-1].data if own is None else own[:n], random)
+        deviation, excess = _excess(ask, on, answers[-1].data if own is None else own[:n], random)
         said = prediction(network.predicts)
         like = [p for p in PREDICTIONS.values() if on.kind in p.kinds and p.outputs(on) == answers[0].out.shape[1]]
         misfits = {each.name: _misfit(each, on, answers) for each in dict.fromkeys([*like, said])}
-    count = n * (len(LEVELS) + sum(math.isfinite(each) for each in excess))
+    count = n * (len(LEVELS) + sum(not math.isnan(each) for each in excess))
     allowed = EXCESS + TAIL * math.sqrt(2 / (n * math.prod(event)))
-    return Suspicion(said.name, count, excess, allowed, misfits)
+    return Suspicion(said.name, count, deviation, excess, allowed, misfits)
 
 
 def warn_if_suspected(network: Any, process: Any = None, **keywords: Any) -> Suspicion:
@@ -157,6 +169,8 @@ def _data(data: Any) -> Floats:
         raise InputError(
             f"data are {own.dtype} of shape {own.shape}; give two samples or more of finite numbers, (n, *shape)."
         )
+    if (own == own[:1]).all():
+        raise InputError(f"data are {len(own)} times one sample, which tells no denoiser; give others.")
     return own.astype(np.float64)
 
 
@@ -223,16 +237,23 @@ def _steps(ask: Ask, process: Process, eps: Floats) -> list[_Answer]:
     return answers
 
 
-def _excess(ask: Ask, process: Process, x: Floats, random: np.random.Generator) -> tuple[float, ...]:
-    """Mean square of x - D over v s^2 / (v + s^2) at `SHARES` of the deviation of x; NaN where that is none."""
+def _excess(ask: Ask, process: Process, x: Floats, random: np.random.Generator) -> tuple[float, tuple[float, ...]]:
+    """The deviation of x, and the mean square of x - D over v s^2 / (v + s^2) at `SHARES` of it.
+
+    NaN where the deviation is 0 or not finite, and nothing is asked; inf where an answer is not finite.
+    """
     variance = float(np.mean((x - x.mean(0)) ** 2)) * len(x) / (len(x) - 1)
+    if variance <= ROUNDING**2 * float(np.mean(x**2)):
+        variance = 0.0
+    deviation = math.sqrt(variance) if variance >= 0 else math.nan
     if not 0 < variance < math.inf:
-        return (math.nan,) * len(SHARES)
+        return deviation, (math.nan,) * len(SHARES)
     found = []
-    for s, t in np.stack(_asked(process, [share * math.sqrt(variance) for share in SHARES]), 1).tolist():
+    for s, t in np.stack(_asked(process, [share * deviation for share in SHARES]), 1).tolist():
         answer = ask(x, random.normal(size=(len(x), process.blocks, *x.shape[1:])), t)
-        found.append(float(np.mean((answer.data - x) ** 2)) * (variance + s**2) / (variance * s**2))
-    return tuple(found)
+        square = float(np.mean((answer.data - x) ** 2)) * (variance + s**2) / (variance * s**2)
+        found.append(square if math.isfinite(square) else math.inf)
+    return deviation, tuple(found)
 
 
 def _misfit(said: Prediction, process: Process, answers: list[_Answer]) -> float:

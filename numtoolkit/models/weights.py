@@ -25,6 +25,7 @@ DEEP = 4  # dicts within dicts that are looked into
 SHOWN = 6  # parts that a sentence names
 AVERAGES = {"ema", "shadow"}  # words in the name of a part that is a running average of the weights
 WHOLE = "all of it"
+MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # of a file that torch.save wrote before it wrote archives
 HASH = "modelspec.hash_sha256"  # of the bytes behind the header, in the metadata of a safetensors file
 SAVED = "load it once by the code that wrote it, torch.save(net.state_dict(), 'weights.pt'), and give that file"
 EDM_SAVED = (
@@ -214,8 +215,21 @@ def _unreadable(path: Where, said: str) -> str:
     asked = re.search(r"GLOBAL ([\w.]+)", said)
     if asked is not None:
         return f"{str(path)!r} holds an object of {asked[1]}, which only running code could rebuild; {SAVED}."
-    reason = brief(" ".join(said.split("\n")[0].split()).rstrip(". "), 120)
-    return f"cannot load {str(path)!r} as weights alone ({reason}); fetch it again, or {SAVED}."
+    return f"cannot load {str(path)!r}: {_foreign(path, content)}."
+
+
+def _foreign(path: Where, content: bytes) -> str:
+    """What a file is that holds no weights, as far as it shows it, and what to do."""
+    if content[:2] == b"PK":
+        with zipfile.ZipFile(path) as archive:
+            records = {name.rpartition("/")[2] for name in archive.namelist()}
+        if "constants.pkl" in records:
+            return f"it is a program of TorchScript, which would have to be run; {SAVED}"
+        if "data.pkl" not in records:
+            return "it is an archive without data.pkl, which torch.save did not write; give another file"
+    elif not content.startswith(MAGIC):
+        return f"it is a pickle that torch.save did not write, or was damaged; {SAVED}"
+    return "it breaks off, or was changed; fetch it again"
 
 
 # --- the parts

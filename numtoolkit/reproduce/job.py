@@ -14,7 +14,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -27,9 +27,11 @@ from numtoolkit.files.result_store import Cell, Kept, Store
 from numtoolkit.files.storage import folder, locked, plain, read_json, write, write_figure, write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.reproduce.reading import KINDS, Plan, rank, read_experiments
+from numtoolkit.reproduce.subjects import is_network
 from numtoolkit.reproduce.work import compute, difference
 
 PACKAGES = ("numpy", "scipy", "sympy", "scikit-learn")  # that decide the results
+OF_NETWORKS = ("torch",)  # that decide those of networks as well
 DRAWING = ("matplotlib", "tabulate")  # that decide what they look like
 PICTURES = (".png", ".svg")
 CELLS = "cells"  # the folder of results in that of the figures
@@ -168,6 +170,12 @@ def _store(out: Path, progress: Progress) -> Store:
     return Store(folder(out) / CELLS, versions(PACKAGES), progress.say)
 
 
+def _versions(cell: Cell) -> dict[str, str]:
+    """Those of what decides the result of a cell."""
+    law = cell.data.get("law")
+    return versions((*PACKAGES, *(OF_NETWORKS if law is not None and is_network(law) else ())))
+
+
 class _Job:
     """The cells of some experiments, and the results that were found so far."""
 
@@ -209,7 +217,7 @@ class _Job:
             for i in list(pending):
                 for cell in self.lacking(i):
                     if self.mine(cell):
-                        own = self.store.compute(cell, compute)
+                        own = replace(self.store, versions=_versions(cell)).compute(cell, compute)
                         busy, worked = busy or not own, worked or own
                         count(*self.tally())
                 if not self.lacking(i):

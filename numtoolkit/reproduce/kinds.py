@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -202,6 +202,7 @@ class Errors(Question):
     """The errors of every scheme of the catalogue that runs on a process, at a few budgets, as tables; and as a figure
     the best scheme of each family before all the others.
 
+    further    budgets beside `nfe`, in lists whose results are kept apart: to add one computes no other anew
     law        a law; or a network, as of `Curve`, which is measured against its own flow
     samples    number of seeds, 0 for as many as each metric needs
     reference  of a network: how many further samples of its flow tell its law; 0 for the ends from the same starts
@@ -224,11 +225,13 @@ class Errors(Question):
     classes: int = 0
     guidance: float = 1.0
     dtype: str = DTYPE
+    further: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         plots.check_figure()
         check(("euler",), self.process, self.law, self.grid)
-        check_budgets(self.nfe)
+        for budgets in (self.nfe, *self.further, tuple(chain(self.nfe, *self.further))):
+            check_budgets(budgets)
         law, process = law_at(**resolved_law(self.law), dtype=self.dtype), process_of(self.process)
         for name in ("samples", "reference"):
             whole(name, getattr(self, name), 0, MOST)
@@ -257,16 +260,20 @@ class Errors(Question):
         ]
 
     def cells(self, quick: bool, found: Found) -> list[Cell]:
-        """One for each scheme."""
-        nfe = _budgets(self.nfe, quick)[: QUICK_BUDGETS if quick else None]
+        """One for each list of budgets and scheme; of a quick run those of `nfe` alone."""
+        lists = [_budgets(self.nfe, True)[:QUICK_BUDGETS]] if quick else [self.nfe, *self.further]
         samples, reference = (_fewer(n) if quick else n for n in (self.samples, self.reference))
         told: dict[str, Any] = {name: getattr(self, name) for name in ("classes", "guidance", "dtype")}
-        about = self.process, self.law, [self.grid], nfe, samples
-        return [work.curve_cell(scheme, *about, reference=reference, **told) for scheme in self.schemes]
+        return [
+            work.curve_cell(scheme, self.process, self.law, [self.grid], nfe, samples, reference=reference, **told)
+            for nfe, scheme in product(lists, self.schemes)
+        ]
 
     def result(self, quick: bool, found: Found) -> Result:
         """Tables and a figure."""
-        records = _records(self.schemes, self.cells(quick, found), found)
+        cells, schemes = self.cells(quick, found), self.schemes
+        records = _records(schemes * (len(cells) // len(schemes)), cells, found)
+        records.sort(key=lambda record: (schemes.index(record["scheme"]), record["nfe"]))
         members = [scheme for scheme in self._members() if not scheme.fitted]
         families = {scheme.spec: scheme.family for scheme in members}
         names = {scheme.spec: replace(scheme, values=()).spec for scheme in members}

@@ -140,8 +140,12 @@ def conditions_of(classes: int, count: int) -> list[int]:
 
 def usual_samples(law: str) -> Mapping[str, int]:
     """How many samples each metric takes of a law, or of a network, whose flow costs more."""
-    own = checkpoint_of(law) is not None or (references.is_reference(law) and not is_law(law_at(law, None)))
-    return OWN_SAMPLES if own else SAMPLES
+    return OWN_SAMPLES if is_network(law) else SAMPLES
+
+
+def is_network(law: str) -> bool:
+    """Whether a specification of a law is that of a network, which is no exact one."""
+    return checkpoint_of(law) is not None or (references.is_reference(law) and not is_law(law_at(law, None)))
 
 
 @lru_cache(maxsize=64)

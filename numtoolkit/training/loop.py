@@ -25,8 +25,8 @@ from numtoolkit.training.judge import Judgement, judge
 from numtoolkit.training.objective import MESH, Mesh, loss, mesh
 from numtoolkit.training.recipe import Recipe
 
-WINDOW = 100  # steps whose mean loss is one point of the curve; a state is kept at the end of one
-SAVE_SECONDS = 30.0  # between two states
+WINDOW = 100  # steps whose mean loss is one point of the curve
+SAVE_SECONDS = 30.0  # between two states, of which the first is that after the first step
 BETAS = 0.9, 0.99  # of AdamW
 FIRST, STEP, HELD = 64, 65, 66  # purposes of the seeds: the first weights, a step, the noise of the held-out loss
 HELD_COPIES = 4  # noises of each sample of the held-out loss
@@ -61,6 +61,7 @@ class _State:
     adam: torch.optim.AdamW
     step: int
     curve: list[Point]
+    total: float = 0.0  # of the losses since the last point of the curve
 
 
 def train(
@@ -74,15 +75,16 @@ def train(
 ) -> Result | None:
     """Train a network and write its checkpoint, its loss curve beside it in a .csv file.
 
-    A killed run leaves OUT.training.safetensors, from which `resume` goes on to the same bits as one that was never
-    killed, on the same device with as many threads. It is removed at the end.
+    A killed run leaves OUT.training.safetensors, kept after the first step and then every `SAVE_SECONDS`, from which
+    `resume` goes on to the same bits as one that was never killed, on the same device with as many threads. It is
+    removed at the end.
 
     recipe   what is trained
     out      a .safetensors file
     resume   go on where a killed run of the same recipe stopped
     device   of torch; on one with instructions for bfloat16 the network is trained in it (`computed_in`)
     show     called with the step and the mean loss after every `WINDOW` steps
-    seconds  after so many, at the end of a `WINDOW`, the run stops as if killed, its state kept
+    seconds  after so many the run stops as if killed, its state kept
     returns  None of a run that was stopped so
     raises   InputError for data that do not fit the recipe; StorageError where a state is in the way, there is none to
              go on from, it was computed in another dtype, or another run writes it; NonFiniteError where the loss
@@ -169,7 +171,7 @@ def _resumed(path: Path, recipe: Recipe, own: Blueprint, device: str) -> _State:
         about["state"].setdefault(int(number), {})[key] = value
     adam.load_state_dict(about)
     average = {name: value.to(device) for name, value in _part(tensors, "average.").items()}
-    return _State(raw, average, adam, facts["step"], facts["curve"])
+    return _State(raw, average, adam, facts["step"], facts["curve"], facts.get("total", 0.0))
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -182,6 +184,7 @@ def _keep(kept: Path, state: _State, recipe: Recipe, own: Blueprint, device: str
     tensors |= {f"average.{name}": own for name, own in state.average.items()}
     tensors |= {f"adam.{i}.{key}": value for i, moment in moments.items() for key, value in moment.items()}
     facts = {"recipe": plain(asdict(recipe)), "blueprint": plain(asdict(own)), "step": state.step, "curve": state.curve}
+    facts |= {"total": state.total} if math.isfinite(state.total) else {}
     facts |= {"computed_in": computed_in(torch.device(device).type)}
     write_checkpoint(kept, tensors, {"format": TRAINING, **facts})
 
@@ -200,8 +203,8 @@ def _run(
     at = Mesh(*(_placed(part, device) for part in mesh(own, recipe.levels)))
     images = torch.from_numpy(data.train).to(device)
     labels = None if not recipe.labels else torch.from_numpy(data.train_labels).to(device)
-    begun, total = time.monotonic(), torch.zeros((), device=device)
-    saved = begun
+    begun, total = time.monotonic(), torch.full((), state.total, device=device)
+    saved = -math.inf
     state.raw.train()
     while state.step < recipe.steps:
         _seeded(recipe.seed, STEP, state.step)
@@ -226,12 +229,14 @@ def _run(
             state.curve.append({"step": state.step, "loss": mean})
             show(state.step, mean)
             total.zero_()
-            now, late = time.monotonic(), time.monotonic() - begun > seconds
-            if state.step < recipe.steps and (late or now - saved > SAVE_SECONDS):
-                keep()
-                saved = time.monotonic()
-            if late:
-                break
+        now = time.monotonic()
+        late = now - begun > seconds
+        if state.step < recipe.steps and (late or now - saved > SAVE_SECONDS):
+            state.total = float(total)
+            keep()
+            saved = time.monotonic()
+        if late:
+            break
 
 
 def rate(recipe: Recipe, step: int) -> float:

@@ -61,6 +61,20 @@ def test_a_damaged_or_foreign_file_of_a_folder_is_refused(result, tmp_path):
         list(pieces(tmp_path / "a"))
 
 
+def test_a_folder_that_lacks_a_file_of_its_manifest_is_refused(run, result, tmp_path):
+    """The rest would be counted as all, without a word; drawn again it is the same set."""
+    words = [*SAMPLE, "--seeds", "0-49", "--batch", "10", "--out", tmp_path]
+    result(*words)
+    whole = np.concatenate(list(pieces(tmp_path)))
+    (tmp_path / "samples-00000020.npz").unlink()
+    code, out, err = run("distance", tmp_path, "ring")
+    assert (code, out) == (2, "")
+    said = f"{str(tmp_path / 'samples-00000020.npz')!r} is gone, which manifest.json names; run the command that filled"
+    assert said in err
+    result(*words)
+    assert np.array_equal(np.concatenate(list(pieces(tmp_path))), whole)
+
+
 def test_given_moments_are_exact(run, tmp_path):
     """mu and sigma of others, or of --moments, add no bias: the line is through the sizes of the other set alone."""
     x, y = normal(60, 0), normal(5000, 1, 1.5)

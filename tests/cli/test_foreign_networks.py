@@ -9,8 +9,13 @@ import re
 import numpy as np
 import pytest
 
-from numtoolkit import InputWarning, allow_imports, error_curve, foreign_network, network_of, sample
+from numtoolkit import InputError, InputWarning, allow_imports, error_curve, foreign_network, network_of, sample
+from numtoolkit import pilot as pilot_of
+from numtoolkit.cli.command_line import parser
+from numtoolkit.models.by_reference import foreign_network_of
+from numtoolkit.models.calls import function_of, parameter_of
 from numtoolkit.models.checkpoints import shipped_path
+from numtoolkit.models.modes import modules
 
 torch = pytest.importorskip("torch")
 
@@ -58,6 +63,13 @@ def denoiser():
     from numtoolkit import Network
 
     return Network.edm(net(), dtype=torch.float32)
+
+
+def closed():
+    from numtoolkit import Network
+
+    module = net()
+    return Network(lambda y, s: module(y, s), "data", sees="observation").clipped()
 """
 MODEL = ["--model", "theirs.py:net", "--import", "--convention", "edm", "--checkpoint", "theirs.pt"]
 RUN = ["--scheme", "ddim", "--process", "edm", "--grid", "rho(7)", "--nfe", "3", "--batch", "2", "--out", "drawn"]
@@ -191,6 +203,50 @@ def test_the_digest_of_weights_is_compared_where_it_is_given(run, theirs):
     assert (code, "has no checkpoint whose SHA-256 could be" in err) == (2, True)
 
 
+def test_spectrum_is_told_whose_network_it_asks_as_other_commands_are(run, result, theirs):
+    """By the same options: the outputs of the pilot run are those of the module with its convention and weights."""
+    pilot = ["--nfe", "3", "--outputs", "8", "--dtype", "float64"]
+    found = result("spectrum", *MODEL, "--part", "model", *pilot)
+    with allow_imports():
+        network = foreign_network_of("theirs.py:net", "edm", "theirs.pt", part="model")
+    exact = pilot_of(network, "edm", nfe=3, outputs=8, dtype=torch.float64)
+    assert found["digest"] == exact.spectrum(16).digest
+    code, _, err = run("spectrum", *MODEL, *pilot, "--sha256", "0" * 64)
+    assert (code, "has the SHA-256" in err) == (2, True)
+    code, _, err = run("spectrum", *MODEL, *pilot)
+    assert (code, "was asked whether it predicts 'data'" in err) == (0, True)
+    code, _, err = run("spectrum", "--data", "digits", "--convention", "edm")
+    assert (code, "--convention is of a network; give --model, or drop it." in err) == (2, True)
+
+
+def test_every_command_that_takes_a_network_takes_the_same_options_of_it():
+    """How a module of others is called, where its weights are, what its samples are and where it runs."""
+    commands = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    said = {name: set(own._option_string_actions) for name, own in commands.items()}
+    taking = {name for name, options in said.items() if "--model" in options}
+    assert taking >= {"curve", "fit", "sample", "spectrum"}
+    for name in taking:
+        assert said[name] >= {"--convention", "--checkpoint", "--part", "--sha256", "--shape", "--dtype", "--device"}
+        assert said[name] & {"--conditions", "--labels"}
+
+
+def test_modules_of_others_go_to_the_device_that_is_named(theirs):
+    """The module of a file, and those that a network of a file calls, wherever it holds them; none without a name."""
+    with allow_imports():
+        stays = foreign_network_of("theirs.py:net", "edm", "theirs.pt", part="ema")
+        assert parameter_of(stays).device.type == "cpu"
+        made = [
+            foreign_network_of("theirs.py:net", "edm", "theirs.pt", part="ema", device="meta"),
+            foreign_network_of("theirs.py:denoiser", device="meta"),
+            foreign_network_of("theirs.py:closed", device="meta"),
+            foreign_network_of("network:digits-image", device="meta"),
+        ]
+    for network in made:
+        assert {own.device.type for module in modules(function_of(network)) for own in module.parameters()} == {"meta"}
+    with pytest.raises(InputError, match="device = 'nowhere' cannot be used"), allow_imports():
+        foreign_network_of("theirs.py:net", "edm", device="nowhere")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -203,7 +259,7 @@ def test_the_digest_of_weights_is_compared_where_it_is_given(run, theirs):
         ([*MODEL[:-1], "theirs.py"], "neither a safetensors file nor one of torch.save"),
         ([*MODEL, "--convention", "edn"], "unknown convention 'edn'"),
         (["--model", "network:digits-image", "--convention", "edm"], "a convention is of a torch module of a file"),
-        (["--law", "ring", "--checkpoint", "theirs.pt"], "--checkpoint is of a network, but --law was given"),
+        (["--law", "ring", "--checkpoint", "theirs.pt"], "--checkpoint is of a network; give --model, or drop it"),
     ],
 )
 def test_what_cannot_be_said_of_a_model_is_one_sentence(run, theirs, words, said):

@@ -209,6 +209,18 @@ def test_labels_that_cannot_be_told_are_refused_before_the_run(tmp_path, run, mo
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("labels", ["random", "random(10)", "own.txt"])
+@pytest.mark.parametrize("subject", [["--model", "network:digits-image"], ["--law", "digits"]])
+def test_what_takes_no_labels_advises_none(tmp_path, run, monkeypatch, subject, labels):
+    """One sentence, whichever labels are given, before the run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.txt").write_text("1 2", encoding="utf-8")
+    code, _, err = run("sample", *subject, "--scheme", "ddim", "--process", "edm", "--nfe", "2", "--seeds", "0-1",
+                       "--out", "out", "--labels", labels)  # fmt: skip
+    assert (code, err.endswith(" takes no labels; drop --labels.\n")) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.check
 def test_random_labels_of_a_trained_network_are_of_its_classes(result, tmp_path):
     """`random` alone takes their number from the checkpoint; the specification says it."""

@@ -234,6 +234,17 @@ def test_what_a_shift_adds_to_a_squared_distance_is_told_from_what_both_sets_sha
     assert (excess.high + excess.low) / 2 == pytest.approx(excess.value, rel=1e-12)
 
 
+def test_groups_of_the_jackknife_hold_each_class_as_often_as_others():
+    """Ten points that take turns, those of the other set in another order: the distance is 0 whichever group is out."""
+    points = np.random.default_rng(0).standard_normal((10, 3))
+    labels = np.arange(200) % 10, (np.arange(200) + 8) % 10
+    x, y = (points[own] for own in labels)
+    assert sliced_squares(x, y, labels=labels).root[:3] == pytest.approx((0, 0, 0), abs=1e-7)
+    lined_up = sliced_squares(x, y).root  # each group is of one point, and not that of the other set
+    assert lined_up.value == pytest.approx(0, abs=1e-7)
+    assert lined_up.high > 0.1
+
+
 def test_blocks_of_directions_do_not_change_a_sliced_distance(monkeypatch):
     """Directions are projected block by block to bound memory; the value is that of all at once."""
     rng = np.random.default_rng(0)

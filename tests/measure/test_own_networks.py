@@ -134,6 +134,16 @@ def test_conditions_of_a_reference_follow_those_of_the_seeds():
         error_curve("ddim", "edm", network, "rho(7)", [6], range(40), conditions=same[:59], **how)
 
 
+@pytest.mark.parametrize("reference", [None, range(40, 80)])
+def test_classes_that_take_turns_do_not_widen_the_interval_of_a_law(reference):
+    """Run and flow end on the points that their labels are: whatever group is left out, they are two equal sets."""
+    network = Network(told_alone, "data", shape=(2,), name="points")
+    labels = [float((k + k // 40 * 3) % 5) for k in range(40 if reference is None else 80)]
+    how = {"reference": reference, "conditions": labels, "metric": "law", **HOW}
+    (record,) = error_curve("ddim", "edm", network, "rho(7, zero=1)", [6], **how)
+    assert (record["floor"], record["error"], record["high"]) == pytest.approx((0, 0, 0), abs=1e-6)
+
+
 def test_a_reference_that_tells_no_law_is_refused():
     """Samples that runs start from too, too few, and those of a law, which has its own."""
     network = Opaque(LAW, EDM()).network
@@ -387,6 +397,11 @@ def test_a_search_along_paths_in_phase_space_is_by_samples_of_the_path():
 def shrunk(z, t, label):
     """The exact data prediction of N(label, 1/4) in each coordinate, on EDM."""
     return label[:, None] + (z - label[:, None]) / (1 + 4 * t[:, None] ** 2)
+
+
+def told_alone(z, t, label):
+    """The data prediction of a law of one point a label."""
+    return z * 0 + label[:, None]
 
 
 def test_a_network_that_is_told_conditions_is_measured_under_them():

@@ -248,3 +248,12 @@ def test_a_stepper_keeps_the_conditions_that_its_network_is_told():
         stepper("dpmpp-2m", network=network, conditions=LABELS[:3], seeds=range(10), **RUN)
     with pytest.raises(InputError, match="cannot be called as"):
         stepper("dpmpp-2m", network=Network(lambda z, t: z, "data"), conditions=LABELS, seeds=range(10), **RUN)
+
+
+def test_samples_that_are_told_the_same_have_one_label():
+    """Numbered by their first sample, from arrays, tensors, lists of anything, and under several names."""
+    assert Conditions(LABELS).labels().tolist() == [0, 1, 2, 1, 3, 4, 5, 6, 3, 0]
+    for rows in (np.array([[1.0, 2], [1, 3], [1, 2]]), torch.tensor([[1, 2], [1, 3], [1, 2]]), ["a", "b", "a"]):
+        assert Conditions(rows).labels().tolist() == [0, 1, 0]
+    assert Conditions({"label": [0, 1, 0], "text": ["a", "b", "b"]}).labels().tolist() == [0, 1, 2]
+    assert Conditions(7, same=True).labels() is None

@@ -13,6 +13,7 @@ from numtoolkit.models.suspicion import LEVELS, SHARES, warn_if_suspected
 from numtoolkit.problem.predictions import DATA, NOISE_R, PREDICTIONS, convert
 from tests.support.tiers import breadth
 
+RUN = [float(t) for t in process("edm").time_of_level(np.array(LEVELS))]
 SHIPPED = ("digits-image", "digits-class", "digits-flow", "digits-psld")
 
 
@@ -108,13 +109,24 @@ def test_data_that_are_known_say_more():
 
 
 @pytest.mark.parametrize(
-    "function",
-    [lambda z, t: 0 * z, lambda z, t: z * np.nan, lambda z, t: z * 1e200],
-    ids=["nothing", "not a number", "overflow"],
+    ("function", "said"),
+    [
+        (lambda z, t: 0 * z, "as such it makes one and the same of all noise"),
+        (lambda z, t: 0 * z + 0.1, "as such it makes one and the same of all noise"),
+        (lambda z, t: z * np.nan, "a run of it as such leaves the finite numbers"),
+        (lambda z, t: z * 1e200, "a run of it as such leaves the finite numbers"),
+        (lambda z, t: np.where(t == 20, np.nan, z), "a run of it as such leaves the finite numbers"),
+        (lambda z, t: z * np.where(t in RUN, 1, np.nan), "a run of it as such leaves the finite numbers"),
+    ],
+    ids=["zero", "constant", "not a number", "overflow", "once", "beside the run"],
 )
-def test_a_network_that_answers_nothing_of_use_is_suspected(function):
-    """One that is always zero, is not a number, or overflows, without a word of numpy."""
-    assert suspicion(Network(function, "data", time="float", shape=(4,)), "edm").suspected
+def test_a_network_that_answers_nothing_of_use_is_suspected(function, said):
+    """One that is always the same, is not a number, or overflows: in words, without a number that is none."""
+    found = suspicion(Network(function, "data", time="float", shape=(4,)), "edm")
+    assert found.suspected
+    assert found.sentence("net").startswith(f"network net hardly predicts 'data', for {said}")
+    asked = found.deviation > 0 and np.isfinite(found.deviation)
+    assert found.evaluations == 32 * (len(LEVELS) + asked * len(SHARES))
 
 
 def test_a_network_is_asked_where_its_parameters_are_and_told_its_conditions():
@@ -140,8 +152,9 @@ def test_a_network_is_asked_where_its_parameters_are_and_told_its_conditions():
     [
         ({}, "does not say the shape of a sample"),
         ({"shape": (0,)}, "shape = 0 is no whole number"),
-        ({"shape": (2,), "data": np.zeros((3, 4))}, r"samples of shape \(4,\), but the network takes \(2,\)"),
+        ({"shape": (2,), "data": np.eye(3, 4)}, r"samples of shape \(4,\), but the network takes \(2,\)"),
         ({"data": np.zeros((1, 4))}, r"float64 of shape \(1, 4\); give two samples or more"),
+        ({"shape": (4,), "data": np.ones((3, 4))}, "data are 3 times one sample, which tells no denoiser"),
         ({"shape": (2,), "process": "nothing"}, "unknown process 'nothing'"),
         ({"shape": (2,), "seed": -1}, "seed = -1 is no whole number >= 0"),
     ],

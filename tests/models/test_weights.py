@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import zipfile
 from collections import OrderedDict
 
 import pytest
@@ -146,6 +147,48 @@ def test_what_only_running_code_could_read_is_refused_with_what_to_do(tmp_path):
     path.write_bytes(pickle.dumps({"ema": Code(), "note": "torch_utils.persistence"}))
     with pytest.raises(StorageError, match=r"is a pickle of EDM's code, .*pickle.load\(open\('x.pkl', 'rb'\)\)"):
         give_weights(Net(), path)
+
+
+def _old(tensors):
+    written = io.BytesIO()
+    torch.save(tensors, written, _use_new_zipfile_serialization=False)
+    return written.getvalue()
+
+
+def _archive(*records):
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name in records:
+            archive.writestr(f"x/{name}", "3")
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (pickle.dumps({"weight": [1.0]}), "it is a pickle that torch.save did not write, or was damaged; load it once"),
+        (pickle.dumps({"weight": 1}, 2), "it is a pickle that torch.save did not write, or was damaged; load it once"),
+        (b"\x80\x02.", "it is a pickle that torch.save did not write, or was damaged; load it once"),
+        (
+            _archive("version", "data.pkl", "constants.pkl"),
+            "it is a program of TorchScript, which would have to be run; load it once",
+        ),
+        (
+            _archive("readme.txt"),
+            "it is an archive without data.pkl, which torch.save did not write; give another file",
+        ),
+        (_old({"weight": torch.eye(20)})[:-9], "it breaks off, or was changed; fetch it again"),
+    ],
+    ids=["pickle", "old pickle", "nothing", "TorchScript", "archive", "old and cut"],
+)
+def test_what_a_foreign_file_is_stands_in_words_of_our_own(tmp_path, content, said):
+    """Not in those of torch's reader, which advise to run what is in it."""
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    with pytest.raises(StorageError) as caught:
+        give_weights(Net(), path)
+    assert str(caught.value).startswith(f"cannot load {str(path)!r}: {said}")
+    assert "weights_only" not in str(caught.value)
 
 
 @pytest.mark.parametrize("ending", ["pt", "safetensors"])

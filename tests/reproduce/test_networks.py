@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from numtoolkit import allow_imports, error_curve, network_of, sample
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
 from numtoolkit.files.storage import checksum, read_json
+from numtoolkit.files.versions import versions
 from numtoolkit.measure.curves import OWN_SAMPLES
 from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.network import Network
@@ -17,6 +20,7 @@ from numtoolkit.reproduce.job import reproduce
 from numtoolkit.reproduce.kinds import Errors, Panel, Samples
 from numtoolkit.reproduce.subjects import law_at
 from numtoolkit.schemes import catalogue
+from numtoolkit.schemes import scheme as scheme_of
 from tests.support.checkpoints import written
 
 CURVE = """
@@ -80,6 +84,7 @@ def test_a_network_of_a_file_is_measured_in_an_experiment(tmp_path, monkeypatch)
     assert [row["path"] for row in found] == pytest.approx([row["path"] for row in expected], rel=1e-5)
     assert cell.data["seeds"] == OWN_SAMPLES
     assert cell.data["sources"] == {"mine.py:NET": checksum(tmp_path / "mine.py")}
+    assert read_json(tmp_path / "out" / "a.json")["versions"]["torch"] == versions(["torch"])["torch"]
 
 
 SHRUNK = """
@@ -117,6 +122,24 @@ def test_every_scheme_is_judged_on_a_guided_network_under_its_classes(labelled):
         (expected,) = error_curve(scheme, "edm", network, "rho(7)", [6], range(40), **how)
         for key in ("path", "law", "law_low", "floor", "excess_low"):
             assert found[key] == pytest.approx(expected[key], rel=1e-5)
+
+
+def test_budgets_that_are_added_compute_no_other_anew(labelled, monkeypatch):
+    """Their results are cells of their own, and stand in the table where they belong; a quick run has none of them."""
+    monkeypatch.setattr(Errors, "_members", lambda self: [scheme_of("ddim"), scheme_of("euler")])
+    about = ("t", "edm", "labels.py:NET", "rho(7)")
+    before, question = Errors(*about, (4, 10), samples=40), Errors(*about, (4, 10), samples=40, further=((2, 6), (3,)))
+    cells = question.cells(False, {})
+    assert cells[:2] == before.cells(False, {})
+    assert [cell.data["nfe"] for cell in cells] == [[4, 10]] * 2 + [[2, 6]] * 2 + [[3]] * 2
+    assert question.cells(True, {}) == before.cells(True, {})
+    found = question.run(quick=False)
+    assert [(row["scheme"], row["nfe"]) for row in found.data] == list(product(["ddim", "euler"], [2, 3, 4, 6, 10]))
+    whole = Errors(*about, (2, 3, 4, 6, 10), samples=40).run(quick=False)
+    assert (found.data, found.table) == (whole.data, whole.table)
+    for wrong, said in (((4,),), "nfe holds 4 twice"), (((2,), ()), "holds no budgets"), (((0,),), "holds no budgets"):
+        with pytest.raises(InputError, match=said):
+            Errors(*about, (4, 10), further=wrong)
 
 
 def test_images_of_a_network_are_those_of_its_runs_beside_its_own_flow(labelled):

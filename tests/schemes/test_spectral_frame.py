@@ -160,7 +160,7 @@ def test_a_scheme_keeps_its_spectrum_in_files_and_copies():
 
 
 def test_what_takes_no_spectrum_says_so(tmp_path):
-    """Each refusal is one sentence: of schemes without a law, of two tellings, of other data, of what is no one thing."""
+    """Each refusal is one sentence: of schemes without a law, of two tellings, of other data, of what is many."""
     file = WHOLE.save(tmp_path / "own.npz")
     with pytest.raises(InputError, match="knows no law of the data"):
         scheme(f"res-2s(spectrum={file})")

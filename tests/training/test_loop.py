@@ -23,7 +23,7 @@ from numtoolkit.training.recipe import Recipe, recipe_of
 
 @pytest.fixture
 def saved_often(monkeypatch):
-    """A state is kept after every five steps."""
+    """The curve has a point every five steps, and a state is kept after each."""
     monkeypatch.setattr(loop, "WINDOW", 5)
     monkeypatch.setattr(loop, "SAVE_SECONDS", -1.0)
 
@@ -76,14 +76,31 @@ def test_a_killed_run_goes_on_to_the_same_bits(tiny, tmp_path, saved_often):
         train(tiny, killed, resume=True)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_run_that_is_killed_at_once_goes_on_after_its_first_step(tiny, tmp_path, monkeypatch):
+    """Half a minute before another state is due: the losses of the steps since are summed anew, to the same bits."""
+    monkeypatch.setattr(loop, "WINDOW", 5)
+    whole, killed = train(tiny, tmp_path / "whole.safetensors"), tmp_path / "killed.safetensors"
+    child = os.fork()
+    if not child:
+        train(tiny, killed, show=lambda step, loss: os._exit(9))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    facts, _ = read_checkpoint(loop.kept_path(killed), loop.TRAINING)
+    assert (facts["step"], facts["curve"]) == (1, [])
+    again = train(tiny, killed, resume=True)
+    assert again.path.read_bytes() == whole.path.read_bytes()
+    assert again.curve.read_bytes() == whole.curve.read_bytes()
+
+
 def test_a_run_in_pieces_ends_with_the_same_bits(tiny, tmp_path, monkeypatch):
-    """Stopped at every fifth step, where its time is over, it keeps its state; the last piece writes the checkpoint."""
+    """Stopped at every step, where its time is over, it keeps its state; the last piece writes checkpoint and curve."""
     monkeypatch.setattr(loop, "WINDOW", 5)
     whole, pieces = (tmp_path / f"{name}.safetensors" for name in ("whole", "pieces"))
     train(tiny, whole)
-    given = [train(tiny, pieces, resume=n > 0, seconds=-1.0) for n in range(4)]
-    assert [found is None for found in given] == [True, True, True, False]
+    given = [train(tiny, pieces, resume=n > 0, seconds=-1.0) for n in range(tiny.steps)]
+    assert [found is None for found in given] == [True] * (tiny.steps - 1) + [False]
     assert pieces.read_bytes() == whole.read_bytes()
+    assert pieces.with_suffix(".csv").read_bytes() == whole.with_suffix(".csv").read_bytes()
     assert not loop.kept_path(pieces).exists()
 
 
