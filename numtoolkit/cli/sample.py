@@ -26,8 +26,9 @@ from numtoolkit.files.sample_folder import MANIFEST, SampleFolder
 from numtoolkit.files.storage import checksum, read_json, write_figure
 from numtoolkit.files.versions import versions
 from numtoolkit.limits import MOST, MOST_NFE
-from numtoolkit.problem.grids import resolved
+from numtoolkit.problem.grids import resolved, without_pilot
 from numtoolkit.problem.processes import Process
+from numtoolkit.problem.spectrum import PILOT, Spectrum
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import is_declared_here
 from numtoolkit.schemes import scheme as scheme_of
@@ -97,7 +98,6 @@ def _run(arguments: argparse.Namespace) -> int:
     denoise, batch = arguments.denoise, number(arguments.batch, "--batch", 1, MOST)
     seeds = every if shard is None else dealt(every, batch, shard)
     labels = None if arguments.labels is None else labels_from(arguments.labels, network, every)
-    times = None if tolerance is not None else times_of(scheme, process, arguments.grid, nfe=nfe, denoise=denoise)
     _check_pictures(arguments, network.name, event, shard)
     dtype, device = _numbers(network, arguments.dtype, arguments.device)
     specification = facts | _specification(arguments, scheme, process, dtype, device)
@@ -105,6 +105,11 @@ def _run(arguments: argparse.Namespace) -> int:
         {} if labels is None else {"labels": labels.text}
     )
     where, out = _library(dtype, device), directory(arguments.out, "--out")
+    scheme, points, spectrum = _told(scheme, process, network, arguments.grid, labels, every, event, where, out)
+    specification |= {} if spectrum is None else {"spectrum": spectrum.digest}
+    times = None
+    if tolerance is None:
+        times = times_of(scheme, process, points, nfe=nfe, denoise=denoise, spectrum=spectrum)
     if times is None:
         assert tolerance is not None
         specification["adaptive"], left = tolerance, None if nfe is None else nfe - denoise
@@ -170,6 +175,36 @@ def _specification(
         "dtype": dtype,
         "device": "numpy" if device is None else device.partition(":")[0],  # which of several is of no matter
     }
+
+
+def _told(
+    scheme: Scheme,
+    process: Process,
+    network: Network,
+    points: str,
+    labels: Any,
+    seeds: list[int],
+    event: tuple[int, ...],
+    where: dict[str, Any],
+    out: Path,
+) -> tuple[Scheme, Any, Spectrum | None]:
+    """Scheme and grid told the spectrum of a pilot run where they ask for it: that of the folder, if it has one."""
+    bare = without_pilot(points)
+    if bare is None and scheme.spectrum != PILOT:
+        return scheme, points, None
+    file = out / "spectrum.npz"
+    if file.exists():
+        found = Spectrum.load(file)
+    else:
+        from numtoolkit.sampling.pilot import OUTPUTS, pilot
+
+        told = None if labels is None else labels.of([seeds[k % len(seeds)] for k in range(OUTPUTS)])
+        with _in_numpy("device" not in where):
+            found = pilot(network, process, conditions=told, shape=event, **where).spectrum()
+        out.mkdir(parents=True, exist_ok=True)
+        note(f"the pilot run took {found.nfe_pilot} evaluations of each of {OUTPUTS} outputs; wrote {found.save(file)}")
+    own = scheme.with_spectrum(found) if scheme.spectrum == PILOT else scheme
+    return own, points if bare is None else bare, found
 
 
 def _data_part(samples: NDArray[Any], apart: bool) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from numtoolkit.problem.kinds import Kind
 from numtoolkit.problem.problem import Clock, Frozen, Rule
 from numtoolkit.problem.processes import PROCESSES
 from numtoolkit.problem.spectral_clocks import FLOOR
-from numtoolkit.problem.spectrum import Spectrum
+from numtoolkit.problem.spectrum import NO_PILOT, PILOT, Spectrum
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ class Scheme:
     fitted     step quantities whose values a table gives; without one they are 0, which leaves the scheme named `base`
     companions second new states that estimate the error of a step (`numtoolkit.declare.companions`): of the first step,
                the second, ..., the last of them of all further ones; a run makes none unless it is asked to
-    spectrum   of the data, which a scheme with sigma_data was told in its place (`with_spectrum`)
+    spectrum   of the data, which a scheme with sigma_data was told in its place (`with_spectrum`); "pilot" where a run
+               of the network is to find it
     """
 
     name: str
@@ -176,7 +177,7 @@ class Scheme:
     base: str = ""
     table: FittedCoefficients | None = None
     companions: tuple[Row, ...] = ()
-    spectrum: Spectrum | None = None
+    spectrum: Spectrum | str | None = None
 
     def __post_init__(self) -> None:
         checks.check(self)
@@ -219,7 +220,7 @@ class Scheme:
         given = [value if key == "" else f"{key}={value}" for key, value in self.structure]
         given += [f"{name}={value}" for name, value in self.values]
         given += [] if self.table is None else [f"table={self.table.digest[:12]}"]
-        given += [] if self.spectrum is None else [f"spectrum={self.spectrum.digest}"]
+        given += [] if self.spectrum is None else [f"spectrum={getattr(self.spectrum, 'digest', self.spectrum)}"]
         return f"{self.name}({', '.join(given)})" if given else self.name
 
     def with_structure(self, *positional: str, **named: str) -> Scheme:
@@ -249,12 +250,22 @@ class Scheme:
             )
         return replace(bare, table=table)
 
-    def with_spectrum(self, spectrum: Spectrum) -> Scheme:
+    @property
+    def told(self) -> Spectrum | None:
+        """The spectrum that it was told, None for none.
+
+        raises   InputError where that of a pilot run is to be told still
+        """
+        if isinstance(self.spectrum, str):
+            raise InputError(f"{self.spec}: {NO_PILOT}")
+        return self.spectrum
+
+    def with_spectrum(self, spectrum: Spectrum | str) -> Scheme:
         """The scheme told the spectrum of the data in place of one deviation and one mean.
 
         Each group of directions is taken as by the scheme with its deviation for sigma_data, and all about the mean of
         the spectrum (`mode`); nodes stand in one clock that follows the whole spectrum where the scheme has the angle.
-        spectrum   of the data
+        spectrum   of the data; or "pilot", which `numtoolkit.sample` finds by a run of the network and tells
         raises     InputError for a scheme that knows no law of the data, or was told one of its values
         """
         known, said = {p.name for p in self.params}, [name for name in checks.OF_LAW if name in dict(self.values)]
@@ -263,6 +274,8 @@ class Scheme:
                 f"{self.name} knows no law of the data, so it takes no spectrum; give it to its grid: "
                 "spectral(spectrum=FILE.npz)."
             )
+        if isinstance(spectrum, str) and spectrum != PILOT:
+            raise InputError(f"spectrum = {spectrum!r} is none; give a Spectrum, or {PILOT!r}.")
         if said:
             raise InputError(f"{self.spec} is told {' and '.join(said)}, which its spectrum says; drop {said[0]}.")
         return replace(self, spectrum=spectrum)
@@ -274,9 +287,9 @@ class Scheme:
         They are at least `FLOOR` times that of a coordinate.
         raises   InputError for a scheme that was told no spectrum
         """
-        if self.spectrum is None:
+        if self.told is None:
             raise InputError(f"{self.spec} was told no spectrum; tell it one, with_spectrum.")
-        return np.sqrt(self.spectrum.floored(FLOOR))
+        return np.sqrt(self.told.floored(FLOOR))
 
     def mode(self, group: int) -> Scheme:
         """What it is in one group of directions of its spectrum: a scheme with sigma_data, in the clock of them all.
@@ -285,7 +298,7 @@ class Scheme:
         returns  a scheme whose mean of 1 stands for the coordinates of the mean of the spectrum
         raises   InputError for a scheme that was told no spectrum
         """
-        sigma_data, spectrum = Fraction(float(self.deviations[group])), self.spectrum
+        sigma_data, spectrum = Fraction(float(self.deviations[group])), self.told
         assert spectrum is not None
         clock = self.clock if self.clock.told is None else self.clock.told(spectrum)
         centred = spectrum.mean.any() and any(p.name == "mean" for p in self.params)

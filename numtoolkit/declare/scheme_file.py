@@ -267,6 +267,11 @@ def _table(value: Any, where: str) -> FittedCoefficients:
         raise InputError(str(error)) from None
 
 
+def _spectrum_record(spectrum: Spectrum) -> dict[str, Any]:
+    arrays = {key: np.asarray(getattr(spectrum, key)).tolist() for key in ARRAYS}
+    return arrays | {"source": spectrum.source, "nfe_pilot": spectrum.nfe_pilot}
+
+
 def _spectrum(value: Any, where: str) -> Spectrum:
     own = _keys(value, where, (*ARRAYS, "source", "nfe_pilot"))
     try:
@@ -338,11 +343,8 @@ TAU = Form(
 )
 TABLE = Form(fitted_coefficients.record_of, _table)
 SPECTRUM = Form(
-    lambda spectrum: (
-        {key: np.asarray(getattr(spectrum, key)).tolist() for key in ARRAYS}
-        | {key: getattr(spectrum, key) for key in ("source", "nfe_pilot")}
-    ),
-    _spectrum,
+    lambda told: told if isinstance(told, str) else _spectrum_record(told),
+    lambda value, where: TEXT.read(value, where) if isinstance(value, str) else _spectrum(value, where),
 )
 
 

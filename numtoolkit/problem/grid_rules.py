@@ -23,7 +23,7 @@ from numtoolkit.problem.kinds import Floats, Process, ScalarProcess
 from numtoolkit.problem.published_levels import AYS_MODELS, ays_levels, gits_levels
 from numtoolkit.problem.scalar import RectifiedFlow
 from numtoolkit.problem.spectral_clocks import FLOOR, LevelClock, Modes, Q, spectral_density, tangent_density
-from numtoolkit.problem.spectrum import Spectrum
+from numtoolkit.problem.spectrum import NO_PILOT, PILOT, Spectrum
 from numtoolkit.problem.tabulated import Tabulated
 
 Fractions = Floats  # i / N for i = 0..N
@@ -347,6 +347,8 @@ def spectrum_at(given: str | tuple[float, ...] | Spectrum, digest: str = "") -> 
         return given
     if isinstance(given, tuple):
         return Spectrum(np.zeros(()), np.array(given))
+    if given == PILOT:
+        raise InputError(NO_PILOT)
     return Spectrum.load(given, digest)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from numtoolkit.errors import InputError, unknown, whole
 from numtoolkit.problem.grid_rules import GIVEN, SPANS, STARTS, WHOLE, shifted, spectrum_at
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.problem.spectrum import Spectrum, spectrum_from
+from numtoolkit.problem.spectrum import PILOT, Spectrum, spectrum_from
 from numtoolkit.spec_text import Spec, parse
 
 MOST_STEPS = 1_000_000
@@ -200,6 +200,21 @@ def asks_spectrum(text: Any) -> bool:
     return "spectrum" in own and "spectrum" not in spec.arguments(_signature(GRIDS[name]), f"grid {spec.name}")
 
 
+def without_pilot(text: Any) -> Spec | None:
+    """A named grid that is to follow the spectrum of a pilot run, "spectral(spectrum=pilot)", without saying so.
+
+    text     any grid
+    returns  the specification less its spectrum, of which `asks_spectrum` is true; None for any other grid
+    """
+    if not isinstance(text, (str, Spec)):
+        return None
+    _, spec = _resolved(parse(text))
+    named = tuple(pair for pair in spec.named if pair != ("spectrum", PILOT))
+    unnamed = spec.positional[1:] if spec.positional[:1] == (PILOT,) else spec.positional
+    bare = replace(spec, positional=unnamed, named=named)
+    return None if bare == spec else bare
+
+
 def resolved(text: str) -> str:
     """The specification of a grid with the digest of the spectrum in a file that it names; any other as it is.
 
@@ -209,7 +224,7 @@ def resolved(text: str) -> str:
     if "digest" not in _parameters(GRIDS[name]):
         return text
     values = spec.arguments(_signature(GRIDS[name]), f"grid {spec.name}")
-    if not isinstance(values.get("spectrum"), str) or values.get("digest"):
+    if not isinstance(values.get("spectrum"), str) or values["spectrum"] == PILOT or values.get("digest"):
         return text
     return f"{text.rstrip()[:-1]}, digest={spectrum_at(str(values['spectrum'])).digest})"
 

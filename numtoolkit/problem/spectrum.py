@@ -22,6 +22,11 @@ from numtoolkit.files.storage import Where, read_npz, write_npz
 
 LARGEST = 1e18  # of a variance or a multiplicity: float64 cannot tell the rest from it
 NEEDED, OPTIONAL = {"mean", "values", "multiplicity"}, {"basis", "source", "nfe_pilot"}
+PILOT = "pilot"  # stands for the spectrum of a run of the network itself, which is made when the network is there
+NO_PILOT = (
+    "spectrum = pilot is that of a run of the network, which there is none of here; keep it first, by `numtoolkit "
+    "spectrum --model M --save FILE.npz`, and give spectrum=FILE.npz."
+)
 TOLERANCE = 1e-6  # of the products of basis vectors, which a file may keep in float32
 
 

@@ -247,14 +247,14 @@ def lower(
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
     cost     no evaluations; milliseconds for a thousand steps, and as much again for each group of a spectrum
     """
-    if scheme.spectrum is not None:
+    if scheme.told is not None:
         from numtoolkit.program.modal import merged  # which merges what is made here
 
         sigmas, places = np.unique(scheme.deviations, return_inverse=True)
         size, alone, made = max(1, TOGETHER // len(times)), scheme.mode(0), list[Program]()
         for first in range(0, len(sigmas), size):
             made += _lowered(alone, process, times, network, nfe, sigmas[first : first + size])
-        return merged(scheme.spec, scheme.spectrum, [made[place] for place in places.tolist()])
+        return merged(scheme.spec, scheme.told, [made[place] for place in places.tolist()])
     return _lowered(scheme, process, times, network, nfe)[0]
 
 

@@ -16,9 +16,11 @@ from numtoolkit.problem import grids
 from numtoolkit.problem.predictions import DATA, Prediction, convert, prediction
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.budget import plan, planned
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
 from numtoolkit.schemes import scheme as scheme_of
+from numtoolkit.spec_text import Spec
 
 NOTHING_LEFT = "the grid ends at noise level 0, where nothing is left to denoise; drop denoise or end it above 0."
 
@@ -32,6 +34,7 @@ def program_of(
     steps: int | None = None,
     predicts: str | Prediction | None = None,
     denoise: bool = False,
+    spectrum: Spectrum | None = None,
 ) -> Program:
     """The program of a run: what `numtoolkit.sample` runs and `numtoolkit.moments` measures, before any network.
 
@@ -40,6 +43,7 @@ def program_of(
     nfe, steps   of a named grid, one of the two: nfe is the exact number of evaluations
     predicts  what the network to be called predicts; None is data, or that of the Program
     denoise   end with the step of `denoising`, whose evaluation `nfe` counts
+    spectrum  of the data, for a grid that asks for one; by default that of the scheme
     returns   the coefficients of every step
     raises    InputError for what cannot be used as given, and for what a Program has fixed already
     cost      no evaluations; milliseconds for a thousand steps
@@ -60,7 +64,7 @@ def program_of(
             raise InputError(f"a run needs a {name}; give one, as an object or by name.")
     assert process is not None
     declared, diffusion = scheme_of(scheme), process_of(process)
-    times = times_of(declared, diffusion, grid, steps, nfe, denoise)
+    times = times_of(declared, diffusion, grid, steps, nfe, denoise, spectrum)
     budget = None if nfe is None else nfe - denoise
     return _denoised(lower(declared, diffusion, times, DATA if predicts is None else predicts, budget), denoise)
 
@@ -74,17 +78,26 @@ def _denoised(program: Program, denoise: bool) -> Program:
     return replace(program, steps=(*program.steps, last))
 
 
-def laid(scheme: Scheme, process: Process, grid: Any, steps: int | None = None) -> Floats:
-    """The times of a grid, which is told the spectrum that the scheme was told if it is laid by one and names none.
+def laid(
+    scheme: Scheme, process: Process, grid: Any, steps: int | None = None, spectrum: Spectrum | None = None
+) -> Floats:
+    """The times of a grid; if it is laid by a spectrum and names none, by the one given, by default the scheme's.
 
-    scheme, process, grid, steps   as of `times_of`
+    scheme, process, grid, steps, spectrum   as of `times_of`
     raises   InputError, as `grids.grid` does
     """
-    return grids.grid(grid, process, steps, spectrum=scheme.spectrum if grids.asks_spectrum(grid) else None)
+    told = (spectrum or scheme.told) if grids.asks_spectrum(grid) else None
+    return grids.grid(grid, process, steps, spectrum=told)
 
 
 def times_of(
-    scheme: Scheme, process: Process, grid: Any, steps: int | None = None, nfe: int | None = None, denoise: bool = False
+    scheme: Scheme,
+    process: Process,
+    grid: Any,
+    steps: int | None = None,
+    nfe: int | None = None,
+    denoise: bool = False,
+    spectrum: Spectrum | None = None,
 ) -> Floats:
     """The times of a run: a named grid with `steps`, or with as many steps as spend exactly `nfe`; or own points.
 
@@ -93,6 +106,7 @@ def times_of(
     scheme   which spends the evaluations as `numtoolkit.program.budget.planned` says
     process  of the times; `grid` is a specification, or N + 1 times of its own
     steps    of a named grid, or `nfe`, its evaluations, of which `denoise` takes one
+    spectrum of the data, for such a grid, in place of that of the scheme
     returns  float64 (N + 1,), strictly falling
     raises   InputError when neither or both are given, for a budget the scheme cannot spend, and as `grids.grid` does
     """
@@ -102,20 +116,20 @@ def times_of(
     budget = None if nfe is None else whole("nfe", nfe, high=MOST_NFE) - denoise
     if steps is not None:
         whole("steps", steps, high=MOST_NFE)
-    if isinstance(grid, str):
+    if isinstance(grid, (str, Spec)):
         if steps is None and nfe is None and not grids.knows_length(grid):
             raise InputError("a named grid needs to know its length; give either steps or nfe.")
         if steps is not None and nfe is not None:
             raise InputError(f"steps = {steps} and nfe = {nfe} both say how long the grid is; give steps or nfe.")
         if budget is not None:
-            to_zero = laid(scheme, process, grid, 2)[-1] == 0
+            to_zero = laid(scheme, process, grid, 2, spectrum)[-1] == 0
             try:
                 steps = len(planned(scheme, budget, to_zero))
             except InputError as error:
                 raise InputError(
                     f"{error} (Of nfe = {nfe} one is the denoising one.)" if denoise else str(error)
                 ) from None
-        times = laid(scheme, process, grid, steps)
+        times = laid(scheme, process, grid, steps, spectrum)
     else:
         times = grids.grid(grid, process, steps)
         plan(scheme, times, budget)

@@ -15,12 +15,17 @@ from numtoolkit.errors import whole
 from numtoolkit.files.storage import Where, write_npz
 from numtoolkit.laws.spectra import FEWEST, spectrum_of
 from numtoolkit.limits import MOST_COORDINATES
+from numtoolkit.models.conditions import Conditions
+from numtoolkit.problem.grids import without_pilot
 from numtoolkit.problem.processes import Process, ScalarProcess
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.problem.spectrum import Spectrum
-from numtoolkit.sampling.adaptive import PILOT
+from numtoolkit.problem.spectrum import PILOT, Spectrum
+from numtoolkit.program.program import Program
+from numtoolkit.sampling.adaptive import PILOT as FIRST
 from numtoolkit.sampling.runner import sample
+from numtoolkit.schemes import scheme as scheme_of
 
+OUTPUTS = 64  # of a pilot run
 PILOTS = {True: ("ipndm(3)", "log-snr"), False: ("gddim(2)", "quadratic")}  # of a scalar process, of a phase space
 
 
@@ -61,8 +66,8 @@ def pilot(
     scheme: str | Scheme | None = None,
     grid: str | Any = None,
     nfe: int = 24,
-    outputs: int = 64,
-    seed: int = PILOT,
+    outputs: int = OUTPUTS,
+    seed: int = FIRST,
     conditions: Any = None,
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
@@ -97,3 +102,28 @@ def pilot(
     facts = run.provenance
     how = f"{outputs} outputs of {facts['network']} by {run.program.scheme} on {on.spec}, {facts['grid']}"
     return Pilot(drawn[:, 0] if len(on.prior()) > 1 else drawn, run.nfe, how)
+
+
+def piloted(
+    scheme: Any, process: Any, network: Any, grid: Any, conditions: Any, **numbers: Any
+) -> tuple[Any, Any, Spectrum | None]:
+    """Scheme and grid of a run, told the spectrum of a pilot run of the network where one of them asks for it.
+
+    scheme, process, network, grid   as of `numtoolkit.sample`: "gframe-abm(2, spectrum=pilot)", a grid
+               "spectral(spectrum=pilot)", or both, which follow one pilot run
+    conditions   of the samples, which those of the pilot run are told in turn
+    numbers    shape, dtype and device
+    returns    the scheme, the grid, and the spectrum that the grid is laid by; as they came and None where neither asks
+    cost       that of `pilot` where one asks, else none
+    """
+    own, bare = scheme, without_pilot(grid)
+    if not isinstance(scheme, Program):
+        own = scheme_of(scheme)
+    asks = not isinstance(own, Program) and own.spectrum == PILOT
+    if bare is None and not asks:
+        return scheme, grid, None
+    if conditions is not None:
+        given = conditions if isinstance(conditions, Conditions) else Conditions(conditions)
+        conditions = given if given.same else given.rows([k % len(given) for k in range(OUTPUTS)])
+    found = pilot(network, process, conditions=conditions, **numbers).spectrum()
+    return own.with_spectrum(found) if asks else own, grid if bare is None else bare, found

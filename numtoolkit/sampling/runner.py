@@ -17,6 +17,7 @@ from numtoolkit.models.conditions import Conditions, conditions_of
 from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.program import Program
 from numtoolkit.program.rounding import warning
 from numtoolkit.program.runs import program_of, times_of
@@ -131,7 +132,12 @@ def sample(
         raise InputError(f"callback is {typed(callback)}; give a function of a Progress, or leave it out.")
     for name, value in (("trajectory", trajectory), ("grad", grad)):
         flag(name, value)
+    from numtoolkit.sampling.pilot import piloted  # which samples
+
     found, named, pilot = adaptive_of(adaptive), grid, None
+    scheme, grid, spectrum = piloted(
+        scheme, process, network, grid, conditions, shape=shape, dtype=dtype, device=device
+    )
     if found is not None:
         check_adaptive(found, scheme, process, grid, {
             "steps": steps, "nfe": nfe, "start": start, "strength": strength, "conditions": conditions,
@@ -149,7 +155,21 @@ def sample(
         pilot = adaptive_grid(scheme, process, network, found, grid, left, shape=shape, dtype=dtype, device=device)
         grid = pilot.times
     own, begin, program = _prepared(
-        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
+        scheme,
+        process,
+        network,
+        grid,
+        steps,
+        nfe,
+        seeds,
+        start,
+        strength,
+        shape,
+        dtype,
+        device,
+        update,
+        denoise,
+        spectrum,
     )
     if grad:
         _check_grad(begin, update, into)
@@ -204,6 +224,7 @@ def sample(
             "done": None if (done == whole_run).all() else done.tolist(),
             "adaptive": None if found is None or pilot is None else found.about((pilot,)),
         },
+        spectrum,
     )  # fmt: skip
     states = Trajectory(times, *(joined(parts, 1) for parts in zip(*paths, strict=True))) if trajectory else None
     grids = None if pilot is None else (pilot,)
@@ -244,8 +265,27 @@ def stepper(
              `run.conditions`, for the call of the network
     raises   InputError for what cannot be used as given
     """
+    from numtoolkit.sampling.pilot import piloted  # which samples
+
+    scheme, grid, spectrum = piloted(
+        scheme, process, network, grid, conditions, shape=shape, dtype=dtype, device=device
+    )
     own, begin, program = _prepared(
-        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise
+        scheme,
+        process,
+        network,
+        grid,
+        steps,
+        nfe,
+        seeds,
+        start,
+        strength,
+        shape,
+        dtype,
+        device,
+        update,
+        denoise,
+        spectrum,
     )
     rows, told = list(range(len(begin))), conditions_of(conditions, len(begin))
     if told is not None:
@@ -269,14 +309,17 @@ def _prepared(
     device: Any,
     update: str,
     denoise: bool,
+    spectrum: Spectrum | None,
 ) -> tuple[NetworkLike, Origin, Program]:
     """The arguments of a run checked and read: network, origin, and the program of it all."""
     called: NetworkLike = network_of(network)
     if strength is not None:
         if start is None:
             raise InputError("strength says how far a start is noised; give start=, data (batch, ...), or drop it.")
-        grid, nfe, steps = _last_steps(strength, scheme, process, grid, nfe, steps, denoise), None, None
-    program = program_of(scheme, process, grid, nfe, steps=steps, predicts=called.predicts, denoise=denoise)
+        grid, nfe, steps = _last_steps(strength, scheme, process, grid, nfe, steps, denoise, spectrum), None, None
+    program = program_of(
+        scheme, process, grid, nfe, steps=steps, predicts=called.predicts, denoise=denoise, spectrum=spectrum
+    )
     first, last = program.steps[0].start, program.steps[-1].end
     if start is None and first < last:
         raise InputError("a rising grid takes samples of the data back to noise; give them as start.")
@@ -292,7 +335,9 @@ def _prepared(
     return called, begin, program
 
 
-def _last_steps(strength: Any, scheme: Any, process: Any, grid: Any, nfe: Any, steps: Any, denoise: bool) -> Floats:
+def _last_steps(
+    strength: Any, scheme: Any, process: Any, grid: Any, nfe: Any, steps: Any, denoise: bool, spectrum: Spectrum | None
+) -> Floats:
     """The times of a run that takes the share `strength` of the steps of a grid, the last ones."""
     if isinstance(scheme, Program):
         raise InputError(f"the program of {scheme.scheme} fixes its grid already; leave strength out.")
@@ -300,7 +345,7 @@ def _last_steps(strength: Any, scheme: Any, process: Any, grid: Any, nfe: Any, s
         raise InputError(f"strength = {strength!r} is no share of the grid; give a number above 0, up to 1.")
     if process is None:
         raise InputError("a run needs a process; give one, as an object or by name.")
-    times = times_of(scheme_of(scheme), process_of(process), grid, steps, nfe, denoise)
+    times = times_of(scheme_of(scheme), process_of(process), grid, steps, nfe, denoise, spectrum)
     if times[0] < times[-1]:
         raise InputError("strength noises data to the time where a run begins, and a rising grid ends there; drop it.")
     whole_grid = len(times) - 1

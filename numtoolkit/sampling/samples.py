@@ -17,6 +17,7 @@ from numtoolkit.errors import InputError, brief, choice, counted, typed
 from numtoolkit.files.versions import versions
 from numtoolkit.problem.predictions import Prediction, prediction
 from numtoolkit.problem.processes import Process
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.program import Program
 from numtoolkit.program.walk import NetworkCall, Update, plain
 from numtoolkit.sampling.adaptive import AdaptiveGrid
@@ -26,6 +27,7 @@ from numtoolkit.sampling.state import Origin
 from numtoolkit.sampling.watching import Trajectory
 from numtoolkit.schemes import scheme as scheme_of
 
+ABOUT = ("digest", "source", "nfe_pilot")  # of a spectrum, in what a run says of itself
 UPDATES: dict[str, Update] = {"plain": plain, "fused": fused, "compiled": compiled}
 
 
@@ -84,7 +86,13 @@ class Samples:
 
 
 def provenance(
-    scheme: Any, network: Any, own: NetworkLike, begin: Origin, program: Program, said: dict[str, Any]
+    scheme: Any,
+    network: Any,
+    own: NetworkLike,
+    begin: Origin,
+    program: Program,
+    said: dict[str, Any],
+    spectrum: Spectrum | None = None,
 ) -> dict[str, Any]:
     """What decides the numbers of a run, ready for JSON.
 
@@ -92,8 +100,9 @@ def provenance(
     own               the network that was called
     begin, program    where it began, and what was run
     said              all else, of how it was to go and went: "strength" among it
+    spectrum          that its grid was told, None for that of its program
     """
-    weights, told = getattr(own, "weights", None), program.spectrum
+    weights, told = getattr(own, "weights", None), spectrum or program.spectrum
     return {
         "scheme": program.scheme,
         "process": program.process.spec,
@@ -101,11 +110,7 @@ def provenance(
         **({} if weights is None else {"weights": weights}),
         "predicts": prediction(own.predicts).name,
         **({} if program.projects is None else {"projects": program.projects}),
-        **(
-            {}
-            if told is None
-            else {"spectrum": {name: getattr(told, name) for name in ("digest", "source", "nfe_pilot")}}
-        ),
+        **({} if told is None else {"spectrum": {name: getattr(told, name) for name in ABOUT}}),
         "output": [*own.about(program)] if hasattr(own, "about") else [],
         "seeds": None if begin.seeds is None else list(begin.seeds),
         "start": "drawn" if begin.start is None else "given" if said["strength"] is None else "noised",

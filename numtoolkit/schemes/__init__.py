@@ -19,7 +19,7 @@ from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import read_json
 from numtoolkit.problem.grid_rules import spectrum_at
-from numtoolkit.problem.spectrum import Spectrum
+from numtoolkit.problem.spectrum import PILOT, Spectrum
 from numtoolkit.schemes.cfg_plus_plus import CFG_PLUS_PLUS
 from numtoolkit.schemes.conjugate import CONJUGATE
 from numtoolkit.schemes.embedded_pairs import EMBEDDED_PAIRS
@@ -134,7 +134,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     first.
     "runge-kutta(A=((), (1/2)), b=(0, 1))" is that tableau, of the drift in process time.
     "gframe-abm(2, spectrum=FILE.npz)": a scheme with sigma_data may be told the spectrum of the data in its place, by
-    the file that `numtoolkit spectrum` wrote, with digest= of the one it has to be still, or by variances.
+    the file that `numtoolkit spectrum` wrote, with digest= of the one it has to be still, or by variances; with
+    spectrum=pilot `numtoolkit.sample` finds it by a run of the network.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients. "FILE.py:NAME" or "MODULE:NAME" is that scheme or family of one's own, where
     `numtoolkit.references.allow_imports` lets it be run; values in parentheses are read as those of the catalogue are.
@@ -183,8 +184,8 @@ def _told(entry: Scheme | Callable[..., Scheme], spec: Spec) -> Scheme:
     return member.with_spectrum(_spectrum(**given))
 
 
-def _spectrum(*, spectrum: str | tuple[float, ...], digest: str = "") -> Spectrum:
-    return spectrum_at(spectrum, digest)
+def _spectrum(*, spectrum: str | tuple[float, ...], digest: str = "") -> Spectrum | str:
+    return PILOT if spectrum == PILOT else spectrum_at(spectrum, digest)
 
 
 SPECTRUM = inspect.signature(_spectrum)  # of the data: what any scheme with sigma_data may be told in place of it

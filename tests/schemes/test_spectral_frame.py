@@ -21,6 +21,7 @@ from numtoolkit.program.canonical import canonical
 from numtoolkit.program.modal import groups_of, mode
 from numtoolkit.program.program import Modal, lower, problem_of
 from numtoolkit.program.runs import program_of, times_of
+from numtoolkit.sampling.pilot import pilot
 from numtoolkit.sampling.runner import sample
 from numtoolkit.schemes import scheme
 
@@ -192,3 +193,26 @@ def test_the_run_of_a_spectrum_says_which():
     """In float32 too, where what rounding costs is estimated for the widest and the narrowest direction."""
     found = sample(told("gframe-ab(2)"), "edm", LAW, "spectral", 4, seeds=[0, 1], dtype=np.float32)
     assert found.provenance["spectrum"] == {"digest": WHOLE.digest, "source": WHOLE.source, "nfe_pilot": 0}
+
+
+def test_a_pilot_run_is_made_where_one_is_asked_for_and_tells_scheme_and_grid_alike():
+    """The run is that of `pilot`, once for both; without a network to run there is one sentence, and no run."""
+    law = law_of("natural(size=4, components=4)")
+    found = pilot(law, "edm", dtype=np.float64).spectrum()
+    for text, points in (
+        ("gframe-ab(2, spectrum=pilot)", "spectral"),
+        ("gframe-ab(2, spectrum=pilot)", "spectral(pilot)"),
+    ):
+        run = sample(text, "edm", law, points, 4, seeds=[0, 1], dtype=np.float64)
+        assert run.program.spectrum == found
+        assert run.provenance["spectrum"]["nfe_pilot"] == found.nfe_pilot == 24
+        np.testing.assert_array_equal(run.program.times, grid("spectral", "edm", 4, spectrum=found))
+    run = sample("ipndm(2)", "edm", law, "spectral(spectrum=pilot, zero=1)", 4, seeds=[0, 1], dtype=np.float64)
+    np.testing.assert_array_equal(run.program.times, grid("spectral(zero=1)", "edm", 4, spectrum=found))
+    assert run.provenance["spectrum"]["digest"] == found.digest
+    for asked in (
+        lambda: program_of("gframe-ab(2, spectrum=pilot)", "edm", "log-snr", 4),
+        lambda: grid("spectral(pilot)", "edm", 4),
+    ):
+        with pytest.raises(InputError, match="numtoolkit spectrum --model M --save"):
+            asked()
