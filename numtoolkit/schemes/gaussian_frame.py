@@ -8,6 +8,10 @@ so that L = F - (q/2) Q V^-1 and N = (q/2) Q a c. Where the data are that law u 
 the grid. Nodes are polynomial in theta = arctan(s / sigma_data), s the effective noise level: the weights are smooth
 down to noise level 0, where a run may end. On a scalar process z / sqrt(V) moves by u alone, d(z / sqrt V) = -u dtheta,
 and u is the output of EDM's preconditioned network (arXiv:2206.00364 eq. 7).
+
+In a phase space the score of two free outputs is no such sum: it has a part g w beside it, across a, with e' g = 0 and
+g' Sigma g = 1. Both u and w = g' (z + Sigma S) are held and N = (q/2) Q [c a, g], so that runs converge to the flow of
+the network itself. Of a data prediction w = 0, whatever the law.
 """
 
 from __future__ import annotations

@@ -109,14 +109,6 @@ def score(p, out, z, t):
     return -apply(np.linalg.inv(p.covariance(t)), z - np.multiply.outer(p.mean(t), out))
 
 
-def data(p, out, z, t):
-    """The posterior mean D; of two outputs what they say of x_0, weighed by its information."""
-    if np.shape(out) != np.shape(z):
-        return out
-    a = solved(p.covariance(t), p.mean(t))
-    return np.tensordot(a, z + apply(p.covariance(t), score(p, out, z, t)), 1) / (a @ p.mean(t))
-
-
 def blocks(scalars):
     """Numbers (...) as (..., 1, 1)."""
     return np.asarray(scalars)[..., None, None]

@@ -17,7 +17,6 @@ from tests.oracles.langevin import (
     Langevin,
     apply,
     blocks,
-    data,
     flow_into,
     inverse_turned,
     lower_factor,
@@ -242,8 +241,10 @@ class RotatedNoise(Held):
 
 
 class Residual(Held):
-    """gaussian-frame.md: e = (D - D_g) / c with S = -V^-1 (z - e mean) + a c e, a = Sigma^-1 e_t; nodes in the angle.
+    """gaussian-frame.md: S = -V^-1 (z - e mean) + K u, K = [c a, g], a = Sigma^-1 e_t; nodes in the angle.
 
+    g is what Gram and Schmidt leave of the momentum beside a, in the metric of Sigma: a network of two free outputs
+    needs it, and the score of any data prediction has none of it.
     tau  of the SDE: the score counts (1 + tau^2) / 2 and the noise is tau sqrt(Q) dw
     """
 
@@ -252,23 +253,25 @@ class Residual(Held):
         self.v, self.mean, self.tau = sigma_data**2, mean, tau
 
     def law(self, t):
-        """(e, a, V, c): V of the law at t, c^2 = v / (1 + v e' a) the variance of x_0 given z under it."""
+        """(V, K): V of the law at t, c^2 = v / (1 + v e' a) the variance of x_0 given z under it."""
         e, S = self.p.mean(t), self.p.covariance(t)
         a = solved(S, e)
         V = S + self.v * e[..., :, None] * e[..., None, :]
-        return e, a, V, np.sqrt(self.v / (1 + self.v * np.einsum("...i,...i->...", e, a)))
+        information = np.einsum("...i,...i->...", e, a)
+        g = np.array([0.0, 1.0]) - a * (e[..., 1] / information)[..., None]
+        unit = np.einsum("...i,...ij,...j->...", g, S, g) ** -0.5
+        return V, np.stack([a * np.sqrt(self.v / (1 + self.v * information))[..., None], g * unit[..., None]], -1)
 
     def linear(self, t):
-        return self.p.F(t) + (1 + self.tau**2) / 2 * self.p.Q(t) @ np.linalg.inv(self.law(t)[2])
+        return self.p.F(t) + (1 + self.tau**2) / 2 * self.p.Q(t) @ np.linalg.inv(self.law(t)[0])
 
     def forcing(self, s, t, u):
-        _, a, _, c = self.law(s)
-        return -(1 + self.tau**2) / 2 * self.p.Q(s) @ (a * c[:, None])[..., None]
+        return -(1 + self.tau**2) / 2 * self.p.Q(s) @ self.law(s)[1]
 
     def quantity(self, out, z, t):
-        e, _, V, c = self.law(t)
-        D_g = self.mean + self.v * np.tensordot(np.linalg.solve(V, e), z - mean_of(self.p, t, self.mean, z), 1)
-        return (data(self.p, out, z, t) - D_g)[None] / c
+        V, K = self.law(t)
+        own = score(self.p, out, z, t) + apply(np.linalg.inv(V), z - mean_of(self.p, t, self.mean, z))
+        return apply(np.linalg.inv(K), own)
 
     def clock(self, t):
         return np.arctan(self.p.noise_level(t) / np.sqrt(self.v))
