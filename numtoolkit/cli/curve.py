@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from numtoolkit.cli.networks import add_network, network_from, numbers_of, weights_of
+from numtoolkit.cli.networks import add_network, network_from, weights_of
 from numtoolkit.cli.output import (
     Command,
     Record,
@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.measure import error_curve
     from numtoolkit.measure.curves import check_samples, metric_of
 
-    process, network, numbers_in = process_of(arguments.process), network_from(arguments), numbers_of(arguments)
+    process, (network, numbers_in) = process_of(arguments.process), network_from(arguments)
     chosen, metric = schemes(listed(arguments.schemes, "--schemes")), arguments.metric
     budgets, seeds = numbers(arguments.nfe, "--nfe", 1, MOST_NFE), _seeds(arguments)
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out is not None else None

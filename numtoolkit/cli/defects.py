@@ -47,7 +47,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.laws import law_of
-    from numtoolkit.measure.step_defects import check_defects, step_defects
+    from numtoolkit.measure.step_defects import check_defects, defects_of
     from numtoolkit.program.runs import program_of
 
     process, chosen = process_of(arguments.process), schemes(listed(arguments.schemes, "--schemes"))
@@ -58,9 +58,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from numtoolkit.plots import check_figure
 
         check_figure([""] * len(chosen))
-    for scheme in chosen:
-        check_defects(scheme, program_of(scheme, process, arguments.grid, nfe), law)
-    found = [step_defects(own, process, law, arguments.grid, nfe, seeds=seeds) for own in progress(chosen, "measuring")]
+    programs = [program_of(scheme, process, arguments.grid, nfe) for scheme in chosen]
+    references = [check_defects(*own, law, seeds) for own in zip(chosen, programs, strict=True)]
+    runs = list(zip(programs, references, strict=True))
+    found = [defects_of(program, law, reference, seeds) for program, reference in progress(runs, "measuring")]
     records = [record for each in found for record in _records(each)]
     if path is not None:
         from numtoolkit.plots import defects_figure

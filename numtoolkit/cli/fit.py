@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from numtoolkit.cli.networks import add_network, network_from, numbers_of, process_from, weights_of
+from numtoolkit.cli.networks import add_network, network_from, process_from, weights_of
 from numtoolkit.cli.output import (
     Command,
     add_json,
@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.fitting import fit
     from numtoolkit.fitting.least_squares import CALIBRATION, CUT
 
-    scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
+    scheme, (network, numbers_in) = scheme_of(arguments.scheme), network_from(arguments)
     process = process_from(arguments, network, scheme)
     nfe = number(arguments.nfe, "--nfe", 1, MOST_NFE)
     batch = _unless(arguments.batch, "infinite", "--batch", BATCH)
@@ -108,7 +108,7 @@ def _search(arguments: argparse.Namespace) -> int:
     for option in ("batch", "substeps", "ridge", "cut"):
         if getattr(arguments, option) is not None:
             raise InputError(f"--{option} is of a least-squares fit; drop it or --search.")
-    scheme, network, numbers_in = scheme_of(arguments.scheme), network_from(arguments), numbers_of(arguments)
+    scheme, (network, numbers_in) = scheme_of(arguments.scheme), network_from(arguments)
     process = process_from(arguments, network, scheme)
     budgets = numbers(arguments.nfe, "--nfe", 1, MOST_NFE)
     if (arguments.low is None) != (arguments.high is None):

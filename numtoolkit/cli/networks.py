@@ -23,7 +23,7 @@ FOREIGN = ("convention", "checkpoint", "part", "sha256")
 
 
 def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None:
-    """The options that `network_from` and `numbers_of` read.
+    """The options that `network_from` reads.
 
     tolerance   whether --tolerance is among them
     """
@@ -64,17 +64,17 @@ def add_foreign(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--sha256", metavar="HEX", help="that the file of the weights must have")
 
 
-def network_from(arguments: argparse.Namespace) -> Any:
-    """The law of --law, or the network of --model, asked whether it predicts what is said of it."""
+def network_from(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The law of --law, or the network of --model, asked whether it predicts what is said of it; and its numbers."""
+    numbers = numbers_of(arguments)
     if arguments.law is not None:
         from numtoolkit.laws import law_of
 
         check_no_network(arguments)
-        return law_of(arguments.law)
+        return law_of(arguments.law), numbers
     network = model_from(arguments)
-    numbers = numbers_of(arguments)
     check_claims(arguments, network, numbers.get("shape"), numbers.get("conditions"))
-    return network
+    return network, numbers
 
 
 def check_no_network(arguments: argparse.Namespace) -> None:

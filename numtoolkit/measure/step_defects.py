@@ -100,21 +100,29 @@ def step_defects(
     """
     own, on, data = scheme_of(scheme), process_of(process), law_of(law)
     program = program_of(own, on, grid, nfe, steps=steps)
-    reference = check_defects(own, program, data)
-    if seeds is not None and isinstance(data, Gaussian):
-        raise InputError(f"law {data.name} is Gaussian, whose defects are exact without samples; leave seeds out.")
-    if isinstance(data, Gaussian):
-        return _exactly(program, data, reference)
-    return on_samples(program, data, tuple(range(SAMPLES)) if seeds is None else seeds_of(seeds))
+    return defects_of(program, data, check_defects(own, program, data, seeds), seeds)
 
 
-def check_defects(scheme: Scheme, program: Program, law: Law) -> float:
+def defects_of(program: Program, law: Law, reference: float, seeds: Iterable[int] | None = None) -> StepDefects:
+    """The same of a run, after `check_defects`.
+
+    program, law, seeds   the run; law and seeds as of `step_defects`
+    reference             what `check_defects` returns
+    """
+    if isinstance(law, Gaussian):
+        return _exactly(program, law, reference)
+    return on_samples(program, law, tuple(range(SAMPLES)) if seeds is None else seeds_of(seeds))
+
+
+def check_defects(scheme: Scheme, program: Program, law: Law, seeds: Iterable[int] | None = None) -> float:
     """The noise of the SDE that the steps of a scheme follow, over the forward noise.
 
     scheme, program   what is run, and the run
-    law               any
+    law, seeds        as of `step_defects`
     raises            InputError as `step_defects`, before anything is computed
     """
+    if seeds is not None and isinstance(law, Gaussian):
+        raise InputError(f"law {law.name} is Gaussian, whose defects are exact without samples; leave seeds out.")
     if not program.times[0] > program.times[-1] > 0:
         raise InputError("defects are those of steps towards the data; give a grid that falls and ends above time 0.")
     if scheme.kind == "ode":
