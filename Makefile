@@ -53,9 +53,11 @@ bench: $(READY)
 # A killed `make reproduce-full` is gone on with by `make reproduce`.
 reproduce: $(READY)
 	$(PY) -m numtoolkit reproduce --check 16 --workers 2
+	$(PY) analysis/paper_repro.py
 
 reproduce-full: $(READY)
 	$(PY) -m numtoolkit reproduce --from-nothing --workers 2
+	$(PY) analysis/paper_repro.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -14,7 +14,8 @@ Made = TypeVar("Made")
 def filled(kind: type[Made], table: Any, what: str) -> Made:
     """The dataclass `kind` of a table of its fields, each of the type that it is declared with.
 
-    kind     of fields that are texts, numbers, truths, tuples of such, or dataclasses
+    kind     of fields that are texts, numbers, truths, tuples of such, tables of them by key, or dataclasses; Any takes
+             what a file can hold
     table    what a file says, key by key
     what     names it in refusals
     raises   InputError for another key, a missing one, and a value of another type
@@ -26,7 +27,7 @@ def filled(kind: type[Made], table: Any, what: str) -> Made:
         if key not in hints:
             raise unknown("key", key, hints)
     for needed in fields(kind):  # type: ignore[arg-type]
-        if needed.default is MISSING and needed.name not in table:
+        if needed.default is needed.default_factory is MISSING and needed.name not in table:
             raise InputError(f"{what} needs the key {needed.name!r}; add it.")
     return kind(**{key: _value(value, hints[key], key) for key, value in table.items()})
 
@@ -36,6 +37,12 @@ def _value(value: Any, kind: Any, what: str) -> Any:
         if not isinstance(value, list):
             raise InputError(f"{what} = {value!r} is no list; give one.")
         return tuple(_value(item, get_args(kind)[0], what) for item in value)
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise InputError(f"{what} = {brief(repr(value))} is no table; give one.")
+        return {key: _value(item, get_args(kind)[1], f"{what}.{key}") for key, item in value.items()}
+    if kind is Any:
+        return value
     if is_dataclass(kind):
         return filled(kind, value, what)  # type: ignore[arg-type]
     if kind is float and type(value) is int and abs(value) < 2**53:

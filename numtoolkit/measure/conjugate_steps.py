@@ -17,12 +17,15 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, real, several
 from numtoolkit.measure.single_steps import Frame, exact_slope, own_frame, stable_step, step_evaluator
 from numtoolkit.measure.stability import MOST_VARIANCE
+from numtoolkit.phi_functions import expm
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.evaluator import Evaluator
 from numtoolkit.program.program import problem_of
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.conjugate_stability import conjugation
+
+SHORT = 2000  # steps that a long flow is put together of
 
 
 @dataclass(frozen=True)
@@ -154,3 +157,22 @@ def evaluator_of(scheme: Scheme, process: Process, start: Floats, end: Floats) -
     """That of single steps of a scheme on a process from the times start to end (n,), as runs of one step each."""
     t = np.stack([start, end], axis=1).ravel()
     return step_evaluator(scheme, problem_of(scheme, process), t, 2 * np.arange(len(start)))
+
+
+def literal_gap(scheme: str | Scheme, process: str | Process) -> float:
+    """|exp(integral of W) - A| / |A| from T to t_min, Frobenius norms, W = B - F + G G' C_skip / 2 and A' = A W.
+
+    The exponential of an integral is the solution A where W commutes with itself at different times, and else is not.
+
+    scheme, process   as of `conjugate_steps`
+    cost     no evaluations: flows of `SHORT` short steps, whose integrals are trapezoidal
+    """
+    declared, own = scheme_of(scheme).agreed.unfitted(), process_of(process)
+    t = own.t_min + (own.T - own.t_min) * np.linspace(1, 0, SHORT + 1) ** 2
+    evaluator = evaluator_of(declared, own, t[:-1], t[1:])
+    W = L + conjugation(declared.steps.inner)
+    literal = expm((evaluator.block(At(W, ZERO)) + evaluator.block(At(W, ONE))).sum(axis=0)[None] / 2)[0]
+    flow = np.eye(own.blocks)
+    for short in evaluator.block(Flow(W, ZERO, ONE)):
+        flow = short @ flow
+    return float(np.linalg.norm(literal - flow) / np.linalg.norm(flow))

@@ -33,6 +33,7 @@ from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import planned
 from numtoolkit.program.runs import program_of
+from numtoolkit.reproduce.asked import answer
 from numtoolkit.reproduce.pictures import draw, draw_exactly
 from numtoolkit.reproduce.subjects import (
     CLAIMED,
@@ -422,6 +423,7 @@ FLOW = 1e-8  # the same of states, which are a hundred times as large at the sta
 # answers moves ends of its flow, whose tolerance is 16 eps (3.6e-5 of their size), and of runs (1.1e-5) together.
 ROUGH = {DTYPE: 0.0, "float32": 1e-4}
 WORK = {
+    "asked": Work(answer),
     "orders": Work(_orders),
     "curve": Work(_curve, dict.fromkeys((*ERRORS, *BESIDE), ERROR)),
     "found-steps": Work(_found_steps, dict.fromkeys(ERRORS, ERROR)),
