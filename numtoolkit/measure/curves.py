@@ -20,7 +20,7 @@ network's own flow takes the starts, where a grid starts below T.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -182,19 +182,25 @@ def _needed(name: str, value: Any) -> Any:
 
 
 def run_of(
-    scheme: Scheme | Program, process: Process, grid: Any, predicts: Prediction, budget: int
+    scheme: Scheme | Program,
+    process: Process,
+    grid: Any,
+    predicts: Prediction,
+    budget: int,
+    lay: Callable[..., Floats] = grid_of,
 ) -> tuple[Program, bool]:
     """The run of a budget, and whether its steps are other ones than whole steps.
 
     scheme, process, grid   as of `error_curve`, the first two as objects; a Program is its own run
     predicts                what the network predicts
+    lay                     makes the times of a grid, as one that keeps those it has made
     raises   InputError for a budget that cannot be spent
     """
     if isinstance(scheme, Program):
         return scheme, len({sum(isinstance(i, Call) for i in step.instructions) for step in scheme.steps}) > 1
-    to_zero = grid_of(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
+    to_zero = lay(grid, process, 2 if isinstance(grid, str) else None)[-1] == 0
     steps = len(planned(scheme, budget, to_zero))
-    program = lower(scheme, process, grid_of(grid, process, steps), predicts, budget)
+    program = lower(scheme, process, lay(grid, process, steps), predicts, budget)
     return program, evaluations(scheme, steps, to_zero) != budget
 
 
