@@ -28,13 +28,22 @@ def add_network(parser: argparse.ArgumentParser, tolerance: bool = True) -> None
     """
     add_model(parser)
     own = parser.add_argument_group("with --model")
-    own.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
-    own.add_argument("--dtype", choices=DTYPES, help="of the state, by default float64; the network keeps its own")
-    own.add_argument("--device", metavar="D", help="by default that of the network's parameters, else cpu")
+    add_numbers(own, "float64; the network keeps its own")
     own.add_argument("--tile", metavar="N", help="samples at a time, by default 64")
-    own.add_argument("--conditions", metavar="3,1,4", help="what it is told of each sample, whole numbers")
     if tolerance:
         own.add_argument("--tolerance", type=float, metavar="X", help="relative, of its flow; by default as its dtype")
+
+
+def add_numbers(group: Any, usual: str) -> None:
+    """The options of a group --shape, --dtype, --device and --conditions, which every network has.
+
+    group   of options of a parser
+    usual   the dtype where none is said, in words
+    """
+    group.add_argument("--shape", metavar="3,32,32", help="of a sample, where the network does not say it")
+    group.add_argument("--dtype", choices=DTYPES, help=f"of the state, by default {usual}")
+    group.add_argument("--device", metavar="D", help="by default that of the network's parameters, else cpu")
+    group.add_argument("--conditions", metavar="3,1,4", help="what it is told of each sample, whole numbers")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +51,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--law", metavar="L", help="a name, 'mixture(dim=8)' or 'digits', or an .npz file")
     given.add_argument("--model", metavar="M", help=MODEL)
+    add_foreign(parser)
+
+
+def add_foreign(parser: argparse.ArgumentParser) -> None:
+    """The options that say how the module of --model is called, and whose weights it has, beside --model itself."""
     own = parser.add_argument_group("with --model FILE.py:NAME, a torch module of other people's code")
     own.add_argument("--convention", metavar="C", help="edm, edm-raw, psld, cld, noise ...: how it is called")
     own.add_argument("--checkpoint", metavar="FILE", help="its weights: .safetensors, or a state dict of torch.save")

@@ -8,7 +8,8 @@ on that law: the intervals are over starts, and say nothing of how far a network
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -25,17 +26,19 @@ from numtoolkit.laws import Law
 from numtoolkit.laws.named import is_law
 from numtoolkit.laws.proxies import SHARE, proxy_of
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.curves import OVERFLOW, Error, Record, Subject, error_by, metric_of, run_of
+from numtoolkit.measure.curves import OVERFLOW, Error, Record, Subject, check_samples, error_by, metric_of, run_of
 from numtoolkit.measure.curves import SAMPLES as STARTS
 from numtoolkit.measure.exact_networks import ExactNetwork, Seeds
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
 from numtoolkit.measure.spectra import Pilot, pilot, spectrum_of
 from numtoolkit.models.by_reference import law_or_network
 from numtoolkit.problem.grids import grid as grid_of
+from numtoolkit.problem.grids import knows_length
 from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.problem.spectrum import Spectrum
+from numtoolkit.program.program import problem_of
 from numtoolkit.sampling.state import seeds_of
 from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
@@ -43,6 +46,7 @@ from numtoolkit.schemes import scheme as scheme_of
 SCALE, MEAN, SPECTRUM = "{s}", "{m}", "{spectrum}"  # what is told: deviation and mean of the data, file of the spectrum
 TOLD = {"sigma_data": SCALE, "mean": MEAN}  # parameters of a scheme by which it is told
 OUTSIDE = ("CFG++",)  # families that are judged nowhere here: without guidance they are schemes that are there already
+ROUNDING = 1e-9  # by which the errors of one run by two names may differ
 COUNT, RANK = 64, 16  # samples of a proxy, directions of their spectrum beside one isotropic rest
 
 # Candidates beside the catalogue, whose families are there at their defaults: by kind of process and of dynamics.
@@ -158,7 +162,6 @@ def judged(
     budgets: Sequence[int],
     metric: str,
     seeds: Seeds,
-    progress: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
 ) -> list[Judged]:
     """The errors of pairs on a network, all from the same starts.
 
@@ -167,13 +170,14 @@ def judged(
     budgets   of network evaluations
     metric    of `numtoolkit.measure.curves.SAMPLES`
     seeds     one a start
-    progress  the pairs as they are gone through, with a bar
     cost      the flow of the starts to each end of a grid, and every run
     """
+    from tqdm import tqdm
+
     lay, read = lru_cache(maxsize=None)(grid_of), lru_cache(maxsize=None)(scheme_of)  # each of them once
     predicts = subject.network.predicts if isinstance(subject, OwnNetwork) else DATA
     found = []
-    for pair in progress(pairs):
+    for pair in tqdm(pairs, "judging", disable=True if sys.stderr is None else None, leave=False):
         told = pair.told(facts)
         for nfe in budgets:
             try:
@@ -253,7 +257,7 @@ class Recommendation:
                 "plan": each.filled, "metric": self.metric, "error": error.value, "low": _finite(error.low),
                 "high": _finite(error.high), **{k: v for k, v in error.beside.items() if k in ("median", "floor")},
                 "ratio": over.value, "ratio_low": _finite(over.low), "ratio_high": _finite(over.high),
-                "tied": rank == 1 or not over.low > 1,
+                "tied": rank == 1 or not over.low > 1 + ROUNDING,
             }  # fmt: skip
 
     def best(self, nfe: int, spectrum: str = SPECTRUM) -> Record:
@@ -268,14 +272,12 @@ class Recommendation:
         self,
         network: Any,
         seeds: Iterable[int] = range(64),
-        progress: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
         **numbers: Any,
     ) -> list[Record]:
         """What the recommendation costs on a network, or another law, where every pair is run too.
 
         network   as for `error_curve`, beside a law: a network of one's own, whose flow is the reference
         seeds     one a start
-        progress  the pairs as they are gone through
         numbers   conditions, shape, dtype, device, tolerance and tile, as of `error_curve`
         returns   a record {nfe, scheme, grid, error, best_scheme, best_grid, best, regret, low, high, rank, spearman}
                   a budget: `best` the least error of all pairs there, `regret` the error of the recommended one over
@@ -291,7 +293,7 @@ class Recommendation:
         pairs = list(dict.fromkeys(each.pair for each in self.found))
         with spectrum_file(self.spectrum) as path:
             facts = {**self.facts, SPECTRUM: path}
-            there = judged(subject, pairs, facts, self.budgets, self.metric, seeds_of(seeds), progress)
+            there = judged(subject, pairs, facts, self.budgets, self.metric, seeds_of(seeds))
         return [self._regret(nfe, [each for each in there if each.nfe == nfe]) for nfe in self.budgets]
 
     def _regret(self, nfe: int, there: Sequence[Judged]) -> Record:
@@ -362,7 +364,6 @@ def recommend(
     shape: int | Sequence[int] | None = None,
     dtype: Any = None,
     device: Any = None,
-    progress: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
 ) -> Recommendation:
     """The scheme and grid for some data at each budget, of all pairs judged on a law like the data.
 
@@ -378,32 +379,50 @@ def recommend(
     seeds     of the starts; by default 0..63 along paths and 0..1023 in law
     share     of the proxy law
     conditions, shape, dtype, device   of the pilot run
-    progress  the pairs as they are gone through, as with a bar
     returns   `Recommendation`: .best(10), .table(), .regret(network)
     raises    InputError for what cannot be used as given
     cost      the pilot run, 24 evaluations of 64 samples, and then none; hundreds of runs of 64 samples on the law
     """
-    budgets = [whole("nfe", each, 1, MOST_NFE) for each in ([nfe] if isinstance(nfe, int) else several("nfe", nfe))]
+    asked = several("nfe", nfe) if isinstance(nfe, Iterable) else [nfe]
+    budgets = list(dict.fromkeys(whole("nfe", each, 1, MOST_NFE) for each in asked))
+    if not budgets:
+        raise InputError("nfe names no budget; give one, such as 10.")
     told = {"conditions": conditions, "shape": shape, "dtype": dtype, "device": device}
     source = law_or_network(of) if isinstance(of, str) or not _is_samples(of) else of
     on = process_of(process or getattr(source, "process", None) or "edm")
     pairs = candidates(on, dynamics, schemes, grids)
     law, spectrum, nfe_pilot = _known(source, on, share, told)
-    leading = metric_of(_first_of(pairs), on, law, metric)
     mean, deviation = scale_of(law)
     facts = {SCALE: f"{deviation:.4g}", MEAN: f"{mean:.4g}"}
-    starts = tuple(range(STARTS[leading])) if seeds is None else seeds_of(seeds)
     with spectrum_file(spectrum) as path:
-        found = judged(ExactNetwork(law, on), pairs, {**facts, SPECTRUM: path}, budgets, leading, starts, progress)
+        first = _checked(pairs, {**facts, SPECTRUM: path}, on, dynamics)
+        leading = metric_of(first, on, law, metric)
+        starts = tuple(range(STARTS[leading])) if seeds is None else seeds_of(seeds)
+        check_samples(first, on, law, len(starts) or 1, metric)
+        found = judged(ExactNetwork(law, on), pairs, {**facts, SPECTRUM: path}, budgets, leading, starts)
     made = Recommendation(law, on, spectrum, leading, nfe_pilot, tuple(found), facts)
     for budget in budgets:
         made.ranked(budget)
     return made
 
 
-def _first_of(pairs: Sequence[Pair]) -> Scheme:
-    """The scheme of the first pair, as the metric of all is read: what it is told does not matter there."""
-    return scheme_of(pairs[0].told({SCALE: "0.5", MEAN: "0", SPECTRUM: "x.npz"}).scheme)
+def _checked(pairs: Sequence[Pair], facts: Mapping[str, str], process: Process, dynamics: str) -> Scheme:
+    """The scheme of the first pair.
+
+    raises   InputError for a scheme or a grid that there is not, or that is not of the process and the dynamics
+    """
+    if not pairs:
+        raise InputError("no pair of a scheme and a grid is left to judge; give one of each, or neither.")
+    told = [pair.told(facts) for pair in pairs]
+    read = {text: scheme_of(text) for text in dict.fromkeys(pair.scheme for pair in told)}
+    for own in read.values():
+        problem_of(own, process)
+        if (own.kind == "ode") != (dynamics == "ode"):
+            noise, other = ("no noise", "ode") if own.kind == "ode" else ("noise", "sde")
+            raise InputError(f"{own.spec} draws {noise}; give dynamics={other!r}, or drop it.")
+    for text in dict.fromkeys(pair.grid for pair in told):
+        grid_of(text, process, None if knows_length(text) else 2)
+    return read[told[0].scheme]
 
 
 def _is_samples(of: Any) -> bool:
