@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.frechet import frechet_distance
     from numtoolkit.measure.gaussian_moments import moments
+    from numtoolkit.measure.recommendation import recommend
     from numtoolkit.measure.spectra import power_ratio
     from numtoolkit.measure.stability import order_star, stability
     from numtoolkit.measure.step_defects import step_defects
@@ -132,6 +133,7 @@ __all__ = [
     "power_ratio",
     "process",
     "program_of",
+    "recommend",
     "runge_kutta",
     "sample",
     "scheme",
@@ -216,6 +218,7 @@ _HOMES = {
     "power_ratio": "numtoolkit.measure.spectra",
     "process": "numtoolkit.problem.processes",
     "program_of": "numtoolkit.program.runs",
+    "recommend": "numtoolkit.measure.recommendation",
     "runge_kutta": "numtoolkit.declare.forms",
     "sample": "numtoolkit.sampling.runner",
     "scheme": "numtoolkit.schemes",

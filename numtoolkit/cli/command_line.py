@@ -25,6 +25,7 @@ from numtoolkit.cli.distance import DISTANCE
 from numtoolkit.cli.fit import FIT
 from numtoolkit.cli.list import LIST
 from numtoolkit.cli.output import Command, Unheard, add_import, drop, emit, note
+from numtoolkit.cli.recommend import RECOMMEND
 from numtoolkit.cli.reproduce import REPRODUCE
 from numtoolkit.cli.sample import SAMPLE
 from numtoolkit.cli.show import SHOW
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
         CURVE,
         TRANSFER,
         SPECTRUM,
+        RECOMMEND,
         DEFECTS,
         SAMPLE,
         DISTANCE,

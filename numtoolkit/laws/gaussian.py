@@ -128,8 +128,8 @@ class GaussianMixture:
         means   (K, *shape)
         name    of the law
         raises  InputError for another shape, a negative variance and a basis that is not orthonormal to 1e-6
-        cost    two (batch, d, d) products a call, and K d numbers a sample, where `GaussianMixture` of K bases takes K
-                times as many products
+        cost    products of (batch, d) with (d, d) and with (d, K), and no K d numbers a sample; of the last columns
+                that share one variance, if they are more than half, the others stand for (d, d)
         """
         law = cls(None, means, 0.0, name)
         d = law.variances.shape[1]
@@ -199,6 +199,8 @@ class GaussianMixture:
         return self.means.reshape(self.variances.shape)
 
     def _posterior_mean(self, rows: Array, level: Array) -> Array:
+        if self._is_shared:
+            return self._of_one_covariance(rows, level)
         xp = library(rows)
         log_weights, means, deviations, centres, into, back = placed(self, rows, self._constants)
         if into is None:
@@ -208,14 +210,43 @@ class GaussianMixture:
             offsets = (rows @ into).reshape(len(rows), into.shape[1] // d, d) - centres
         widths = xp.hypot(deviations, level[:, :, None])
         scores = log_weights - 0.5 * ((offsets / widths) ** 2).sum(-1) - xp.log(widths).sum(-1)
-        shares = xp.exp(scores - xp.amax(scores, 1)[:, None])
-        shares = shares / shares.sum(-1)[:, None]
+        shares = _normalised(scores)
         pulls = shares[:, :, None] * (deviations / widths) ** 2 * offsets
         if back is None:
             return shares @ means + pulls.sum(1)
-        if len(back) < pulls.shape[1] * pulls.shape[2]:  # one basis for all
-            return shares @ means + pulls.sum(1) @ back
         return shares @ means + pulls.reshape(len(rows), len(back)) @ back
+
+    def _of_one_covariance(self, rows: Array, level: Array) -> Array:
+        """Of equal weights, responsibilities differ by c_k' V^-1 (x - c_k / 2) alone, x and c_k rows and means less m.
+
+        V is diagonal in the basis; of directions outside it, where there are any, it is a number.
+        """
+        xp = library(rows)
+        mean, centres, basis, deviations, inside, outside = placed(self, rows, self._one_covariance)
+        offsets = rows - mean
+        along = offsets @ basis
+        widths = xp.hypot(deviations, level)  # (n or 1, r), or of r + 1 with what is outside
+        precisions = 1 / widths[:, : basis.shape[1]] ** 2
+        scores = (precisions * along) @ inside.T - 0.5 * precisions @ (inside**2).T
+        if outside is not None:
+            across = offsets - along @ basis.T
+            scores = scores + (across @ outside.T - 0.5 * (outside**2).sum(-1)) / widths[:, -1:] ** 2
+        shares = _normalised(scores)
+        gains = (deviations / widths) ** 2
+        means = mean + shares @ centres + (gains[:, : basis.shape[1]] * (along - shares @ inside)) @ basis.T
+        return means if outside is None else means + gains[:, -1:] * (across - shares @ outside)
+
+    def _one_covariance(self, move: Any) -> tuple[Any, ...]:
+        """Mean, (K, d) centres about it, (d, r) basis, deviations in it, what of the centres is in and outside it."""
+        mean, variances = self.mean.ravel(), self.variances[0]
+        centres, basis = self._flat_means() - mean, self.bases[0]  # type: ignore[index]
+        led = len(variances) - int(np.argmin(np.append(variances[::-1] == variances[-1], False)))
+        if 2 * led >= len(variances):
+            return move(mean), move(centres), move(basis), move(np.sqrt(variances)), move(centres @ basis), None
+        basis = basis[:, :led]
+        inside = centres @ basis
+        outside = centres - inside @ basis.T
+        return move(mean), move(centres), move(basis), move(np.sqrt(variances[: led + 1])), move(inside), move(outside)
 
     def _constants(self, move: Any) -> tuple[Any, ...]:
         means = self._flat_means()
@@ -225,6 +256,13 @@ class GaussianMixture:
         if self.bases is None:
             return *common, move(means), None, None
         d = means.shape[1]
-        centres = means @ self.bases[0] if self._is_shared else np.einsum("ki,kij->kj", means, self.bases)
+        centres = np.einsum("ki,kij->kj", means, self.bases)
         into = self.bases.transpose(1, 0, 2).reshape(d, -1)  # columns: the eigenvectors of all components
         return *common, move(centres), move(into), move(into.T)
+
+
+def _normalised(scores: Array) -> Array:
+    """Responsibilities of logarithms (n, K) known to a constant a row, (n, K)."""
+    xp = library(scores)
+    shares = xp.exp(scores - xp.amax(scores, 1)[:, None])
+    return shares / shares.sum(-1)[:, None]

@@ -19,11 +19,8 @@ from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
-from numtoolkit.limits import MOST_COORDINATES
+from numtoolkit.laws.proxies import FEWEST, SHARE, proxy_of
 from numtoolkit.spec_text import parse
-
-FEWEST = 2  # samples of a proxy law
-SPREAD, BLUR = 0.05, 0.02  # of its covariance over all directions, and of its deviation about each component
 
 
 def gaussian(dim: int = 1, mean: float = 0.3, std: float = 0.5) -> Gaussian:
@@ -137,11 +134,12 @@ def natural(
     return GaussianMixture.shared(centres, (1 - share) * variances, waves, spec)
 
 
-def proxy(of: str = "digits", count: int = 64, share: float = 0.8, seed: int = 0, digest: str = "") -> GaussianMixture:
+def proxy(
+    of: str = "digits", count: int = 64, share: float = SHARE, seed: int = 0, digest: str = ""
+) -> GaussianMixture:
     """A law with the modes and the spectrum of some samples: it ranks schemes as a network trained on such data does.
 
-    Equal components m + sqrt(share) (x_k - m) about their mean m, with the covariance (1 - share) C + 0.02^2 w I: C is
-    that of the samples, of which 0.05 is spread over all directions, w the mean variance of one.
+    It is `numtoolkit.laws.proxies.proxy_of` them.
 
     of       where samples come from: the name of a law, or an .npz file with images (N, *shape), such as outputs of a
              pilot run, of which the first are taken
@@ -162,25 +160,14 @@ def proxy(of: str = "digits", count: int = 64, share: float = 0.8, seed: int = 0
     if stored and np.ptp(taken.weights):  # type: ignore[attr-defined]
         raise StorageError(f"{of!r} holds images of several weights, of which the first are no sample; leave them out.")
     rows = taken.images[:count].astype(np.float64) if stored else taken.sample(count, seed)  # type: ignore[attr-defined]
-    if rows[0].size > MOST_COORDINATES:
-        raise InputError(
-            f"samples of {of!r} have {rows[0].size} coordinates; a proxy takes {MOST_COORDINATES} at most."
-        )
     if len(rows) < count:
         raise StorageError(f"{of!r} holds {len(rows)} images; give count={len(rows)}, or a file of more.")
     own = f"sha256-{hashlib.sha256(rows.astype('<f8').tobytes()).hexdigest()[:16]}"
     if digest and digest != own:
         raise StorageError(f"{of!r} gives {own} now, not {digest}; give the file of then, or drop it.")
-    mean = rows.mean(axis=0)
-    spread = (rows - mean).reshape(count, -1) / np.sqrt(count)
-    _, deviations, axes = np.linalg.svd(spread, full_matrices=True)
-    variances = np.zeros(mean.size)
-    variances[: len(deviations)] = deviations**2
-    w = variances.mean()
-    blurred = (1 - share) * ((1 - SPREAD) * variances + SPREAD * w) + BLUR**2 * w
     told = {"digest": own} if stored else {}
     spec = _spec("proxy", of=of, count=count, share=share, seed=seed, **told)
-    return GaussianMixture.shared(mean + np.sqrt(share) * (rows - mean), blurred, axes.T, spec)
+    return proxy_of(rows, share, spec)
 
 
 def digits(count: int = 1797) -> Empirical:

@@ -20,7 +20,7 @@ network's own flow takes the starts, where a grid starts below T.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,18 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, brief, choice, counted, several, whole
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.distances import GROUPS, Moments, frechet, relative_rms, sliced_squares
+from numtoolkit.measure.distances import (
+    GROUPS,
+    LEVEL,
+    Interval,
+    Moments,
+    Squares,
+    frechet,
+    paired_ratio,
+    relative_rms,
+    relative_squares,
+    sliced_squares,
+)
 from numtoolkit.measure.exact_networks import Ends, ExactNetwork, Seeds
 from numtoolkit.measure.gaussian_moments import end_laws, wasserstein2
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
@@ -153,7 +164,7 @@ def error_curve(
         record |= {} if law is not None else dict.fromkeys(("reference_nfe", "reference_error"))
         with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
             try:
-                program, filled = _program(declared, on, wanted, predicts, budget)
+                program, filled = run_of(declared, on, wanted, predicts, budget)
                 if isinstance(subject, OwnNetwork):
                     subject.check(program)
             except InputError as refusal:
@@ -171,15 +182,26 @@ def _needed(name: str, value: Any) -> Any:
     return value
 
 
-def _program(
-    scheme: Scheme | Program, process: Process, grid: Any, predicts: Prediction, budget: int
+def run_of(
+    scheme: Scheme | Program,
+    process: Process,
+    grid: Any,
+    predicts: Prediction,
+    budget: int,
+    lay: Callable[..., Floats] = laid,
 ) -> tuple[Program, bool]:
-    """The run of a budget, and whether its steps are other ones than whole steps."""
+    """The run of a budget, and whether its steps are other ones than whole steps.
+
+    scheme, process, grid   as of `error_curve`, the first two as objects; a Program is its own run
+    predicts                what the network predicts
+    lay                     makes the times of a grid, as `numtoolkit.program.runs.laid` does
+    raises   InputError for a budget that cannot be spent
+    """
     if isinstance(scheme, Program):
         return scheme, len({sum(isinstance(i, Call) for i in step.instructions) for step in scheme.steps}) > 1
-    to_zero = laid(scheme, process, grid, 2 if isinstance(grid, str) else None)[-1] == 0
+    to_zero = lay(scheme, process, grid, 2 if isinstance(grid, str) else None)[-1] == 0
     steps = len(planned(scheme, budget, to_zero))
-    program = lower(scheme, process, laid(scheme, process, grid, steps), predicts, budget)
+    program = lower(scheme, process, lay(scheme, process, grid, steps), predicts, budget)
     return program, evaluations(scheme, steps, to_zero) != budget
 
 
@@ -266,12 +288,41 @@ def _drawn(metric: str, metrics: Sequence[str], law: Law | None, seeds: Seeds | 
 
 @dataclass(frozen=True)
 class Error:
-    """An error, a 95 % interval of it where it has one, and what stands beside it in a record."""
+    """An error, a 95 % interval of it where it has one, and what stands beside it in a record.
+
+    parts   of which it is made, one a start or a group of them: squares along paths (n,), or `Squares` in law; None
+            where no chance is in it
+    """
 
     value: float
     low: float = math.nan
     high: float = math.nan
     beside: Record = field(default_factory=dict)
+    parts: Floats | Squares | None = field(default=None, repr=False)
+
+    def over(self, other: Error) -> Interval:
+        """This error over another of the same metric from the same starts, with a 95 % interval over the starts."""
+        if isinstance(self.parts, Squares):
+            assert isinstance(other.parts, Squares)
+            return self.parts.over(other.parts)
+        if self.parts is not None:
+            assert isinstance(other.parts, np.ndarray)
+            return paired_ratio(self.parts, other.parts)
+        ratio = self.value / other.value if other.value else math.inf
+        return Interval(ratio, ratio, ratio, LEVEL)
+
+
+def error_by(metric: str, subject: Subject, program: Program, seeds: Seeds) -> Error:
+    """The error of one run by a metric.
+
+    metric   a key of SAMPLES
+    subject  a network on the process of the program
+    seeds    one a sample
+    returns  an infinite one of a run that leaves the finite numbers
+    """
+    with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
+        ends = subject.run(program, seeds) if seeds else np.empty(0)
+        return MEASURES[metric](subject, program, ends, seeds)
 
 
 def _measured(subject: Subject, program: Program, drawn: dict[str, Seeds]) -> Record:
@@ -299,14 +350,14 @@ def _measured(subject: Subject, program: Program, drawn: dict[str, Seeds]) -> Re
 
 def _along_paths(subject: Subject, program: Program, ends: Floats, seeds: Seeds) -> Error:
     reference = subject.ends(*_interval(program), seeds)
-    error = relative_rms(ends, reference.data)
+    error, squares = relative_rms(ends, reference.data), relative_squares(ends, reference.data)[0]
     beside: Record = {"median": error.median, **_known(reference)}
     if reference.error is not None and error.rms < CLEAR * reference.error:
         beside["why"] = (
             f"the path error is below {CLEAR} times that of the reference, {reference.error:.2g}, which blurs it; "
             "give a smaller tolerance."
         )
-    return Error(error.rms, error.low, error.high, beside)
+    return Error(error.rms, error.low, error.high, beside, squares)
 
 
 def _known(reference: Ends) -> Record:
@@ -340,7 +391,7 @@ def _between_samples(subject: Subject, program: Program, ends: Floats, seeds: Se
         drawn = Moments.of(ends)
         beside["frechet"] = frechet(drawn.mean, drawn.covariance(), target.mean, target.covariance)
         beside["frechet_floor"] = target.frechet_floor
-    return Error(distance.value, distance.low, distance.high, beside)
+    return Error(distance.value, distance.low, distance.high, beside, squares)
 
 
 MEASURES = {PATH: _along_paths, EXACT_LAW: _between_moments, SAMPLED_LAW: _between_samples}

@@ -58,6 +58,19 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     samples  (n, *shape), paired with exact (n, *shape); inf or NaN of a run that blew up show in the result
     errors   InputError for shapes that differ, and for an exact that is empty, not finite or zero throughout
     """
+    squares, sizes = relative_squares(samples, exact)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rms = math.sqrt(np.mean(squares))
+        spread = math.exp(_jackknifed(squares, sizes) / 2) if rms > 0 else 1.0
+    return RelativeError(rms, math.sqrt(np.median(squares)), rms / spread, rms * spread)
+
+
+def relative_squares(samples: Any, exact: Any) -> tuple[Floats, Floats]:
+    """The mean square of each sample's error and that of its exact end, (n,) both, over the mean square of all ends.
+
+    samples, exact   as of `relative_rms`, whose rms is the root of the mean of the first
+    errors           as of `relative_rms`
+    """
     truth = real("exact", exact)
     got = real("samples", samples, finite=False)
     if got.shape != truth.shape or truth.ndim == 0:
@@ -65,12 +78,23 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     scale = math.sqrt(np.mean(truth**2))
     if scale == 0:
         raise InputError("exact is zero throughout, so no error is relative to it; compare absolute errors.")
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         squares = np.mean(((got - truth) / scale).reshape(len(truth), -1) ** 2, axis=1)
-        sizes = np.mean((truth / scale).reshape(len(truth), -1) ** 2, axis=1)
-        rms = math.sqrt(np.mean(squares))
-        spread = math.exp(_jackknifed(squares, sizes) / 2) if rms > 0 else 1.0
-    return RelativeError(rms, math.sqrt(np.median(squares)), rms / spread, rms * spread)
+    return squares, np.mean((truth / scale).reshape(len(truth), -1) ** 2, axis=1)
+
+
+def paired_ratio(squares: Floats, others: Floats) -> Interval:
+    """The RMS error of one run over that of another from the same starts, with a 95 % interval.
+
+    squares, others   (n,), as `relative_squares` has them of each run
+    returns  Interval(value, low, high, 0.95) by the jackknife of `relative_rms`: what the starts have in common is in
+             both and goes. NaN for ends where all the error of one run is one sample's, or there is none; of a run and
+             itself 1 to 1
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = math.sqrt(np.mean(squares) / np.mean(others))
+        half = _jackknifed(squares, others) / 2 if squares is not others else 0.0
+    return Interval(value, value * math.exp(-half), value * math.exp(half), LEVEL)
 
 
 def _jackknifed(parts: Floats, wholes: Floats) -> float:
@@ -208,6 +232,13 @@ class Squares:
         """
         error, value = jackknife_error(self.left_out - exact.left_out), self.value - exact.value
         return Interval(value, value - error, value + error, LEVEL)
+
+    def over(self, other: Squares) -> Interval:
+        """The distance over another, both of samples from the same starts to one set, by the same groups."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = float(np.sqrt(np.float64(self.value) / other.value))
+            half = jackknife_error(np.log(self.left_out) - np.log(other.left_out)) / 2
+        return Interval(value, value * math.exp(-half), value * math.exp(half), LEVEL)
 
 
 def jackknife_error(left_out: Floats) -> float:

@@ -44,6 +44,17 @@ def pieces(samples: Any, seed: int = 0) -> Iterator[NDArray[Any]]:
         yield piece / 127.5 - 1 if piece.dtype == np.uint8 else piece
 
 
+def first_of(samples: Any, count: int) -> NDArray[Any]:
+    """The first `count` samples of a set, or all where there are fewer; `samples` as of `pieces`, which it reads."""
+    taken, left = [], count
+    for piece in pieces(samples):
+        taken.append(piece[:left])
+        left -= len(taken[-1])
+        if not left:
+            break
+    return np.concatenate(taken)
+
+
 def _array(samples: Any, seed: int) -> NDArray[Any]:
     if isinstance(samples, (str, os.PathLike)) and str(samples).lower().endswith(".npz"):
         arrays = read_npz(samples)

@@ -18,17 +18,16 @@ import numpy as np
 
 from numtoolkit import plots
 from numtoolkit.arrays import Floats
-from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, choice, real
 from numtoolkit.files.result_store import Cell
 from numtoolkit.laws import law_of
+from numtoolkit.measure.recommendation import informed, scale_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check, check_budgets, distinct
 from numtoolkit.reproduce.subjects import law_at, resolved_law
 from numtoolkit.schemes import catalogue
 
-TOLD = {"sigma_data": "{s}", "mean": "{m}"}  # parameters by which a scheme is told the deviation and mean of the data
 FLOOR = 1e-12  # relative; what the exact flow is good to: some runs end on the very image of a data set
 LOST = 10.0  # what an error counts that a member does not have, where it is to stand for all budgets
 QUICK = 2  # schemes and grids of a side, and cases, of a quick run
@@ -100,7 +99,7 @@ class Member:
 
     def told(self, law: str, factor: float = 1.0) -> tuple[str, str]:
         """Its scheme and grid, told deviation and mean of a law."""
-        mean, deviation = _moments(law)
+        mean, deviation = scale_of(law_at(*resolved_law(law).values()))
         s, m = f"{deviation * (factor if self.misled else 1):.4f}", f"{mean:.4f}"
         scheme, grid = (text.replace("{s}", s).replace("{m}", m) for text in (self.scheme, self.grid))
         return scheme, grid
@@ -185,7 +184,7 @@ class Contest(Question):
         kind, schemes = process_of(field.process).kind, list(side.schemes)
         if side.catalogue:
             own = [s for s in catalogue() if kind in s.kinds and s.kind == "ode" and not s.fitted]
-            schemes[:0] = [_informed(s) for s in own if s.family not in side.without]
+            schemes[:0] = [informed(s) for s in own if s.family not in side.without]
         most = QUICK if quick else None
         return [Member(s, grid, side.misled) for s in schemes[:most] for grid in side.grids[:most]]
 
@@ -294,20 +293,6 @@ class Contest(Question):
                     | {f"{key} of one": common.get(key) for key in KEPT[self.metric]}
                 )
         return records
-
-
-def _moments(law: str) -> tuple[float, float]:
-    """The mean over coordinates, and the deviation about it, of the data of a law."""
-    found = law_at(*resolved_law(law).values())
-    mean = float(found.mean.mean())
-    return mean, float(np.sqrt(found.variance + np.mean((found.mean - mean) ** 2)))
-
-
-def _informed(own: Scheme) -> str:
-    """The specification of a scheme of the catalogue that is told what it asks for of the data."""
-    asked = {p.name for p in own.params}
-    told = ", ".join(f"{name}={value}" for name, value in TOLD.items() if name in asked)
-    return f"{own.spec}({told})" if told else own.spec
 
 
 def _log_errors(data: Mapping[str, Any]) -> Floats:

@@ -113,6 +113,28 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
             "--rank": "1",
         },
     ),
+    "recommend": (
+        (),
+        {"--law": "gaussian(dim=2)", "--process": "edm", "--nfe": "3,4", "--dynamics": "ode", "--schemes": "ddim"}
+        | {"--grids": "rho(7),spectral({spectrum})", "--metric": "path", "--seeds": "0-3", "--save": "kept.npz"}
+        | {"--out": "kept.csv"},
+    ),
+    "recommend --data": ((), {"--data": "own.npz", "--nfe": "3", "--schemes": "ddim", "--grids": "rho(7)"}),
+    "recommend --outputs": ((), {"--outputs": "images.npz", "--nfe": "3", "--schemes": "ddim", "--grids": "rho(7)"}),
+    "recommend --model": (
+        (),
+        {"--model": "gaussian(dim=2)", "--nfe": "3", "--schemes": "ddim", "--grids": "rho(7)", "--seeds": "0-3"}
+        | {"--keep": "kept.npz", "--regret": None, "--shape": "2", "--dtype": "float64", "--device": "cpu"},
+    ),
+    "recommend --convention": (
+        (),
+        {"--process": "edm", "--schemes": "ddim", "--grids": "rho(7)", "--nfe": "3", "--seeds": "0-3"} | OF_OTHERS,
+    ),
+    "recommend --conditions": (
+        (),
+        {"--model": "told.py:NET", "--import": None, "--process": "edm", "--schemes": "ddim", "--grids": "rho(7)"}
+        | {"--nfe": "3", "--conditions": ",".join(["3", "1"] * 32)},
+    ),
     "defects": (
         (),
         {"--process": "edm", "--law": "mixture(dim=2)", "--schemes": "ddim", "--grid": "rho(7)", "--nfe": "2"}

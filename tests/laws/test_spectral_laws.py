@@ -51,10 +51,13 @@ def test_modes_of_natural_images_leave_their_spectrum_as_it_is_on_average():
         "natural(size=3, components=4, seed=1)",
         "natural(size=3, components=4, share=0)",
         "proxy(of=anisotropic, count=3)",
+        GaussianMixture.shared(SAMPLES[:, 0], [0.4, 0.1], np.eye(2)),
+        GaussianMixture.shared(SAMPLES, [0.4, 0.1, 0.1, 0.1], TURN),
+        GaussianMixture.shared(SAMPLES, [0.1, 0.1, 0.1, 0.1], TURN),
     ],
 )
 def test_a_mixture_of_one_shared_covariance_is_the_mixture_of_equal_ones(text):
-    """Moments, denoiser in numpy and torch, and the draws of a seed."""
+    """Moments, denoiser in numpy and torch, and the draws of a seed; centres lie outside what leads the basis too."""
     law = nt.law(text)
     full = as_full(law)
     np.testing.assert_allclose(law.covariance(), full.covariance(), atol=1e-13)

@@ -277,6 +277,23 @@ ENTRIES = {
     "pilot and its spectrum": Entry(nt.pilot("gaussian(dim=3)", "edm", nfe=3, outputs=4).spectrum, {"rank": 2}),
     "Spectrum reduced": Entry(nt.Spectrum(0.0, [1.0, 0.1, 0.01]).reduced, {"rank": 2}),
     "spectrum_figure": Entry(nt.spectrum_figure, {"spectra": {"own": ([1.0, 0.1], [1, 3])}, "title": "t"}),
+    "recommend": Entry(
+        nt.recommend,
+        {"of": "gaussian(dim=2)", "process": "edm", "nfe": [3], "dynamics": "ode", "schemes": ["ddim"]}
+        | {"grids": ["rho(7)"], "metric": "path", "seeds": [0, 1, 2]},
+    ),
+    "recommend for samples": Entry(
+        nt.recommend, {"of": IMAGES, "nfe": 3, "schemes": ["ddim"], "grids": ["spectral({spectrum})"], "share": 0.8}
+    ),
+    "recommend for a network": Entry(
+        nt.recommend,
+        {"of": nt.network_of("gaussian(dim=2)"), "nfe": 3, "schemes": ["ddim"], "grids": ["rho(7)"]}
+        | {"shape": 2, "dtype": np.float64, "device": "cpu", "conditions": None},
+    ),
+    "recommendation and its regret": Entry(
+        nt.recommend("gaussian(dim=2)", "edm", 3, schemes=["ddim"], grids=["rho(7)"], seeds=range(3)).regret,
+        {"network": "gaussian(dim=2)", "seeds": [0, 1, 2]},
+    ),
     "spectrum_of": Entry(nt.spectrum_of, {"data": "gaussian(dim=2)", "rank": 1}),
     "spectrum_of bands": Entry(nt.spectrum_of, {"data": IMAGES, "dct": True}),
     "spectrum_of an array": Entry(nt.spectrum_of, {"data": IMAGES}),
