@@ -21,6 +21,7 @@ from numtoolkit.laws.law import streams
 
 LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
+RESAMPLED = 1000  # sets of starts that tell the interval of a ratio of medians
 _STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
 _BLOCK = 1 << 22  # entries of one block of projected samples
 
@@ -34,6 +35,17 @@ class RelativeError(NamedTuple):
     median: float
     low: float
     high: float
+
+
+class Ratio(NamedTuple):
+    """Errors of one run over those of another from the same starts: RMS and median, with intervals."""
+
+    rms: float
+    low: float
+    high: float
+    median: float
+    median_low: float
+    median_high: float
 
 
 class Interval(NamedTuple):
@@ -58,6 +70,36 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     samples  (n, *shape), paired with exact (n, *shape); inf or NaN of a run that blew up show in the result
     errors   InputError for shapes that differ, and for an exact that is empty, not finite or zero throughout
     """
+    squares, sizes = sample_squares(samples, exact)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rms = math.sqrt(np.mean(squares))
+        spread = math.exp(_jackknifed(squares, sizes) / 2) if rms > 0 else 1.0
+    return RelativeError(rms, math.sqrt(np.median(squares)), rms / spread, rms * spread)
+
+
+def ratio(first: Floats, second: Floats) -> Ratio:
+    """How two runs from the same starts compare: what is common to a start does not blur it.
+
+    rms      root of the ratio of the mean squares, its interval by the jackknife of the logarithm, as of `relative_rms`
+    median   of the roots of the squares of one over that of the other; its interval from 1000 draws of the starts with
+             replacement, by a fixed seed
+    first, second   the squares of `sample_squares`, (n,), above 0
+    """
+    mean = math.sqrt(first.mean() / second.mean())
+    spread = math.exp(_jackknifed(first, second) / 2)
+    rows = np.random.Generator(np.random.Philox(0)).integers(0, len(first), (RESAMPLED, len(first)))
+    drawn = np.sqrt(np.median(first[rows], axis=1) / np.median(second[rows], axis=1))
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Ratio(
+        mean, mean / spread, mean * spread, math.sqrt(np.median(first) / np.median(second)), float(low), float(high)
+    )
+
+
+def sample_squares(samples: Any, exact: Any) -> tuple[Floats, Floats]:
+    """Mean squares over coordinates, (n,) each, of samples - exact and of exact, over the mean square of exact.
+
+    samples, exact   as of `relative_rms`
+    """
     truth = real("exact", exact)
     got = real("samples", samples, finite=False)
     if got.shape != truth.shape or truth.ndim == 0:
@@ -68,9 +110,7 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         squares = np.mean(((got - truth) / scale).reshape(len(truth), -1) ** 2, axis=1)
         sizes = np.mean((truth / scale).reshape(len(truth), -1) ** 2, axis=1)
-        rms = math.sqrt(np.mean(squares))
-        spread = math.exp(_jackknifed(squares, sizes) / 2) if rms > 0 else 1.0
-    return RelativeError(rms, math.sqrt(np.median(squares)), rms / spread, rms * spread)
+    return squares, sizes
 
 
 def _jackknifed(parts: Floats, wholes: Floats) -> float:

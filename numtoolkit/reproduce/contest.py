@@ -100,7 +100,7 @@ class Member:
 
     def told(self, law: str, factor: float = 1.0) -> tuple[str, str]:
         """Its scheme and grid, told deviation and mean of a law."""
-        mean, deviation = _moments(law)
+        mean, deviation = moments_of(law)
         s, m = f"{deviation * (factor if self.misled else 1):.4f}", f"{mean:.4f}"
         scheme, grid = (text.replace("{s}", s).replace("{m}", m) for text in (self.scheme, self.grid))
         return scheme, grid
@@ -185,7 +185,7 @@ class Contest(Question):
         kind, schemes = process_of(field.process).kind, list(side.schemes)
         if side.catalogue:
             own = [s for s in catalogue() if kind in s.kinds and s.kind == "ode" and not s.fitted]
-            schemes[:0] = [_informed(s) for s in own if s.family not in side.without]
+            schemes[:0] = [informed(s) for s in own if s.family not in side.without]
         most = QUICK if quick else None
         return [Member(s, grid, side.misled) for s in schemes[:most] for grid in side.grids[:most]]
 
@@ -296,14 +296,14 @@ class Contest(Question):
         return records
 
 
-def _moments(law: str) -> tuple[float, float]:
+def moments_of(law: str) -> tuple[float, float]:
     """The mean over coordinates, and the deviation about it, of the data of a law."""
     found = law_at(*resolved_law(law).values())
     mean = float(found.mean.mean())
     return mean, float(np.sqrt(found.variance + np.mean((found.mean - mean) ** 2)))
 
 
-def _informed(own: Scheme) -> str:
+def informed(own: Scheme) -> str:
     """The specification of a scheme of the catalogue that is told what it asks for of the data."""
     asked = {p.name for p in own.params}
     told = ", ".join(f"{name}={value}" for name, value in TOLD.items() if name in asked)
