@@ -134,6 +134,76 @@ def natural(
     return GaussianMixture.shared(centres, (1 - share) * variances, waves, spec)
 
 
+def student(
+    dim: int = 16, freedom: float = 5.0, std: float = 0.5, exponent: float = 0.0, scales: int = 32
+) -> GaussianMixture:
+    """Heavy tails: a Gaussian whose variance is freedom / chi^2 of so many degrees, as that of Student's t law.
+
+    The variance takes its quantiles at the middles of `scales` equal parts, which cuts the tails; that of coordinate k
+    is k^-exponent of the first, in each of them.
+
+    ranges   dim 1..4096, freedom 2.1..1000, std 0..100 of a coordinate, exponent 0..6, scales 1..1024
+    returns  a law of mean 0
+    """
+    from scipy.special import gammaincinv  # which no other law needs
+
+    whole("dim", dim, 1, 4096)
+    _number("freedom", freedom, 2.1, 1000)
+    _number("std", std, 0, 100)
+    _number("exponent", exponent, 0, 6)
+    whole("scales", scales, 1, 1024)
+    each = freedom / (2 * gammaincinv(freedom / 2, (np.arange(scales) + 0.5) / scales))
+    across = np.arange(1.0, dim + 1) ** -exponent
+    variances = std**2 * np.outer(each / each.mean(), across / across.mean())
+    spec = _spec("student", dim=dim, freedom=freedom, std=std, exponent=exponent, scales=scales)
+    return GaussianMixture(None, np.zeros((scales, dim)), variances, spec)
+
+
+def low_rank(
+    dim: int = 64,
+    rank: int = 4,
+    components: int = 16,
+    seed: int = 0,
+    spread: float = 1.5,
+    width: float = 0.3,
+    noise: float = 0.02,
+) -> GaussianMixture:
+    """Data near a subspace: equal Gaussians within `rank` directions, and noise of a small deviation in all of them.
+
+    The directions are Haar-distributed; in them means are N(0, spread^2 I), and each Gaussian has deviation width.
+
+    ranges  rank 1..dim, dim 1..1024, components 1..1024, seed >= 0, spread, width and noise 0..100
+    """
+    whole("dim", dim, 1, 1024)
+    whole("rank", rank, 1, dim)
+    whole("components", components, 1, 1024)
+    whole("seed", seed, 0, 2**63)
+    for key, value in (("spread", spread), ("width", width), ("noise", noise)):
+        _number(key, value, 0, 100)
+    rng = np.random.Generator(np.random.Philox(int(seed)))
+    axes, _ = np.linalg.qr(rng.standard_normal((dim, dim)))  # Haar up to signs, which decide nothing here
+    centres = spread * rng.standard_normal((components, rank)) @ axes[:, :rank].T
+    variances = np.where(np.arange(dim) < rank, width**2, 0.0) + noise**2
+    told = {"dim": dim, "rank": rank, "components": components, "seed": seed}
+    return GaussianMixture.shared(
+        centres, variances, axes, _spec("low-rank", **told, spread=spread, width=width, noise=noise)
+    )
+
+
+def points(count: int = 12, dim: int = 16, std: float = 0.5, seed: int = 0) -> Empirical:
+    """A discrete set: `count` equal points drawn once from N(0, std^2 I).
+
+    ranges  count 1..65536, dim 1..4096, std 0..100, seed >= 0
+    """
+    whole("count", count, 1, 65536)
+    whole("dim", dim, 1, 4096)
+    _number("std", std, 0, 100)
+    whole("seed", seed, 0, 2**63)
+    rng = np.random.Generator(np.random.Philox(int(seed)))
+    own = std * rng.standard_normal((count, dim))
+    return Empirical(own, name=_spec("points", count=count, dim=dim, std=std, seed=seed))
+
+
 def proxy(
     of: str = "digits", count: int = 64, share: float = SHARE, seed: int = 0, digest: str = ""
 ) -> GaussianMixture:
@@ -196,6 +266,9 @@ NAMED: dict[str, Callable[..., Law]] = {
     "ring": ring,
     "digits": digits,
     "natural": natural,
+    "student": student,
+    "low-rank": low_rank,
+    "points": points,
     "proxy": proxy,
 }
 

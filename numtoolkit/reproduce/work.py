@@ -24,7 +24,7 @@ from numtoolkit.laws.named import is_law
 from numtoolkit.measure import error_curve
 from numtoolkit.measure import stability as measured
 from numtoolkit.measure.curves import metric_of, metrics_of
-from numtoolkit.measure.distances import relative_rms
+from numtoolkit.measure.distances import Ratio, relative_rms
 from numtoolkit.measure.exact_networks import ExactNetwork
 from numtoolkit.measure.planes import Plane
 from numtoolkit.measure.step_defects import StepDefects, step_defects
@@ -35,6 +35,7 @@ from numtoolkit.program.budget import planned
 from numtoolkit.program.runs import program_of
 from numtoolkit.reproduce.asked import answer
 from numtoolkit.reproduce.pictures import draw, draw_exactly
+from numtoolkit.reproduce.ratios import compared
 from numtoolkit.reproduce.subjects import (
     CLAIMED,
     DTYPE,
@@ -162,6 +163,7 @@ def curve_cell(
     classes: int = 0,
     guidance: float = 1.0,
     dtype: str = DTYPE,
+    first: int = 0,
 ) -> Cell:
     """The error curves of a scheme on some grids.
 
@@ -171,6 +173,7 @@ def curve_cell(
     network_error   as `size` of `numtoolkit.laws.imperfect.Imperfect`; 0 for the exact network
     metric   "path" or "law" for that alone, without what else stands in records; None for both
     reference, classes, guidance, dtype   as of `numtoolkit.reproduce.kinds.Errors`
+    first    seed; those of the reference follow on the last
     """
     about = law_and_process(process, law) | sources_of(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
@@ -189,6 +192,7 @@ def curve_cell(
         classes=classes or None,
         guidance=None if guidance == 1 else guidance,
         dtype=None if dtype == DTYPE else dtype,
+        first=first or None,
     )
 
 
@@ -305,13 +309,14 @@ def _curve(
     classes: int = 0,
     guidance: float = 1.0,
     dtype: str = DTYPE,
+    first: int = 0,
 ) -> dict[str, Any]:
     found, on = unchanged(scheme, scheme_sha256), guided(law_at(law, law_sha256, network_error, dtype), guidance)
     count = max(seeds.values())
     how: dict[str, Any] = {"metric": metric} | ({} if is_law(on) else {"tile": TILE})
-    how |= {"reference": range(count, count + reference)} if reference else {}
+    how |= {"reference": range(first + count, first + count + reference)} if reference else {}
     how |= {"conditions": conditions_of(classes, count + reference)} if classes else {}
-    drawn = range(count) if given else None
+    drawn = range(first, first + count) if given else None
     curves = [error_curve(found, process_of(process), on, grid, nfe, drawn, **how) for grid in grids]
     wanted = COLUMNS if metric is None else ALONE
     columns = [{key: [record.get(key) for record in curve] for key in wanted} for curve in curves]
@@ -419,6 +424,7 @@ def _finite(value: float) -> float | None:
 
 ERROR = 1e-11  # absolute, of an error: what the exact flow it is measured against is good to
 FLOW = 1e-8  # the same of states, which are a hundred times as large at the start of a run
+RATIO = 0.05  # the same of one error over another, where either is near what its flow is good to
 # The same of what a network computes in: twice what a factor 1 + eps n, n ~ N(0, 1), on each number that `patches-psld`
 # answers moves ends of its flow, whose tolerance is 16 eps (3.6e-5 of their size), and of runs (1.1e-5) together.
 ROUGH = {DTYPE: 0.0, "float32": 1e-4}
@@ -426,6 +432,7 @@ WORK = {
     "asked": Work(answer),
     "orders": Work(_orders),
     "curve": Work(_curve, dict.fromkeys((*ERRORS, *BESIDE), ERROR)),
+    "ratios": Work(compared, dict.fromkeys(Ratio._fields, RATIO)),
     "found-steps": Work(_found_steps, dict.fromkeys(ERRORS, ERROR)),
     "stability": Work(_stability, {"x": 1e-3, "y": 1e-3}),
     "defects": Work(_defects, dict.fromkeys(("state", "noise"), FLOW)),

@@ -1,4 +1,4 @@
-"""Data to train on, apart from data held out: what ships with scikit-learn, and pictures or arrays of one's own."""
+"""Data to train on, apart from data held out: what ships with other packages, is drawn by a seed, or is one's own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, StorageError, unknown, whole
 from numtoolkit.files.storage import read_npz
 from numtoolkit.spec_text import parse
+from numtoolkit.training import drawn
 
 EVERY = 8  # the last of so many samples is held out
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -83,20 +84,56 @@ def patches(size: int = 16, stride: int = 4) -> Data:
     ranges  size 4..32, stride 1..64
     errors  InputError if scikit-learn or Pillow is not installed
     """
-    whole("size", size, 4, 32)
-    whole("stride", stride, 1, 64)
-    train, held = [], []
-    for name in ("china.jpg", "flower.jpg"):
-        picture = _picture(_of_scikit_learn(f"images/{name}"))
-        rows = picture.shape[1] // STRIPES
-        edge = int(rows * (1 - BAND))
-        for first in range(0, rows * STRIPES, rows):
-            train.append(_cut(picture[:, first : first + edge], size, stride))
-            held.append(_cut(picture[:, first + edge : first + rows], size, max(stride, size // 2)))
-    return Data(f"patches(size={size}, stride={stride})", np.concatenate(train), np.concatenate(held))
+    pictures = [_picture(_of_scikit_learn(f"images/{name}")) for name in ("china.jpg", "flower.jpg")]
+    return _in_patches("patches", pictures, size, stride)
 
 
-NAMED: dict[str, Callable[..., Data]] = {"digits": digits, "patches": patches}
+def portrait(size: int = 12, stride: int = 4) -> Data:
+    """Patches (3, size, size) of the photograph that ships with matplotlib, held out as those of `patches`.
+
+    ranges  size 4..32, stride 1..64
+    errors  InputError if matplotlib or Pillow is not installed
+    """
+    return _in_patches("portrait", [_picture(_of_matplotlib("grace_hopper.jpg"))], size, stride)
+
+
+def terrain(size: int = 8, stride: int = 2) -> Data:
+    """Patches (size, size) of the map of heights that ships with matplotlib, lowest -1 and highest 1, held out alike.
+
+    ranges  size 4..32, stride 1..64
+    errors  InputError if matplotlib is not installed
+    """
+    heights = read_npz(str(_of_matplotlib("jacksboro_fault_dem.npz")))["elevation"].astype(np.float64)
+    scaled = 2 * (heights - heights.min()) / np.ptp(heights) - 1
+    return _in_patches("terrain", [scaled.astype(np.float32)], size, stride)
+
+
+def leaves(size: int = 16, count: int = 8192, seed: int = 0) -> Data:
+    """Pictures (size, size) of dead leaves (`numtoolkit.training.drawn`), every eighth held out.
+
+    ranges  size 4..32, count 16..65536, seed >= 0
+    """
+    name = _drawn("leaves", size, count, seed)
+    return _alternating(name, drawn.leaves(size, count, seed))
+
+
+def shapes(size: int = 12, count: int = 8192, seed: int = 0) -> Data:
+    """Pictures (size, size) of one figure each, of six classes (`numtoolkit.training.drawn`), every eighth held out.
+
+    ranges  size 4..32, count 16..65536, seed >= 0
+    """
+    name = _drawn("shapes", size, count, seed)
+    return _alternating(name, *drawn.shapes(size, count, seed))
+
+
+NAMED: dict[str, Callable[..., Data]] = {
+    "digits": digits,
+    "patches": patches,
+    "portrait": portrait,
+    "terrain": terrain,
+    "leaves": leaves,
+    "shapes": shapes,
+}
 
 
 def data_of(text: str) -> Data:
@@ -121,10 +158,18 @@ def data_of(text: str) -> Data:
 
 
 def _of_scikit_learn(name: str) -> Path:
-    package = find_spec("sklearn")
-    path = Path(package.origin).parent / "datasets" / name if package and package.origin else None
+    return _of_package("sklearn", f"datasets/{name}", "scikit-learn", "data")
+
+
+def _of_matplotlib(name: str) -> Path:
+    return _of_package("matplotlib", f"mpl-data/sample_data/{name}", "matplotlib", "plots")
+
+
+def _of_package(module: str, name: str, package: str, extra: str) -> Path:
+    found = find_spec(module)
+    path = Path(found.origin).parent / name if found and found.origin else None
     if path is None or not path.is_file():
-        raise InputError(f"the data {name!r} come with scikit-learn; pip install 'numtoolkit[data]'.")
+        raise InputError(f"the data {Path(name).name!r} come with {package}; pip install 'numtoolkit[{extra}]'.")
     return path
 
 
@@ -172,17 +217,42 @@ def _near_one(values: NDArray[Any]) -> NDArray[np.float32]:
     return (values / 127.5 - 1 if values.dtype == np.uint8 else values).astype(np.float32)
 
 
+def _in_patches(name: str, pictures: list[NDArray[np.float32]], size: int, stride: int) -> Data:
+    """The patches of pictures (C, H, W) or (H, W); the lower quarter of each third of every picture is held out."""
+    whole("size", size, 4, 32)
+    whole("stride", stride, 1, 64)
+    train, held = [], []
+    for picture in pictures:
+        rows = picture.shape[-2] // STRIPES
+        edge = int(rows * (1 - BAND))
+        for first in range(0, rows * STRIPES, rows):
+            train.append(_cut(picture[..., first : first + edge, :], size, stride))
+            held.append(_cut(picture[..., first + edge : first + rows, :], size, max(stride, size // 2)))
+    return Data(f"{name}(size={size}, stride={stride})", np.concatenate(train), np.concatenate(held))
+
+
+def _drawn(name: str, size: int, count: int, seed: int) -> str:
+    """The specification of pictures drawn by a seed, its values checked."""
+    whole("size", size, 4, 32)
+    whole("count", count, 2 * EVERY, 1 << 16)
+    whole("seed", seed, 0, 2**63)
+    return f"{name}(size={size}, count={count}, seed={seed})"
+
+
 def _cut(picture: NDArray[np.float32], size: int, stride: int) -> NDArray[np.float32]:
-    """The patches of a picture (C, H, W), (N, C, size, size)."""
-    if min(picture.shape[1:]) < size:
+    """The patches of a picture (C, H, W) or (H, W), (N, C, size, size) or (N, size, size)."""
+    if min(picture.shape[-2:]) < size:
         raise InputError(
-            f"size = {size} is larger than the part held out, {picture.shape[1]} rows; give a smaller one."
+            f"size = {size} is larger than the part held out, {picture.shape[-2]} rows; give a smaller one."
         )
-    views = np.lib.stride_tricks.sliding_window_view(picture, (size, size), axis=(1, 2))[:, ::stride, ::stride]
-    return np.ascontiguousarray(np.moveaxis(views, 0, 2).reshape(-1, len(picture), size, size))
+    views = np.lib.stride_tricks.sliding_window_view(picture, (size, size), axis=(-2, -1))[
+        ..., ::stride, ::stride, :, :
+    ]
+    views = np.moveaxis(views, 0, 2) if picture.ndim == 3 else views
+    return np.ascontiguousarray(views.reshape(-1, *picture.shape[:-2], size, size))
 
 
-def _alternating(name: str, images: NDArray[Any], labels: NDArray[Any] | None) -> Data:
+def _alternating(name: str, images: NDArray[Any], labels: NDArray[Any] | None = None) -> Data:
     """The samples with every eighth held out, checked.
 
     raises   InputError for arrays that are no data: few, not finite, all alike, of 8-bit size in floats, or labels that

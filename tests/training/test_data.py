@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from numtoolkit.errors import InputError, StorageError
+from numtoolkit.laws.cosines import cosine_basis
 from numtoolkit.laws.named import digits as law_of_digits
 from numtoolkit.training.data import EVERY, data_of
 
@@ -43,6 +44,54 @@ def test_patches_that_are_held_out_share_no_pixel_with_others():
     columns = len(range(0, 633, 64))
     assert len(data.train) == 6 * columns * len(range(0, 99, 64))  # 106 of the 142 rows of a third
     assert len(data.held) == 6 * columns
+
+
+def test_portrait_is_the_picture_of_matplotlib_and_terrain_its_heights():
+    """Cut and held out as the patches are, by thirds; heights lie between -1 and 1, without a channel."""
+    folder = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "sample_data"
+    picture = np.asarray(Image.open(folder / "grace_hopper.jpg")).astype(np.float32)
+    data = data_of("portrait(size=8, stride=64)")
+    assert data.shape == (3, 8, 8)
+    np.testing.assert_allclose(data.train[0], np.moveaxis(picture[:8, :8], 2, 0) / 127.5 - 1, atol=1e-6)
+    np.testing.assert_allclose(data.held[0], np.moveaxis(picture[150:158, :8], 2, 0) / 127.5 - 1, atol=1e-6)
+    heights = np.load(folder / "jacksboro_fault_dem.npz")["elevation"]
+    data = data_of("terrain(size=8, stride=1)")
+    assert data.shape == (8, 8)
+    low, high = float(data.train.min()), float(data.train.max())
+    assert (min(low, float(data.held.min())), max(high, float(data.held.max()))) == (-1.0, 1.0)
+    scaled = 2 * (heights[:8, :8].astype(float) - heights.min()) / (int(heights.max()) - int(heights.min())) - 1
+    np.testing.assert_allclose(data.train[0], scaled, atol=1e-6)
+
+
+def test_leaves_have_the_spectrum_of_photographs():
+    """Power falls as k^-2 over the cosines, within a half, and the law has no direction: its mean picture is grey."""
+    data = data_of("leaves(size=16, count=4096)")
+    waves, frequency = cosine_basis((16, 16))
+    power = np.diag(waves.T @ data.covariance @ waves)
+    inside = (frequency >= 2) & (frequency <= 12)
+    slope = np.polyfit(np.log(frequency[inside]), np.log(power[inside]), 1)[0]
+    assert -2.5 < slope < -1.5
+    assert np.abs(data.mean).max() < 0.1
+    assert not np.array_equal(data.train, data_of("leaves(size=16, count=4096, seed=1)").train)
+
+
+def test_shapes_of_a_class_are_alike_in_what_they_cover():
+    """Six classes, all drawn; figure and ground are apart by 0.4 and more, and a bar covers less than a disc."""
+    data = data_of("shapes(size=16, count=2048)")
+    assert data.classes == 6
+    assert len(set(data.train_labels.tolist())) == len(set(data.held_labels.tolist())) == 6
+    middle = data.train[:, 8, 8] - data.train[:, 0, 0]
+    discs = data.train_labels == 0
+    assert np.abs(middle[discs]).min() > 0.1
+    covered = [np.mean(abs(data.train - data.train[:, :1, :1])[data.train_labels == k] > 0.4) for k in range(6)]
+    assert covered[0] > 1.5 * covered[5]
+
+
+@pytest.mark.parametrize("text", ["portrait(size=3)", "terrain(stride=0)", "leaves(count=15)", "shapes(seed=-1)"])
+def test_data_by_name_refuse_parameters_out_of_range(text):
+    """The sentence names the parameter."""
+    with pytest.raises(InputError, match=text.partition("(")[2].partition("=")[0]):
+        data_of(text)
 
 
 def test_a_folder_of_pictures_and_folders_for_classes_are_data(tmp_path):

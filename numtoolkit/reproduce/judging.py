@@ -1,0 +1,432 @@
+"""A judging: a rule that was written down before, against all that others could have chosen, on what it never saw.
+
+The file names by digest what the rule was developed on and what it is judged on, and is refused where one of them is
+another one now, or both share a file, or a network its seed, data or architecture with one of the first. On a law the
+rule meets every scheme of the catalogue on every usual grid, on a network the pairs that lead on the development set;
+the best of them *in hindsight* is chosen for each subject, budget and quantity by the errors themselves, which nobody
+could have known. One published default is the other rival. Paths are judged from the same starts, so that ratios have
+paired intervals; the choice in hindsight is not in them. Errors in law count as no less than their floor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from numtoolkit import plots
+from numtoolkit.errors import InputError, choice, real, whole
+from numtoolkit.files.result_store import Cell
+from numtoolkit.limits import MOST
+from numtoolkit.measure.distances import GROUPS
+from numtoolkit.measure.recommendation import informed, scale_of
+from numtoolkit.models.by_reference import checkpoint_of
+from numtoolkit.models.checkpoints import read_checkpoint
+from numtoolkit.problem.processes import process as process_of
+from numtoolkit.reproduce import work
+from numtoolkit.reproduce.contest import FLOOR
+from numtoolkit.reproduce.kinds import (
+    QUICK_NFE,
+    Found,
+    Question,
+    Result,
+    check,
+    check_budgets,
+    check_told,
+    distinct,
+)
+from numtoolkit.reproduce.ratios import Pair, ratios_cell
+from numtoolkit.reproduce.subjects import DTYPE, law_at, resolved_law, scheme_at
+from numtoolkit.reproduce.verdicts import PATHS, RIVALS, summarised, tables
+from numtoolkit.schemes import catalogue
+
+DYNAMICS = ("ode", "sde")
+PROBED, DIGITS = 16, 6  # samples of a law that tell it from another, and their digits
+WITHOUT = ("CFG++",)  # families of the catalogue that stay out: they follow no flow
+QUICK, QUICK_PAIRS, QUICK_STARTS = 2, 3, 40  # subjects and pairs of a group, and starts, of a quick run
+QUANTITIES = {"ode": ("path", "median", "law"), "sde": ("law",)}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the rule was developed on: a law or a network, by name, and its digest."""
+
+    law: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What it is judged on.
+
+    law         a law, or a network as of `numtoolkit.reproduce.kinds.Curve`
+    sha256      of it, as `identity` has it
+    spectrum    a file that stands for {spectrum} in schemes and grids, with its digest spectrum_sha256; "" for none
+    deviation, mean   of the data of a network, which stand for {s} and {m}; of a law they are its own
+    classes, guidance, dtype   as of `numtoolkit.reproduce.kinds.Errors`
+    """
+
+    name: str
+    process: str
+    law: str
+    sha256: str
+    spectrum: str = ""
+    spectrum_sha256: str = ""
+    deviation: float = 0.0
+    mean: float = 0.0
+    classes: int = 0
+    guidance: float = 1.0
+    dtype: str = DTYPE
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a trained network."""
+        return checkpoint_of(self.law) is not None
+
+    def told(self, pair: Chosen) -> Pair:
+        """The scheme and the grid of a pair, told of the data."""
+        mean, deviation = (
+            (self.mean, self.deviation) if self.is_network else scale_of(law_at(*resolved_law(self.law).values()))
+        )
+        facts = {"{s}": f"{deviation:.4f}", "{m}": f"{mean:.4f}", "{spectrum}": self.spectrum}
+        texts = [pair.scheme, pair.grid]
+        for key, value in facts.items():
+            texts = [text.replace(key, value) for text in texts]
+        return texts[0], texts[1]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a cell is told of it besides schemes and grids."""
+        return {
+            "process": self.process, "law": self.law, "classes": self.classes, "guidance": self.guidance,
+            "dtype": self.dtype,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A scheme on a grid, in which {s}, {m} and {spectrum} stand for what is known of the data."""
+
+    scheme: str
+    grid: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme} on {self.grid}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the rule says for budgets from `first` to `last`."""
+
+    first: int
+    last: int
+    scheme: str
+    grid: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is judged together: processes of one kind under one dynamics.
+
+    process   of whose kind subjects are
+    dynamics  ode, along paths and in law, or sde, in law
+    default   the best single published pair
+    pairs     that lead on the development set: the rivals on networks, and on laws with the rest
+    grids     usual ones, on which every scheme of the catalogue runs on laws
+    rule      its rows, one for each budget
+    """
+
+    name: str
+    process: str
+    dynamics: str
+    default: Chosen
+    pairs: tuple[Chosen, ...]
+    grids: tuple[str, ...] = ()
+    rule: tuple[Row, ...] = ()
+
+    def ruled(self, nfe: int) -> Chosen:
+        """What the rule says for a budget.
+
+        raises   InputError where it says nothing, or two things
+        """
+        rows = [row for row in self.rule if row.first <= nfe <= row.last]
+        if len(rows) != 1:
+            raise InputError(
+                f"the rule of group {self.name!r} has {len(rows)} rows for {nfe} evaluations; write one before "
+                "anything is judged."
+            )
+        return Chosen(rows[0].scheme, rows[0].grid)
+
+    def rivals(self, subject: Subject) -> list[Chosen]:
+        """The pairs that the rule meets on a subject, the default among them."""
+        rest: list[Chosen] = []
+        if not subject.is_network:
+            kind = process_of(self.process).kind
+            own = [s for s in catalogue() if kind in s.kinds and s.kind == self.dynamics and not s.fitted]
+            schemes = [informed(s) for s in own if s.family not in WITHOUT]
+            rest = [Chosen(scheme, grid) for scheme, grid in product(schemes, self.grids)]
+        return list(dict.fromkeys((self.default, *self.pairs, *rest)))
+
+
+@dataclass(frozen=True, repr=False)
+class Judging(Question):
+    """Is the rule better than what people run, where nobody could look? See the head of this file.
+
+    nfe         budgets
+    starts      of a path; law_starts of an error in law alone, of schemes with noise
+    seed        the first of them
+    variants    of the rule that were tried on the development set, which the tables say
+    """
+
+    title: str
+    nfe: tuple[int, ...]
+    seed: int
+    variants: int
+    development: tuple[Known, ...]
+    subjects: tuple[Subject, ...]
+    groups: tuple[Group, ...]
+    caption: str = ""
+    starts: int = 128
+    law_starts: int = 256
+
+    def __post_init__(self) -> None:
+        check_budgets(self.nfe)
+        for name, low in (("seed", 0), ("variants", 1), ("starts", 2 * GROUPS), ("law_starts", 2 * GROUPS)):
+            whole(name, getattr(self, name), low, MOST)
+        distinct("subjects", [subject.name for subject in self.subjects])
+        distinct("groups", [group.name for group in self.groups])
+        for known in self.development:
+            _check_digest(known.law, known.sha256)
+        for subject in self.subjects:
+            self._check_subject(subject)
+        self._check_apart()
+        for group in self.groups:
+            choice("dynamics", group.dynamics, DYNAMICS)
+            for nfe in self.nfe:
+                group.ruled(nfe)
+            for subject in self.of(group):
+                _check_group(group, subject, self.nfe)
+
+    def _check_subject(self, subject: Subject) -> None:
+        _check_digest(subject.law, subject.sha256)
+        if subject.spectrum:
+            _check_digest(subject.spectrum, subject.spectrum_sha256)
+        if subject.is_network and not real("deviation", subject.deviation, 0, 100) > 0:
+            raise InputError(f"subject {subject.name!r} has no deviation of its data; give that of the training data.")
+        found = law_at(**resolved_law(subject.law), dtype=subject.dtype)
+        check_told(found, process_of(subject.process), subject.classes, subject.guidance)
+        kind = process_of(subject.process).kind
+        if all(process_of(group.process).kind != kind for group in self.groups):
+            raise InputError(f"subject {subject.name!r}: no group is of the kind of {subject.process}; give one.")
+
+    def _check_apart(self) -> None:
+        """raises InputError for a subject that the rule was developed on, or a network that is too near to one."""
+        known = {own.sha256 for own in self.development}
+        recipes = [_recipe(own.law) for own in self.development if checkpoint_of(own.law) is not None]
+        for subject in self.subjects:
+            if subject.sha256 in known:
+                raise InputError(f"subject {subject.name!r} is of the development set too; judge on another.")
+            own = _recipe(subject.law) if subject.is_network else {}
+            for key, recipe in product(own, recipes):
+                if own[key].strip() and own[key] == recipe[key]:
+                    raise InputError(
+                        f"subject {subject.name!r} shares its {key}, {own[key]}, with a network of the development "
+                        "set; judge on another."
+                    )
+
+    def of(self, group: Group) -> list[Subject]:
+        """The subjects of a group."""
+        kind = process_of(group.process).kind
+        return [subject for subject in self.subjects if process_of(subject.process).kind == kind]
+
+    def cells(self, quick: bool, found: Found) -> list[Cell]:
+        """The errors of all pairs; once all of them are found, how the rule compares with the best of them."""
+        errors = [cell for run in self._runs(quick) for cell in self._errors(*run, quick).values()]
+        errors = list(dict.fromkeys(errors))
+        if any(cell not in found for cell in errors):
+            return errors
+        beside = [self._beside(*run, quick, found) for run in self._runs(quick) if run[0].dynamics == "ode"]
+        return errors + beside
+
+    def result(self, quick: bool, found: Found) -> Result:
+        """Tables of ratios and a figure of errors along paths."""
+        records = [record for run in self._runs(quick) for record in self._records(*run, quick, found)]
+        summary = summarised(records)
+        drawn = list(_drawn(records))
+        sides = ["rule", *RIVALS.values()]
+        figure = partial(plots.contest_figure, drawn, self.title, sides, FLOOR) if drawn else None
+        said = f"Variants of the rule that were tried on the development set before: {self.variants}."
+        data = {"variants": self.variants, "summary": summary, "records": records}
+        return Result(data, figure, f"{said}\n\n{tables(records, summary)}")
+
+    def _runs(self, quick: bool) -> list[tuple[Group, Subject]]:
+        return [(group, own) for group in self.groups for own in self.of(group)[: QUICK if quick else None]]
+
+    def _nfe(self, quick: bool) -> list[int]:
+        return [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else list(self.nfe)
+
+    def _samples(self, group: Group, quick: bool) -> int:
+        own = self.starts if group.dynamics == "ode" else self.law_starts
+        return min(own, QUICK_STARTS) if quick else own
+
+    def _rivals(self, group: Group, subject: Subject, quick: bool) -> list[Chosen]:
+        return group.rivals(subject)[: QUICK_PAIRS if quick else None]
+
+    def _errors(self, group: Group, subject: Subject, quick: bool) -> dict[str, Cell]:
+        """The cells of the errors of all pairs, by scheme as told, all its grids in each."""
+        wanted: dict[str, list[str]] = {}
+        ruled = dict.fromkeys(group.ruled(n) for n in self._nfe(quick))
+        for pair in (*self._rivals(group, subject, quick), *ruled):
+            scheme, grid = subject.told(pair)
+            wanted.setdefault(scheme, []).append(grid)
+        count = self._samples(group, quick)
+        how: dict[str, Any] = {"samples": count, "first": self.seed, "reference": count if subject.is_network else 0}
+        return {
+            scheme: work.curve_cell(
+                scheme, grids=list(dict.fromkeys(grids)), nfe=self._nfe(quick), **subject.about, **how
+            )
+            for scheme, grids in wanted.items()
+        }
+
+    def _measured(self, group: Group, subject: Subject, quick: bool, found: Found) -> dict[Pair, dict[int, Any]]:
+        """The records of all pairs, as told, by budget."""
+        cells, ruled = self._errors(group, subject, quick), [group.ruled(n) for n in self._nfe(quick)]
+        measured: dict[Pair, dict[int, Any]] = {}
+        places: dict[str, list[str]] = {}
+        for pair in (*self._rivals(group, subject, quick), *ruled):
+            scheme, grid = subject.told(pair)
+            own = places.setdefault(scheme, [])
+            if grid not in own:
+                own.append(grid)
+                curve = work.curve_records(scheme, found[cells[scheme]], len(own) - 1)
+                measured[scheme, grid] = {record["nfe"]: record for record in curve}
+        return measured
+
+    def _best(self, group: Group, subject: Subject, quick: bool, found: Found) -> dict[tuple[int, str], Chosen]:
+        """The best of the rivals in hindsight, by budget and quantity; where none has an error, the default."""
+        measured = self._measured(group, subject, quick, found)
+        rivals = self._rivals(group, subject, quick)
+        return {
+            (n, quantity): min(rivals, key=lambda pair: _error(measured[subject.told(pair)][n], quantity))
+            for n, quantity in product(self._nfe(quick), QUANTITIES[group.dynamics])
+        }
+
+    def _beside(self, group: Group, subject: Subject, quick: bool, found: Found) -> Cell:
+        best = self._best(group, subject, quick, found)
+        runs = {
+            n: [subject.told(pair) for pair in (group.ruled(n), *(best[n, q] for q in PATHS), group.default)]
+            for n in self._nfe(quick)
+        }
+        return ratios_cell(runs, samples=self._samples(group, quick), first=self.seed, **subject.about)
+
+    def _records(self, group: Group, subject: Subject, quick: bool, found: Found) -> Iterator[dict[str, Any]]:
+        """A record a budget and quantity: errors of the rule and of both rivals, and its own over theirs."""
+        measured = self._measured(group, subject, quick, found)
+        best = self._best(group, subject, quick, found)
+        paired = found[self._beside(group, subject, quick, found)] if group.dynamics == "ode" else None
+        for i, n in enumerate(self._nfe(quick)):
+            rule = group.ruled(n)
+            for quantity in QUANTITIES[group.dynamics]:
+                record: dict[str, Any] = {
+                    "group": group.name, "subject": subject.name, "network": subject.is_network, "nfe": n,
+                    "quantity": quantity, "rule": str(rule), "best": str(best[n, quantity]),
+                    "default": str(group.default),
+                }  # fmt: skip
+                pairs = {"rule": rule, "best": best[n, quantity], "default": group.default}
+                own = {key: measured[subject.told(pair)][n] for key, pair in pairs.items()}
+                errors = {key: _error(one, quantity) for key, one in own.items()}
+                record["errors"] = {key: e if np.isfinite(e) else None for key, e in errors.items()}
+                record["intervals"] = {key: _interval(one, quantity) for key, one in own.items()}
+                over = _over(errors, quantity, paired and paired[i])
+                record |= {f"over {rival}": ratio for rival, ratio in over.items()}
+                yield work.rounded(record)
+
+
+def identity(law: str) -> str:
+    """The digest that tells a law or a file from every other: that of the file, or of the name and some samples.
+
+    law   a law, a network or an .npz file by name
+    """
+    facts = resolved_law(law)
+    if facts["law_sha256"]:
+        return facts["law_sha256"]
+    drawn = law_at(facts["law"], None).sample(PROBED, 0).ravel()  # type: ignore[arg-type]
+    text = " ".join([str(facts["law"]), *(f"{x:.{DIGITS}g}" for x in drawn)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_digest(law: str, sha256: str) -> None:
+    if (own := identity(law)) != sha256:
+        raise InputError(f"{law!r} is {own} now, not {sha256!r}; judge what the file was written for.")
+
+
+def _check_group(group: Group, subject: Subject, nfe: Sequence[int]) -> None:
+    """Read all that runs on a subject, once."""
+    for pair in dict.fromkeys((group.default, *group.pairs, *(group.ruled(n) for n in nfe))):
+        scheme, grid = subject.told(pair)
+        check((scheme,), subject.process, None, grid)
+        if scheme_at(scheme).kind != group.dynamics:
+            raise InputError(
+                f"{scheme} in group {group.name!r} is of kind {scheme_at(scheme).kind}; give {group.dynamics}."
+            )
+    for grid in group.grids:
+        check((subject.told(group.default)[0],), subject.process, None, subject.told(Chosen("", grid))[1])
+
+
+@lru_cache(maxsize=64)
+def _recipe(law: str) -> dict[str, str]:
+    """What a network must not share with one of the development set."""
+    path = checkpoint_of(law)
+    assert path is not None
+    recipe = read_checkpoint(path)[0].get("recipe", {})
+    parts = {
+        "seed": ("seed",),
+        "data": ("data",),
+        "architecture": ("architecture", "width", "depth"),
+    }
+    said = {name: " ".join(str(recipe.get(key, "")) for key in keys) for name, keys in parts.items()}
+    return said | {"data": said["data"].partition("(")[0]}  # whose parameters make no other pictures
+
+
+def _error(record: Mapping[str, Any], quantity: str) -> float:
+    """An error of a record, no less than it can be told; inf where there is none."""
+    value = record.get(quantity)
+    return np.inf if value is None else max(float(value), record.get("floor", 0.0) if quantity == "law" else FLOOR)
+
+
+def _interval(record: Mapping[str, Any], quantity: str) -> list[float | None]:
+    """The 95 % interval of an error of a record, where it has one."""
+    leads = record.get(quantity) == record.get("error")
+    return [record.get(end if leads else f"{quantity}_{end}") for end in ("low", "high")]
+
+
+def _over(errors: Mapping[str, float], quantity: str, paired: Sequence[Any] | None) -> dict[str, list[float | None]]:
+    """The error of the rule over that of each rival, and its interval where both are of the same starts.
+
+    errors     of the rule and its rivals
+    quantity   that they are of
+    paired     the ratios of a `ratios_cell` at the budget: over the best of each of PATHS, and over the default
+    """
+    if paired and quantity in PATHS:
+        names = ("rms", "low", "high") if quantity == "path" else ("median", "median_low", "median_high")
+        places = {"best": paired[PATHS.index(quantity)], "default": paired[len(PATHS)]}
+        return {rival: [own and own[name] for name in names] for rival, own in places.items()}
+    able = {rival: np.isfinite([errors["rule"], errors[rival]]).all() for rival in RIVALS}
+    return {rival: [errors["rule"] / errors[rival] if able[rival] else None, None, None] for rival in RIVALS}
+
+
+def _drawn(records: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The errors along paths, as a figure of a contest takes them."""
+    sides = {"rule": "rule"} | RIVALS
+    paths = {(r["group"], r["subject"], r["nfe"]): {} for r in records if r["quantity"] in PATHS}
+    for record in records:
+        if record["quantity"] in PATHS:
+            paths[record["group"], record["subject"], record["nfe"]][record["quantity"]] = record["errors"]
+    for (_, subject, nfe), own in paths.items():
+        for key, side in sides.items():
+            yield {"case": subject, "side": side, "nfe": nfe, "error": own["path"][key], "median": own["median"][key]}
