@@ -23,6 +23,7 @@ from numtoolkit.files.tables import filled
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.asked import asked_cell, command_of
 from numtoolkit.reproduce.kinds import Found, Question, Result, check_budgets, distinct
+from numtoolkit.reproduce.subjects import DTYPE
 
 CLOSED = ("derived", "closed form")  # kinds whose checks take seconds, and a quick run makes
 KINDS_OF_CLAIMS = (*CLOSED, "simulated", "trained network", "needs weights")
@@ -81,7 +82,7 @@ class Runs:
     reference: int = 0
     classes: int = 0
     guidance: float = 1.0
-    dtype: str = work.DTYPE
+    dtype: str = DTYPE
 
     def __post_init__(self) -> None:
         check_budgets(self.nfe)

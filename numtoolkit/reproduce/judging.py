@@ -355,7 +355,7 @@ def identity(law: str) -> str:
     facts = resolved_law(law)
     if facts["law_sha256"]:
         return facts["law_sha256"]
-    drawn = law_at(facts["law"], None).sample(PROBED, 0).ravel()  # type: ignore[arg-type]
+    drawn = law_at(facts["law"], None).sample(PROBED, 0).ravel()
     text = " ".join([str(facts["law"]), *(f"{x:.{DIGITS}g}" for x in drawn)])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -423,7 +423,9 @@ def _over(errors: Mapping[str, float], quantity: str, paired: Sequence[Any] | No
 def _drawn(records: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The errors along paths, as a figure of a contest takes them."""
     sides = {"rule": "rule"} | RIVALS
-    paths = {(r["group"], r["subject"], r["nfe"]): {} for r in records if r["quantity"] in PATHS}
+    paths: dict[tuple[str, str, int], dict[str, Any]] = {
+        (r["group"], r["subject"], r["nfe"]): {} for r in records if r["quantity"] in PATHS
+    }
     for record in records:
         if record["quantity"] in PATHS:
             paths[record["group"], record["subject"], record["nfe"]][record["quantity"]] = record["errors"]

@@ -64,5 +64,5 @@ def shapes(size: int, count: int, seed: int) -> tuple[Floats, NDArray[np.int64]]
 
 def _pixels(size: int) -> tuple[Floats, Floats]:
     """The middles of pixels, down and across."""
-    middles = np.arange(size) + 0.5
+    middles = np.arange(0.5, size)
     return middles[:, None], middles[None, :]
