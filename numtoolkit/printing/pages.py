@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
+from numtoolkit.declare.checks import OF_LAW
 from numtoolkit.declare.entries import (
     ONE,
     ZERO,
@@ -33,6 +34,7 @@ from numtoolkit.printing.styles import TEXT, Latex, Text
 from numtoolkit.problem.operators import OPERATORS
 from numtoolkit.problem.predictions import SCORE
 from numtoolkit.problem.processes import process
+from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.program import problem_of, projection
 
 FILLING = "filling step"  # of `Steps.remainder`
@@ -136,7 +138,11 @@ def companions(scheme: Scheme) -> Iterator[tuple[str, Step]]:
 
 
 def _facts(scheme: Scheme) -> list[tuple[str, str]]:
-    values = dict(scheme.values)
+    values, spectrum = dict(scheme.values), scheme.spectrum
+    said = [p for p in scheme.params if spectrum is None or p.name not in OF_LAW]
+    clock = scheme.clock
+    if clock.told is not None and isinstance(spectrum, Spectrum):
+        clock = clock.told(spectrum)
     counts = [f"{scheme.nfe_per_step} a step"]
     other = [(title.partition(f", {FILLING}")[0], step.evaluations) for title, step in sections(scheme)]
     counts += [
@@ -151,8 +157,9 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("processes", f"{' and '.join(kind.name for kind in scheme.kinds)}: {', '.join(scheme.processes)}"),
         ("freezes", f"the {scheme.frozen.name}: {scheme.frozen.sentence}"),
         ("network", projected(scheme) or ""),
-        ("clock", f"{scheme.clock.name}: {scheme.clock.sentence}"),
-        *[("parameter", parameter(p, values.get(p.name, p.default))) for p in scheme.params],
+        ("clock", f"{clock.name}: {clock.sentence}"),
+        *[("parameter", parameter(p, values.get(p.name, p.default))) for p in said],
+        ("spectrum", told(scheme)),
         *[("quantity", quantity(own)) for own in scheme.quantities],
         ("tau", f"0 in steps that start outside {' to '.join(scheme.tau_between)}" if scheme.tau_between else ""),
         ("fitted", f"{', '.join(scheme.fitted)}; 0 without a table, which is {scheme.base}" if scheme.fitted else ""),
@@ -164,10 +171,19 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
 def projected(scheme: Scheme) -> str | None:
     """What it makes of a network with an output a state part, on the first process where it keeps too little."""
     for name in scheme.processes:
-        said = projection(problem_of(scheme, process(name)), SCORE)
+        said = projection(problem_of(replace(scheme, spectrum=None), process(name)), SCORE)
         if said is not None:
             return f"on {name} it {said}"
     return None
+
+
+def told(scheme: Scheme) -> str:
+    """Which spectrum stands for its sigma_data and mean, in words; nothing where none does."""
+    own = scheme.spectrum
+    if not isinstance(own, Spectrum):
+        return "" if own is None else "that of a pilot run of the network, in place of sigma_data and mean"
+    groups = counted(len(own.values), "group")
+    return f"{own.digest}, of {own.source or 'data'}: sigma_data in each of {groups} of directions, and the mean"
 
 
 def parameter(param: Param, value: Fraction) -> str:

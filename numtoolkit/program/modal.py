@@ -100,8 +100,8 @@ def check_alike(program: Program) -> None:
     """raises   InputError for a program whose coefficients differ by direction"""
     if program.spectrum is not None:
         raise InputError(
-            f"the coefficients of {program.scheme} differ by direction of the data; take those of one group of them, "
-            "numtoolkit.program.modal.mode(program, group)."
+            f"the coefficients of {program.scheme} differ by direction of the data, and here all are one; measure it "
+            "by samples or moments, or take one group of them, numtoolkit.program.modal.mode(program, group)."
         )
 
 

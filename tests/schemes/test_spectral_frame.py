@@ -8,12 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from numtoolkit import printing
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.laws import Gaussian, GaussianMixture, law_of
 from numtoolkit.laws.files import gaussian_of
 from numtoolkit.laws.spectra import spectrum_of
 from numtoolkit.measure import error_curve, exact_marginal, moments
 from numtoolkit.measure.gaussian_moments import Normal
+from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import CLD, EDM, PSLD, VP, RectifiedFlow
 from numtoolkit.problem.spectrum import Spectrum
@@ -216,3 +218,12 @@ def test_a_pilot_run_is_made_where_one_is_asked_for_and_tells_scheme_and_grid_al
     ):
         with pytest.raises(InputError, match="numtoolkit spectrum --model M --save"):
             asked()
+
+
+def test_what_looks_at_all_directions_as_one_says_so_and_pages_name_the_spectrum():
+    """A page of the scheme says which spectrum it was told; a transfer function, of one scale, is refused."""
+    own = told("gframe-abm(2)")
+    assert f"spectrum     {WHOLE.digest}, of" in printing.text(own)
+    assert "that of a pilot run" in printing.text(own.with_spectrum("pilot"))
+    with pytest.raises(InputError, match="differ by direction of the data"):
+        transfer(own, "edm", "spectral", 4)
