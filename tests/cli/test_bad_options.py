@@ -229,6 +229,10 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         | {"--substeps": "2"}
         | OF_OTHERS,
     ),
+    "spectrum --convention": (
+        (),
+        {"--process": "edm", "--scheme": "ddim", "--grid": "rho(7)", "--nfe": "3", "--outputs": "4"} | OF_OTHERS,
+    ),
     "spectrum --conditions": (
         (),
         {"--model": "told.py:NET", "--import": None, "--process": "edm", "--scheme": "ddim", "--grid": "rho(7)"}
