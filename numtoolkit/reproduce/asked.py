@@ -162,8 +162,8 @@ def same_run(one: str, other: str, process: str, grid: str, steps: int) -> Answe
 
 
 def error_constants(schemes: Sequence[str], steps: int, order: int, variance: float = 0.25) -> Answer:
-    """The size of (exact - numerical) / exact over (L / steps)^order of schemes, of data N(0, variance) on EDM, in equal
-    steps of log-SNR."""
+    """The size of (exact - numerical) / exact over (L / steps)^order of schemes, of data N(0, variance) on EDM, equal
+    steps in log-SNR."""
     process, law = process_of("edm"), Gaussian(0.0, variance)
     times = grid_of("log-snr", process, steps)
     exact = gaussian_flow(process, law.variances, process.T, process.t_min)[0, 0, 0]
