@@ -263,6 +263,7 @@ APART = {("list", "--refresh"), ("verify", "--all"), ("sample", "--image"), ("cu
 APART |= {("conditions", "--latex"), ("conditions", "--python"), ("derive", "--latex")}
 APART |= {("train", "--resume")}  # what goes on is tested in tests/training
 APART |= {("reproduce", "--from-nothing"), ("reproduce", "--prune")}
+APART |= {("reproduce", "--cluster")}  # a good one needs a cluster: tests/reproduce/test_workers.py
 OWN = """
 kind = "curve"
 title = "Own"
