@@ -307,7 +307,8 @@ def informed(own: Scheme) -> str:
     """The specification of a scheme of the catalogue that is told what it asks for of the data."""
     asked = {p.name for p in own.params}
     told = ", ".join(f"{name}={value}" for name, value in TOLD.items() if name in asked)
-    return f"{own.spec}({told})" if told else own.spec
+    head = f"{own.spec[:-1]}, " if own.spec.endswith(")") else f"{own.spec}("
+    return f"{head}{told})" if told else own.spec
 
 
 def _log_errors(data: Mapping[str, Any]) -> Floats:
