@@ -52,11 +52,11 @@ bench: $(READY)
 # Figures and tables from the results that are kept, of which some are computed again; and all of them from nothing.
 # A killed `make reproduce-full` is gone on with by `make reproduce`.
 reproduce: $(READY)
-	$(PY) -m numtoolkit reproduce --check 16 --workers 2
+	$(PY) -m numtoolkit reproduce --check 16
 	$(PY) analysis/paper_repro.py
 
 reproduce-full: $(READY)
-	$(PY) -m numtoolkit reproduce --from-nothing --workers 2
+	$(PY) -m numtoolkit reproduce --from-nothing
 	$(PY) analysis/paper_repro.py
 
 clean:

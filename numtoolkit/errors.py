@@ -38,6 +38,10 @@ class StorageError(NumtoolkitError, OSError):
     """A file or folder that cannot be read, trusted or written."""
 
 
+class WorkerError(NumtoolkitError, RuntimeError):
+    """Processes that were to compute something died over it, or cannot be reached any more."""
+
+
 class NonFiniteError(NumtoolkitError, FloatingPointError):
     """A run left the finite numbers; the message says at which step, stage, time and sample."""
 

@@ -23,7 +23,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer samples and evaluations: the same files in seconds")
     parser.add_argument("--experiments", metavar="DIR", default="experiments", help="by default experiments")
     parser.add_argument("--out", metavar="DIR", default="figures", help="by default figures; results lie in DIR/cells")
-    parser.add_argument("--workers", metavar="N", default="1", help="processes that compute, by default 1")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--workers", metavar="N", help="processes that compute, by default one a core")
+    who.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster instead, tcp://HOST:PORT")
     parser.add_argument("--shard", metavar="I/N", default="1/1", help="compute the I-th of N parts of the results")
     parser.add_argument("--check", metavar="N", help="compute N kept results again; exit status 1 if one differs")
     parser.add_argument("--seed", metavar="S", default="0", help="of the choice that --check makes, by default 0")
@@ -37,23 +39,25 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.reproduce import job
     from numtoolkit.reproduce.work import CHECKED
+    from numtoolkit.reproduce.workers import MOST_WORKERS, cores
 
     experiments, out = directory(arguments.experiments, "--experiments"), directory(arguments.out, "--out")
-    workers, shard = number(arguments.workers, "--workers", 1, job.MOST_WORKERS), shard_of(arguments.shard)
+    workers = cores() if arguments.workers is None else number(arguments.workers, "--workers", 1, MOST_WORKERS)
+    who, shard = {"workers": workers, "cluster": arguments.cluster}, shard_of(arguments.shard)
     count = None if arguments.check is None else number(arguments.check, "--check", 1, MOST_CHECKED)
     seed = number(arguments.seed, "--seed", 0, MOST_SEED)
     asked = {"chosen": arguments.chosen, "quick": arguments.quick}
     found = job.Checked([], [])
     if count is not None:
         with _bar("checking") as progress:
-            found = job.check(experiments, out, **asked, count=count, seed=seed, progress=progress)
+            found = job.check(experiments, out, **asked, **who, count=count, seed=seed, progress=progress)
         for sentence in found.differ:
             note(sentence)
         same = len(found.cells) - len(found.differ)
         note(f"{same} of {counted(len(found.cells), 'result')} are the same to {CHECKED} digits (--seed {seed})")
     with _bar("computing") as progress:
-        more = {"workers": workers, "shard": shard, "from_nothing": arguments.from_nothing, "progress": progress}
-        written = job.reproduce(experiments, out, **asked, **more)
+        more = {"shard": shard, "from_nothing": arguments.from_nothing, "progress": progress}
+        written = job.reproduce(experiments, out, **asked, **who, **more)
     removed = job.strangers(experiments, out, remove=True) if arguments.prune else []
     record = {"files": written, "checked": [c.address for c in found.cells], "differ": found.differ, "removed": removed}
     report(arguments, record, lambda: "\n".join(map(str, [*written, *(f"removed {path}" for path in removed)])))

@@ -84,8 +84,8 @@ class Store:
         found = self._judged(cell)
         return found if isinstance(found, Kept) else None
 
-    def compute(self, cell: Cell, work: Callable[[Cell], Any]) -> bool:
-        """Whether the result of a cell is there afterwards: not where another worker is at it.
+    def compute(self, cell: Cell, work: Callable[[Cell], Any]) -> Kept | None:
+        """The result of a cell, which is in the folder afterwards; None where another worker is at it.
 
         work     cell -> plain data, the same whenever it is called
         raises   what `work` does; StorageError where the result cannot be written
@@ -94,13 +94,22 @@ class Store:
         folder(path.parent)
         with claimed(path) as own:
             if not own:
-                return False
+                return None
             found = self._judged(cell)
             if isinstance(found, str):
                 self.warn(f"{path} {found}; it is now {set_aside(path).name}, and is computed anew")
             if not isinstance(found, Kept):
-                write(path, _text(cell, self.versions, work(cell)))
-            return True
+                found = Kept(plain(work(cell)), self.versions)
+                write(path, _text(cell, found))
+            return found
+
+    def keep(self, cell: Cell, kept: Kept) -> None:
+        """Let a result be in the folder that a worker elsewhere computed, whose folder may be another one.
+
+        raises   StorageError where it cannot be written
+        """
+        if self.find(cell) is None:
+            write(self.path / cell.address, _text(cell, kept))
 
     def others(self, cells: Iterable[Cell] = ()) -> list[Path]:
         """The files of results of none of the cells."""
@@ -129,10 +138,10 @@ class Store:
         return Kept(record["data"], record["versions"])
 
 
-def _text(cell: Cell, versions: Mapping[str, str], data: Any) -> str:
+def _text(cell: Cell, kept: Kept) -> str:
     """The file of a result: a line for each of KEYS."""
-    read = plain(data)
-    values = (FORMAT, cell.kind, cell.data, dict(versions), _seal(versions, read), read)
+    versions = dict(kept.versions)
+    values = (FORMAT, cell.kind, cell.data, versions, _seal(versions, kept.data), kept.data)
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in zip(KEYS, values, strict=True))
     return "{" + ",\n ".join(lines) + "}\n"
 

@@ -104,7 +104,7 @@ def error_curve(
     reference   seeds, none of them among `seeds`, from which the flow of one's own network draws what the law is told
              by; `floor` is then how far the ends of its flow from `seeds` are from these. None: the ends from `seeds`
     conditions   of one's own network, one a sample, as for `numtoolkit.sample`, and after them one a sample of the
-             reference; its flow is kept by them too
+             reference; its flow is kept by them too, and the groups of an interval in law hold each as often
     shape, dtype, device   of a sample of one's own network: float64 unless given, in torch unless a numpy dtype is, on
              the device of the network's parameters; the network computes in its own dtype all the same
     tolerance   relative, of its flow: by default 1e-8; 2e-6 in float32, 3e-3 in half precision, 16 units of rounding

@@ -72,8 +72,9 @@ def asked_cell(question: str, given: Mapping[str, Any]) -> Cell:
 
 
 def answer(question: str, given: Mapping[str, Any], declared: Mapping[str, str] | None = None) -> Answer:
-    """The answer to the question of a cell.
+    """The answer to the question of a cell, `given` what it is asked with.
 
+    declared  the digest of each scheme
     raises   InputError for a scheme that has changed since, and for values of no meaning
     """
     for scheme, digest in (declared or {}).items():
@@ -104,14 +105,14 @@ def orders(schemes: Sequence[str], kind: str = "classical") -> Answer:
 
 
 def evaluations(schemes: Sequence[str], steps: int = 1, process: str = "", grid: str = "") -> Answer:
-    """Network evaluations of an inner step, or of a whole run of some steps on a process."""
+    """Network evaluations of an inner step of schemes, or of whole runs of so many steps of a grid on a process."""
     if process:
         return {name: program_of(name, process, grid, steps=steps).nfe for name in schemes}
     return {name: scheme_of(name).nfe_per_step for name in schemes}
 
 
 def open_conditions(scheme: str, order: int, kind: str) -> Answer:
-    """The order to which all conditions hold, and what is left of each that does not."""
+    """The order to which all conditions of a kind hold of a scheme, and what is left of each that does not."""
     found = conditions(scheme, order, kind)
     return {"met": found.met} | {own.tree: found.text(own) for own in found.failing}
 
@@ -122,8 +123,8 @@ def local_errors(scheme: str, form: str) -> Answer:
 
 
 def members(family: str, order: int, kind: str, member: str = "") -> Answer:
-    """How many branches a family has of an order, their free parameters, what stands in the way, and whether one holds
-    a scheme."""
+    """What a family has of an order of a kind: branches, their free parameters, what stands in the way, and whether one
+    holds the scheme `member`."""
     found = derive(family, order, kind)
     branches = [own for own in found.branches if isinstance(own, Branch)]
     holds = {"member": any(own.member(scheme_of(member)) is not None for own in branches)} if member else {}
@@ -145,7 +146,10 @@ def words_left_out(scheme: str) -> Answer:
 
 
 def same_run(one: str, other: str, process: str, grid: str, steps: int) -> Answer:
-    """To how many digits the runs of two schemes are one, as maps of the state and the law that they end at."""
+    """To how many digits two runs, of the schemes `one` and `other`, are one, as maps of the state and in law.
+
+    process, grid, steps   of both
+    """
     programs = [lower(scheme_of(own), process_of(process), grid_of(grid, process_of(process), steps))
                 for own in (one, other)]  # fmt: skip
     ends = [moments(own, law=OFF_CENTRE) for own in programs]
@@ -158,8 +162,8 @@ def same_run(one: str, other: str, process: str, grid: str, steps: int) -> Answe
 
 
 def error_constants(schemes: Sequence[str], steps: int, order: int, variance: float = 0.25) -> Answer:
-    """The size of (exact - numerical) / exact over (L / steps)^order, of data N(0, variance) on EDM, equal steps in
-    log-SNR."""
+    """The size of (exact - numerical) / exact over (L / steps)^order of schemes, of data N(0, variance) on EDM, equal
+    steps in log-SNR."""
     process, law = process_of("edm"), Gaussian(0.0, variance)
     times = grid_of("log-snr", process, steps)
     exact = gaussian_flow(process, law.variances, process.T, process.t_min)[0, 0, 0]
@@ -169,24 +173,30 @@ def error_constants(schemes: Sequence[str], steps: int, order: int, variance: fl
 
 
 def scales(schemes: Sequence[str], process: str, grid: str, nfe: int, scale: float) -> Answer:
-    """Blur below 0, noise above 0: what runs make of data of one scale."""
+    """Blur below 0, noise above 0: what runs of schemes make of data of one scale, by `process`, `grid` and `nfe`."""
     return {name: transfer(name, process, grid, nfe, [scale]).deviation[0] for name in schemes}
 
 
 def stable_steps(schemes: Sequence[str], process: str, t: float, by: str, variance: float = 0.25) -> Answer:
-    """The longest stable steps from a time: by the theorem, of the zhat = A z that is run, or of the state."""
+    """The longest stable steps of schemes from t: by the theorem, of the zhat = A z that is run, or of the state.
+
+    process, variance   of one coordinate of the data
+    """
     choice("by", by, ("theorem", "zhat", "state"))
     return {name: getattr(conjugate_steps(name, process, variance, [t])[0], by) for name in schemes}
 
 
 def eigenvalues(scheme: str, process: str, t: float, variance: float = 0.25) -> Answer:
-    """The real parts of the eigenvalues that the theorem is about."""
+    """The real parts of the eigenvalues of a scheme that the theorem is about, at t.
+
+    process, variance   of one coordinate of the data
+    """
     found = frozen_eigenvalues(scheme, process, variance, [t])[0].real
     return {"least": found.min(), "greatest": found.max()}
 
 
 def conditioned(schemes: Sequence[str], process: str, grid: str, nfe: int) -> Answer:
-    """The largest condition number of the change of variables over a run."""
+    """The largest condition number of the change of variables of schemes over a run, of `process`, `grid` and `nfe`."""
     return {name: condition(name, process, grid, nfe).largest for name in schemes}
 
 
@@ -238,9 +248,11 @@ def fits(
 ) -> Answer:
     """Fitted schemes on a law: errors on other samples, or residuals.
 
+    process, grid, steps   of the runs
+    batch     seeds that are fitted on
     substeps  of the target, 0 for the exact flow
-    value     error: along paths of samples that were not fitted on; residual: the sum over steps of those of the fit,
-              and of its base
+    value     error: along paths of samples, from 0, that were not fitted on; residual: the sum over steps
+              of those of the fit, and of its base
     on        the law that errors are of, by default the one that is fitted on
     """
     found: Answer = {}

@@ -308,7 +308,7 @@ def page(data: Mapping[str, Any], title: str, caption: str, command: str) -> str
     """The page of all claims in Markdown: counts, and a table a paper.
 
     data      of the result of `Claims`
-    command   that makes it
+    title, caption, command   of the experiment: what it asks, what it shows, what makes it
     """
     rows, lists = data["claims"], data["lists"]
     parts = [f"# {title}", " ".join(caption.split()), f"Made by `{command}` from `figures/claims.json`.", summary(rows)]

@@ -12,23 +12,23 @@ import random
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from numtoolkit import references
-from numtoolkit.errors import StorageError, whole
+from numtoolkit.errors import InputError, StorageError, whole
 from numtoolkit.files.result_store import Cell, Kept, Store
 from numtoolkit.files.storage import folder, locked, plain, read_json, write, write_figure, write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.reproduce.reading import KINDS, Plan, rank, read_experiments
 from numtoolkit.reproduce.subjects import is_network
 from numtoolkit.reproduce.work import compute, difference
+from numtoolkit.reproduce.workers import MOST_WORKERS, POLL_SECONDS, Executor, executor
 
 PACKAGES = ("numpy", "scipy", "sympy", "scikit-learn")  # that decide the results
 OF_NETWORKS = ("torch",)  # that decide those of networks as well
@@ -36,8 +36,6 @@ DRAWING = ("matplotlib", "tabulate")  # that decide what they look like
 PICTURES = (".png", ".svg")
 CELLS = "cells"  # the folder of results in that of the figures
 INDEX = "README.md"
-POLL_SECONDS = 0.2  # between looks at what other workers are at
-MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ def reproduce(
     *,
     quick: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     shard: tuple[int, int] = (1, 1),
     from_nothing: bool = False,
     progress: Progress = SILENT,
@@ -82,7 +81,8 @@ def reproduce(
                  is replaced whole, as soon as its results are complete. Results lie in `cells/`
     chosen       names of experiments in the folder, or paths of others; none for all of the folder
     quick        fewer evaluations and samples: the same files, marked as quick
-    workers      processes that compute
+    workers      processes of this machine that compute; 1 for this one
+    cluster      address of a Dask cluster whose workers compute in place of them
     shard        (i, n): compute the i-th of n parts of the cells alone, and draw what is complete
     from_nothing remove the results there are first
     progress     told what happens
@@ -93,17 +93,17 @@ def reproduce(
     whole("workers", workers, 1, MOST_WORKERS)
     whole("shard", shard[0], 1, whole("shard", shard[1]))
     plans = read_experiments(experiments, chosen)
-    job = _Job(_store(out, progress), plans, quick, partial(_is_of, shard))
-    if from_nothing:
-        job.stale.update(job.store.others())
-        if not chosen:
-            _remove(job.stale)
-    job.store.tidy()
     written: list[Path] = []
-    missing = len(job.missing())
-    progress.count(*job.tally())
-    with _helpers(min(workers, missing) - 1, out, plans, quick, shard):
-        for plan, complete in job.run(progress.count):
+    with executor(workers, cluster) as execute:
+        job = _Job(_store(out, progress), plans, quick, partial(_is_of, shard))
+        if from_nothing:
+            job.stale.update(job.store.others())
+            if not chosen:
+                _remove(job.stale)
+        job.store.tidy()
+        job.missing()
+        progress.count(*job.tally())
+        for plan, complete in job.run(execute, progress.count):
             progress.say(f"{complete}/{len(plans)} {plan.name}")
             written += _write(out, plan, quick, job.found)
     return [*written, out / INDEX] if written else []
@@ -117,11 +117,13 @@ def check(
     quick: bool = False,
     count: int = 12,
     seed: int = 0,
+    workers: int = 1,
+    cluster: str | None = None,
     progress: Progress = SILENT,
 ) -> Checked:
     """Compute some results again and compare them, to the digits that `numtoolkit.reproduce.work.CHECKED` states.
 
-    experiments, out, chosen, quick, progress   as for `reproduce`
+    experiments, out, chosen, quick, workers, cluster, progress   as for `reproduce`
     count    how many results, all if there are fewer
     seed     of the choice
     returns  what was computed again, and how each result that is another one now differs
@@ -132,12 +134,13 @@ def check(
     job.missing()
     kept = sorted(job.found, key=lambda cell: cell.digest)
     sample = random.Random(whole("seed", seed, 0)).sample(kept, min(whole("count", count), len(kept)))
-    differ = []
-    for i, cell in enumerate(sample):
-        progress.count(i, len(sample))
-        found = difference(cell, job.found[cell].data, plain(compute(cell)))
-        differ += [f"{out / CELLS / cell.address} is not reproduced: {found}; it is {cell.text}"] if found else []
-    return Checked(sample, differ)
+    differ = {}
+    with executor(workers, cluster) as execute:
+        for i, (cell, again) in enumerate(execute(_again, sample), 1):
+            progress.count(i, len(sample))
+            if found := difference(cell, job.found[cell].data, again):
+                differ[cell] = f"{out / CELLS / cell.address} is not reproduced: {found}; it is {cell.text}"
+    return Checked(sample, [differ[cell] for cell in sample if cell in differ])
 
 
 def strangers(experiments: Path, out: Path, remove: bool = False) -> list[Path]:
@@ -206,28 +209,36 @@ class _Job:
         """The cells that are known to be wanted, and whose results are not there."""
         return [cell for i in range(len(self.plans)) for cell in self.lacking(i)]
 
-    def run(self, count: Callable[[int, int], None] = lambda done, wanted: None) -> Iterator[tuple[Plan, int]]:
+    def run(
+        self, execute: Executor, count: Callable[[int, int], None] = lambda done, wanted: None
+    ) -> Iterator[tuple[Plan, int]]:
         """Compute what nobody else is at, until all is there; each plan as it is complete, and how many are.
 
         A part of the cells alone: until all of that are there.
         """
         pending = list(range(len(self.plans)))
-        while pending:
-            busy, worked = False, False
-            for i in list(pending):
-                for cell in self.lacking(i):
-                    if self.mine(cell):
-                        own = replace(self.store, versions=_versions(cell)).compute(cell, compute)
-                        busy, worked = busy or not own, worked or own
-                        count(*self.tally())
+
+        def completed(among: Iterable[int]) -> Iterator[tuple[Plan, int]]:
+            for i in list(among):
                 if not self.lacking(i):
-                    worked = True
                     pending.remove(i)
                     count(*self.tally())
                     yield self.plans[i], len(self.plans) - len(pending)
-            if pending and not worked:
-                if not busy:
-                    return
+
+        fill = partial(_filled, self.store.path.absolute(), versions((*PACKAGES, *OF_NETWORKS)))
+        yield from completed(pending)
+        while cells := dict.fromkeys(cell for i in pending for cell in self.lacking(i) if self.mine(cell)):
+            worked = False
+            for cell, (kept, said) in execute(fill, cells):
+                for line in said:
+                    self.store.warn(line)
+                if kept is not None:
+                    self.store.keep(cell, kept)
+                    self.found[cell], worked = kept, True
+                    count(*self.tally())
+                    yield from completed(i for i in pending if cell in self.cells[i])
+            yield from completed(pending)
+            if not worked:  # others are at all of them
                 time.sleep(POLL_SECONDS)
 
     def _has(self, cell: Cell) -> bool:
@@ -238,43 +249,29 @@ class _Job:
     def tally(self) -> tuple[int, int]:
         """How many results are there of those that are known to be wanted, and how many these are."""
         wanted = {cell for cells in self.cells for cell in cells}
-        return sum(map(self._has, wanted)), len(wanted)
+        return len(wanted & self.found.keys()), len(wanted)
 
 
-# --- further workers
+# --- what workers do
 
 
-@contextmanager
-def _helpers(count: int, out: Path, plans: Sequence[Plan], quick: bool, shard: tuple[int, int]) -> Iterator[None]:
-    """Processes that compute what nobody else is at, until the context ends. What one of them fails at, is left."""
-    spawn = get_context("spawn")
-    about = (out, plans, quick, shard, references.allowed())
-    own = [spawn.Process(target=_help, args=about, daemon=True) for _ in range(count)]
-    for process in own:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in own:
-            process.terminate()
-            process.join()
+def _filled(path: Path, of: Mapping[str, str], cell: Cell) -> tuple[Kept | None, list[str]]:
+    """The result of a cell, computed unless it is there, and what there is to say of it.
+
+    path     of the store
+    of       versions of whoever asks, so that a worker on another machine computes the same
+    """
+    own = _versions(cell)
+    for package, version in own.items():
+        if of[package] != version:
+            raise InputError(f"a worker has {package} {version}, and this machine {of[package]}; install the same.")
+    said: list[str] = []
+    return Store(path, own, said.append).compute(cell, compute), said
 
 
-def _help(out: Path, plans: Sequence[Plan], quick: bool, shard: tuple[int, int], imports: bool) -> None:
-    parent = parent_process()
-
-    def mine(cell: Cell) -> bool:
-        if parent is not None and not parent.is_alive():
-            raise SystemExit
-        return _is_of(shard, cell)
-
-    permission = references.allow_imports() if imports else nullcontext()
-    with (
-        permission,
-        suppress(Exception, KeyboardInterrupt),
-    ):  # whoever called meets the cell too, and says why
-        for _ in _Job(Store(out / CELLS, versions(PACKAGES)), plans, quick, mine).run():
-            pass
+def _again(cell: Cell) -> Any:
+    """The result of a cell, whatever is kept."""
+    return plain(compute(cell))
 
 
 # --- what is written

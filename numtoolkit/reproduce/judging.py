@@ -28,6 +28,8 @@ from numtoolkit.measure.recommendation import informed, scale_of
 from numtoolkit.models.by_reference import checkpoint_of
 from numtoolkit.models.checkpoints import read_checkpoint
 from numtoolkit.problem.processes import process as process_of
+from numtoolkit.program.program import check_runs
+from numtoolkit.program.runs import times_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.contest import FLOOR
 from numtoolkit.reproduce.kinds import (
@@ -35,7 +37,6 @@ from numtoolkit.reproduce.kinds import (
     Found,
     Question,
     Result,
-    check,
     check_budgets,
     check_told,
     distinct,
@@ -48,6 +49,7 @@ from numtoolkit.schemes import catalogue
 DYNAMICS = ("ode", "sde")
 PROBED, DIGITS = 16, 6  # samples of a law that tell it from another, and their digits
 WITHOUT = ("CFG++",)  # families of the catalogue that stay out: they follow no flow
+STEPS = 8  # on which every grid is read once
 QUICK, QUICK_PAIRS, QUICK_STARTS = 2, 3, 40  # subjects and pairs of a group, and starts, of a quick run
 QUANTITIES = {"ode": ("path", "median", "law"), "sde": ("law",)}
 
@@ -366,16 +368,16 @@ def _check_digest(law: str, sha256: str) -> None:
 
 
 def _check_group(group: Group, subject: Subject, nfe: Sequence[int]) -> None:
-    """Read all that runs on a subject, once."""
-    for pair in dict.fromkeys((group.default, *group.pairs, *(group.ruled(n) for n in nfe))):
-        scheme, grid = subject.told(pair)
-        check((scheme,), subject.process, None, grid)
-        if scheme_at(scheme).kind != group.dynamics:
-            raise InputError(
-                f"{scheme} in group {group.name!r} is of kind {scheme_at(scheme).kind}; give {group.dynamics}."
-            )
-    for grid in group.grids:
-        check((subject.told(group.default)[0],), subject.process, None, subject.told(Chosen("", grid))[1])
+    """Read all that runs on a subject, once: every pair, and every usual grid under the default."""
+    process = process_of(subject.process)
+    usual = (Chosen(group.default.scheme, grid) for grid in group.grids)
+    for pair in dict.fromkeys((group.default, *group.pairs, *(group.ruled(n) for n in nfe), *usual)):
+        text, grid = subject.told(pair)
+        scheme = scheme_at(text)
+        if scheme.kind != group.dynamics:
+            raise InputError(f"{text} in group {group.name!r} is of kind {scheme.kind}; give {group.dynamics}.")
+        check_runs(scheme, process)
+        times_of(scheme, process, grid, steps=STEPS)
 
 
 @lru_cache(maxsize=64)

@@ -7,12 +7,14 @@ of results are rounded to DIGITS: machines and thread counts differ in the last 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from numtoolkit import plots, references
 from numtoolkit.arrays import split
@@ -66,6 +68,7 @@ ALONE = ("steps", "plan", "error", "median", "floor", "why")  # of one by a sing
 GRID, PILOT, OWN = "grid", "pilot", "own"  # where the steps of a run come from
 FOUND = ("nfe", "steps", "error", "median", "low", "high", "why")  # of a run beside the tolerance that found its steps
 
+THREADS = "OMP_NUM_THREADS"
 REACHED = (0.1, 1.0, 10.0)  # scales at which the reach of a plane is told
 
 Data = Mapping[str, Any]
@@ -98,13 +101,22 @@ def compute(cell: Cell) -> Any:
     return found
 
 
-def _one_thread() -> AbstractContextManager[Any]:
-    """Matrix products here are small: more threads take longer, and sum in an order of their own."""
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrix products here are small: more threads take longer, and sum in an order of their own.
+
+    A library that is loaded meanwhile, as torch is by the first network, asks the environment and keeps to one.
+    """
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"
     try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
-    except ModuleNotFoundError:
-        return nullcontext()
-    return threadpool_limits(1)
+        with threadpool_limits(1):
+            yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = before
 
 
 def rounded(value: Any) -> Any:

@@ -229,6 +229,10 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         | {"--substeps": "2"}
         | OF_OTHERS,
     ),
+    "spectrum --convention": (
+        (),
+        {"--process": "edm", "--scheme": "ddim", "--grid": "rho(7)", "--nfe": "3", "--outputs": "4"} | OF_OTHERS,
+    ),
     "spectrum --conditions": (
         (),
         {"--model": "told.py:NET", "--import": None, "--process": "edm", "--scheme": "ddim", "--grid": "rho(7)"}
@@ -259,6 +263,7 @@ APART = {("list", "--refresh"), ("verify", "--all"), ("sample", "--image"), ("cu
 APART |= {("conditions", "--latex"), ("conditions", "--python"), ("derive", "--latex")}
 APART |= {("train", "--resume")}  # what goes on is tested in tests/training
 APART |= {("reproduce", "--from-nothing"), ("reproduce", "--prune")}
+APART |= {("reproduce", "--cluster")}  # a good one needs a cluster: tests/reproduce/test_workers.py
 OWN = """
 kind = "curve"
 title = "Own"

@@ -25,6 +25,7 @@ from tests.support.command_line import CURVE, fresh
 def test_reproduce_passes_on_what_is_asked_for(run, result, tmp_path, monkeypatch):
     """Names, folders and options reach the job, which says what it wrote; `experiments` go to `figures`."""
     import numtoolkit.reproduce.job as job
+    from numtoolkit.reproduce.workers import cores
 
     asked = []
 
@@ -39,10 +40,12 @@ def test_reproduce_passes_on_what_is_asked_for(run, result, tmp_path, monkeypatc
     words = "--quick --experiments e --out o --workers 3 --shard 2/5 --from-nothing".split()
     found = result("reproduce", "a", "b.toml", *words)
     assert found == {"files": ["o/x.png"], "checked": [], "differ": [], "removed": []}
-    plain = {"quick": False, "workers": 1, "shard": (1, 1), "from_nothing": False}
+    result("reproduce", "--cluster", "tcp://one:8786")
+    plain = {"quick": False, "workers": cores(), "cluster": None, "shard": (1, 1), "from_nothing": False}
     assert asked == [
         ("experiments", "figures", [], plain),
-        ("e", "o", ["a", "b.toml"], {"quick": True, "workers": 3, "shard": (2, 5), "from_nothing": True}),
+        ("e", "o", ["a", "b.toml"], plain | {"quick": True, "workers": 3, "shard": (2, 5), "from_nothing": True}),
+        ("experiments", "figures", [], plain | {"cluster": "tcp://one:8786"}),
     ]
 
 

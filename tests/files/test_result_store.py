@@ -120,7 +120,7 @@ def test_what_another_worker_is_at_is_passed_by(store):
         return square(cell)
 
     assert kept.compute(CELL, meanwhile)
-    assert seen == [False]
+    assert seen == [None]
     assert kept.find(CELL).data == {"value": 9}
 
 

@@ -14,6 +14,7 @@ import pytest
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
+from numtoolkit.laws.spectra import spectrum_of
 from numtoolkit.measure import error_curve
 from numtoolkit.measure.distances import relative_rms
 from numtoolkit.models.blueprint import Blueprint
@@ -107,6 +108,7 @@ def test_a_law_meets_the_whole_catalogue_and_a_network_the_pairs_alone(tmp_path:
         s.name for s in catalogue() if "edm" in s.processes and s.kind == "ode" and not s.fitted and s.family != "CFG++"
     }
     assert {pair.scheme.split("(")[0] for pair in rivals} == own
+    assert "gframe-abm(2, sigma_data={s}, mean={m})" in {pair.scheme for pair in rivals}
     assert len(rivals) == 2 * len(own) + 1  # the frame on a grid that is no usual one
 
 
@@ -131,6 +133,19 @@ def test_a_network_is_judged_against_its_own_flow(tmp_path: Path, monkeypatch: p
     written(path, Blueprint("mlp", (2,), "edm", "data", 0.6, 16, 1))
     with pytest.raises(InputError, match="judge what the file was written for"):
         judging(subject("net", "own.safetensors", deviation=0.5), replace(subject("x", LAW), sha256="0" * 64))
+
+
+def test_a_rule_is_told_the_spectrum_of_each_subject(tmp_path: Path) -> None:
+    """By the file that the subject names, whose digest is held; grid and scheme are told by one name."""
+    path = spectrum_of(LAW).save(tmp_path / "ring.npz")
+    group = replace(PATHS, rule=(Row(1, 9, "gframe-abm(1, spectrum={spectrum})", "spectral"),))
+    own = subject("ring", LAW, spectrum=str(path), spectrum_sha256=identity(str(path)))
+    first, second = (f"gframe-abm(1, spectrum={path})", "spectral")
+    assert own.told(group.ruled(5)) == (first, second)
+    cells = judging(own, groups=(group,)).cells(False, {})
+    assert first in {cell.data["scheme"] for cell in cells}
+    with pytest.raises(InputError, match=r"ring\.npz' is .* now, not"):
+        judging(replace(own, spectrum_sha256="0" * 64), groups=(group,))
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def killed(plans: Path, tmp_path: Path, every: int) -> Iterator[tuple[int, dict[str, bytes]]]:
     """What is in the folder after a kill at each `every`-th file operation and a second run; 0 is undisturbed."""
-    words = ["reproduce", "a", "--experiments", str(plans), "--out", "OUT"]
+    words = ["reproduce", "a", "--experiments", str(plans), "--out", "OUT", "--workers", "1"]  # which may be forked
     command = [sys.executable, "-m", "tests.support.kills", str(tmp_path / "out"), "--every", str(every), *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
@@ -273,7 +273,7 @@ def test_results_that_no_experiment_asks_for_are_pruned(
     plans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An experiment that changed leaves its old results, until they are pruned; they are printed."""
-    words = ["reproduce", "--experiments", str(plans), "--out", str(tmp_path / "out"), "--json"]
+    words = ["reproduce", "--experiments", str(plans), "--out", str(tmp_path / "out"), "--workers", "1", "--json"]
     assert main(words) == 0
     old = set((tmp_path / "out/cells/curve").iterdir())
     (plans / "a.toml").write_text(CURVE.replace("[6, 10]", "[6, 12]"))
@@ -332,6 +332,7 @@ def test_a_result_that_is_another_one_now_is_named_and_ends_with_1(
 ) -> None:
     """The sentence says in which file, where in it, and what was and is there."""
     words = ["reproduce", "a", "--experiments", str(plans), "--out", str(tmp_path / "out"), "--check", "9"]
+    words += ["--workers", "1"]
     assert main(words) == 0
     assert "0 of 0 results are the same to 4 digits" in capsys.readouterr().err
     own = work.WORK["curve"]
