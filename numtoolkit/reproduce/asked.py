@@ -14,21 +14,24 @@ from typing import Any
 
 import numpy as np
 
+from numtoolkit import printing
+from numtoolkit.declare.entries import ZERO, At, L
 from numtoolkit.errors import InputError, choice, unknown
 from numtoolkit.files.result_store import Cell
 from numtoolkit.fitting import fit
-from numtoolkit.laws import Gaussian, law_of
+from numtoolkit.laws import Gaussian
 from numtoolkit.measure import affine_map, error_curve, gaussian_flow, moments
 from numtoolkit.measure.conditioning import condition
-from numtoolkit.measure.conjugate_steps import conjugate_steps, frozen_eigenvalues, literal_gap
+from numtoolkit.measure.conjugate_steps import conjugate_steps, evaluator_of, frozen_eigenvalues, literal_gap
 from numtoolkit.measure.slopes import steepest
 from numtoolkit.measure.transfer import transfer
 from numtoolkit.problem.grids import grid as grid_of
+from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.phase_space import PSLD
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
 from numtoolkit.program.runs import program_of
-from numtoolkit.reproduce.subjects import scheme_facts, unchanged
+from numtoolkit.reproduce.subjects import law_at, process_name, resolved_law, scheme_facts, unchanged
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.conditions import conditions
 from numtoolkit.symbolic.conjugate_stability import conjugate_stability
@@ -39,6 +42,13 @@ from numtoolkit.symbolic.verdict import verify
 DIGITS = 12  # of agreement, more than which rounding takes
 OFF_CENTRE = Gaussian(0.3, 0.25)  # data that runs are compared on
 
+LAWS = ("law", "on")  # what of a question names a law or network
+RESOLVED: dict[str, Callable[[str], Any]] = {  # name of what is given -> its specification with every parameter
+    "process": process_name,
+    "grid": resolved,
+    **dict.fromkeys(LAWS, lambda law: resolved_law(law)["law"]),
+}
+
 Answer = dict[str, Any]
 
 
@@ -48,14 +58,16 @@ class Question:
 
     ask       what it is asked with, by name -> answer
     command   the words of the command that shows the same, () for none of its own
+    schemes   what of it names a scheme, or several, whose declarations decide the answer
     """
 
     ask: Callable[..., Answer]
     command: Callable[..., Sequence[str]] = lambda **given: ()
+    schemes: tuple[str, ...] = ("schemes", "scheme", "one", "other", "member")
 
 
 def asked_cell(question: str, given: Mapping[str, Any]) -> Cell:
-    """The cell of a question, `given` what it is asked with: it names the declaration of each scheme.
+    """The cell of a question, `given` what it is asked with: it names every parameter, and the digests of what is read.
 
     raises   InputError for another question, one asked with other names, and a scheme that there is not
     """
@@ -65,20 +77,34 @@ def asked_cell(question: str, given: Mapping[str, Any]) -> Cell:
         signature(QUESTIONS[question].ask).bind(**given)
     except TypeError as error:
         raise InputError(f"question {question!r} cannot be asked so: {error}; give what it takes.") from None
-    named = [given.get(key) for key in ("scheme", "one", "other", "member")]
-    schemes = [*given.get("schemes", ()), *(own for own in named if own)]
-    digests = {own: scheme_facts(own)["scheme_sha256"] for own in schemes}
-    return Cell.of("asked", question=question, given=dict(given), declared=digests or None)
+    own = QUESTIONS[question]
+    named = [given[key] for key in own.schemes if given.get(key)]
+    schemes = [name for names in named for name in ([names] if isinstance(names, str) else names)]
+    declared = {name: scheme_facts(name)["scheme_sha256"] for name in schemes}
+    whole = {key: RESOLVED[key](value) for key, value in given.items() if key in RESOLVED and value}
+    laws = [given[key] for key in LAWS if given.get(key)]
+    networks = {law: digest for law in laws if (digest := resolved_law(law)["law_sha256"])}
+    return Cell.of(
+        "asked", question=question, given={**given, **whole}, declared=declared or None, networks=networks or None
+    )
 
 
-def answer(question: str, given: Mapping[str, Any], declared: Mapping[str, str] | None = None) -> Answer:
+def answer(
+    question: str,
+    given: Mapping[str, Any],
+    declared: Mapping[str, str] | None = None,
+    networks: Mapping[str, str] | None = None,
+) -> Answer:
     """The answer to the question of a cell, `given` what it is asked with.
 
     declared  the digest of each scheme
-    raises   InputError for a scheme that has changed since, and for values of no meaning
+    networks  that of the file of each trained network
+    raises   InputError for a scheme or file that has changed since, and for values of no meaning
     """
     for scheme, digest in (declared or {}).items():
         unchanged(scheme, digest)
+    for law, digest in (networks or {}).items():
+        law_at(law, digest)
     found = QUESTIONS[question].ask(**given)
     return {str(name): _plain(value) for name, value in found.items()}
 
@@ -87,6 +113,12 @@ def command_of(question: str, given: Mapping[str, Any]) -> str:
     """The command line that shows the answer by itself, "" where there is none."""
     words = QUESTIONS[question].command(**given)
     return shlex.join(["numtoolkit", *words]) if words else ""
+
+
+def _digits(ours: Any, theirs: Any) -> int:
+    """How many digits arrays share, relative to the largest number of the second, or to 1 where that is 0."""
+    gap = float(np.abs(ours - theirs).max() / (np.abs(theirs).max() or 1.0))
+    return min(DIGITS, floor(-log10(gap))) if gap else DIGITS
 
 
 def _plain(value: Any) -> Any:
@@ -109,6 +141,14 @@ def evaluations(schemes: Sequence[str], steps: int = 1, process: str = "", grid:
     if process:
         return {name: program_of(name, process, grid, steps=steps).nfe for name in schemes}
     return {name: scheme_of(name).nfe_per_step for name in schemes}
+
+
+def declared_rows(scheme: str) -> Answer:
+    """What each state and evaluation of an inner step is, and "told NAME", the abscissa of an evaluation."""
+    own = scheme_of(scheme)
+    rows = printing.rows(own, own.steps.inner)
+    told = {f"told {row['name']}": row["at"] for row in rows if row["is"].startswith(f"{own.frozen.name}(")}
+    return {row["name"]: row["is"] for row in rows} | told
 
 
 def open_conditions(scheme: str, order: int, kind: str) -> Answer:
@@ -157,8 +197,7 @@ def same_run(one: str, other: str, process: str, grid: str, steps: int) -> Answe
     if not any(own.draws for own in programs):
         found = [[*own, *affine_map(program, OFF_CENTRE)] for own, program in zip(found, programs, strict=True)]
     ours, theirs = (np.concatenate([np.ravel(part) for part in own]) for own in found)
-    gap = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
-    return {"digits": min(DIGITS, floor(-log10(gap))) if gap else DIGITS}
+    return {"digits": _digits(ours, theirs)}
 
 
 def error_constants(schemes: Sequence[str], steps: int, order: int, variance: float = 0.25) -> Answer:
@@ -206,18 +245,33 @@ def literal(schemes: Sequence[str], process: str) -> Answer:
     return {name: gap if gap > 10.0**-DIGITS else 0.0 for name, gap in gaps.items()}
 
 
+def linear_parts(scheme: str, process: str, t: Sequence[float]) -> Answer:
+    """The linear part that a scheme solves on a process of one block, per unit of its clock, at times t."""
+    start, short = np.array(t), 1e-3 * np.array(t)
+    evaluator = evaluator_of(scheme_of(scheme), process_of(process), start, start - short)
+    found = evaluator.block(At(L, ZERO))[:, 0, 0] / evaluator.h
+    return {f"at {own:g}": value for own, value in zip(t, found, strict=True)}
+
+
+def same_process(one: str, other: str, t: Sequence[float]) -> Answer:
+    """To how many digits two processes, `one` and `other`, have the same drift, noise and kernel at times t."""
+    at = np.array(t)
+    parts = [[own.drift(at), own.diffusion(at), *own.kernel(at)] for own in map(process_of, (one, other))]
+    return {"digits": min(_digits(mine, theirs) for mine, theirs in zip(*parts, strict=True))}
+
+
 def phase_space(process: str) -> Answer:
     """The inverse mass, critical damping, and to how many digits N(0, diag(1, M)) is stationary."""
     own = process_of(process)
     if not isinstance(own, PSLD):
         raise InputError(f"process {process!r} has no mass; take psld or cld.")
     law, F, Q = np.diag([1.0, 1 / own.inverse_mass]), own.unit_drift, own.unit_diffusion
-    left = np.abs(F @ law + law @ F.T + Q).max()
+    left = F @ law + law @ F.T + Q
     damping = np.abs(np.linalg.eigvals(F).imag).max() < 1e-6 and np.ptp(np.linalg.eigvals(F).real) < 1e-6
     return {
         "1/M": own.inverse_mass,
         "critical": bool(damping),
-        "digits": min(DIGITS, floor(-log10(left))) if left else DIGITS,
+        "digits": _digits(left, 0 * left),
     }
 
 
@@ -242,7 +296,7 @@ def fits(
     steps: int,
     substeps: int,
     samples: int,
-    value: str = "error",
+    value: str = "path",
     batch: int = 200,
     on: str = "",
 ) -> Answer:
@@ -251,22 +305,23 @@ def fits(
     process, grid, steps   of the runs
     batch     seeds that are fitted on
     substeps  of the target, 0 for the exact flow
-    value     error: along paths of samples, from 0, that were not fitted on; residual: the sum over steps
-              of those of the fit, and of its base
+    law       or a network, by name
+    value     path or law: errors of samples, from 0, that were not fitted on; residual: the sum over steps of those of
+              the fit, and of its base
     on        the law that errors are of, by default the one that is fitted on
     """
     found: Answer = {}
     for name in schemes:
         declared, seeds = scheme_of(name), range(1_000_000, 1_000_000 + batch)
         if declared.fitted:
-            table = fit(declared, process, law_of(law), grid, steps=steps, substeps=substeps or None, seeds=seeds)
+            table = fit(declared, process, law_at(law, None), grid, steps=steps, substeps=substeps or None, seeds=seeds)
             declared = declared.with_table(table)
             if value == "residual":
                 found |= {name: sum(step.residual for step in table.steps)}
                 found |= {f"base of {name}": sum(step.base_residual for step in table.steps)}
                 continue
         nfe = program_of(declared, process, grid, steps=steps).nfe
-        (record,) = error_curve(declared, process, law_of(on or law), grid, [nfe], range(samples), metric="path")
+        (record,) = error_curve(declared, process, law_at(on or law, None), grid, [nfe], range(samples), metric=value)
         found[name] = record["error"]
     return found
 
@@ -309,7 +364,9 @@ def _transfer(schemes: Sequence[str], process: str, grid: str, nfe: int, scale: 
 QUESTIONS = {
     "orders": Question(orders, _verify),
     "evaluations": Question(evaluations),
+    "rows": Question(declared_rows, lambda scheme: ["show", scheme]),
     "conditions": Question(open_conditions, _conditions),
+    "splitting": Question(open_conditions, _conditions, schemes=()),
     "local-errors": Question(local_errors),
     "members": Question(members, _derive),
     "theorem": Question(words_left_out),
@@ -320,6 +377,8 @@ QUESTIONS = {
     "eigenvalues": Question(eigenvalues),
     "conditioned": Question(conditioned),
     "literal": Question(literal),
+    "linear-parts": Question(linear_parts),
+    "same-process": Question(same_process, schemes=()),
     "phase-space": Question(phase_space),
     "slopes": Question(slopes),
     "fits": Question(fits),

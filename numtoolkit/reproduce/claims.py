@@ -31,7 +31,7 @@ REPRODUCED, DEVIATION, NOT, CONTRADICTED, BLOCKED, OPEN = VERDICTS = (
     "reproduced", "with deviation", "not reproduced", "contradicted", "blocked", "not yet judged",
 )  # fmt: skip
 ERRORS = "errors"  # the question that runs schemes
-VALUES = ("error", "median", "law", "path")  # of the records of a curve
+VALUES = ("error", "median", "law", "path", "frechet")  # of the records of a curve
 OURS = 4  # digits of what is found
 FILES = "[with the files](docs/checkpoints.md#a-number-of-a-paper)"  # what a blocked claim takes
 COLUMNS = ["claim", "place", "kind", "numbers", "ours", "asked, and why", "verdict", "command", "result"]
@@ -68,7 +68,7 @@ class Paper:
 class Runs:
     """What `errors` is asked with: schemes, a process, a law or network, a grid and budgets, as of an error curve.
 
-    value      error, median, law or path
+    value      error, median, law, path or frechet
     samples, reference, classes, guidance, dtype   as of `numtoolkit.reproduce.kinds.Errors`
     """
 

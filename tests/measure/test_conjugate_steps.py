@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from numtoolkit import conjugate_stability, conjugate_steps, frozen_eigenvalues
 from numtoolkit.declare.entries import ONE, ZERO, At, Flow, Int, L, N
 from numtoolkit.errors import InputError
-from numtoolkit.measure.conjugate_steps import conjugate_frame, evaluator_of, longest_by, phi_gap
+from numtoolkit.measure.conjugate_steps import conjugate_frame, evaluator_of, literal_gap, longest_by, phi_gap
 from numtoolkit.measure.single_steps import exact_slope, process_radius, stable_step
 from numtoolkit.problem.processes import CLD, PSLD, VP
 from numtoolkit.program.program import problem_of
@@ -172,6 +172,15 @@ def test_the_gap_of_phi_falls_with_the_step_and_is_large_at_the_theorems():
     longest = longest_by(frozen_eigenvalues("lambda-ddim-1", "psld", VARIANCE, t))
     found = phi_gap("lambda-ddim-1", "psld", t, np.maximum(t - longest, 1e-3))
     np.testing.assert_allclose(found, [0.807, 0.785, 0.821, 0.822], atol=2e-3)
+
+
+def test_the_exponential_of_the_integral_is_the_map_where_it_commutes_alone():
+    """A constant W, and one that is a number; C_skip, or ones beside a rising beta, are not (psld.md 3.1)."""
+    for name, process in (("lambda-ddim-1(3)", "psld"), ("lambda-ddim-2(3)", "psld"), ("lambda-ddim-2(3)", "vp")):
+        assert literal_gap(name, process) < 1e-12
+    assert literal_gap("lambda-ddim-2(2)", "psld(beta_min=4, beta_max=12)") > 0.05
+    # printed as 0.42; trapezoids of 2000 steps are good to a part in 1e4 of the integral
+    assert literal_gap("lambda-ddim-1(skip=mm)", "psld") == pytest.approx(0.42, rel=0.02)
 
 
 MEASURED = [  # scheme, t, by the theorem, of zhat, of the state

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from numtoolkit.cli import COMMANDS
 from numtoolkit.cli.command_line import main
 from numtoolkit.errors import InputError, StorageError
 from numtoolkit.files.result_store import Cell, Store
 from numtoolkit.files.storage import plain, read_json
+from numtoolkit.reproduce.asked import answer, asked_cell
 from numtoolkit.reproduce.claims import CLOSED, KINDS_OF_CLAIMS, Check, Claims, page, summary
 from numtoolkit.reproduce.reading import read_experiments
 from numtoolkit.reproduce.work import compute, difference
@@ -87,8 +87,7 @@ def test_what_is_derived_or_in_closed_form_is_found_again(number: int, cell: Cel
 def test_every_command_of_the_page_is_one(shipped: Claims, capsys: pytest.CaptureFixture[str]) -> None:
     """The parser takes it, and stops at the slip that is put behind it."""
     commands = {check.command for check in shipped.checks} - {""}
-    assert {shlex.split(command)[1] for command in commands} == {"verify", "conditions", "derive", "curve", "transfer"}
-    assert {shlex.split(command)[1] for command in commands} <= set(COMMANDS)
+    assert {"verify", "conditions", "derive", "curve", "show"} <= {shlex.split(command)[1] for command in commands}
     for command in commands:
         assert main([*shlex.split(command)[1:], "--no-such-option"]) == 2
         assert "unrecognized arguments: --no-such-option;" in capsys.readouterr().err, command
@@ -220,3 +219,45 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff")
     with pytest.raises(StorageError, match="cannot read a list of claims"):
         Claims("T?", (str(tmp_path / "bad.toml"),), ())
+
+
+# --- what is asked
+
+
+def test_an_answer_is_of_the_scheme_and_network_that_were_asked_about() -> None:
+    """A declaration or a checkpoint with another digest is refused; a cell names every parameter of a law."""
+    cell = asked_cell("fits", {"schemes": ["ddim"], "process": "edm", "law": "network:digits-image", "grid": "rho(7)",
+                               "steps": 2, "substeps": 1, "samples": 1})  # fmt: skip
+    assert cell.data["networks"].keys() == {"network:digits-image"}
+    assert len(cell.data["declared"]["ddim"]) == 64
+    with pytest.raises(InputError, match="scheme 'ddim' has changed since"):
+        answer("evaluations", {"schemes": ["ddim"]}, {"ddim": "0" * 64})
+    with pytest.raises(InputError, match="law 'network:digits-image' has changed since"):
+        answer("evaluations", {"schemes": ["ddim"]}, networks={"network:digits-image": "0" * 64})
+    told = asked_cell("fits", cell.data["given"] | {"law": "ring"}).data["given"]["law"]
+    assert told == "ring(modes=8, radius=0.7, width=0.05)"
+
+
+def test_error_constants_are_relative() -> None:
+    """That of DDIM is L / 4 N, whatever the variance; exponential-iia.md 6.3."""
+    for variance in (0.01, 0.25):
+        found = answer("error-constants", {"schemes": ["ddim"], "steps": 800, "order": 1, "variance": variance})
+        assert found["ddim"] == pytest.approx(0.25, rel=0.02)  # the next term is of size L / N = 1.3 %
+
+
+def test_processes_are_told_apart_and_their_constants_are_those_they_are_given() -> None:
+    """CLD is PSLD without noise in the position; with another damping it is neither it nor critical."""
+    assert answer("same-process", {"one": "psld(Gamma=0, nu=4)", "other": "cld", "t": [0.5]}) == {"digits": 12}
+    assert answer("same-process", {"one": "psld", "other": "cld", "t": [0.5]})["digits"] < 4
+    assert answer("phase-space", {"process": "psld"}) == {"1/M": 4.0, "critical": True, "digits": 12}
+    with pytest.raises(InputError, match="process 'vp' has no mass"):
+        answer("phase-space", {"process": "vp"})
+
+
+def test_runs_of_one_scheme_share_all_digits_and_of_two_few() -> None:
+    """Deterministic and stochastic ones, of which the laws alone are compared."""
+    about = {"process": "psld", "grid": "quadratic", "steps": 4}
+    for one, other in (("ddim", "lambda-ddim-1(0)"), ("roba", "roba(lambda_s=1)")):
+        assert answer("same-run", {"one": one, "other": other, **about}) == {"digits": 12}
+    for one, other in (("ddim", "lambda-ddim-1(1)"), ("roba", "noba")):
+        assert answer("same-run", {"one": one, "other": other, **about})["digits"] < 6
