@@ -30,7 +30,7 @@ MOST_DEATHS = 3  # of workers, one after the other, with no result between them
 IDLE_SECONDS = 60  # after which a process without a cell ends
 POLL_SECONDS = 0.2  # between looks at what other workers are at
 PATIENCE_SECONDS = 60  # with a cluster that has no workers
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 30
 ADDRESS = re.compile(r"(tcp|tls)://[^\s/]+:[0-9]{1,5}")
 
 T = TypeVar("T")

@@ -90,7 +90,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     local = "--host", "127.0.0.1", "--no-dashboard"
     own = [dask("scheduler", *local, "--port", "0", "--scheduler-file", str(said), folder=folder)]
     try:
-        for _ in seconds(60):
+        for _ in seconds(300):
             if said.exists() and said.read_text():
                 break
         address = json.loads(said.read_text())["address"]
@@ -326,12 +326,13 @@ def processes_of(parent: int) -> list[int]:
     return sorted(found)
 
 
-def after(count: int, out: Path) -> dict[str, tuple[int, bytes]]:
-    """The results there are as soon as there are so many, each with when it was written."""
-    for _ in seconds(120):
+def after(count: int, out: Path, process: subprocess.Popen[str] | None = None) -> dict[str, tuple[int, bytes]]:
+    """The results there are as soon as a job has so many, each with when it was written."""
+    for _ in seconds(300):
         files = list(out.glob("cells/*/*.json"))
         if len(files) >= count:
             break
+        assert process is None or process.poll() is None, process.communicate()[1]
     return {str(file.relative_to(out)): (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
 
 
@@ -353,16 +354,16 @@ def test_a_job_of_two_workers_one_of_which_is_killed_ends_with_the_same_results(
     out = tmp_path / "out"
     if on == "cores":
         process = started("--workers", "2")
-        before = after(2, out)
+        before = after(2, out, process)
         victim = processes_of(process.pid)[0]
     else:
         address, own = request.getfixturevalue("cluster")
         process = started("--cluster", address)
-        before = after(2, out)
+        before = after(2, out, process)
         victim = own[0].pid
     assert len(before) < 8
     os.kill(victim, signal.SIGKILL)
-    error = process.communicate(timeout=120)[1]
+    error = process.communicate(timeout=300)[1]
     assert (process.returncode, error) == (0, "1/1 a\n")
     assert unchanged(before, out)
     reproduce(plans, tmp_path / "one")
@@ -377,7 +378,7 @@ def test_workers_whose_job_is_killed_finish_what_they_are_at_and_no_more(
     """What was computed is there for the next job, which computes the rest to the same bytes."""
     out = tmp_path / "out"
     process = started("--workers", "2")
-    before = after(2, out)
+    before = after(2, out, process)
     process.kill()
     process.wait()
     time.sleep(3 * deadly.SLOW_SECONDS)
@@ -397,13 +398,13 @@ def test_an_interrupt_ends_job_and_workers_in_one_sentence(
 ) -> None:
     """As Ctrl-C does it, which all processes of a terminal get; results are whole, and no process is left."""
     process = started("--workers", "2")
-    after(2, tmp_path / "out")
+    after(2, tmp_path / "out", process)
     children = processes_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
+    error = process.communicate(timeout=300)[1]
     assert (process.returncode, error) == (130, "numtoolkit: interrupted; what was written before is complete.\n")
     assert len(children) == 2
-    for _ in seconds(20):
+    for _ in seconds(100):
         if not any(Path(f"/proc/{child}").exists() for child in children):
             break
     assert all(json.loads(text)["data"] for text in results(tmp_path / "out").values())
