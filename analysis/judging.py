@@ -95,7 +95,7 @@ GROUPS = (
         "phase space, flow", "psld", "ode", 15, ("path", "law"), PHASE_GRIDS, ("gddim(1)", "gddim(3)", *FRAMES),
         (
             *(Subject("psld", law) for law in LAWS),
-            Subject("psld", "network:digits-psld", (5, 10, 20), 32, DIGITS, few=True, dtype="float32"),
+            Subject("psld", "network:digits-psld", (5, 10, 20), 40, DIGITS, few=True, dtype="float32"),
         ),
     ),
     Group(
