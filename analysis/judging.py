@@ -12,6 +12,7 @@ network comes from.
 from __future__ import annotations
 
 import argparse
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.files.result_store import Store
-from numtoolkit.files.storage import read_json, write_json
+from numtoolkit.files.storage import read_json, write
 from numtoolkit.files.versions import versions
 from numtoolkit.laws import law_of
 from numtoolkit.laws.spectra import spectrum_of
@@ -94,7 +95,7 @@ GROUPS = (
         "phase space, flow", "psld", "ode", 15, ("path", "law"), PHASE_GRIDS, ("gddim(1)", "gddim(3)", *FRAMES),
         (
             *(Subject("psld", law) for law in LAWS),
-            Subject("psld", "network:digits-psld", (5, 10, 20), 32, DIGITS, few=True, dtype="float32"),
+            Subject("psld", "network:digits-psld", (5, 10, 20), 40, DIGITS, few=True, dtype="float32"),
         ),
     ),
     Group(
@@ -122,10 +123,11 @@ def measured(group: Group, subject: Subject, schemes: list[str], store: Store) -
     def told(text: str) -> str:
         return text.replace("{s}", f"{deviation:.4f}").replace("{m}", f"{mean:.4f}")
 
+    metric = None if "law" in group.quantities else "path"
     for scheme in schemes:
         cell = work.curve_cell(
             told(scheme), subject.process, subject.law, [told(grid) for grid in group.grids], subject.nfe,
-            subject.samples, dtype=subject.dtype, metric=None if "law" in group.quantities else "path",
+            subject.samples, dtype=subject.dtype, metric=metric,
         )  # fmt: skip
         if store.find(cell) is None:
             store.compute(cell, work.compute)
@@ -133,7 +135,7 @@ def measured(group: Group, subject: Subject, schemes: list[str], store: Store) -
         assert found is not None
         for i, grid in enumerate(group.grids):
             rows = work.curve_records(told(scheme), found.data, i)
-            errors = {q: [row.get(q) for row in rows] for q in group.quantities}
+            errors = {q: [row["error" if q == metric else q] for row in rows] for q in group.quantities}
             yield {"scheme": scheme, "grid": grid, "errors": errors}
 
 
@@ -188,7 +190,8 @@ def measure(cells: Path) -> None:
             own[subject.law] = {"process": subject.process, "nfe": list(subject.nfe), "samples": subject.samples,
                                 "pairs": rows}  # fmt: skip
         found[group.name] = own
-        write_json(KEPT, found)
+        text = json.dumps(found).replace('{"scheme"', '\n{"scheme"')  # a line a pair
+        write(KEPT, f"{text}\n")
 
 
 def lead() -> None:

@@ -47,7 +47,7 @@ from numtoolkit.reproduce.verdicts import PATHS, RIVALS, summarised, tables
 from numtoolkit.schemes import catalogue
 
 DYNAMICS = ("ode", "sde")
-PROBED, DIGITS = 16, 6  # samples of a law that tell it from another, and their digits
+PROBED, PLACES = 16, 6  # answers of the exact network of a law that tell it from another, and their decimals
 WITHOUT = ("CFG++",)  # families of the catalogue that stay out: they follow no flow
 STEPS = 8  # on which every grid is read once
 QUICK, QUICK_PAIRS, QUICK_STARTS = 2, 3, 40  # subjects and pairs of a group, and starts, of a quick run
@@ -350,15 +350,17 @@ class Judging(Question):
 
 
 def identity(law: str) -> str:
-    """The digest that tells a law or a file from every other: that of the file, or of the name and some samples.
+    """The digest that tells a law or a file from every other: that of the file, or of the name and some answers.
 
     law   a law, a network or an .npz file by name
     """
     facts = resolved_law(law)
     if facts["law_sha256"]:
         return facts["law_sha256"]
-    drawn = law_at(facts["law"], None).sample(PROBED, 0).ravel()
-    text = " ".join([str(facts["law"]), *(f"{x:.{DIGITS}g}" for x in drawn)])
+    own = law_at(str(facts["law"]), None)
+    noise = np.random.Generator(np.random.Philox(0)).standard_normal((PROBED, *own.shape))
+    answers = np.round(own.denoise(own.mean + noise, 1.0), PLACES) + 0.0  # no -0
+    text = " ".join([str(facts["law"]), *(f"{x:.{PLACES}f}" for x in answers.ravel())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -425,12 +427,11 @@ def _over(errors: Mapping[str, float], quantity: str, paired: Sequence[Any] | No
 def _drawn(records: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The errors along paths, as a figure of a contest takes them."""
     sides = {"rule": "rule"} | RIVALS
-    paths: dict[tuple[str, str, int], dict[str, Any]] = {
-        (r["group"], r["subject"], r["nfe"]): {} for r in records if r["quantity"] in PATHS
-    }
+    paths: dict[tuple[str, str, int], dict[str, Any]] = {}
     for record in records:
         if record["quantity"] in PATHS:
-            paths[record["group"], record["subject"], record["nfe"]][record["quantity"]] = record["errors"]
+            at = record["group"], record["subject"], record["nfe"]
+            paths.setdefault(at, {})[record["quantity"]] = record["errors"]
     for (_, subject, nfe), own in paths.items():
         for key, side in sides.items():
             yield {"case": subject, "side": side, "nfe": nfe, "error": own["path"][key], "median": own["median"][key]}
