@@ -40,8 +40,8 @@ def process(
     """A process from its name with optional parameters, or from the table a network was trained with.
 
     text      "psld", "vp(beta_max=12)", "sd", "blurring(size=16)", "table(FILE.npz)"; the path of an .npz file with one
-              of the arrays below, or of a scheduler_config.json of diffusers, or that as a dictionary; "FILE.py:NAME" or
-              "MODULE:NAME", a process, or a class or function that makes one, where
+              of the arrays below, or of a scheduler_config.json of diffusers, or that as a dictionary; "FILE.py:NAME"
+              or "MODULE:NAME", a process, or a class or function that makes one, where
               `numtoolkit.references.allow_imports` lets it be run; a Process comes back as it is
     alphas_cumprod, betas, sigmas   one of them in place of text: (N,), array-like or a tensor, point i being time
               i + 1; sigmas are sigma / alpha, k-diffusion's

@@ -128,11 +128,13 @@ def gaussian_networks(
     groups            (d,), the group that each direction is of, where these have processes of their own
     """
     if groups is not None and program.modes:
-        parts = [(own, gaussian_networks(replace(program, process=program.modes[g], modes=()), variances[own], mean[own]))
-                 for g in np.unique(groups) for own in [groups == g]]  # fmt: skip
-        return {
-            t: tuple(_dealt(groups, [(own, part[t][i]) for own, part in parts]) for i in (0, 1)) for t in parts[0][1]
-        }
+        parts = []
+        for own in (groups == group for group in np.unique(groups)):
+            alone = replace(program, process=program.modes[groups[own][0]], modes=())
+            parts.append((own, gaussian_networks(alone, variances[own], mean[own])))
+        told = parts[0][1]
+        slopes, offsets = ([_dealt([(own, part[t][i]) for own, part in parts]) for t in told] for i in (0, 1))
+        return dict(zip(told, zip(slopes, offsets, strict=True), strict=True))
     process = program.process
     times = np.unique([evaluation.time for evaluation in evaluations(program)])
     e, sigma = process.kernel(times)
@@ -148,9 +150,9 @@ def gaussian_networks(
     return {float(t): (slope[n], offset[n]) for n, t in enumerate(times)}
 
 
-def _dealt(groups: NDArray[np.int64], parts: Sequence[tuple[NDArray[np.bool_], Floats]]) -> Floats:
+def _dealt(parts: Sequence[tuple[NDArray[np.bool_], Floats]]) -> Floats:
     """Each part (its directions, .) where its directions stand, (d, .)."""
-    found = np.empty((len(groups), *parts[0][1].shape[1:]))
+    found = np.empty((len(parts[0][0]), *parts[0][1].shape[1:]))
     for own, part in parts:
         found[own] = part
     return found

@@ -68,8 +68,8 @@ def _instruction(row: Sequence[Instruction]) -> Instruction:
     times = {each.time for each in row}  # type: ignore[union-attr]
     if len(times) > 1:
         raise InputError(
-            f"its directions ask the network at different times, {min(times):.6g} to {max(times):.6g}, where one call is "
-            "to serve them all; take a scheme that asks at the times of the grid, such as ipndm(3) or sde-dpmpp-2m."
+            f"the directions ask the network at different times, {min(times):.6g} to {max(times):.6g}, where one call "
+            "is to serve them all; take a scheme that asks at the times of the grid, such as ipndm(3) or sde-dpmpp-2m."
         )
     if first.moves is None:
         return first

@@ -102,9 +102,9 @@ class Program:
 
     both      whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
     projects  a sentence, where the run follows another flow than that of a network of such outputs (`projection`)
-    directions  in whose groups coefficients may differ (`Modal`): the spectrum that its scheme was told, whose mean is the
-              constant source then, or the directions of a process that takes them apart
-    modes     the process of each of these groups, where they are not all that of the run
+    directions  in whose groups coefficients may differ (`Modal`): the spectrum that its scheme was told, whose mean is
+                the constant source then, or the directions of a process that takes them apart
+    modes       the process of each of these groups, where they are not all that of the run
     """
 
     scheme: str

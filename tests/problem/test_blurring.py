@@ -35,9 +35,8 @@ def test_groups_of_blurring_are_cosines_of_equal_rate():
     own = Blurring(3)
     assert own.directions.multiplicity.tolist() == [1, 2, 1, 2, 2, 1]  # 0, 1, 2, 4, 5, 8
     waves, _ = cosine_basis((3, 3))
-    np.testing.assert_allclose(
-        (own.directions.basis.T @ waves) ** 2, np.rint((own.directions.basis.T @ waves) ** 2), atol=1e-12
-    )
+    power = (own.directions.basis.T @ waves) ** 2
+    np.testing.assert_allclose(power, np.rint(power), atol=1e-12)
     first = own.directions.basis[:, 0]
     np.testing.assert_allclose(first, np.full(9, 1 / 3), rtol=1e-13)
 

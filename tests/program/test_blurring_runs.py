@@ -85,7 +85,7 @@ def test_a_blurring_run_on_arrays_is_the_affine_map_of_each_direction(law, libra
 
 
 def test_laws_see_noise_that_differs_by_direction():
-    """Of a Gaussian by the formula in pixels; a mixture of one component, and a data set of two points, are as theirs."""
+    """Of a Gaussian by the formula in pixels, so that of a mixture of one component; of two points by their odds."""
     z, t = np.random.default_rng(2).normal(size=(4, 3, 3)), 0.4
     y, levels = BLURRED.observe([z], t)
     basis, s = BLURRED.directions.basis, levels.values[BLURRED.directions.groups]
