@@ -34,7 +34,7 @@ from numtoolkit.limits import MOST
 from numtoolkit.problem.grids import ALIASES as OTHER_GRIDS
 from numtoolkit.problem.grids import GRIDS
 from numtoolkit.problem.processes import ALIASES as OTHER_PROCESSES
-from numtoolkit.problem.processes import PROCESSES, SCHEDULES
+from numtoolkit.problem.processes import OF_IMAGES, PROCESSES, SCHEDULES
 from numtoolkit.references import origin_of, origins
 from numtoolkit.references import records as references
 from numtoolkit.schemes import scheme as scheme_of
@@ -145,7 +145,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_process(parser: argparse.ArgumentParser) -> None:
     """The option --process, where it must be given."""
-    names = f"{', '.join([*PROCESSES, *SCHEDULES, *OTHER_PROCESSES])}; or a table, FILE.npz, or a scheduler_config.json"
+    known = [*PROCESSES, *OF_IMAGES, *SCHEDULES, *OTHER_PROCESSES]
+    names = f"{', '.join(known)}; or a table, FILE.npz, or a scheduler_config.json"
     parser.add_argument("--process", required=True, metavar="P", help=names)
 
 

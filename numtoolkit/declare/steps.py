@@ -102,6 +102,11 @@ class Step:
         return sum(isinstance(item, Eval) for item in self.items)
 
     @property
+    def within(self) -> bool:
+        """Whether a network is told a time that is neither the start nor the end of the step."""
+        return any(isinstance(item, Eval) and item.network_time not in (ZERO, ONE) for item in self.items)
+
+    @property
     def noises(self) -> tuple[Noise, ...]:
         """The noises the step draws, in order."""
         return tuple(item for item in self.items if isinstance(item, Noise))

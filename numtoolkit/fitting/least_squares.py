@@ -94,6 +94,7 @@ def fit(
     rows = [range(i, min(i + size, len(begin))) for i in range(0, len(begin), size)]
     tiles = [(slice(r.start, r.stop), call_of(called, on, None if told is None else told.rows(r))) for r in rows]
     target = _target(declared.base, on, called.predicts, network, substeps)
+    on.check_one_mode("a table of fitted coefficients")
     program = lower(probe(declared), on, times, called.predicts, nfe)
     planned = plan(declared, times, nfe)
     if not any(coefficients_of(step, declared.fitted) for step in planned):

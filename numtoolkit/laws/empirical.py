@@ -14,6 +14,7 @@ from numtoolkit.arrays import Array, Floats, host, library
 from numtoolkit.errors import InputError
 from numtoolkit.laws.checks import probabilities, real
 from numtoolkit.laws.law import TILE_BYTES, denoised, freeze, placed, streams
+from numtoolkit.problem.directions import Levels
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -74,17 +75,25 @@ class Empirical:
         spread = (self.images - self.mean).reshape(len(self.images), -1)
         return (spread.T * self.weights) @ spread
 
-    def denoise(self, y: Array, sigma: Array | float) -> Array:
+    def denoise(self, y: Array, sigma: Array | float | Levels) -> Array:
         """E[x0 | y = x0 + sigma n]; shapes, dtypes and errors as in `laws.law.denoised`."""
-        return denoised(self._posterior_mean, y, sigma, self.shape)
+        return denoised(self.posterior_mean, y, sigma, self.shape, law=self)
 
     def sample(self, n: int, seed: int) -> Floats:
         """n images with replacement, float64 (n, *shape); a shorter sample of the same seed is a prefix."""
         choices, _ = streams(n, seed)
         return self.images[choices.choice(len(self.images), n, p=self.weights)].astype(np.float64)
 
-    def _posterior_mean(self, rows: Array, level: Array) -> Array:
-        """Softmax average by running maximum, total and moment over tiles of the data (online softmax)."""
+    def along(self, basis: Floats) -> Empirical:
+        """The law of the coordinates in an orthonormal basis (d, d)."""
+        turned = self.images.reshape(len(self.images), -1).astype(np.float64) @ basis
+        return Empirical(turned, self.weights, self.name, self.tile)
+
+    def posterior_mean(self, rows: Array, level: Array) -> Array:
+        """E[x0 | y] of rows (n, d) at levels (1, 1), (n, 1) or (1, d), one a coordinate.
+
+        Softmax average by running maximum, total and moment over tiles of the data (online softmax).
+        """
         xp = library(rows)
         centre, points, halves, log_weights = placed(self, rows, self._constants)
         precision = level**-2
@@ -95,7 +104,10 @@ class Empirical:
         for i in range(0, len(points), tile):
             part = slice(i, i + tile)
             exponents = queries @ points[part].T
-            exponents -= halves[part] * precision  # in place: fresh pages cost more than the arithmetic
+            if len(precision) == 1 and precision.shape[1] > 1:
+                exponents -= points[part] ** 2 @ precision[0] / 2
+            else:
+                exponents -= halves[part] * precision  # in place: fresh pages cost more than the arithmetic
             exponents += log_weights[part]
             peak = xp.maximum(top, xp.amax(exponents, 1))
             shares, fade = xp.exp(exponents - peak[:, None]), xp.exp(top - peak)

@@ -17,7 +17,8 @@ import numpy as np
 from numtoolkit.arrays import Array, Floats, host, library
 from numtoolkit.errors import InputError
 from numtoolkit.laws.checks import probabilities, real, spectrum
-from numtoolkit.laws.law import TILE_BYTES, denoised, freeze, placed, streams
+from numtoolkit.laws.law import TILE_BYTES, denoised, freeze, placed, streams, variances_along
+from numtoolkit.problem.directions import Levels
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -61,9 +62,9 @@ class Gaussian:
         flat = self.mean.ravel()
         return self.basis, self.variances, flat if self.basis is None else self.basis.T @ flat
 
-    def denoise(self, y: Array, sigma: Array | float) -> Array:
+    def denoise(self, y: Array, sigma: Array | float | Levels) -> Array:
         """E[x0 | y = x0 + sigma n]; shapes, dtypes and errors as in `laws.law.denoised`."""
-        return denoised(self._posterior_mean, y, sigma, self.shape)
+        return denoised(self.posterior_mean, y, sigma, self.shape, law=self)
 
     def sample(self, n: int, seed: int) -> Floats:
         """n independent x0, float64 (n, *shape); a shorter sample of the same seed is a prefix."""
@@ -71,7 +72,13 @@ class Gaussian:
         x = normals.standard_normal((n, self.variances.size)) * np.sqrt(self.variances)
         return self.mean + (x if self.basis is None else x @ self.basis.T).reshape(n, *self.shape)
 
-    def _posterior_mean(self, rows: Array, level: Array) -> Array:
+    def along(self, basis: Floats) -> Gaussian:
+        """The law of the coordinates in an orthonormal basis (d, d), in which it is diagonal; else InputError."""
+        return Gaussian(basis.T @ self.mean.ravel(), variances_along(self, self.covariance(), basis), self.name)
+
+    def posterior_mean(self, rows: Array, level: Array) -> Array:
+        """E[x0 | y] of rows (n, d) at levels (1, 1), (n, 1) or, of a diagonal law, (1, d), one a coordinate."""
+
         def build(move: Any) -> tuple[Any, ...]:
             basis = None if self.basis is None else move(self.basis)
             return move(self.mean.ravel()), move(np.sqrt(self.variances)), basis
@@ -171,13 +178,15 @@ class GaussianMixture:
         within: Floats = np.einsum("kij,klj->il", scaled, self.bases, optimize=True)
         return between + within
 
-    def denoise(self, y: Array, sigma: Array | float) -> Array:
+    def denoise(self, y: Array, sigma: Array | float | Levels) -> Array:
         """E[x0 | y = x0 + sigma n]; shapes, dtypes and errors as in `laws.law.denoised`.
 
         Responsibilities are normalised in logarithms: finite in float32 and float64 for sigma from 1e-6 to
         1e5 and |y| up to 1e9.  With |y - m| far above sigma they are those of a nearby y.
         """
-        return denoised(self._posterior_mean, y, sigma, self.shape, max(1, TILE_BYTES // (8 * self.variances.size)))
+        return denoised(
+            self.posterior_mean, y, sigma, self.shape, max(1, TILE_BYTES // (8 * self.variances.size)), self
+        )
 
     def sample(self, n: int, seed: int) -> Floats:
         """n independent x0, float64 (n, *shape); a shorter sample of the same seed is a prefix."""
@@ -198,7 +207,23 @@ class GaussianMixture:
     def _flat_means(self) -> Floats:
         return self.means.reshape(self.variances.shape)
 
-    def _posterior_mean(self, rows: Array, level: Array) -> Array:
+    def along(self, basis: Floats) -> GaussianMixture:
+        """The law of the coordinates in an orthonormal basis (d, d), in which all components are diagonal.
+
+        raises   InputError where one is not
+        """
+        bases = [None] * len(self.means) if self.bases is None else self.bases
+        covariances = [
+            np.diag(own) if axes is None else (axes * own) @ axes.T
+            for own, axes in zip(self.variances[: len(bases)], bases, strict=True)
+        ]
+        variances = np.stack([variances_along(self, own, basis) for own in covariances])
+        return GaussianMixture(
+            self.weights, self._flat_means() @ basis, np.broadcast_to(variances, self.variances.shape), self.name
+        )
+
+    def posterior_mean(self, rows: Array, level: Array) -> Array:
+        """E[x0 | y] of rows (n, d) at levels (1, 1), (n, 1) or, of diagonal components, (1, d), one a coordinate."""
         if self._is_shared:
             return self._of_one_covariance(rows, level)
         xp = library(rows)
@@ -208,7 +233,7 @@ class GaussianMixture:
         else:
             d = centres.shape[1]
             offsets = (rows @ into).reshape(len(rows), into.shape[1] // d, d) - centres
-        widths = xp.hypot(deviations, level[:, :, None])
+        widths = xp.hypot(deviations, level[:, None, :])
         scores = log_weights - 0.5 * ((offsets / widths) ** 2).sum(-1) - xp.log(widths).sum(-1)
         shares = _normalised(scores)
         pulls = shares[:, :, None] * (deviations / widths) ** 2 * offsets

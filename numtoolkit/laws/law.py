@@ -16,9 +16,13 @@ import numpy as np
 
 from numtoolkit.arrays import Array, Floats, is_floating, library
 from numtoolkit.errors import InputError, typed, whole
+from numtoolkit.problem.directions import Directions, Levels
 
 TILE_BYTES = 64 << 20  # largest temporary of one tile
 
+ALIKE = 1e-9  # of variances: what rounding leaves of one beside the diagonal
+
+_ALONG: WeakKeyDictionary[Any, dict[Directions, tuple[Directions, Any]]] = WeakKeyDictionary()
 _PLACED: WeakKeyDictionary[Any, dict[tuple[str, Any, str], tuple[Any, ...]]] = WeakKeyDictionary()
 
 
@@ -44,7 +48,7 @@ class Law(Protocol):
     def covariance(self) -> Floats:
         """Cov[x0] with the coordinates flattened in C order, float64 (d, d)."""
 
-    def denoise(self, y: Array, sigma: Array | float) -> Array:
+    def denoise(self, y: Array, sigma: Array | float | Levels) -> Array:
         """E[x0 | y = x0 + sigma n] for y (batch, *shape); see `denoised`."""
 
     def sample(self, n: int, seed: int) -> Floats:
@@ -54,16 +58,19 @@ class Law(Protocol):
 def denoised(
     kernel: Callable[[Array, Array], Array],
     y: Array,
-    sigma: Array | float,
+    sigma: Array | float | Levels,
     shape: tuple[int, ...],
     tile: int | None = None,
+    law: Any = None,
 ) -> Array:
     """kernel(rows, level) on the flattened batch, in the type, dtype and device of y.
 
     kernel  maps rows (n, d) and level (1, 1) or (n, 1) > 0, both of the working dtype, to means (n, d)
     y       (batch, *shape), numpy array or torch tensor of a floating dtype; float16 is worked in float32
-    sigma   number >= 0, or array or tensor of shape () or (batch,); where it is 0 the result is y
+    sigma   number >= 0, or array or tensor of shape () or (batch,); where it is 0 the result is y. Or `Levels`, of
+            noise that differs by direction
     tile    largest number of rows given to the kernel at once; None for all
+    law     whose the kernel is; at `Levels` that of `law.along(basis)`, its `posterior_mean`, at level (1, d)
     errors  InputError for another shape or dtype, and for a sigma that is negative or not finite (a sigma on
             a device is not read back and is trusted); NaN in y stays NaN in its row
     """
@@ -77,7 +84,19 @@ def denoised(
         raise InputError(f"y has shape {tuple(y.shape)}, but the law needs ({expected}).")
     batch = y.shape[0]
     rows = _cast(y.reshape(batch, math.prod(shape)), xp.promote_types(y.dtype, xp.float32))
-    level = _column(sigma, rows)
+    if isinstance(sigma, Levels):
+        directions, own = along(law, sigma.directions)
+        (basis,) = placed(own, rows, lambda move: (move(directions.basis),), "basis")
+        level = _host(sigma.values[directions.groups], rows)[None, :]
+        means = _worked(own.posterior_mean, rows @ basis, level, tile) @ basis.T
+    else:
+        means = _worked(kernel, rows, _column(sigma, rows), tile)
+    return _cast(means, y.dtype).reshape(y.shape)
+
+
+def _worked(kernel: Callable[[Array, Array], Array], rows: Array, level: Array, tile: int | None) -> Array:
+    """kernel(rows, level) tile by tile, and the rows themselves where the level is 0."""
+    xp, batch = library(rows), len(rows)
     positive = level > 0
     safe = xp.where(positive, level, 1.0)
     step = tile or max(batch, 1)
@@ -86,16 +105,50 @@ def denoised(
         for i in range(0, max(batch, 1), step)
     ]
     means = parts[0] if len(parts) == 1 else xp.concatenate(parts)
-    return _cast(xp.where(positive, means, rows), y.dtype).reshape(y.shape)
+    return xp.where(positive, means, rows)
 
 
-def placed(law: Law, rows: Array, build: Callable[[Callable[[Any], Array]], tuple[Any, ...]]) -> Any:
+def along(law: Any, directions: Directions) -> tuple[Directions, Any]:
+    """The directions over whole samples of a law, and the law of the coordinates in their basis, made once.
+
+    raises   InputError for a law that does not say its law in other coordinates, and for one whose covariances are not
+             diagonal in them
+    """
+    store = _ALONG.setdefault(law, {})
+    if directions not in store:
+        if not callable(getattr(law, "along", None)):
+            raise InputError(
+                f"law {law.name} has no denoiser for noise that differs by direction, as of {directions.digest}; give "
+                "a Gaussian, a mixture or a data set."
+            )
+        own = directions.over(law.shape)
+        store[directions] = own, law.along(own.basis)
+    return store[directions]
+
+
+def variances_along(law: Any, covariance: Floats, basis: Floats) -> Floats:
+    """The variances (d,) of a covariance (d, d) of a law along the columns of a basis.
+
+    raises   InputError where it is not diagonal there
+    """
+    turned = basis.T @ covariance @ basis
+    variances = np.maximum(turned.diagonal(), 0.0)
+    if np.abs(turned - np.diag(turned.diagonal())).max() > ALIKE * variances.max():
+        raise InputError(
+            f"law {law.name} is not diagonal in the directions whose noise differs, so it has no denoiser in closed "
+            "form there; give natural(...), an isotropic law or a data set."
+        )
+    return variances
+
+
+def placed(law: Law, rows: Array, build: Callable[[Callable[[Any], Array]], tuple[Any, ...]], what: str = "") -> Any:
     """build(move), made once per law, library, dtype and device; move takes a host array to where rows is.
 
+    what    of the law is built, where it is not all that its denoiser needs
     Kept outside the law, which so stays frozen and pickles small, and dropped with it.
     """
     xp = library(rows)
-    key = (xp.__name__, rows.dtype, str(rows.device))
+    key = (xp.__name__, rows.dtype, str(rows.device) + what)
     store = _PLACED.setdefault(law, {})
     if key not in store:
         if xp is np:
@@ -123,6 +176,11 @@ def _cast(x: Array, dtype: Any) -> Array:
     return x.astype(dtype, copy=False) if library(x) is np else x.to(dtype)
 
 
+def _host(values: Floats, like: Array) -> Array:
+    xp = library(like)
+    return values.astype(like.dtype) if xp is np else xp.tensor(values, dtype=like.dtype, device=like.device)
+
+
 def _column(sigma: Array | float, rows: Array) -> Array:
     """sigma as (1, 1) or (batch, 1) beside rows."""
     xp = library(rows)
@@ -134,7 +192,7 @@ def _column(sigma: Array | float, rows: Array) -> Array:
         sound = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
     else:
         host = np.asarray(sigma)
-        column = host.astype(rows.dtype) if xp is np else xp.tensor(host, dtype=rows.dtype, device=rows.device)
+        column = _host(host, rows)
         sound = bool(((host >= 0) & (host < math.inf)).all())
     if column.shape not in ((), (len(rows),)):
         raise InputError(

@@ -14,12 +14,12 @@ import numpy as np
 
 from numtoolkit import references
 from numtoolkit.errors import InputError, StorageError, brief, unknown, whole
-from numtoolkit.laws.cosines import cosine_basis
 from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
 from numtoolkit.laws.law import Law
 from numtoolkit.laws.proxies import FEWEST, SHARE, proxy_of
+from numtoolkit.problem.cosines import cosine_basis
 from numtoolkit.spec_text import parse
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, flag
 from numtoolkit.laws.checks import real
-from numtoolkit.laws.cosines import cosine_basis
 from numtoolkit.laws.named import is_law, law_of
 from numtoolkit.limits import MOST_COORDINATES
+from numtoolkit.problem.cosines import cosine_basis
 from numtoolkit.problem.spectrum import Spectrum
 
 EPS = float(np.finfo(np.float64).eps)

@@ -9,6 +9,7 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, lower_factor
 from numtoolkit.laws import Law
+from numtoolkit.laws.law import along
 from numtoolkit.measure.distances import Labels, Moments, Squares, frechet, sliced_wasserstein
 from numtoolkit.measure.flows import exact_flow
 from numtoolkit.problem.processes import Process
@@ -63,6 +64,10 @@ class ExactNetwork:
     law: Law
     process: Process
 
+    def __post_init__(self) -> None:
+        if self.process.directions is not None:
+            along(self.law, self.process.directions)  # which refuses a law that it mixes
+
     def run(self, program: Program, seeds: Seeds) -> Floats:
         """The data part of the final states of a run, (len(seeds), *law.shape)."""
         first = program.steps[0].start
@@ -95,9 +100,13 @@ def _marginal_samples(process: Process, law: Law, t: float, seeds: Seeds) -> Tar
     floor = sliced_wasserstein(exact, other).value
     if len(seeds) <= exact[0].size:
         return Target(exact, floor)
-    e, sigma = (part[0] for part in process.kernel(np.array([t])))
-    mean = e[0] * law.mean.ravel()
-    covariance = e[0] ** 2 * law.covariance() + sigma[0, 0] * np.eye(len(mean))
+
+    def signal(rows: Floats) -> Floats:
+        found: Floats = process.signal(rows.reshape(-1, *law.shape), t)[0]
+        return found.reshape(rows.shape)
+
+    mean = signal(law.mean.reshape(1, -1))[0]
+    covariance = signal(signal(law.covariance()).T) + process.noise(t)[0, 0] * np.eye(len(mean))
     drawn = Moments.of(exact)
     return Target(exact, floor, mean, covariance, frechet(drawn.mean, drawn.covariance(), mean, covariance))
 
@@ -121,8 +130,7 @@ def noised(process: Process, law: Law, t: float, seeds: Seeds, part: int) -> Blo
     part           which of the independent sets: 0, 1, ...
     returns        k blocks (n, *law.shape), float64
     """
-    e, sigma = process.kernel(np.array([t]))
     xi = normals(seeds, START, 1 + part, (process.blocks, *law.shape))
-    noise = coloured(lower_factor(sigma)[0], np.moveaxis(xi, 1, 0))
+    noise = coloured(lower_factor(process.noise(t)[None])[0], np.moveaxis(xi, 1, 0))
     data = law.sample(len(seeds), part)
-    return [e[0, i] * data + block for i, block in enumerate(noise)]
+    return [mean + block for mean, block in zip(process.signal(data, t), noise, strict=True)]

@@ -12,6 +12,7 @@ from numtoolkit.arrays import Floats
 from numtoolkit.declare.entries import flow
 from numtoolkit.errors import InputError, NonFiniteError
 from numtoolkit.laws import Gaussian, Law
+from numtoolkit.measure.eigen import eigen_on
 from numtoolkit.problem.clocks import TIME
 from numtoolkit.problem.frozen import RESIDUAL
 from numtoolkit.problem.predictions import DATA, Prediction, convert, to_score
@@ -51,9 +52,11 @@ def exact_flow(
     a Gaussian of that variance w is constant, so at high noise there is little to do. Its clock log s has the slope
     dw / d log s = (D_g - D) / sqrt(v + s^2), D_g the Gaussian's denoiser, which nothing divides by s. Phase space is
     integrated in log t; at time 0 the position is good to some 1e-9 / v where the law is smooth with variance v, and to
-    rounding where it is points.
+    rounding where it is points. Of a process with many modes each has its own frame, in the clock of the first.
     """
     _check(start, t0, t1)
+    if process.directions is not None:
+        return [_of_modes(process, law, start[0], t0, t1, rtol, atol)]
     if isinstance(law, Gaussian):
         return _linear(process, law, start, t0, t1)
     if isinstance(process, ScalarProcess):
@@ -201,6 +204,51 @@ def _linear(process: Process, law: Gaussian, start: Sequence[Floats], t0: float,
     moved = np.einsum("dij,bdj->bdi", law_propagators(process, law, t0, t1), into)
     back = moved if basis is None else np.einsum("ij,bjk->bik", basis, moved)
     return [back[:, :, i].reshape(z.shape) + e[1, i] * law.mean for i, z in enumerate(start)]
+
+
+def _of_modes(process: Process, law: Law, start: Floats, t0: float, t1: float, rtol: float, atol: float) -> Floats:
+    """The state at the time t1 of a process that takes directions apart, each a scalar process."""
+    modes = [mode for mode in process.modes if isinstance(mode, ScalarProcess)]
+
+    def at(t: float) -> tuple[Floats, Floats]:
+        """alpha and s in each direction."""
+        both = [(mode.alpha(np.array([t]))[0], mode.noise_level(np.array([t]))[0]) for mode in modes]
+        alpha, level = np.array(both)[own].T
+        return alpha, level
+
+    if isinstance(law, Gaussian):
+        basis, variances, mean, own = eigen_on(process, law)
+        assert basis is not None
+        (a0, s0), (a1, s1) = at(t0), at(t1)
+        deviation = np.sqrt(variances)
+        width = a1 * np.hypot(deviation, s1) / (a0 * np.hypot(deviation, s0))
+        moved = a1 * mean + width * (start.reshape(len(start), -1) @ basis - a0 * mean)
+        return (moved @ basis.T).reshape(start.shape)
+    assert process.directions is not None
+    whole = process.directions.over(law.shape)
+    basis, own, v = whole.basis, whole.groups, law.variance or 1.0
+    mean = law.mean.ravel() @ basis
+    first = modes[0]
+    last = t1 if t1 > 0 else float(first.time_of_noise_level(np.array([NEAR_ZERO * min(np.sqrt(v), 1.0)]))[0])
+
+    def data(offset: Floats, t: float) -> Floats:
+        z = ((mean + offset) * at(t)[0] @ basis.T).reshape(start.shape)
+        found: Floats = law.denoise(*process.observe([z], t))
+        return found.reshape(len(z), -1) @ basis
+
+    def slope(log_s: float, flat: Floats) -> Floats:
+        t = first.time_of_noise_level(np.exp(np.array([log_s])))
+        width = np.hypot(np.sqrt(v), at(float(t[0]))[1])
+        rate = np.array([mode.log_rates(t)[1][0] for mode in modes])[own] / first.log_rates(t)[1]
+        offset = width * flat.reshape(len(start), -1)
+        return (rate * (v / width**2 * offset - (data(offset, float(t[0])) - mean)) / width).ravel()
+
+    (a0, s0), (a1, s1) = at(t0), at(last)
+    w = (start.reshape(len(start), -1) @ basis / a0 - mean) / np.hypot(np.sqrt(v), s0)
+    ends = [float(np.log(first.noise_level(np.array([t]))[0])) for t in (t0, last)]
+    offset = np.hypot(np.sqrt(v), s1) * _solve(slope, *ends, w.ravel(), rtol, atol).reshape(w.shape)
+    end = data(offset, last) if t1 == 0 else a1 * (mean + offset)
+    return (end @ basis.T).reshape(start.shape)
 
 
 def _scalar(

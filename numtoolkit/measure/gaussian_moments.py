@@ -19,6 +19,7 @@ from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError, counted
 from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
+from numtoolkit.measure.eigen import eigen_on
 from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.program.matrices import gaussian_networks, step_maps
 from numtoolkit.program.modal import Groups, groups_of
@@ -48,11 +49,15 @@ class Normal:
 def exact_marginal(process: Process, law: Law, t: float) -> Normal:
     """The law of z_t for Gaussian data: mean e_t m, covariance v e_t e_t' + Sigma_t, in the eigenbasis of the data.
 
-    Block 0 at t = 0 is the data law itself, on every process.
+    Block 0 at t = 0 is the data law itself, on every process. On one that takes directions apart the basis is that of
+    `eigen_on`.
     """
-    _, variances, mean = _gaussian(law).eigen()
-    e, sigma = (part[0] for part in process.kernel(np.array([t])))
-    return Normal(np.outer(mean, e), variances[:, None, None] * np.outer(e, e) + sigma)
+    own, at = eigen_on(process, _gaussian(law)), np.array([t])
+    e, sigma = (
+        np.stack([part[0] for part in parts])[own.modes]
+        for parts in zip(*(mode.kernel(at) for mode in process.modes), strict=True)
+    )
+    return Normal(own.mean[:, None] * e, own.variances[:, None, None] * (e[:, :, None] * e[:, None, :]) + sigma)
 
 
 def wasserstein2(p: Normal, q: Normal) -> float:
@@ -81,8 +86,8 @@ def moments(
              law, grid, nfe), or moments(program, law=law) of a Program, drawing noise or not, whatever it predicts
     law      `numtoolkit.laws.Gaussian`, or its specification
     start    law of the state at the start of the program; None is N(0, process.prior()) in every coordinate
-    returns  Normal in the eigenbasis of the law
-    raises   InputError for a law that is not Gaussian
+    returns  Normal in the eigenbasis of the law, on a process that takes directions apart in that of `eigen_on`
+    raises   InputError for a law that is not Gaussian, or whose directions a run mixes
     cost     O(steps * d) small matrix products in float64; about 50 us a step up to d = 64
     """
     program = program_of(scheme, process, grid, nfe, steps=steps)
@@ -163,9 +168,9 @@ def _apply(linear: Floats, vector: Floats) -> Floats:
 def _step_maps(program: Program, law: Law) -> Iterator[tuple[Floats, Floats, Floats]]:
     """The maps of the steps in the eigenbasis of the law, with its exact network."""
     own = _gaussian(law)
-    _, variances, mean = own.eigen()
-    networks = gaussian_networks(program, variances, mean)
-    return step_maps(program, networks.__getitem__, *constants(program, own))
+    _, variances, mean, _ = eigen_on(program.process, own)
+    field, groups = constants(program, own)
+    return step_maps(program, gaussian_networks(program, variances, mean, groups).__getitem__, field, groups)
 
 
 def constants(program: Program, law: Gaussian) -> tuple[Floats, Groups]:
@@ -175,9 +180,10 @@ def constants(program: Program, law: Gaussian) -> tuple[Floats, Groups]:
              has to lie in one of its groups
     raises   InputError for a law whose directions lie across groups
     """
-    basis, variances, _ = law.eigen()
+    basis, variances, _, modes = eigen_on(program.process, law)
     told = program.spectrum
     if told is None:
-        return np.ones(variances.size) if basis is None else basis.sum(axis=0), None
+        field = np.ones(variances.size) if basis is None else basis.sum(axis=0)
+        return field, None if program.directions is None else modes
     field = np.broadcast_to(told.mean.ravel(), variances.shape)
     return field if basis is None else field @ basis, groups_of(told, basis, variances.size)

@@ -185,6 +185,11 @@ class Network(Wrappable):
                     warns, by an InputWarning, of a torch module in training mode
         """
         self._check_process(process)
+        if process.directions is not None and self.sees == "observation" and not _is_of_law(self.function):
+            raise InputError(
+                f"network {self.name} sees an observation of one noise level, and process {process.spec} has one for "
+                "each frequency; give one that sees the state, trained on it."
+            )
         q = outputs(self.predicts, process)
         module = in_training(self.function)
         if module is not None:
@@ -323,6 +328,11 @@ class Network(Wrappable):
             f"network {self.name} does not take states of shape {tuple(seen.shape)}: {brief(said, 200)}; give the "
             "shape and process that it was trained on."
         )
+
+
+def _is_of_law(function: Any) -> bool:
+    """Whether it is the denoiser of a law that takes directions apart."""
+    return callable(getattr(getattr(function, "__self__", None), "along", None))
 
 
 def _check_callable(function: Any, call: str) -> None:

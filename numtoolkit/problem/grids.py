@@ -161,7 +161,7 @@ def grid(
     """The N + 1 process times of a grid, float64, strictly falling, or strictly rising for inversion.
 
     text     a specification such as "rho(7)" or "trailing(shift=3)", or own points, checked and returned as float64
-    process  the times are those of, by name or as an object
+    process  the times are those of, by name or as an object; of one with many modes they are those of its first
     steps    N >= 1; only for named grids
     sigmas   levels of one's own in place of text, as libraries call them: sigma / alpha, on flow t; the last may be 0
     spectrum of the data, as an object, its file, or (variances, multiplicities), for a grid that is laid by one and
@@ -170,7 +170,7 @@ def grid(
     """
     if process is None:
         raise InputError("the times of a grid are those of a process; give one, such as 'edm'.")
-    on = process_of(process)
+    on = process_of(process).modes[0]
     if (text is None) == (sigmas is None):
         raise InputError("a grid is given by a name, by its times or by sigmas; give one of them.")
     if text is None:

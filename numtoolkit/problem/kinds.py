@@ -18,6 +18,7 @@ import numpy as np
 from numtoolkit.arrays import Floats as Floats
 from numtoolkit.arrays import inverse, remembered
 from numtoolkit.errors import InputError
+from numtoolkit.problem.directions import Directions
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,24 @@ class Process(ABC):
         """The letters of the state blocks."""
         return self.kind.rows
 
+    @property
+    def modes(self) -> tuple[Process, ...]:
+        """The process of each group of `directions`, that by which grids are laid first; itself where it has none."""
+        return (self,)
+
+    @property
+    def directions(self) -> Directions | None:
+        """The groups of directions that have processes of their own; None where all data share one."""
+        return None
+
+    def check_one_mode(self, what: str) -> None:
+        """raises InputError, saying that it is `what` that asks, for a process with many modes"""
+        if self.directions is not None:
+            raise InputError(
+                f"{what} is of one process, and {self.spec} is {len(self.modes)}, one a frequency; take one of them, "
+                f"such as '{self.modes[-1].spec}' of the finest."
+            )
+
     @abstractmethod
     def drift(self, t: Floats) -> Floats:
         """F(t), (n, k, k)."""
@@ -97,11 +116,20 @@ class Process(ABC):
         """Covariance (k, k) per coordinate of the law that sampling starts from at T."""
 
     @abstractmethod
-    def observe(self, z: Any, t: float) -> tuple[Any, float]:
+    def observe(self, z: Any, t: float) -> tuple[Any, Any]:
         """(y, s): all that z_t says about x_0 is the observation y = x_0 + s n (Gaussian n).
 
-        z: the k state blocks as a sequence of arrays or tensors of one shape; y has that shape, dtype and device.
+        z: the k state blocks as a sequence of arrays or tensors of one shape; y has that shape, dtype and device. s is
+        a number, or `Levels` where it differs by direction.
         """
+
+    def signal(self, x0: Any, t: float) -> list[Any]:
+        """The mean of z_t | x_0, an array a block, for data (batch, *event)."""
+        return [float(e) * x0 for e in self.kernel(np.array([t]))[0][0]]
+
+    def noise(self, t: float) -> Floats:
+        """The covariance (k, k) of z_t | x_0, in every direction."""
+        return self.kernel(np.array([t]))[1][0]
 
     @property
     def spec(self) -> str:

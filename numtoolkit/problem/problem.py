@@ -15,7 +15,7 @@ where there are such, its letters for proofs and how it is printed. The values i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,15 @@ class Clock(AxisValue):
     def on(self, process: Process) -> Clock:
         """The clock that this one is on a process."""
         return self if self.of is None else self.of(process)
+
+    def of_first(self, process: Process) -> Clock:
+        """The clock of the first mode of a process, for problems of all its modes: they have its times in common."""
+        own, first = self.on(process.modes[0]), process.modes[0]
+
+        def there(reading: Callable[[Problem, Floats], Floats]) -> Callable[[Problem, Floats], Floats]:
+            return lambda problem, t: reading(replace(problem, process=first), t)
+
+        return replace(own, u=there(own.u), t=there(own.t), rate=there(own.rate), constant_linear=False, fall=None)
 
     def __repr__(self) -> str:
         return f"<clock {self.name}: {self.sentence}>"

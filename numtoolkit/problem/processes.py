@@ -15,6 +15,7 @@ from typing import Any
 
 from numtoolkit import references
 from numtoolkit.errors import InputError, brief, unknown
+from numtoolkit.problem.blurring import Blurring, Dissipation
 from numtoolkit.problem.kinds import Floats, PhaseSpaceProcess, Process, ScalarProcess
 from numtoolkit.problem.phase_space import CLD, PSLD
 from numtoolkit.problem.scalar import EDM, VP, CosineVP, RectifiedFlow
@@ -23,6 +24,8 @@ from numtoolkit.problem.tabulated import SCHEDULES, Table, Tabulated
 from numtoolkit.spec_text import Spec, parse
 
 PROCESSES: dict[str, type[Process]] = {p.name: p for p in (VP, CosineVP, EDM, RectifiedFlow, PSLD, CLD)}
+# Of images, each frequency by itself, and one frequency alone
+OF_IMAGES: dict[str, type[Process]] = {p.name: p for p in (Blurring, Dissipation)}
 ALIASES = {"sd": "scaled-linear", "ddpm": "linear", "squaredcos-cap-v2": "squared-cosine"}
 
 
@@ -36,9 +39,9 @@ def process(
 ) -> Process:
     """A process from its name with optional parameters, or from the table a network was trained with.
 
-    text      "psld", "vp(beta_max=12)", "sd", "table(FILE.npz)"; the path of an .npz file with one of the arrays
-              below, or of a scheduler_config.json of diffusers, or that as a dictionary; "FILE.py:NAME" or
-              "MODULE:NAME", a process, or a class or function that makes one, where
+    text      "psld", "vp(beta_max=12)", "sd", "blurring(size=16)", "table(FILE.npz)"; the path of an .npz file with one
+              of the arrays below, or of a scheduler_config.json of diffusers, or that as a dictionary; "FILE.py:NAME"
+              or "MODULE:NAME", a process, or a class or function that makes one, where
               `numtoolkit.references.allow_imports` lets it be run; a Process comes back as it is
     alphas_cumprod, betas, sigmas   one of them in place of text: (N,), array-like or a tensor, point i being time
               i + 1; sigmas are sigma / alpha, k-diffusion's
@@ -74,7 +77,7 @@ def _of_text(text: Any) -> Process:
     if is_file(text):
         return of_file(text)
     spec = parse(text)
-    known: dict[str, Any] = {**PROCESSES, **SCHEDULES, "table": _table}
+    known: dict[str, Any] = {**PROCESSES, **OF_IMAGES, **SCHEDULES, "table": _table}
     name = spec.name.replace("_", "-")
     name = ALIASES.get(name, name)
     if name not in known:
@@ -104,11 +107,14 @@ def _table(file: str = "", digest: str = "", *, scaling: str = "vp") -> Table:
 __all__ = [
     "CLD",
     "EDM",
+    "OF_IMAGES",
     "PROCESSES",
     "PSLD",
     "SCHEDULES",
     "VP",
+    "Blurring",
     "CosineVP",
+    "Dissipation",
     "Floats",
     "PhaseSpaceProcess",
     "Process",

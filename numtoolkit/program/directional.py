@@ -10,6 +10,7 @@ import numpy as np
 from numtoolkit.arrays import library
 from numtoolkit.declare.steps import START
 from numtoolkit.errors import InputError, counted
+from numtoolkit.problem.directions import Directions
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.program import Affine, Draw, Modal
 from numtoolkit.program.walk import Blocks, Normals, Update, drawn, plain
@@ -22,17 +23,22 @@ class Directional:
     the basis, in the dtype of the state, by two products with the basis for each block of a row, of 2 d r operations a
     sample for d coordinates and r columns. Their last bits may depend on the batch and on the library.
 
-    spectrum  whose groups the coefficients are of
+    directions  in whose groups the coefficients are, of samples or of each of their channels
     like      a state block (batch, *event), for shape, dtype and device
     normals, update   as of `Arrays`
     raises    InputError for samples of other coordinates than the spectrum is of
     """
 
-    def __init__(self, spectrum: Spectrum, like: Any, normals: Normals | None = None, update: Update = plain) -> None:
+    def __init__(
+        self, directions: Spectrum | Directions, like: Any, normals: Normals | None = None, update: Update = plain
+    ) -> None:
         self.normals, self.update, self._like = normals, update, like
-        event, counts = tuple(like.shape[1:]), spectrum.multiplicity
+        event, counts, spectrum = tuple(like.shape[1:]), directions.multiplicity, directions
         size, groups = int(np.prod(event)), len(counts)
-        if (groups > 1 and counts.sum() != size) or spectrum.mean.size not in (1, size):
+        if isinstance(directions, Directions):
+            directions.check(event)
+            size = len(directions.basis)
+        elif (groups > 1 and counts.sum() != size) or spectrum.mean.size not in (1, size):
             raise InputError(
                 f"the spectrum {spectrum.digest} is of {counts.sum():g} directions, and a sample of shape {event} has "
                 f"{counted(size, 'coordinate')}; give the spectrum of such data."
@@ -42,6 +48,7 @@ class Directional:
         self._groups = np.repeat(np.arange(groups), counts.astype(np.int64))[:led]
         self._rest = None if led == size else groups - 1  # the group of what the basis leaves
         self._vectors: dict[int, Any] = {}
+        self._size = size
         mean = self._array(spectrum.mean.reshape(event) if spectrum.mean.ndim else spectrum.mean)
         self.one: Blocks = [library(like).broadcast_to(mean, like.shape)]
 
@@ -76,7 +83,7 @@ class Directional:
         return total if led is None else total + self._back(led)
 
     def _coordinates(self, array: Any) -> Any:
-        flat = array.reshape(len(array), -1)
+        flat = array.reshape(-1, self._size)
         return flat if self._basis is None else flat @ self._basis
 
     def _back(self, led: Any) -> Any:

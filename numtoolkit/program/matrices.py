@@ -5,7 +5,8 @@ With a network that is affine in the state, a whole run is a product of small ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,9 @@ def step_maps(
     yield from found
 
 
-def gaussian_networks(program: Program, variances: Floats, mean: Floats) -> dict[float, tuple[Floats, Floats]]:
+def gaussian_networks(
+    program: Program, variances: Floats, mean: Floats, groups: Groups = None
+) -> dict[float, tuple[Floats, Floats]]:
     """For every told time (slope (d, q, k), offset (d, q)) with network output = slope z + offset, in d directions.
 
     z says about x_0 what y = e' Sigma^-1 z / I says, I = e' Sigma^-1 e, a normal with mean x_0 and variance 1 / I; so
@@ -122,7 +125,16 @@ def gaussian_networks(program: Program, variances: Floats, mean: Floats) -> dict
     program           whose network it is, exact for data N(mean, variances) in independent directions; two outputs
                       of it agree, as there is no guidance
     variances, mean   (d,) each
+    groups            (d,), the group that each direction is of, where these have processes of their own
     """
+    if groups is not None and program.modes:
+        parts = []
+        for own in (groups == group for group in np.unique(groups)):
+            alone = replace(program, process=program.modes[groups[own][0]], modes=())
+            parts.append((own, gaussian_networks(alone, variances[own], mean[own])))
+        told = parts[0][1]
+        slopes, offsets = ([_dealt([(own, part[t][i]) for own, part in parts]) for t in told] for i in (0, 1))
+        return dict(zip(told, zip(slopes, offsets, strict=True), strict=True))
     process = program.process
     times = np.unique([evaluation.time for evaluation in evaluations(program)])
     e, sigma = process.kernel(times)
@@ -136,3 +148,11 @@ def gaussian_networks(program: Program, variances: Floats, mean: Floats) -> dict
     if program.both:
         slope, offset = (np.concatenate([own, own], axis=2) for own in (slope, offset))
     return {float(t): (slope[n], offset[n]) for n, t in enumerate(times)}
+
+
+def _dealt(parts: Sequence[tuple[NDArray[np.bool_], Floats]]) -> Floats:
+    """Each part (its directions, .) where its directions stand, (d, .)."""
+    found = np.empty((len(parts[0][0]), *parts[0][1].shape[1:]))
+    for own, part in parts:
+        found[own] = part
+    return found

@@ -1,6 +1,7 @@
-"""Coefficients that differ by direction of the data: a scheme that is told a spectrum is a family of scalar programs.
+"""Coefficients that differ by direction of the data: a family of scalar programs, of a spectrum or of many modes.
 
-One program a group of directions, all with the same instructions and the same calls of the network: `merged` writes
+A scheme that is told a spectrum is one, and so is any scheme on a process that takes directions apart. One program a
+group of directions, all with the same instructions and the same calls of the network: `merged` writes
 them as one, whose coefficients hold one number a group where the programs differ, and `mode` takes that of one group
 out again. Arrays run through it as `numtoolkit.program.directional` says.
 """
@@ -16,32 +17,37 @@ from numpy.typing import NDArray
 
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
+from numtoolkit.problem.directions import Directions
+from numtoolkit.problem.processes import Process
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.program import Affine, Block, Draw, Instruction, Modal, Program, ProgramStep
 
 Groups = NDArray[np.int64] | None  # of a batch of directions: the group of a spectrum that each is of
+ALONE = 1e-9  # of variances: what rounding leaves of one between directions
 ALIKE = 1e-6  # of variances of groups that a direction may lie across: those that rounding tells apart
 
 # --- one program of many
 
 
-def merged(scheme: str, spectrum: Spectrum, modes: Sequence[Program]) -> Program:
+def merged(scheme: str, directions: Spectrum | Directions, modes: Sequence[Program]) -> Program:
     """The run that takes every group of directions as its own program does.
 
-    scheme    its specification
-    spectrum  whose groups they are
-    modes     a program a group: of the same instructions, whose coefficients may differ
+    scheme      its specification
+    directions  whose groups they are
+    modes       a program a group: of the same instructions, whose coefficients may differ
+    raises      InputError where they ask the network at different times
     """
     first = modes[0]
     if all(own is first for own in modes):
         steps = first.steps
     else:
         columns = zip(*(own.steps for own in modes), strict=True)
-        steps = tuple(_step(column) for column in columns)
-    return replace(first, scheme=scheme, steps=steps, spectrum=spectrum)
+        steps = tuple(merged_step(column) for column in columns)
+    return replace(first, scheme=scheme, steps=steps, directions=directions)
 
 
-def _step(column: Sequence[ProgramStep]) -> ProgramStep:
+def merged_step(column: Sequence[ProgramStep]) -> ProgramStep:
+    """One step of many, a `column` of those of the groups, as `merged` makes it."""
     rows = zip(*(step.instructions for step in column), strict=True)
     return replace(column[0], instructions=tuple(map(_instruction, rows)))
 
@@ -59,6 +65,12 @@ def _instruction(row: Sequence[Instruction]) -> Instruction:
         return Affine(first.name, tuple(terms.items()))
     if isinstance(first, Draw):
         return replace(first, factor=_block([each.factor for each in row]))  # type: ignore[union-attr]
+    times = {each.time for each in row}  # type: ignore[union-attr]
+    if len(times) > 1:
+        raise InputError(
+            f"the directions ask the network at different times, {min(times):.6g} to {max(times):.6g}, where one call "
+            "is to serve them all; take a scheme that asks at the times of the grid, such as ipndm(3) or sde-dpmpp-2m."
+        )
     if first.moves is None:
         return first
     return replace(first, moves=_block([each.moves for each in row]))  # type: ignore[union-attr, misc]
@@ -75,10 +87,10 @@ def _number(values: Sequence[Any]) -> float | Modal:
 def mode(program: Program, group: int) -> Program:
     """The program of one group of directions, an ordinary one.
 
-    program  of a scheme that was told a spectrum; any other is its own
-    group    its number in the spectrum
+    program  one whose coefficients may differ by group; any other is its own
+    group    its number
     """
-    if program.spectrum is None:
+    if program.directions is None:
         return program
 
     def of(block: Block) -> Block:
@@ -93,16 +105,70 @@ def mode(program: Program, group: int) -> Program:
         return i if i.moves is None else replace(i, moves=of(i.moves))
 
     steps = (replace(step, instructions=tuple(map(alone, step.instructions))) for step in program.steps)
-    return replace(program, steps=tuple(steps), spectrum=None)
+    process = program.modes[group] if program.modes else program.process
+    return replace(program, process=process, steps=tuple(steps), directions=None, modes=())
 
 
 def check_alike(program: Program) -> None:
     """raises   InputError for a program whose coefficients differ by direction"""
-    if program.spectrum is not None:
+    if program.directions is not None:
         raise InputError(
             f"the coefficients of {program.scheme} differ by direction of the data, and here all are one; measure it "
             "by samples or moments, or take one group of them, numtoolkit.program.modal.mode(program, group)."
         )
+
+
+def apart(directions: Directions, covariance: Floats, what: str) -> tuple[Floats, Floats]:
+    """Where a covariance is diagonal within directions that a process takes apart: the basis (d, d), variances (d,).
+
+    directions  over whole samples; those found stand in the order of its groups, each within its own
+    covariance  (d, d), of data
+    what        of which data, in a refusal
+    raises      InputError for one that joins directions of different groups, which a run would mix
+    cost        the eigenvalues of a block for each group
+    """
+    joined, groups = directions.basis.T @ covariance @ directions.basis, directions.groups
+    if np.abs(joined[groups[:, None] != groups]).max(initial=0.0) > ALONE * joined.diagonal().max():
+        raise InputError(
+            f"the covariance of {what} joins frequencies that process {directions.digest} takes apart, so that a run "
+            "mixes them; give natural(...), an isotropic law, or a spectrum of cosines, spectrum_of(data, dct=True)."
+        )
+    basis, variances = directions.basis.copy(), np.empty(len(groups))
+    for group in range(len(directions.multiplicity)):
+        mine = groups == group
+        values, axes = np.linalg.eigh(joined[np.ix_(mine, mine)])
+        variances[mine], basis[:, mine] = np.maximum(values, 0.0), directions.basis[:, mine] @ axes
+    return basis, variances
+
+
+def refined(spectrum: Spectrum, process: Process) -> tuple[Spectrum, NDArray[np.int64]]:
+    """A spectrum in groups of which each is one of a process with many modes too.
+
+    returns   it, and the number of the mode of each group (n,); as it is, and zeros, on a process with one
+    raises    InputError for a spectrum that joins what the process takes apart
+    """
+    if process.directions is None:
+        return spectrum, np.zeros(len(spectrum.values), dtype=np.int64)
+    whole = process.directions.over(spectrum.mean.shape or process.directions.event)
+    size, own, counts = len(whole.basis), spectrum.basis, spectrum.multiplicity.astype(np.int64)
+    if counts.sum() != size:
+        raise InputError(
+            f"the spectrum {spectrum.digest} has {spectrum.directions:g} directions and an image of process "
+            f"{process.spec} {size}; give that of such images."
+        )
+    each = np.repeat(spectrum.values, counts)
+    led = np.eye(size) if own is None else own
+    rest = each[-1] if led.shape[1] < size else 0.0
+    covariance = (led * (each[: led.shape[1]] - rest)) @ led.T + rest * np.eye(size)
+    basis, variances = apart(whole, covariance, f"the spectrum {spectrum.digest}")
+    modes = whole.groups
+    new = np.diff(modes, prepend=-1) != 0
+    new |= np.abs(np.diff(variances, prepend=0.0)) > ALIKE * np.maximum(variances, variances.max() * ALIKE)
+    places = np.cumsum(new) - 1
+    multiplicity = np.bincount(places)
+    values = np.bincount(places, variances) / multiplicity
+    found = replace(spectrum, values=values, multiplicity=multiplicity, basis=basis)
+    return found, modes[np.flatnonzero(new)]
 
 
 def blocks_at(block: Block, groups: Groups) -> Floats:

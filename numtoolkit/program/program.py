@@ -19,9 +19,10 @@ from numtoolkit.declare.entries import ZERO, Entry
 from numtoolkit.declare.scheme import END_LEVEL, LEVEL, Scheme, StepQuantity
 from numtoolkit.declare.steps import START, Eval, Noise, Row, Step
 from numtoolkit.errors import InputError, brief, counted
+from numtoolkit.problem.directions import Directions
 from numtoolkit.problem.frozen import projects
 from numtoolkit.problem.predictions import Prediction, prediction
-from numtoolkit.problem.problem import Problem
+from numtoolkit.problem.problem import Clock, Problem
 from numtoolkit.problem.processes import Floats, PhaseSpaceProcess, Process
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.budget import plan
@@ -32,7 +33,7 @@ CONSTANT = "1"  # the source that is 1 everywhere, or the mean of the data under
 
 
 class Modal(tuple[float, ...]):
-    """A coefficient that differs by direction of the data: one number a group of a spectrum."""
+    """A coefficient that differs by direction of the data: one number a group of them."""
 
     __slots__ = ()
 
@@ -101,7 +102,9 @@ class Program:
 
     both      whether its calls return two such predictions, the blocks of the guided and then those of the unguided one
     projects  a sentence, where the run follows another flow than that of a network of such outputs (`projection`)
-    spectrum  of a scheme that was told one: some coefficients are `Modal` then, and the constant source is its mean
+    directions  in whose groups coefficients may differ (`Modal`): the spectrum that its scheme was told, whose mean is
+                the constant source then, or the directions of a process that takes them apart
+    modes       the process of each of these groups, where they are not all that of the run
     """
 
     scheme: str
@@ -110,11 +113,17 @@ class Program:
     steps: tuple[ProgramStep, ...]
     both: bool = False
     projects: str | None = None
-    spectrum: Spectrum | None = None
+    directions: Spectrum | Directions | None = None
+    modes: tuple[Process, ...] = ()
 
     def __repr__(self) -> str:
         spent = f"{counted(self.nfe, 'evaluation')} of {self.network.name} in {counted(len(self.steps), 'step')}"
         return f"<Program {brief(self.scheme, 80)} on {brief(self.process.spec, 80)}: {spent}>"
+
+    @property
+    def spectrum(self) -> Spectrum | None:
+        """That which its scheme was told, None for none."""
+        return self.directions if isinstance(self.directions, Spectrum) else None
 
     @property
     def nfe(self) -> int:
@@ -198,7 +207,8 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
     """The problem a scheme integrates on a process.
 
     raises   InputError when the scheme is not declared for its kind, the process is not as its kind says, or the scheme
-             was told a spectrum: then there is one problem a group of directions, those of `scheme.mode`
+             was told a spectrum: then there is one problem a group of directions, those of `scheme.mode`. So is there
+             one for each mode of a process that has many
     """
     if scheme.spectrum is not None:
         raise InputError(
@@ -207,19 +217,25 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
         )
     if isinstance(process, PhaseSpaceProcess):
         process.check_noises()
-    if process.kind not in scheme.kinds:
-        known = " and ".join(kind.name for kind in scheme.kinds)
-        raise InputError(
-            f"scheme {scheme.spec} is not defined on process {process.name!r}, a {process.kind.name} process; it "
-            f"runs on {known} processes."
-        )
+    _check_kind(scheme, process)
+    process.check_one_mode("the problem of a scheme")
     law = {name: float(value) for name, value in scheme.parameters().items() if name in ("sigma_data", "mean")}
     return Problem(process, scheme.frozen, scheme.clock.on(process), float(scheme.tau_value), **law)
 
 
 def check_runs(scheme: Scheme, process: Process) -> None:
     """raises   InputError for a scheme that does not run on the process, as `problem_of` says"""
-    problem_of(replace(scheme, spectrum=None), process)
+    _check_kind(scheme, process)
+    problem_of(replace(scheme, spectrum=None), process.modes[0])
+
+
+def _check_kind(scheme: Scheme, process: Process) -> None:
+    if process.kind not in scheme.kinds:
+        known = " and ".join(kind.name for kind in scheme.kinds)
+        raise InputError(
+            f"scheme {scheme.spec} is not defined on process {process.name!r}, a {process.kind.name} process; it "
+            f"runs on {known} processes."
+        )
 
 
 def projection(problem: Problem, network: Prediction) -> str | None:
@@ -245,17 +261,43 @@ def lower(
     network  what the network to be called predicts; the conversion to the frozen quantity becomes part of the program
     nfe      None for whole steps; else the run is that of `numtoolkit.program.budget.planned`, which must have N steps
     raises   InputError for a process the scheme is not declared on, or a coefficient that is not finite
-    cost     no evaluations; milliseconds for a thousand steps, and as much again for each group of a spectrum
-    """
-    if scheme.told is not None:
-        from numtoolkit.program.modal import merged  # which merges what is made here
+    cost     no evaluations; milliseconds for a thousand steps, and as much again for each group of a spectrum and each
+             mode of a process
 
-        sigmas, places = np.unique(scheme.deviations, return_inverse=True)
-        size, alone, made = max(1, TOGETHER // len(times)), scheme.mode(0), list[Program]()
-        for first in range(0, len(sigmas), size):
-            made += _lowered(alone, process, times, network, nfe, sigmas[first : first + size])
-        return merged(scheme.spec, scheme.told, [made[place] for place in places.tolist()])
-    return _lowered(scheme, process, times, network, nfe)[0]
+    Each mode of a process that has many is integrated in its own clock if the network is told the times of the grid
+    alone; a scheme that asks it within its steps, where modes must agree on the time, has the clock of the first mode.
+    """
+    told, many = scheme.told, process.directions
+    if told is None and many is None:
+        return _lowered(scheme, process, times, network, nfe)[0]
+    from numtoolkit.program.modal import merged, refined  # which merges what is made here
+
+    _check_kind(scheme, process)
+    within = many is not None and any(step.within for step in scheme.steps.distinct)
+    if told is None:
+        assert many is not None
+        groups: Spectrum | Directions = many
+        clock = scheme.clock.of_first(process) if within else None
+        places = np.arange(len(process.modes))
+        made = [_lowered(scheme, mode, times, network, nfe, clock=clock)[0] for mode in process.modes]
+    else:
+        groups, places = refined(told, process)
+        own = replace(scheme, spectrum=groups)
+        alone, size = own.mode(0), max(1, TOGETHER // len(times))
+        clock = alone.clock.of_first(process) if within else None
+        of_group: dict[int, Program] = {}
+        for place in np.unique(places):
+            mine = np.flatnonzero(places == place)
+            sigmas, which = np.unique(own.deviations[mine], return_inverse=True)
+            found = list[Program]()
+            for first in range(0, len(sigmas), size):
+                some = sigmas[first : first + size]
+                found += _lowered(alone, process.modes[place], times, network, nfe, some, clock)
+            for group, index in zip(mine.tolist(), which.tolist(), strict=True):
+                of_group[group] = found[index]
+        made = [of_group[group] for group in range(len(places))]
+    program = merged(scheme.spec, groups, made)
+    return program if many is None else replace(program, process=process, modes=tuple(process.modes[m] for m in places))
 
 
 def _lowered(
@@ -265,9 +307,14 @@ def _lowered(
     network: str | Prediction,
     nfe: int | None,
     sigmas: Floats | None = None,
+    clock: Clock | None = None,
 ) -> list[Program]:
-    """The program of a scheme; or of each that has one of some sigma_data in place of its own, all at once."""
+    """The program of a scheme; or of each that has one of some sigma_data in place of its own, all at once.
+
+    clock   in place of that of the scheme
+    """
     problem, predicts = problem_of(scheme, process), prediction(network)
+    problem = problem if clock is None else replace(problem, clock=clock)
     many = 1 if sigmas is None else len(sigmas)
     _check_rising(scheme, times)
     run = plan(scheme, times, nfe)

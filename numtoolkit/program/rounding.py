@@ -65,10 +65,11 @@ def loss(program: Program, sigma_data: float = 0.5) -> Loss:
 
 
 def _loss_by_group(program: Program) -> Iterator[Loss]:
-    """What rounding costs data of the widest and of the narrowest directions of its spectrum; or of deviation 1/2."""
+    """What rounding costs data of the widest and of the narrowest directions of its spectrum; or of deviation 1/2, in
+    the first and the last mode of its process."""
     told = program.spectrum
     if told is None:
-        yield loss(program)
+        yield from (loss(mode(program, group)) for group in {0, max(len(program.modes) - 1, 0)})
         return
     for group in {int(told.values.argmax()), int(told.values.argmin())}:
         yield loss(mode(program, group), max(float(told.values[group]) ** 0.5, SMALL * told.deviation))

@@ -18,6 +18,7 @@ from numtoolkit.problem.processes import Floats, Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.budget import plan, planned
+from numtoolkit.program.modal import merged_step
 from numtoolkit.program.program import Affine, Block, Call, Instruction, Program, ProgramStep, lower
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.spec_text import Spec
@@ -74,8 +75,13 @@ def _denoised(program: Program, denoise: bool) -> Program:
         return program
     if program.times[-1] == 0:
         raise InputError(NOTHING_LEFT)
-    last = denoising(program.process, program.network, float(program.times[-1]), program.both)
-    return replace(program, steps=(*program.steps, last))
+    return replace(program, steps=(*program.steps, denoising_of(program, float(program.times[-1]))))
+
+
+def denoising_of(program: Program, t: float) -> ProgramStep:
+    """The step of `denoising` at time t for the network of a program, in every group of its directions."""
+    own = [denoising(mode, program.network, t, program.both) for mode in program.modes or (program.process,)]
+    return own[0] if len(own) == 1 else merged_step(own)
 
 
 def laid(

@@ -234,13 +234,13 @@ def arrays_of(
     """The algebra of a run of a program on arrays.
 
     program, start, normals, update   as of a `Stepper`
-    raises   InputError where the program was told the spectrum of data of another size
+    raises   InputError where its directions are those of data of another size
     """
-    if program.spectrum is None:
+    if program.directions is None:
         return Arrays(normals, update)
     from numtoolkit.program.directional import Directional  # which is made of what stands here
 
-    return Directional(program.spectrum, start[0], normals, update)
+    return Directional(program.directions, start[0], normals, update)
 
 
 class Stepper(Walk[Blocks]):

@@ -17,7 +17,8 @@ from numtoolkit.laws.spectra import FEWEST, spectrum_of
 from numtoolkit.limits import MOST_COORDINATES
 from numtoolkit.models.conditions import Conditions
 from numtoolkit.problem.grids import without_pilot
-from numtoolkit.problem.processes import Process, ScalarProcess
+from numtoolkit.problem.kinds import SCALAR
+from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.problem.spectrum import PILOT, Spectrum
 from numtoolkit.program.program import Program
@@ -85,7 +86,7 @@ def pilot(
     """
     whole("outputs", outputs, FEWEST, MOST_COORDINATES)
     on = process_of(process)
-    usual = PILOTS[isinstance(on, ScalarProcess)]
+    usual = PILOTS[on.kind is SCALAR]
     run = sample(
         usual[0] if scheme is None else scheme,
         on,

@@ -142,7 +142,7 @@ def origin(
 
 def start_factor(process: Process, first: float) -> Floats:
     """(k, k), lower triangular: a run from time `first` starts as this factor times standard normals."""
-    covariance = process.prior() if first >= process.T * (1 - 1e-12) else process.kernel(np.array([first]))[1][0]
+    covariance = process.prior() if first >= process.T * (1 - 1e-12) else process.noise(first)
     return lower_factor(covariance[None])[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,8 @@ from numtoolkit.arrays import Array, Floats, cast, copied, is_floating, join, li
 from numtoolkit.errors import InputError, counted, typed
 from numtoolkit.problem.predictions import DATA, convert
 from numtoolkit.program.program import Program, ProgramStep
-from numtoolkit.program.walk import Blocks, plain
+from numtoolkit.program.runs import denoising_of
+from numtoolkit.program.walk import Blocks, Stepper, follow, plain
 from numtoolkit.sampling.loop import Evaluated, Stopped
 
 
@@ -164,6 +165,9 @@ def data_prediction(program: Program, latest: Evaluated) -> Array:
 
     cost   a pass over the output and each block of the row; the coefficients are read in float64 on the host
     """
+    if program.modes and program.network is not DATA:  # in each group of directions by itself
+        last = replace(program, steps=(denoising_of(program, latest.time),))
+        return follow(Stepper(last, latest.row), lambda row, t: latest.output)[0]
     P, Q = convert(program.network, DATA, program.process, np.array([latest.time]))
     terms = [*zip(P[0, 0].tolist(), latest.row, strict=True), *zip(Q[0, 0].tolist(), latest.output, strict=True)]
     own = [(c, array) for c, array in terms if c]

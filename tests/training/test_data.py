@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from numtoolkit.errors import InputError, StorageError
-from numtoolkit.laws.cosines import cosine_basis
 from numtoolkit.laws.named import digits as law_of_digits
+from numtoolkit.problem.cosines import cosine_basis
 from numtoolkit.training.data import EVERY, data_of
 
 
