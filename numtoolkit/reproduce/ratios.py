@@ -75,7 +75,12 @@ def compared(
     dtype: str = DTYPE,
     law_sha256: str | None = None,
 ) -> list[list[dict[str, float | None] | None]]:
-    """The result of a `ratios_cell`, whose data are as there: the fields of a `Ratio` for each budget and other run."""
+    """The result of a `ratios_cell`.
+
+    pairs, nfe, runs   of its data: schemes and grids, budgets, and for each budget the numbers of the pairs
+    process, law, samples, first, classes, guidance, dtype, law_sha256   as there
+    returns   for each budget and other run the fields of a `Ratio`, None where one of the two has no error
+    """
     on = guided(law_at(law, law_sha256, 0.0, dtype), guidance)
     made = [(unchanged(pair["scheme"], pair["scheme_sha256"]), pair["grid"]) for pair in pairs]
     how: dict[str, Any] = {} if is_law(on) else {"tile": TILE}
