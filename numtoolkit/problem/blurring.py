@@ -7,14 +7,12 @@ In the cosines u of an image (DCT-II) the forward process is
 with a and sigma of the cosine schedule, common to all frequencies, sigma_B = sigma_blur sin(pi t / 2)^2 the width of
 the blur in pixels, and rate = pi^2 (i^2 / height^2 + j^2 / width^2) of the frequency (i, j): heat that spreads for a
 time tau multiplies a cosine by exp(-rate tau) (Rissanen et al., arXiv:2206.13397), and d_min keeps a signal that can be
-time tau multiplies a cosine by exp(-rate tau) (Rissanen et al., arXiv:2206.13397), and d_min keeps a signal that can be
-scaled up again (Hoogeboom & Salimans, arXiv:2209.05557). Every frequency is du = f u dt + g dW, f = d log alpha / dt and
-g^2 = d sigma^2 / dt - 2 f sigma^2 = 2 sigma^2 d log s / dt, s = sigma / alpha. As s rises with t, g is real; the reverse
-flow and SDE of a frequency are those of any scalar process. sigma_blur = 0 is the cosine VP.
+scaled up again (Hoogeboom & Salimans, arXiv:2209.05557). Every frequency is du = f u dt + g dW, f = d log alpha / dt,
+g^2 = d sigma^2 / dt - 2 f sigma^2 = 2 sigma^2 d log s / dt, s = sigma / alpha. As s rises with t, g is real: the
 reverse flow and SDE of a frequency are those of any scalar process. sigma_blur = 0 is the cosine VP.
 
-The cosine schedule here is that of Nichol & Dhariwal, whose s is 0 at t = 0. The pseudocode of Hoogeboom & Salimans has
-the angle of its a = cos, sigma = sin run between those of log SNR = 10 and -10 instead; d and the rates are the same.
+The schedule of a and sigma is that of Nichol & Dhariwal, whose s is 0 at t = 0; implementations of blurring diffusion
+have a = cos and sigma = sin of an angle that runs between those of log SNR 10 and -10. d and the rates are the same.
 """
 
 from __future__ import annotations

@@ -155,6 +155,7 @@ def test_what_blurring_cannot_be_asked_is_said_in_one_sentence():
         "transfer": lambda: nt.transfer("ddim", BLURRED, "log-snr", 4, [1.0]),
         "condition": lambda: nt.condition("ddim", BLURRED, "log-snr", 4),
         "defects": lambda: nt.step_defects("ddim", BLURRED, law, "log-snr", 3),
+        "other times": lambda: nt.program_of("heun-edm-churn(40)", BLURRED, "log-snr", 4),
         "phase space": lambda: nt.program_of("rvv", BLURRED, "log-snr", 4),
         "other directions": lambda: nt.moments("ddim", BLURRED, turned, "log-snr", 4),
         "other spectrum": lambda: lower(scheme("gframe-ab(2)").with_spectrum(spectrum_of(turned)), BLURRED, TIMES),
