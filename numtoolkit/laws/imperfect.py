@@ -10,6 +10,7 @@ from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
 from numtoolkit.laws.checks import real
 from numtoolkit.laws.law import Law
+from numtoolkit.problem.directions import Levels
 
 WAVES = 32  # of the field
 
@@ -42,8 +43,13 @@ class _Wrong:
         """That of the law."""
         return self.law.sample(n, seed)
 
-    def denoise(self, y: Floats, sigma: Floats | float) -> Floats:
-        """The wrong denoiser at y (batch, *shape), float64 of numpy; sigma a number > 0, or (batch,)."""
+    def denoise(self, y: Any, sigma: Any) -> Floats:
+        """The wrong denoiser at y (batch, *shape), float64 of numpy; sigma a number > 0, or (batch,).
+
+        raises   InputError for noise that differs by direction
+        """
+        if isinstance(sigma, Levels):
+            raise InputError(f"law {self.name} is wrong by one noise level, and here it differs by direction.")
         exact: Floats = self.law.denoise(y, sigma)
         return exact + self._error(y, np.asarray(sigma, dtype=np.float64).reshape(-1, 1)).reshape(y.shape)
 

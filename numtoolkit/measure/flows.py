@@ -245,8 +245,8 @@ def _of_modes(process: Process, law: Law, start: Floats, t0: float, t1: float, r
 
     (a0, s0), (a1, s1) = at(t0), at(last)
     w = (start.reshape(len(start), -1) @ basis / a0 - mean) / np.hypot(np.sqrt(v), s0)
-    ends = [float(np.log(first.noise_level(np.array([t]))[0])) for t in (t0, last)]
-    offset = np.hypot(np.sqrt(v), s1) * _solve(slope, *ends, w.ravel(), rtol, atol).reshape(w.shape)
+    a, b = np.log(first.noise_level(np.array([t0, last]))).tolist()
+    offset = np.hypot(np.sqrt(v), s1) * _solve(slope, a, b, w.ravel(), rtol, atol).reshape(w.shape)
     end = data(offset, last) if t1 == 0 else a1 * (mean + offset)
     return (end @ basis.T).reshape(start.shape)
 

@@ -162,10 +162,8 @@ class Blurring(Process):
 
     def observe(self, z: Any, t: float) -> tuple[Any, Levels]:
         at = np.array([t])
-        alpha, level = (
-            np.array([own(mode) for mode in self.modes])
-            for own in (lambda mode: mode.log_alpha(at)[0], lambda mode: mode.noise_level(at)[0])
-        )
+        alpha = np.array([mode.log_alpha(at)[0] for mode in self.modes])
+        level = np.array([mode.noise_level(at)[0] for mode in self.modes])
         return self.directions.scaled(np.exp(-alpha), z[0]), Levels(self.directions, level)
 
     def signal(self, x0: Any, t: float) -> list[Any]:
@@ -184,7 +182,7 @@ class Blurring(Process):
     def kernel(self, t: Floats) -> NoReturn:
         self._refuse("kernel")
 
-    def level(self, t: Floats) -> NoReturn:  # type: ignore[override]  # no number of what has many
+    def level(self, t: Floats) -> NoReturn:  # no number of what has many
         self._refuse("noise level")
 
     def time_of_level(self, s: Floats) -> NoReturn:
