@@ -146,7 +146,7 @@ class Blurring(Process):
         return self.size if isinstance(self.size, tuple) else (self.size, self.size)
 
     @cached_property
-    def modes(self) -> tuple[Process, ...]:
+    def modes(self) -> tuple[Dissipation, ...]:
         own = (self.sigma_blur, self.d_min)
         rates, _, _ = self._frequencies
         return tuple(Dissipation(self.offset, self.T, self.t_min, float(rate), *own) for rate in rates)
