@@ -61,7 +61,7 @@ class Directions:
         if times == 1:
             return self
         order = np.argsort(np.tile(self.groups, times), kind="stable")
-        basis: Floats = np.kron(np.eye(times), self.basis)[:, order]
+        basis: Floats = np.asarray(np.kron(np.eye(times), self.basis)[:, order], dtype=np.float64)
         return Directions(tuple(event), self.multiplicity * times, basis, self.digest)
 
     def scaled(self, factors: Floats, array: Any) -> Any:
