@@ -27,10 +27,10 @@ from numtoolkit.files.storage import read_json, write
 from numtoolkit.files.versions import versions
 from numtoolkit.laws import law_of
 from numtoolkit.laws.spectra import spectrum_of
+from numtoolkit.measure.recommendation import informed, scale_of
 from numtoolkit.models.by_reference import checkpoint_of, network_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
-from numtoolkit.reproduce.contest import informed, moments_of
 from numtoolkit.reproduce.job import PACKAGES
 from numtoolkit.reproduce.judging import WITHOUT, identity
 from numtoolkit.reproduce.subjects import conditions_of, guided
@@ -118,7 +118,7 @@ def schemes_of(group: Group) -> list[str]:
 
 def measured(group: Group, subject: Subject, schemes: list[str], store: Store) -> Iterator[dict[str, Any]]:
     """A row a pair: its errors by budget."""
-    mean, deviation = subject.moments or moments_of(subject.law)
+    mean, deviation = subject.moments or scale_of(law_of(subject.law))
 
     def told(text: str) -> str:
         return text.replace("{s}", f"{deviation:.4f}").replace("{m}", f"{mean:.4f}")
