@@ -33,7 +33,6 @@ from numtoolkit.cli.output import (
 from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.problem.processes import process as process_of
 
 if TYPE_CHECKING:
     from numtoolkit.measure.recommendation import Recommendation
@@ -44,8 +43,8 @@ KEEP = "--keep is of the outputs of a pilot run; give --model, or drop it."
 TOLD_SHORT = 8  # characters of a digest in the name of a file
 WORDS = {"relative-rms": "along paths", "wasserstein2": "in law", "sliced-wasserstein": "in law, by samples"}
 FOOT = """\
-`over the best` is the error over that of the best, with a 95 % interval over starts, from which what is hard for both \
-has gone. The order is that on the law named above; of a network it is a forecast."""
+`over the best` is the error of the median sample, or of all with --by error and in law, over that of the best, with a \
+95 % interval over starts. The order is that on the law named above; of a network it is a forecast."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +59,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schemes", metavar="A,B", help="in place of all; {s}, {m}, {spectrum} are those of the data")
     parser.add_argument("--grids", metavar="G,H", help="likewise, 'rho(7),spectral({spectrum}, q=2)'")
     parser.add_argument("--metric", choices=("path", "law"), help="of errors; by default the one that comes first")
+    parser.add_argument(
+        "--by", choices=("median", "error"), default="median", help="of the path, what ranks: the median"
+    )
     parser.add_argument("--seeds", metavar="0-63", help="of the starts; by default as many as the metric needs")
     parser.add_argument("--save", metavar="FILE.npz", help="the spectrum, kept unasked only where a command needs it")
     parser.add_argument("--keep", metavar="FILE.npz", help="the outputs of the pilot run, for 'proxy(of=FILE.npz)'")
@@ -71,7 +73,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from numtoolkit.measure.recommendation import SPECTRUM, recommend
+    from numtoolkit.measure.candidates import SPECTRUM
+    from numtoolkit.measure.recommendation import recommend
 
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out is not None else None
     save = destination(arguments.save, (".npz",), option="--save") if arguments.save is not None else None
@@ -86,7 +89,10 @@ def _run(arguments: argparse.Namespace) -> int:
     told["seeds"] = None if arguments.seeds is None else numbers(arguments.seeds, "--seeds")
     budgets, own = numbers(arguments.nfe, "--nfe", 1, MOST_NFE), numbers_of(arguments)
     of, network = _source(arguments, own)
-    found = recommend(of, arguments.process, budgets, **told)
+    kept = None if arguments.keep is None else destination(arguments.keep, (".npz",), option="--keep")
+    found = recommend(of, arguments.process, budgets, by=arguments.by, **told, **own)
+    if kept is not None and found.pilot is not None:
+        note(f"wrote {found.pilot.save(kept)}")
     best = {nfe: found.best(nfe) for nfe in found.budgets}
     if save is None and any(SPECTRUM in record["scheme"] + record["grid"] for record in best.values()):
         name = f"spectrum-{found.spectrum.digest.partition('-')[2][:TOLD_SHORT]}.npz"
@@ -104,7 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
         title = f"Which scheme on which grid? {found.law.name}, {found.process.spec}"
         keep(path, records, title, arguments.command, lambda: _drawn(records, title), weights_of(network))
     about: Record = {"law": found.law.name, "process": found.process.spec, "metric": found.metric}
-    about |= {"nfe_pilot": found.nfe_pilot, "spectrum": found.spectrum.digest, **weights_of(network)}
+    about |= {"by": found.by, "nfe_pilot": found.nfe_pilot, "spectrum": found.spectrum.digest, **weights_of(network)}
     about |= {"commands": commands} | ({} if regret is None else {"regret": regret})
     report(arguments, about | {"records": records}, lambda: _listing(found, records, commands, regret))
     reasons = dict.fromkeys(f"at {nfe}: {why}" for _, nfe, why in found.refused())
@@ -116,17 +122,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _source(arguments: argparse.Namespace, own: dict[str, Any]) -> tuple[Any, Any]:
     """What is recommended for, as `recommend` takes it, and the network, None where none is given."""
     if arguments.model is not None:
-        from numtoolkit.sampling.pilot import pilot
-
         network = model_from(arguments)
         check_claims(arguments, network, own.get("shape"), own.get("conditions"))
-        process = process_of(arguments.process or getattr(network, "process", None) or "edm")
-        kept = None if arguments.keep is None else destination(arguments.keep, (".npz",), option="--keep")
-        arguments.process = process.spec
-        run = pilot(network, process, **own)
-        if kept is not None:
-            note(f"wrote {run.save(kept)}")
-        return run, network
+        return network, network
     for option in (*FOREIGN, "keep", "regret"):
         if getattr(arguments, option) not in (None, False):
             raise InputError(KEEP if option == "keep" else f"--{option} is of a network; give --model, or drop it.")
@@ -179,10 +177,12 @@ def _listing(
     found: Recommendation, records: list[Record], commands: dict[int, str], regret: list[Record] | None
 ) -> str:
     """What was judged, the leading pairs of each budget, those that are not told from the best, and what to run."""
-    parts = wrapped(f"Judged {WORDS[found.metric]} on {found.law.name}, {found.process.spec}.")
+    spent = f" {found.nfe_pilot} evaluations of each output were spent." if found.nfe_pilot else ""
+    parts = wrapped(f"Judged {WORDS[found.metric]} on {found.law.name}, {found.process.spec}.{spent}")
+    hidden = "error" if found.by == "median" else "median"  # where there is not room for both
     for nfe in found.budgets:
         own = [r for r in records if r["nfe"] == nfe]
-        parts += ["", grid(without_empty([_row(r) for r in own[:SHOWN]]), optional=("tied", "median", "floor")), ""]
+        parts += ["", grid(without_empty([_row(r) for r in own[:SHOWN]]), optional=("tied", hidden)), ""]
         tied = sum(r["tied"] for r in own)
         told = "is told from every other" if tied == 1 else f"cannot be told from {tied - 1} others"
         parts += wrapped(f"At {nfe} evaluations the first of {len(own)} pairs {told}. To run it:")
@@ -202,7 +202,7 @@ def _row(record: Record) -> Record:
 
 
 def _regret_row(record: Record) -> Record:
-    keys = ("nfe", "regret", "low", "high", "rank", "pairs", "spearman", "best_scheme", "best_grid")
+    keys = ("nfe", "regret", "low", "high", "rms_regret", "rank", "pairs", "spearman", "best_scheme", "best_grid")
     return {key: record[key] for key in keys}
 
 

@@ -3,8 +3,8 @@
 from numtoolkit.laws.empirical import Empirical
 from numtoolkit.laws.files import load
 from numtoolkit.laws.gaussian import Gaussian, GaussianMixture
-from numtoolkit.laws.imperfect import Imperfect
+from numtoolkit.laws.imperfect import Imperfect, Rough
 from numtoolkit.laws.law import Law
 from numtoolkit.laws.named import NAMED, law_of
 
-__all__ = ["NAMED", "Empirical", "Gaussian", "GaussianMixture", "Imperfect", "Law", "law_of", "load"]
+__all__ = ["NAMED", "Empirical", "Gaussian", "GaussianMixture", "Imperfect", "Law", "Rough", "law_of", "load"]

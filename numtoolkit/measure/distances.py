@@ -21,6 +21,7 @@ from numtoolkit.laws.law import streams
 
 LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
+RESAMPLES = 400  # of the bootstrap
 RESAMPLED = 1000  # sets of starts that tell the interval of a ratio of medians
 _STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
 _BLOCK = 1 << 22  # entries of one block of projected samples
@@ -123,6 +124,21 @@ def paired_ratio(squares: Floats, others: Floats) -> Interval:
         value = math.sqrt(np.mean(squares) / np.mean(others))
         half = _jackknifed(squares, others) / 2 if squares is not others else 0.0
     return Interval(value, value * math.exp(-half), value * math.exp(half), LEVEL)
+
+
+def paired_medians(squares: Floats, others: Floats) -> Interval:
+    """The error of the median sample of one run over that of another from the same starts, with a 95 % interval.
+
+    squares, others   as of `paired_ratio`
+    returns  Interval(value, low, high, 0.95) of the percentiles of 400 draws of starts with replacement, by a fixed
+             seed, both medians of one draw (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13)
+    """
+    drawn = np.random.default_rng(0).integers(0, len(squares), (RESAMPLES, len(squares)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = math.sqrt(np.median(squares) / np.median(others))
+        ratios = np.sqrt(np.median(squares[drawn], axis=1) / np.median(others[drawn], axis=1))
+    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high), LEVEL)
 
 
 def _jackknifed(parts: Floats, wholes: Floats) -> float:

@@ -175,6 +175,18 @@ class OwnNetwork:
         found = None if self.conditions is None else self.conditions.labels()
         return None if found is None else found[rows.start : rows.stop]
 
+    def data(self, blocks: Blocks, t: float) -> Floats:
+        """Its data prediction at states of the host, (n, *event), at a time where it is asked."""
+        with quiet(self.like):
+            out = self.call(range(len(blocks[0])))(self._placed(blocks), t)
+        answer = [host("an answer", block).astype(np.float64) for block in out]
+        return self._as_data(blocks, answer, t)
+
+    def _as_data(self, blocks: Blocks, answer: Blocks, t: float) -> Floats:
+        P, Q = (block[0, 0] for block in convert(prediction(self.network.predicts), DATA, self.process, np.array([t])))
+        found: Floats = np.tensordot(P, np.stack(blocks), 1) + np.tensordot(Q, np.stack(answer), 1)
+        return found
+
     def _followed(self, t0: float, t1: float, start: Blocks, tolerance: float, rows: range) -> tuple[Blocks, int]:
         spent, own = 0, self.call(rows)
 
@@ -192,8 +204,7 @@ class OwnNetwork:
         predicts, last = prediction(self.network.predicts), t1 if t1 > 0 else min(self.process.t_min, t0)
         blocks = list(start) if last == t0 else network_flow(self.process, call, predicts, start, t0, last, tolerance)
         if t1 == 0:
-            P, Q = (block[0, 0] for block in convert(predicts, DATA, self.process, np.array([last])))
-            blocks = [np.tensordot(P, np.stack(blocks), 1) + np.tensordot(Q, np.stack(call(blocks, last)), 1)]
+            blocks = [self._as_data(blocks, call(blocks, last), last)]
         return blocks, spent
 
     @cached_property

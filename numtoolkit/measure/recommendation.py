@@ -1,8 +1,10 @@
 """Which scheme on which grid? Every pair of the two judged on a law like the data, and how sure the answer is.
 
 A network tells of its data by the outputs of one pilot run; their proxy law, closed form, has their modes and their
-spectrum, and ranks schemes much as the network does, in seconds and without a further call. What is known is the order
-on that law: the intervals are over starts, and say nothing of how far a network is from its proxy, which `regret` does.
+spectrum, is made as rough as the network is, and ranks schemes much as the network does, in seconds and without a
+further call. What is known is the order on that law: the intervals are over starts, and say nothing of how far a
+network is from its proxy, which `regret` does. Along paths the order is that of the median sample: a few starts that
+end in another mode of the proxy decide its mean, and those are others on the network.
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ import numpy as np
 
 from numtoolkit.arrays import Floats, library
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import InputError, choice, several, whole
+from numtoolkit.errors import InputError, choice, flag, several, whole
 from numtoolkit.laws import Law
 from numtoolkit.laws.named import is_law
 from numtoolkit.laws.proxies import SHARE, proxy_of
 from numtoolkit.laws.spectra import spectrum_of
 from numtoolkit.limits import MOST_NFE
-from numtoolkit.measure.curves import OVERFLOW, Error, Record, Subject, check_samples, error_by, metric_of, run_of
+from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, Pair, candidates, scale_of
+from numtoolkit.measure.curves import OVERFLOW, PATH, Error, Record, Subject, check_samples, error_by, metric_of, run_of
 from numtoolkit.measure.curves import SAMPLES as STARTS
+from numtoolkit.measure.distances import Interval, paired_medians
 from numtoolkit.measure.exact_networks import ExactNetwork, Seeds
 from numtoolkit.measure.own_networks import OwnNetwork, own_network
+from numtoolkit.measure.roughness import rough_law
 from numtoolkit.models.by_reference import law_or_network
+from numtoolkit.models.conditions import Conditions, conditions_of
 from numtoolkit.problem.grids import asks_spectrum, knows_length
 from numtoolkit.problem.grids import grid as grid_of
 from numtoolkit.problem.predictions import DATA
@@ -40,111 +46,13 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.problem.spectrum import Spectrum
 from numtoolkit.program.program import check_runs
 from numtoolkit.program.runs import laid
+from numtoolkit.sampling.adaptive import PILOT
 from numtoolkit.sampling.pilot import Pilot, pilot
 from numtoolkit.sampling.state import seeds_of
-from numtoolkit.schemes import catalogue
 from numtoolkit.schemes import scheme as scheme_of
 
-SCALE, MEAN, SPECTRUM = "{s}", "{m}", "{spectrum}"  # what is told: deviation and mean of the data, file of the spectrum
-TOLD = {"sigma_data": SCALE, "mean": MEAN}  # parameters of a scheme by which it is told
-OUTSIDE = ("CFG++",)  # families that are judged nowhere here: without guidance they are schemes that are there already
-ROUNDING = 1e-9  # by which the errors of one run by two names may differ
 COUNT, RANK = 64, 16  # samples of a proxy, directions of their spectrum beside one isotropic rest
-
-# Candidates beside the catalogue, whose families are there at their defaults: by kind of process and of dynamics.
-FURTHER: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("scalar", "ode"): (
-        "ipndm(2)", "ipndm(3)", "unipc(3)", "exp-adams(2)", "exp-adams(3)", "deis-tab(2)",
-        "gframe-abm(3, sigma_data={s}, mean={m})", "gframe-abm(2, spectrum={spectrum})",
-        "gframe-abm(3, spectrum={spectrum})",
-    ),
-    ("scalar", "sde"): (
-        "er-sde(2)", "sa-solver(2)", "sa-solver(3)", "gframe-ab(2, tau=1, spectrum={spectrum})",
-    ),
-    ("phase space", "ode"): ("gddim(1)", "gddim(3)", "gddim-pc(1)", "gframe-abm(3, sigma_data={s}, mean={m})",
-        "gframe-abm(2, spectrum={spectrum})",
-    ),
-    ("phase space", "sde"): ("roba(lambda_s=2)",),
-}  # fmt: skip
-GRIDS: Mapping[str, tuple[str, ...]] = {
-    "scalar": (
-        "log-snr", "log-snr(zero=1)", "rho(7)", "rho(7, zero=1)", "angle({s}, power=1.4)",
-        "angle({s}, power=1.4, zero=1)", "tangent({spectrum})", "spectral({spectrum})",
-        "spectral({spectrum}, zero=1)",
-    ),
-    "phase space": (
-        "quadratic", "log-snr", "rho(7)", "angle({s}, power=1.2)", "tangent({spectrum})", "spectral({spectrum})",
-    ),
-}  # fmt: skip
-IN_TIME: Mapping[str, tuple[str, ...]] = {  # grids in the time of a process, where people take them
-    "vp": ("uniform", "quadratic", "trailing"),
-    "flow": ("uniform", "trailing(shift=3)"),
-    "psld": ("uniform",),
-    "cld": ("uniform",),
-}
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A scheme on a grid: specifications in which {s}, {m} and {spectrum} stand for what they are told of the data."""
-
-    scheme: str
-    grid: str
-
-    def told(self, facts: Mapping[str, str]) -> Pair:
-        """The pair with each word of `facts` replaced by what it stands for."""
-        scheme, grid = self.scheme, self.grid
-        for word, fact in facts.items():
-            scheme, grid = scheme.replace(word, fact), grid.replace(word, fact)
-        return Pair(scheme, grid)
-
-    @property
-    def needs_spectrum(self) -> bool:
-        """Whether the scheme or the grid is told a file with the spectrum."""
-        return SPECTRUM in self.scheme or SPECTRUM in self.grid
-
-    def __str__(self) -> str:
-        return f"{self.scheme} on {self.grid}"
-
-
-def informed(own: Scheme) -> str:
-    """The specification of a scheme of the catalogue that is told what it asks for of the data."""
-    asked = {p.name for p in own.params}
-    told = ", ".join(f"{name}={value}" for name, value in TOLD.items() if name in asked)
-    if not told:
-        return own.spec
-    return f"{own.spec[:-1]}, {told})" if own.spec.endswith(")") else f"{own.spec}({told})"
-
-
-def scale_of(law: Law) -> tuple[float, float]:
-    """The mean over coordinates, and the deviation about it, of the data of a law."""
-    mean = float(law.mean.mean())
-    return mean, float(np.sqrt(law.variance + np.mean((law.mean - mean) ** 2)))
-
-
-def candidates(
-    process: Process,
-    dynamics: str = "ode",
-    schemes: Iterable[str] | None = None,
-    grids: Iterable[str] | None = None,
-) -> list[Pair]:
-    """The pairs that are judged: every scheme on every grid.
-
-    process   that they run on
-    dynamics  "ode" for the deterministic ones, "sde" for those with noise
-    schemes   None for every one of the catalogue that needs no fitting, and what FURTHER has of its families
-    grids     None for those of GRIDS and IN_TIME
-    raises    InputError for schemes that do not go with the dynamics
-    """
-    choice("dynamics", dynamics, ("ode", "sde"))
-    kind = process.kind
-    if schemes is None:
-        own = [s for s in catalogue() if kind in s.kinds and (s.kind == "ode") == (dynamics == "ode") and not s.fitted]
-        chosen = [informed(s) for s in own if s.family not in OUTSIDE] + [*FURTHER[kind.name, dynamics]]
-    else:
-        chosen = several("schemes", schemes)
-    laid = [*GRIDS[kind.name], *IN_TIME.get(process.name, ())] if grids is None else several("grids", grids)
-    return [Pair(s, g) for s in dict.fromkeys(chosen) for g in dict.fromkeys(laid)]
+ROUNDING = 1e-9  # by which the errors of one run by two names may differ
 
 
 @dataclass(frozen=True)
@@ -213,7 +121,9 @@ class Recommendation:
     process    of the runs
     spectrum   that the grids `spectral` and `tangent` were told
     metric     of the errors, as in `error_curve`
+    by         "median" or "error": what of a pair it is ranked by; "error" in law
     nfe_pilot  evaluations of the network, of each of its outputs, that this took; 0 without a network
+    pilot      the run of the network, or the samples; None where a law was given
     found      the errors
     facts      what the words {s} and {m} in pairs stand for; {spectrum} is a file that `spectrum.save` writes
     """
@@ -222,7 +132,9 @@ class Recommendation:
     process: Process
     spectrum: Spectrum = field(repr=False)
     metric: str
+    by: str
     nfe_pilot: int
+    pilot: Pilot | None = field(repr=False)
     found: tuple[Judged, ...] = field(repr=False)
     facts: Mapping[str, str] = field(repr=False)
 
@@ -240,7 +152,18 @@ class Recommendation:
         own = [each for each in self.found if each.nfe == nfe and each.error is not None]
         if not own:
             raise InputError(f"nothing was judged at {nfe} evaluations; ask for one of {self._reasons(nfe)}")
-        return sorted(own, key=_size)
+        return sorted(own, key=lambda each: self._size(_of(each)))
+
+    def _size(self, error: Error) -> float:
+        return float(error.beside["median"]) if self.by == "median" else error.value
+
+    def _over(self, error: Error, other: Error) -> Interval:
+        """An error over another, as they are ranked, over starts."""
+        if self.by != "median" or error is other:
+            return error.over(other)
+        assert isinstance(error.parts, np.ndarray)
+        assert isinstance(other.parts, np.ndarray)
+        return paired_medians(error.parts, other.parts)
 
     def _reasons(self, nfe: int) -> str:
         why = next((each.why for each in self.found if each.nfe == nfe), None)
@@ -252,9 +175,9 @@ class Recommendation:
         spectrum  the file by which the pairs name the spectrum
         returns   {nfe, rank, scheme, grid, steps, plan, metric, error, low, high, ratio, ratio_low, ratio_high, tied}
                   and `median` or `floor` where the metric has one: `low` and `high` are a 95 % interval of the error
-                  over starts; `ratio` is the error over that of the best pair, with the interval of the ratio, in
-                  which starts that are hard for both do not count; `tied` where 1 is in it or below: no difference was
-                  found
+                  over starts; `ratio` is what the pair is ranked by over that of the best pair, with the interval of
+                  the ratio, in which starts that are hard for both do not count; `tied` where 1 is in it or below: no
+                  difference was found
         """
         return [record for nfe in self.budgets for record in self._table(nfe, {**self.facts, SPECTRUM: spectrum})]
 
@@ -262,7 +185,7 @@ class Recommendation:
         ranked = self.ranked(nfe)
         for rank, each in enumerate(ranked, 1):
             error, pair = _of(each), each.pair.told(facts)
-            over = error.over(_of(ranked[0]))
+            over = self._over(error, _of(ranked[0]))
             yield {
                 "nfe": nfe, "rank": rank, "scheme": pair.scheme, "grid": pair.grid, "steps": each.steps,
                 "plan": each.filled, "metric": self.metric, "error": error.value, "low": _finite(error.low),
@@ -290,11 +213,10 @@ class Recommendation:
         network   as for `error_curve`, beside a law: a network of one's own, whose flow is the reference
         seeds     one a start
         numbers   conditions, shape, dtype, device, tolerance and tile, as of `error_curve`
-        returns   a record {nfe, scheme, grid, error, best_scheme, best_grid, best, regret, low, high, rank, spearman}
-                  a budget: `best` the least error of all pairs there, `regret` the error of the recommended one over
-                  it, with a 95 % interval over starts, `rank` its place and `spearman` the correlation of ranks over
-                  the pairs; along paths `median_regret` and `median_spearman` likewise, of the pair with the least
-                  median
+        returns   a record {nfe, scheme, grid, best_scheme, best_grid, regret, low, high, rank, pairs, rms_regret,
+                  spearman, rms_spearman} a budget: `regret` is what the recommended pair is ranked by, on the network,
+                  over that of the best pair there, with a 95 % interval over starts, `rank` its place, `rms_regret` its
+                  error over the least there, `spearman` and `rms_spearman` the correlation of ranks over the pairs
         cost      of a network its flow, and all runs: hundreds of times those of one curve
         """
         other = law_or_network(network)
@@ -311,32 +233,22 @@ class Recommendation:
         own = {each.pair: _of(each) for each in self.ranked(nfe)}
         other = {each.pair: each.error for each in there if each.error is not None}
         both = [pair for pair in own if pair in other]
-        chosen, least = both[0], min(both, key=lambda pair: other[pair].value)
-        over = other[chosen].over(other[least])
+        chosen, least = both[0], min(both, key=lambda pair: self._size(other[pair]))
+        over = self._over(other[chosen], other[least])
         names = chosen.told(self.facts), least.told(self.facts)
-        record: Record = {
-            "nfe": nfe, "scheme": names[0].scheme, "grid": names[0].grid, "error": other[chosen].value,
-            "best_scheme": names[1].scheme, "best_grid": names[1].grid, "best": other[least].value,
-            "regret": over.value, "low": _finite(over.low), "high": _finite(over.high),
-            "rank": 1 + sum(other[pair].value < other[chosen].value for pair in both), "pairs": len(both),
-            "spearman": _spearman([(own[pair].value, other[pair].value) for pair in both]),
+        return {
+            "nfe": nfe, "scheme": names[0].scheme, "grid": names[0].grid, "best_scheme": names[1].scheme,
+            "best_grid": names[1].grid, "regret": over.value, "low": _finite(over.low), "high": _finite(over.high),
+            "rank": 1 + sum(self._size(other[pair]) < self._size(other[chosen]) for pair in both), "pairs": len(both),
+            "rms_regret": other[chosen].value / min(other[pair].value for pair in both),
+            "spearman": _spearman([(self._size(own[pair]), self._size(other[pair])) for pair in both]),
+            "rms_spearman": _spearman([(own[pair].value, other[pair].value) for pair in both]),
         }  # fmt: skip
-        if "median" in other[chosen].beside:
-            medians = [other[pair].beside["median"] for pair in both]
-            record["median_regret"] = other[chosen].beside["median"] / min(medians)
-            record["median_spearman"] = _spearman(
-                [(own[pair].beside["median"], median) for pair, median in zip(both, medians, strict=True)]
-            )
-        return record
 
 
 def _of(each: Judged) -> Error:
     assert each.error is not None
     return each.error
-
-
-def _size(each: Judged) -> float:
-    return _of(each).value
 
 
 def _finite(value: float) -> float | None:
@@ -369,7 +281,9 @@ def recommend(
     schemes: Iterable[str] | None = None,
     grids: Iterable[str] | None = None,
     metric: str | None = None,
+    by: str = "median",
     seeds: Iterable[int] | None = None,
+    rough: bool = True,
     share: float = SHARE,
     conditions: Any = None,
     shape: int | Sequence[int] | None = None,
@@ -387,12 +301,15 @@ def recommend(
     schemes, grids   specifications, in place of those of `candidates`; {s} and {m} in them stand for the deviation and
               mean of the data, {spectrum} for a file with their spectrum, "angle({s})", "spectral({spectrum}, q=2)"
     metric    "path" or "law", as of `error_curve`; by default the one that comes first there
+    by        "median", along paths, or "error": what pairs are ranked by
     seeds     of the starts; by default 0..63 along paths and 0..1023 in law
+    rough     whether the proxy of a network is made as rough as it is, `numtoolkit.measure.roughness`
     share     of the proxy law
     conditions, shape, dtype, device   of the pilot run
     returns   `Recommendation`: .best(10), .table(), .regret(network)
     raises    InputError for what cannot be used as given
-    cost      the pilot run, 24 evaluations of 64 samples, and then none; hundreds of runs of 64 samples on the law
+    cost      the pilot run, 24 evaluations of 64 samples, and 24 more to see how rough it is; then
+              hundreds of runs of 64 samples on the law
     """
     asked = several("nfe", nfe) if isinstance(nfe, Iterable) else [nfe]
     budgets = list(dict.fromkeys(whole("nfe", each, 1, MOST_NFE) for each in asked))
@@ -402,7 +319,8 @@ def recommend(
     source = law_or_network(of) if isinstance(of, str) or not _is_samples(of) else of
     on = process_of(process or getattr(source, "process", None) or "edm")
     pairs = candidates(on, dynamics, schemes, grids)
-    law, spectrum, nfe_pilot = _known(source, on, share, told)
+    choice("by", by, ("median", "error"))
+    law, spectrum, nfe_pilot, run = _known(source, on, share, told, flag("rough", rough))
     mean, deviation = scale_of(law)
     facts = {SCALE: f"{deviation:.4g}", MEAN: f"{mean:.4g}"}
     with spectrum_file(spectrum) as path:
@@ -411,7 +329,8 @@ def recommend(
         starts = tuple(range(STARTS[leading])) if seeds is None else seeds_of(seeds)
         check_samples(first, on, law, len(starts) or 1, metric)
         found = judged(ExactNetwork(law, on), pairs, {**facts, SPECTRUM: path}, budgets, leading, starts)
-    made = Recommendation(law, on, spectrum, leading, nfe_pilot, tuple(found), facts)
+    by = by if leading == PATH else "error"
+    made = Recommendation(law, on, spectrum, leading, by, nfe_pilot, run, tuple(found), facts)
     for budget in budgets:
         made.ranked(budget)
     return made
@@ -440,19 +359,24 @@ def _is_samples(of: Any) -> bool:
     return isinstance(of, Pilot | list | tuple) or (library(of) is not None and not is_law(of))
 
 
-def _known(of: Any, process: Process, share: float, told: Mapping[str, Any]) -> tuple[Law, Spectrum, int]:
-    """The law to judge on, the spectrum to tell, and the evaluations that they took."""
+def _known(
+    of: Any, process: Process, share: float, told: Mapping[str, Any], rough: bool
+) -> tuple[Law, Spectrum, int, Pilot | None]:
+    """The law to judge on, the spectrum to tell, the evaluations that they took, and the run of the network."""
     if is_law(of):
         for name, value in told.items():
             if value is not None:
                 raise InputError(f"{name} is of the pilot run of a network, and a law was given; drop it.")
-        whole_spectrum = spectrum_of(of)
-        return of, whole_spectrum.reduced(min(RANK, len(whole_spectrum.values))), 0
-    run = of
-    if not isinstance(of, Pilot):
-        if _is_samples(of):
-            rows = np.asarray(of)[:COUNT]
-            run = Pilot(rows, 0, f"{len(rows)} samples")
-        else:
-            run = pilot(of, process, outputs=COUNT, **told)
-    return proxy_of(run.outputs, share, f"proxy of {run.source}"), run.spectrum(RANK), run.nfe
+        every = spectrum_of(of)
+        return of, every.reduced(min(RANK, len(every.values))), 0, None
+    if isinstance(of, Pilot) or _is_samples(of):
+        run = of if isinstance(of, Pilot) else Pilot(np.asarray(of)[:COUNT], 0, f"{len(of[:COUNT])} samples")
+        return proxy_of(run.outputs, share, f"proxy of {run.source}"), run.spectrum(RANK), run.nfe, run
+    run = pilot(of, process, outputs=COUNT, **told)
+    law: Law = proxy_of(run.outputs, share, f"proxy of {run.source}")
+    if not rough:
+        return law, run.spectrum(RANK), run.nfe, run
+    conditions = None if told["conditions"] is None else conditions_of(Conditions(told["conditions"]), COUNT)
+    network = own_network(of, process, **{**told, "conditions": conditions})
+    law, spent = rough_law(law, network, run.outputs, PILOT)
+    return law, run.spectrum(RANK), run.nfe + spent, run

@@ -21,7 +21,7 @@ from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, choice, real
 from numtoolkit.files.result_store import Cell
 from numtoolkit.laws import law_of
-from numtoolkit.measure.recommendation import informed, scale_of
+from numtoolkit.measure.candidates import informed, scale_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check, check_budgets, distinct

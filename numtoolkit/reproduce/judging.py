@@ -23,8 +23,8 @@ from numtoolkit import plots
 from numtoolkit.errors import InputError, choice, real, whole
 from numtoolkit.files.result_store import Cell
 from numtoolkit.limits import MOST
+from numtoolkit.measure.candidates import informed, scale_of
 from numtoolkit.measure.distances import GROUPS
-from numtoolkit.measure.recommendation import informed, scale_of
 from numtoolkit.models.by_reference import checkpoint_of
 from numtoolkit.models.checkpoints import read_checkpoint
 from numtoolkit.problem.processes import process as process_of

@@ -117,7 +117,7 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
         (),
         {"--law": "gaussian(dim=2)", "--process": "edm", "--nfe": "3,4", "--dynamics": "ode", "--schemes": "ddim"}
         | {"--grids": "rho(7),spectral({spectrum})", "--metric": "path", "--seeds": "0-3", "--save": "kept.npz"}
-        | {"--out": "kept.csv"},
+        | {"--out": "kept.csv", "--by": "error"},
     ),
     "recommend --data": ((), {"--data": "own.npz", "--nfe": "3", "--schemes": "ddim", "--grids": "rho(7)"}),
     "recommend --outputs": ((), {"--outputs": "images.npz", "--nfe": "3", "--schemes": "ddim", "--grids": "rho(7)"}),

@@ -21,7 +21,7 @@ def test_recommend_prints_the_command_that_runs_what_it_names(run, result, tmp_p
     words = ["recommend", "--model", "natural(size=2)", "--nfe", "5,8", *FEW, "--keep", "outputs.npz"]
     found = result(*words, "--save", "own.npz")
     same = nt.recommend(
-        nt.pilot("natural(size=2)", "edm"),
+        nt.network_of("natural(size=2)"),
         "edm",
         [5, 8],
         schemes=["ddim", "unipc(2)"],
@@ -29,7 +29,7 @@ def test_recommend_prints_the_command_that_runs_what_it_names(run, result, tmp_p
         seeds=range(20),
     )
     assert found["records"] == same.table("own.npz")
-    assert (found["nfe_pilot"], found["metric"], found["process"]) == (24, "relative-rms", "edm")
+    assert (found["nfe_pilot"], found["metric"], found["process"]) == (48, "relative-rms", "edm")
     assert found["spectrum"] == nt.Spectrum.load("own.npz").digest
     assert nt.law("proxy(of=outputs.npz)").mean.shape == (2, 2)
     commands = {nfe: shlex.split(found["commands"][nfe]) for nfe in ("5", "8")}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numtoolkit.laws import Imperfect, law_of
+from numtoolkit.errors import InputError
+from numtoolkit.laws import Imperfect, Rough, law_of
 from numtoolkit.measure import error_curve
 
 LAW = law_of("mixture(dim=16, seed=4)")
@@ -54,3 +55,20 @@ def test_errors_of_schemes_fall_to_the_flow_of_the_wrong_network():
     """With order 2, below the distance of that flow from the exact one: it is the scheme that is measured."""
     coarse, fine = (r["error"] for r in error_curve("heun-edm", "edm", Imperfect(LAW, 0.1), "rho(7)", [80, 160]))
     assert coarse / fine == pytest.approx(4, rel=0.2)
+
+
+def test_a_rough_network_is_wrong_by_its_size_at_each_level():
+    """That of the levels it is told, in between linear in log s, below the first proportional to s; at 0 the state."""
+    rough = Rough(LAW, [0.1, 1.0, 10.0], [0.02, 0.04, 0.1])
+    sizes = rough.size(np.array([0.01, 0.1, np.sqrt(0.1), 10.0, 50.0]))
+    np.testing.assert_allclose(sizes, [0.002, 0.02, 0.03, 0.1, 0.1], rtol=1e-12)
+    for sigma, size in ((0.01, 0.002), (30.0, 0.1)):
+        y = LAW.sample(4000, 1) + sigma * np.random.default_rng(0).standard_normal((4000, 16))
+        wrong = rough.denoise(y, sigma) - LAW.denoise(y, sigma)
+        assert np.sqrt(np.mean(wrong**2)) == pytest.approx(size, rel=0.25)
+    np.testing.assert_array_equal(rough.denoise(y, 0.0), y)
+    later = rough.denoise(y, 60.0) - LAW.denoise(y, 60.0)
+    assert np.sqrt(np.mean((later - wrong) ** 2)) > 0.03, "it goes on changing at high noise"
+    for levels, own in (([1.0, 0.5], [1.0, 1.0]), ([0.0, 0.5], [1.0, 1.0]), ([0.1, 0.5], [1.0]), ([0.1], [-1.0])):
+        with pytest.raises(InputError, match="levels \\(n,\\) that rise"):
+            Rough(LAW, levels, own)

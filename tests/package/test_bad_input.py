@@ -280,7 +280,7 @@ ENTRIES = {
     "recommend": Entry(
         nt.recommend,
         {"of": "gaussian(dim=2)", "process": "edm", "nfe": [3], "dynamics": "ode", "schemes": ["ddim"]}
-        | {"grids": ["rho(7)"], "metric": "path", "seeds": [0, 1, 2]},
+        | {"grids": ["rho(7)"], "metric": "path", "seeds": [0, 1, 2], "by": "error"},
     ),
     "recommend for samples": Entry(
         nt.recommend, {"of": IMAGES, "nfe": 3, "schemes": ["ddim"], "grids": ["spectral({spectrum})"], "share": 0.8}
@@ -288,7 +288,7 @@ ENTRIES = {
     "recommend for a network": Entry(
         nt.recommend,
         {"of": nt.network_of("gaussian(dim=2)"), "nfe": 3, "schemes": ["ddim"], "grids": ["rho(7)"]}
-        | {"shape": 2, "dtype": np.float64, "device": "cpu", "conditions": None},
+        | {"shape": 2, "dtype": np.float64, "device": "cpu", "conditions": None, "rough": True},
     ),
     "recommendation and its regret": Entry(
         nt.recommend("gaussian(dim=2)", "edm", 3, schemes=["ddim"], grids=["rho(7)"], seeds=range(3)).regret,
