@@ -75,11 +75,11 @@ def compared(
     dtype: str = DTYPE,
     law_sha256: str | None = None,
 ) -> list[list[dict[str, float | None] | None]]:
-    """The result of a `ratios_cell`.
+    """The result of a `ratios_cell`: the fields of a `Ratio` for each budget and each other run.
 
-    pairs, nfe, runs   of its data: schemes and grids, budgets, and for each budget the numbers of the pairs
-    process, law, samples, first, classes, guidance, dtype, law_sha256   as there
-    returns   for each budget and other run the fields of a `Ratio`, None where one of the two has no error
+    pairs   scheme, its digest and grid of each; runs are the places in it of those of each budget `nfe`
+    process, law, law_sha256   as `numtoolkit.reproduce.subjects.law_and_process` names them
+    samples, first, classes, guidance, dtype   as of `ratios_cell`
     """
     on = guided(law_at(law, law_sha256, 0.0, dtype), guidance)
     made = [(unchanged(pair["scheme"], pair["scheme_sha256"]), pair["grid"]) for pair in pairs]

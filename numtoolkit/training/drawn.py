@@ -26,8 +26,7 @@ FIGURES: dict[str, Callable[[Floats, Floats], Floats]] = {
 def leaves(size: int, count: int, seed: int) -> Floats:
     """Dead leaves: discs of all sizes and greys that hide one another; they have the spectrum and edges of photographs.
 
-    size      of a side, in pixels
-    seed      of all of them
+    size, count   pixels of a side, pictures; seed of all that is drawn
     returns   (count, size, size), in [-1, 1]
     """
     rng, (y, x) = np.random.default_rng(seed), _pixels(size)
@@ -46,8 +45,7 @@ def leaves(size: int, count: int, seed: int) -> Floats:
 def shapes(size: int, count: int, seed: int) -> tuple[Floats, NDArray[np.int64]]:
     """One figure of `FIGURES` each, of some place, size, angle and grey, before a ground that runs from grey to grey.
 
-    size      of a side, in pixels
-    seed      of all of them
+    size, count   pixels of a side, pictures; seed of all that is drawn
     returns   (count, size, size), in [-1, 1]; the classes (count,), numbers of `FIGURES`
     """
     rng, (y, x) = np.random.default_rng(seed), _pixels(size)
