@@ -27,7 +27,7 @@ from numtoolkit.files.storage import read_json, write
 from numtoolkit.files.versions import versions
 from numtoolkit.laws import law_of
 from numtoolkit.laws.spectra import spectrum_of
-from numtoolkit.measure.recommendation import informed, scale_of
+from numtoolkit.measure.candidates import informed, scale_of
 from numtoolkit.models.by_reference import checkpoint_of, network_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work

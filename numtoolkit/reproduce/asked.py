@@ -316,7 +316,7 @@ def fits(
         if declared.fitted:
             table = fit(declared, process, law_at(law, None), grid, steps=steps, substeps=substeps or None, seeds=seeds)
             declared = declared.with_table(table)
-            if value != "error":
+            if value not in ("path", "law"):
                 found |= {name: sum(step.residual for step in table.steps)}
                 found |= {f"base of {name}": sum(step.base_residual for step in table.steps)}
                 continue

@@ -48,10 +48,10 @@ def test_wheel_holds_the_whole_package(wheel):
 
 
 def test_wheel_installs_without_torch_and_bounds_from_below_only(metadata):
-    """Five libraries are needed, and no upper bound keeps a newer one away."""
+    """Seven libraries are needed, and no upper bound keeps a newer one away."""
     needs = metadata.get_all("Requires-Dist")
     core = {re.match(r"[\w-]+", need)[0] for need in needs if "extra ==" not in need}
-    assert core == {"numpy", "scipy", "sympy", "tabulate", "tqdm"}
+    assert core == {"joblib", "numpy", "scipy", "sympy", "tabulate", "threadpoolctl", "tqdm"}
     # Before the marker, a requirement on another project is its name and one lower bound.
     bounds = [need.partition(";")[0].strip() for need in needs]
     others = [bound for bound in bounds if not bound.startswith("numtoolkit[")]

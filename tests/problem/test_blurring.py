@@ -62,6 +62,7 @@ def test_without_blur_every_frequency_is_the_cosine_process_bit_for_bit():
 
 
 def test_grids_of_blurring_are_those_of_the_cosine_process():
+    """Times are common to all frequencies, and laid by the first."""
     for text in ("log-snr", "rho(7)", "uniform", "angle(0.5)"):
         np.testing.assert_array_equal(grid(text, BLURRED, 5), grid(text, CosineVP(), 5))
 
@@ -80,6 +81,7 @@ def test_channels_repeat_the_directions_of_an_image():
 
 
 def test_a_blurring_process_is_known_by_its_text():
+    """Its specification reads back to an equal process."""
     for text in ("blurring(size=16)", "blurring(size=(2, 3), sigma_blur=1.5)", "blurring"):
         own = process(text)
         assert process(own.spec) == own
@@ -102,11 +104,13 @@ def test_a_blurring_process_is_known_by_its_text():
     ],
 )
 def test_what_is_no_blur_is_refused(text, match):
+    """Sizes, widths and what is left of a signal out of range: one sentence each."""
     with pytest.raises(InputError, match=match):
         process(text)
 
 
 @pytest.mark.parametrize("name", ["drift", "diffusion", "kernel", "level", "time_of_level"])
 def test_what_every_frequency_has_of_its_own_is_no_matter_of_the_process(name):
+    """There is no one drift, kernel or noise level, and who asks for it is told so."""
     with pytest.raises(InputError, match="every frequency has its own"):
         getattr(BLURRED, name)(TIMES)

@@ -51,6 +51,7 @@ def test_frequencies_agree_on_the_times_within_a_step():
 
 
 def test_without_blur_a_run_is_that_of_the_cosine_process_bit_for_bit():
+    """No coefficient differs by frequency then."""
     own = scheme("dpmpp-2m")
     program, alone = (lower(own, on, TIMES) for on in (Blurring(3, sigma_blur=0), CosineVP()))
     assert program.steps == alone.steps
@@ -147,6 +148,7 @@ def test_what_a_network_predicts_in_pixels_is_read_in_every_frequency(predicts):
 
 
 def test_what_blurring_cannot_be_asked_is_said_in_one_sentence():
+    """What is of one process, of one noise level, or of directions that frequencies mix."""
     law = NATURAL
     turned = Gaussian(np.zeros((3, 3)), np.diag(np.arange(1.0, 10.0)))  # of pixels
     own = nt.Network(lambda y, s: y, "data", sees="observation")

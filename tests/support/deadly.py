@@ -14,7 +14,7 @@ from numtoolkit.files.result_store import Cell
 from numtoolkit.reproduce import job
 
 FILLED = job._filled
-SLOW_SECONDS = 0.3
+SLOW_SECONDS = 1.0  # of 8 cells, so that a loaded machine has time to do something to the job
 FATAL = 3  # the x of the cell that kills
 
 
