@@ -81,6 +81,7 @@ def test_recommend_reads_data_and_outputs_and_writes_files(run, result, tmp_path
     assert folder["law"] == "proxy of 64 samples"
 
 
+@pytest.mark.check
 def test_regret_is_printed_where_all_pairs_are_run_on_the_network(run, result, tmp_path, monkeypatch):
     """One row a budget, and the same in JSON."""
     monkeypatch.chdir(tmp_path)

@@ -26,6 +26,7 @@ def table() -> dict[str, Any]:
     return said
 
 
+@pytest.mark.check
 def test_everything_but_the_rule_is_fixed(table: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """With a stand-in for it the file is read: all digests are those of what is there, and nothing was seen before."""
     monkeypatch.chdir(script.ROOT)
