@@ -22,7 +22,6 @@ from numtoolkit.laws.law import streams
 LEVEL = 0.95  # confidence of the intervals
 GROUPS = 20  # of the jackknife
 RESAMPLES = 400  # of the bootstrap
-RESAMPLED = 1000  # sets of starts that tell the interval of a ratio of medians
 _STUDENT = 2.0930240544083096  # 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom
 _BLOCK = 1 << 22  # entries of one block of projected samples
 
@@ -81,17 +80,11 @@ def relative_rms(samples: Any, exact: Any) -> RelativeError:
 def ratio(first: Floats, second: Floats) -> Ratio:
     """How two runs from the same starts compare: what is common to a start does not blur it.
 
-    rms      of one over that of the other, as `paired_ratio` has it
-    median   of the roots of the squares of one over that of the other; its interval from 1000 draws of the starts with
-             replacement, by a fixed seed
     first, second   the squares of `relative_squares`, (n,), above 0
+    returns  those of `paired_ratio` and of `paired_medians`
     """
-    mean = paired_ratio(first, second)
-    rows = np.random.Generator(np.random.Philox(0)).integers(0, len(first), (RESAMPLED, len(first)))
-    drawn = np.sqrt(np.median(first[rows], axis=1) / np.median(second[rows], axis=1))
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    median = math.sqrt(np.median(first) / np.median(second))
-    return Ratio(mean.value, mean.low, mean.high, median, float(low), float(high))
+    mean, middle = paired_ratio(first, second), paired_medians(first, second)
+    return Ratio(mean.value, mean.low, mean.high, middle.value, middle.low, middle.high)
 
 
 def relative_squares(samples: Any, exact: Any) -> tuple[Floats, Floats]:

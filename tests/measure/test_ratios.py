@@ -45,6 +45,8 @@ def test_intervals_of_paired_ratios_cover_what_the_starts_share():
         found, apart = ratio(4 * first, second), ratio(4 * first, rng.permutation(second))
         hits += [found.low <= 2 <= found.high, found.median_low <= 2 <= found.median_high]
         widths.append([math.log(own.high / own.low) for own in (found, apart)])
-    paired, unpaired = np.median(widths, axis=0)
+        widths[-1] += [math.log(own.median_high / own.median_low) for own in (found, apart)]
+    paired, unpaired, of_medians, of_unpaired_medians = np.median(widths, axis=0)
     assert paired < 0.6 * unpaired
+    assert of_medians < 0.8 * of_unpaired_medians
     assert (hits / 80 > 0.87).all()  # three deviations of 80 below 0.95
