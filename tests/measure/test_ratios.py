@@ -34,7 +34,6 @@ def test_a_run_that_cannot_be_had_has_no_ratio():
     assert error_ratios(runs[::-1], process("edm"), law_of("ring"), 1, SEEDS) == [None]
 
 
-@pytest.mark.check
 def test_intervals_of_paired_ratios_cover_what_the_starts_share():
     """Factors from start to start that both runs have leave the ratio as it is known: 95 % of 80 sets."""
     rng = np.random.default_rng(0)
