@@ -112,7 +112,6 @@ def test_a_law_meets_the_whole_catalogue_and_a_network_the_pairs_alone(tmp_path:
     assert len(rivals) == 2 * len(own) + 1  # the frame on a grid that is no usual one
 
 
-@pytest.mark.check
 def test_a_network_is_judged_against_its_own_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the same starts as laws, its law told by as many ends of its flow from seeds that follow."""
     monkeypatch.chdir(tmp_path)
