@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numtoolkit.declare.scheme import Scheme
-from numtoolkit.errors import choice, several
+from numtoolkit.errors import choice, several, text
 from numtoolkit.laws import Law
 from numtoolkit.problem.processes import Process
 from numtoolkit.schemes import catalogue
@@ -108,6 +108,9 @@ def candidates(
         own = [s for s in catalogue() if kind in s.kinds and (s.kind == "ode") == (dynamics == "ode") and not s.fitted]
         chosen = [informed(s) for s in own if s.family not in OUTSIDE] + [*FURTHER[kind.name, dynamics]]
     else:
-        chosen = several("schemes", schemes)
-    laid = [*GRIDS[kind.name], *IN_TIME.get(process.name, ())] if grids is None else several("grids", grids)
+        chosen = [text("a scheme", each) for each in several("schemes", schemes)]
+    if grids is None:
+        laid = [*GRIDS[kind.name], *IN_TIME.get(process.name, ())]
+    else:
+        laid = [text("a grid", each) for each in several("grids", grids)]
     return [Pair(s, g) for s in dict.fromkeys(chosen) for g in dict.fromkeys(laid)]

@@ -317,7 +317,7 @@ def recommend(
         raise InputError("nfe names no budget; give one, such as 10.")
     told = {"conditions": conditions, "shape": shape, "dtype": dtype, "device": device}
     source = law_or_network(of) if isinstance(of, str) or not _is_samples(of) else of
-    on = process_of(process or getattr(source, "process", None) or "edm")
+    on = process_of((getattr(source, "process", None) or "edm") if process is None else process)
     pairs = candidates(on, dynamics, schemes, grids)
     choice("by", by, ("median", "error"))
     law, spectrum, nfe_pilot, run = _known(source, on, share, told, flag("rough", rough))

@@ -288,9 +288,9 @@ ENTRIES = {
     "recommend for a network": Entry(
         nt.recommend,
         {"of": nt.network_of("gaussian(dim=2)"), "nfe": 3, "schemes": ["ddim"], "grids": ["rho(7)"]}
-        | {"shape": 2, "dtype": np.float64, "device": "cpu", "conditions": None, "rough": True},
+        | {"shape": 2, "dtype": "float64", "device": "cpu", "conditions": None, "rough": True},
     ),
-    "recommendation and its regret": Entry(
+    "recommend and its regret": Entry(
         nt.recommend("gaussian(dim=2)", "edm", 3, schemes=["ddim"], grids=["rho(7)"], seeds=range(3)).regret,
         {"network": "gaussian(dim=2)", "seeds": [0, 1, 2]},
     ),
@@ -325,7 +325,7 @@ ENTRIES = {
     "suspicion": Entry(
         nt.suspicion,
         {"network": nt.Network(lambda z, t, labels: 0.1 * z, "data"), "process": "edm", "shape": (2,), "seed": 0}
-        | {"data": np.ones((3, 2)), "conditions": [0.1]},
+        | {"data": np.eye(3, 2), "conditions": [0.1]},
     ),
     "symbol": Entry(nt.symbol, {"name": "c2"}),
     "tableau": Entry(nt.tableau, {"c": [0, 1], "A": [[], [nt.phi(1)]], "b": [nt.phi(1) - nt.phi(2), nt.phi(2)]}),
