@@ -79,12 +79,12 @@ def test_a_training_is_asked_for_in_pieces(tmp_path, monkeypatch):
     """A piece that ends before the network says how far it came, and the next goes on from there."""
     from numtoolkit.training import loop
 
-    monkeypatch.setattr(loop, "WINDOW", 2)
+    monkeypatch.setattr(loop, "WINDOW", 1)
     monkeypatch.setattr(gpu, "HERE", tmp_path)
     recipe = (gpu.Path(loop.__file__).parents[2] / "analysis" / "patches32-image.toml").read_text(encoding="utf-8")
     (tmp_path / "patches32-image.toml").write_text(recipe, encoding="utf-8")
     own = gpu.Setting("cpu", True, tmp_path, -1.0)
-    first, last = gpu.training("patches32-image", own), gpu.training("patches32-image", own)
-    assert (first["steps"], first["of"]) == (2, 4)
+    *pieces, last = [gpu.training("patches32-image", own) for _ in range(4)]
+    assert [(piece["steps"], piece["of"]) for piece in pieces] == [(1, 4), (2, 4), (3, 4)]
     assert last["steps"] == 4
     assert len(last["of_the_linear_denoiser"]) == len(last["noise_levels"])

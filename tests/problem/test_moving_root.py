@@ -42,8 +42,8 @@ def test_the_flow_of_a_point_mass_carries_the_moving_root_along(process):
     for n in range(3):
         exact = gaussian_flow(process, np.zeros(1), t[n], t[n + 1])[0]
         found = R[n + 1] @ np.linalg.inv(R[n])
-        # the integration is to 1e-12 relative a step, and there are more steps the more it turns
-        np.testing.assert_allclose(found, exact, rtol=0, atol=1e-10 * np.abs(exact).max())
+        # the integration is to 1e-12 relative a step, and there are some hundred steps the more it turns
+        np.testing.assert_allclose(found, exact, rtol=0, atol=3e-10 * np.abs(exact).max())
 
 
 def test_the_cholesky_factor_turns_against_the_moving_root():
