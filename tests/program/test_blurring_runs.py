@@ -86,7 +86,7 @@ def test_a_blurring_run_on_arrays_is_the_affine_map_of_each_direction(law, libra
 
 
 def test_laws_see_noise_that_differs_by_direction():
-    """Of a Gaussian by the formula in pixels, so that of a mixture of one component; of two points by their odds."""
+    """Of a Gaussian by the formula in pixels, so that of a mixture of one component; of three points by their odds."""
     z, t = np.random.default_rng(2).normal(size=(4, 3, 3)), 0.4
     y, levels = BLURRED.observe([z], t)
     basis, s = BLURRED.directions.basis, levels.values[BLURRED.directions.groups]
@@ -95,14 +95,11 @@ def test_laws_see_noise_that_differs_by_direction():
     np.testing.assert_allclose(NATURAL.denoise(y, levels), expected, atol=1e-12)
     one = GaussianMixture(None, np.zeros((1, 3, 3)), C[None])
     np.testing.assert_allclose(one.denoise(y, levels), expected, atol=1e-12)
-    images = np.random.default_rng(3).normal(size=(2, 3, 3))
-    far = [
-        np.einsum("ni,ij,nj->n", gap, np.linalg.inv(noise), gap) for gap in (y.reshape(4, 9) - images.reshape(2, 1, 9))
-    ]
-    share = 1 / (1 + np.exp((far[0] - far[1]) / 2))[:, None, None]
-    np.testing.assert_allclose(
-        Empirical(images).denoise(y, levels), share * images[0] + (1 - share) * images[1], atol=1e-11
-    )
+    images = np.random.default_rng(3).normal(size=(3, 3, 3))
+    gaps = y.reshape(4, 1, 9) - images.reshape(1, 3, 9)
+    odds = np.exp(-np.einsum("nki,ij,nkj->nk", gaps, np.linalg.inv(noise), gaps) / 2)
+    means = np.tensordot(odds / odds.sum(1, keepdims=True), images, 1)
+    np.testing.assert_allclose(Empirical(images).denoise(y, levels), means, atol=1e-11)
 
 
 def test_the_exact_flow_of_blurring_is_that_of_each_frequency():
