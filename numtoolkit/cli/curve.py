@@ -28,7 +28,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.files.storage import PICTURES
 from numtoolkit.limits import MOST, MOST_NFE
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.program import check_runs
+from numtoolkit.program.program import check_defined
 from numtoolkit.program.runs import laid
 
 # Columns of the table that go first where it is wider than the terminal.
@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         check_figure(metric_of(scheme, process, network, metric) for scheme in chosen)
     for scheme in chosen:
-        check_runs(scheme, process)
+        check_defined(scheme, process)
         laid(scheme, process, arguments.grid, 2)
         metric_of(scheme, process, network, metric)
         if seeds is not None:

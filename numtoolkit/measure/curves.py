@@ -52,7 +52,7 @@ from numtoolkit.problem.predictions import DATA, Prediction
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import evaluations, planned
-from numtoolkit.program.program import Call, Program, check_runs, lower
+from numtoolkit.program.program import Call, Program, check_defined, lower
 from numtoolkit.program.runs import laid, program_of
 from numtoolkit.sampling.state import seeds_of
 from numtoolkit.schemes import scheme as scheme_of
@@ -141,7 +141,7 @@ def error_curve(
     else:
         declared, on, wanted = scheme_of(scheme), process_of(_needed("process", process)), _needed("grid", grid)
         budgets = [whole("nfe", budget, high=MOST_NFE) for budget in several("nfe", _needed("nfe", nfe))]
-        check_runs(declared, on)
+        check_defined(declared, on)
         laid(declared, on, wanted, 2 if isinstance(wanted, str) else None)
     metrics = metrics_of(declared, on, law, metric)
     given = None if seeds is None else seeds_of(seeds)

@@ -10,7 +10,8 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError
 from numtoolkit.laws.named import is_law
-from numtoolkit.measure.distances import Ratio, ratio, relative_squares
+from numtoolkit.measure.curves import PATH, error_by
+from numtoolkit.measure.distances import Ratio, ratio
 from numtoolkit.measure.exact_networks import ExactNetwork
 from numtoolkit.measure.own_networks import own_network
 from numtoolkit.models.conditions import Conditions
@@ -54,10 +55,8 @@ def error_ratios(
             program = program_of(scheme, process, grid, nfe, predicts=predicts)
         except InputError:
             return None
-        with np.errstate(all="ignore"):  # overflow is an answer here, not a fault
-            ends = subject.run(program, tuple(seeds))
-        exact = subject.ends(program.steps[0].start, program.steps[-1].end, tuple(seeds)).data
-        found = relative_squares(ends, exact)[0]
+        found = error_by(PATH, subject, program, tuple(seeds)).parts
+        assert isinstance(found, np.ndarray)  # as along paths they are
         return np.maximum(found, LEAST) if np.isfinite(found).all() else None
 
     kept: dict[tuple[Any, str], Floats | None] = {}

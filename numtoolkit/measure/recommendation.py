@@ -44,7 +44,7 @@ from numtoolkit.problem.predictions import DATA
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.problem.spectrum import Spectrum
-from numtoolkit.program.program import check_runs
+from numtoolkit.program.program import check_defined
 from numtoolkit.program.runs import laid
 from numtoolkit.sampling.adaptive import PILOT
 from numtoolkit.sampling.pilot import Pilot, pilot
@@ -346,7 +346,7 @@ def _checked(pairs: Sequence[Pair], facts: Mapping[str, str], process: Process, 
     told = [pair.told(facts) for pair in pairs]
     read = {text: scheme_of(text) for text in dict.fromkeys(pair.scheme for pair in told)}
     for own in read.values():
-        check_runs(own, process)
+        check_defined(own, process)
         if (own.kind == "ode") != (dynamics == "ode"):
             noise, other = ("no noise", "ode") if own.kind == "ode" else ("noise", "sde")
             raise InputError(f"{own.spec} draws {noise}; give dynamics={other!r}, or drop it.")

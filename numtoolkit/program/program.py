@@ -223,7 +223,7 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
     return Problem(process, scheme.frozen, scheme.clock.on(process), float(scheme.tau_value), **law)
 
 
-def check_runs(scheme: Scheme, process: Process) -> None:
+def check_defined(scheme: Scheme, process: Process) -> None:
     """raises   InputError for a scheme that does not run on the process, as `problem_of` says"""
     _check_kind(scheme, process)
     problem_of(replace(scheme, spectrum=None), process.modes[0])

@@ -28,7 +28,7 @@ from numtoolkit.measure.distances import GROUPS
 from numtoolkit.models.by_reference import checkpoint_of
 from numtoolkit.models.checkpoints import read_checkpoint
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.program import check_runs
+from numtoolkit.program.program import check_defined
 from numtoolkit.program.runs import times_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.contest import FLOOR
@@ -378,7 +378,7 @@ def _check_group(group: Group, subject: Subject, nfe: Sequence[int]) -> None:
         scheme = scheme_at(text)
         if scheme.kind != group.dynamics:
             raise InputError(f"{text} in group {group.name!r} is of kind {scheme.kind}; give {group.dynamics}.")
-        check_runs(scheme, process)
+        check_defined(scheme, process)
         times_of(scheme, process, grid, steps=STEPS)
 
 

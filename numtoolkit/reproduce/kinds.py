@@ -28,7 +28,7 @@ from numtoolkit.measure.step_defects import SAMPLES, check_defects
 from numtoolkit.models.network import Network
 from numtoolkit.problem.processes import Process
 from numtoolkit.problem.processes import process as process_of
-from numtoolkit.program.program import check_runs, lower
+from numtoolkit.program.program import check_defined, lower
 from numtoolkit.program.runs import laid, program_of, times_of
 from numtoolkit.reproduce import pictures, work
 from numtoolkit.reproduce.subjects import DTYPE, conditions_of, guided, law_at, resolved_law, scheme_at
@@ -452,7 +452,7 @@ def check(
         distinct("schemes", [scheme.spec for scheme in chosen])
     if process:
         for scheme in chosen:
-            check_runs(scheme, process_of(process))
+            check_defined(scheme, process_of(process))
             if grid is not None:
                 laid(scheme, process_of(process), grid, 8)
     if law is not None:

@@ -132,12 +132,7 @@ def sample(
         raise InputError(f"callback is {typed(callback)}; give a function of a Progress, or leave it out.")
     for name, value in (("trajectory", trajectory), ("grad", grad)):
         flag(name, value)
-    from numtoolkit.sampling.pilot import piloted  # which samples
-
     found, named, pilot = adaptive_of(adaptive), grid, None
-    scheme, grid, spectrum = piloted(
-        scheme, process, network, grid, conditions, shape=shape, dtype=dtype, device=device
-    )
     if found is not None:
         check_adaptive(found, scheme, process, grid, {
             "steps": steps, "nfe": nfe, "start": start, "strength": strength, "conditions": conditions,
@@ -154,23 +149,10 @@ def sample(
         left = nfe - denoise if isinstance(nfe, int) else nfe
         pilot = adaptive_grid(scheme, process, network, found, grid, left, shape=shape, dtype=dtype, device=device)
         grid = pilot.times
-    own, begin, program = _prepared(
-        scheme,
-        process,
-        network,
-        grid,
-        steps,
-        nfe,
-        seeds,
-        start,
-        strength,
-        shape,
-        dtype,
-        device,
-        update,
-        denoise,
-        spectrum,
-    )
+    own, begin, program, spectrum = _prepared(
+        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise,
+        conditions,
+    )  # fmt: skip
     if grad:
         _check_grad(begin, update, into)
     told = conditions_of(conditions, len(begin))
@@ -265,28 +247,10 @@ def stepper(
              `run.conditions`, for the call of the network
     raises   InputError for what cannot be used as given
     """
-    from numtoolkit.sampling.pilot import piloted  # which samples
-
-    scheme, grid, spectrum = piloted(
-        scheme, process, network, grid, conditions, shape=shape, dtype=dtype, device=device
-    )
-    own, begin, program = _prepared(
-        scheme,
-        process,
-        network,
-        grid,
-        steps,
-        nfe,
-        seeds,
-        start,
-        strength,
-        shape,
-        dtype,
-        device,
-        update,
-        denoise,
-        spectrum,
-    )
+    own, begin, program, _ = _prepared(
+        scheme, process, network, grid, steps, nfe, seeds, start, strength, shape, dtype, device, update, denoise,
+        conditions,
+    )  # fmt: skip
     rows, told = list(range(len(begin))), conditions_of(conditions, len(begin))
     if told is not None:
         _call(own, program, told, rows)  # which refuses what it cannot be told
@@ -309,10 +273,15 @@ def _prepared(
     device: Any,
     update: str,
     denoise: bool,
-    spectrum: Spectrum | None,
-) -> tuple[NetworkLike, Origin, Program]:
-    """The arguments of a run checked and read: network, origin, and the program of it all."""
+    conditions: Any,
+) -> tuple[NetworkLike, Origin, Program, Spectrum | None]:
+    """The arguments of a run checked and read: network, origin, the program of it all, the spectrum of a pilot run."""
+    from numtoolkit.sampling.pilot import piloted  # which samples
+
     called: NetworkLike = network_of(network)
+    scheme, grid, spectrum = piloted(
+        scheme, process, network, grid, conditions, shape=shape, dtype=dtype, device=device
+    )
     if strength is not None:
         if start is None:
             raise InputError("strength says how far a start is noised; give start=, data (batch, ...), or drop it.")
@@ -332,7 +301,7 @@ def _prepared(
     told = warning(program, str(begin.like.dtype), library(begin.like).finfo(begin.like.dtype).eps / 2)
     if told is not None:
         warn(told)
-    return called, begin, program
+    return called, begin, program, spectrum
 
 
 def _last_steps(
