@@ -11,8 +11,8 @@ scaled up again (Hoogeboom & Salimans, arXiv:2209.05557). Every frequency is du 
 g^2 = d sigma^2 / dt - 2 f sigma^2 = 2 sigma^2 d log s / dt, s = sigma / alpha. As s rises with t, g is real: the
 reverse flow and SDE of a frequency are those of any scalar process. sigma_blur = 0 is the cosine VP.
 
-The schedule of a and sigma is that of Nichol & Dhariwal, whose s is 0 at t = 0; implementations of blurring diffusion
-have a = cos and sigma = sin of an angle that runs between those of log SNR 10 and -10. d and the rates are the same.
+The schedule of a and sigma is that of Nichol & Dhariwal, whose s is 0 at t = 0; networks of another schedule are of
+another process, since d is a function of the time and not of s.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ class Directional:
     """The algebra of such a run.
 
     What all directions share goes through `update` as in any run. What some differ by is added in the coordinates of
-    the basis, in the dtype of the state, by two products with the basis for each block of a row, of 2 d r operations a
-    sample for d coordinates and r columns. Their last bits may depend on the batch and on the library.
+    the basis, in the dtype of the state, by a product with the basis for each such term of a row and one back, of 2 d r
+    operations a sample each, d coordinates and r columns. Their last bits may depend on the batch and on the library.
 
     directions  in whose groups the coefficients are, of samples or of each of their channels
-    like      a state block (batch, *event), for shape, dtype and device
+    like        a state block (batch, *event), for shape, dtype and device
     normals, update   as of `Arrays`
     raises    InputError for samples of other coordinates than the spectrum is of
     """
