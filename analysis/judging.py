@@ -89,7 +89,7 @@ GROUPS = (
     Group(
         "image, noise", "edm", "sde", 12, ("law",), ("log-snr", "rho(7)", "rho(7, zero=1)"),
         (f"gframe-ab(2, tau=1, {SIDE})",),
-        tuple(Subject("edm", law, (10, 30), 128) for law in LAWS),
+        tuple(Subject("edm", law, (5, 10, 30), 128) for law in LAWS),
     ),
     Group(
         "phase space, flow", "psld", "ode", 15, ("path", "law"), PHASE_GRIDS, ("gddim(1)", "gddim(3)", *FRAMES),
@@ -101,7 +101,7 @@ GROUPS = (
     Group(
         "phase space, noise", "psld", "sde", 8, ("law",), ("quadratic", "log-snr", "uniform"),
         (f"gframe-ab(2, tau=1, {SIDE})",),
-        tuple(Subject("psld", law, (10, 30), 128) for law in LAWS),
+        tuple(Subject("psld", law, (5, 10, 30), 128) for law in LAWS),
     ),
 )  # fmt: skip
 RANK, OUTPUTS = 16, 64  # of spectra; of a pilot run

@@ -195,6 +195,25 @@ def principal_factor(covariance: Floats) -> Floats:
     return axes * np.sqrt(np.maximum(variances, 0))[..., None, :]
 
 
+def eigen(matrix: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues (d,), rising, and eigenvectors (d, d) in columns, of a symmetric matrix.
+
+    Eigenvalues that are equal up to rounding share a space of which every basis is right, and which one comes depends
+    on the processor. It is turned into that whose products with fixed normals are an upper triangle of positive
+    diagonal: draws from a law with such a covariance, as the cosines of square images have, are then the same anywhere.
+    """
+    values, axes = np.linalg.eigh(matrix)
+    d = len(values)
+    apart = np.diff(values) > 8 * d * np.finfo(np.float64).eps * np.abs(values[[0, -1]]).max()
+    ends = np.append(np.flatnonzero(apart) + 1, d)
+    for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+        if end - start > 1:
+            own = axes[:, start:end]
+            turn, triangle = np.linalg.qr(own.T @ np.random.Generator(np.random.Philox(0)).standard_normal(own.shape))
+            axes[:, start:end] = own @ (turn * np.where(np.diag(triangle) < 0, -1, 1))
+    return values, axes
+
+
 def join(blocks: Sequence[Array]) -> Array:
     """The public layout of state blocks; a single block is returned as it is."""
     return blocks[0] if len(blocks) == 1 else library(blocks[0]).stack(tuple(blocks), 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numtoolkit.arrays import cholesky, host, inverse, library, lower_factor, principal_factor, remembered
+from numtoolkit.arrays import cholesky, eigen, host, inverse, library, lower_factor, principal_factor, remembered
 from numtoolkit.errors import InputError, whole
 
 SINGULAR = np.array([[[4.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 9.0]], [[0.0, 0.0], [0.0, 0.0]]])
@@ -23,6 +23,24 @@ def test_a_variance_that_rounding_left_below_zero_counts_as_zero(factor):
     """Neither a NaN nor a deviation of its size, 1e-9."""
     A = factor(np.array([[[4.0, 0.0], [0.0, -1e-18]]]))
     np.testing.assert_array_equal(A @ np.swapaxes(A, 1, 2), [[[4.0, 0.0], [0.0, 0.0]]])
+
+
+def test_eigenvectors_of_equal_eigenvalues_are_the_same_on_every_processor(monkeypatch):
+    """Whatever basis of their space the library gives: here one turned at random. Apart eigenvalues keep theirs."""
+    rng = np.random.default_rng(2)
+    axes, values = np.linalg.qr(rng.standard_normal((6, 6)))[0], np.array([0.0, 0.0, 1.0, 2.0, 2.0, 2.0])
+    matrix = (axes * values) @ axes.T
+    plain, (given, first) = np.linalg.eigh(matrix), eigen(matrix)
+    np.testing.assert_allclose((first * given) @ first.T, matrix, atol=1e-14)
+    np.testing.assert_array_equal(first[:, 2], plain.eigenvectors[:, 2])
+
+    def turned(of):
+        found = np.linalg.qr(rng.standard_normal((2, 2)))[0], np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        own = plain.eigenvectors
+        return plain.eigenvalues, np.hstack([own[:, :2] @ found[0], own[:, 2:3], own[:, 3:] @ found[1]])
+
+    monkeypatch.setattr(np.linalg, "eigh", turned)
+    np.testing.assert_allclose(eigen(matrix)[1], first, atol=1e-13)
 
 
 def test_the_lower_factor_is_that_of_cholesky_where_there_is_one():

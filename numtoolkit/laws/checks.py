@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numtoolkit.arrays import Floats, host
+from numtoolkit.arrays import Floats, eigen, host
 from numtoolkit.errors import InputError
 
 
@@ -67,7 +67,7 @@ def spectrum(name: str, covariance: Any, shape: tuple[int, ...]) -> tuple[Floats
     tolerance = d * float(np.finfo(given if given.kind == "f" else np.float64).eps) * float(np.abs(matrix).max())
     if np.abs(matrix - matrix.T).max() > tolerance:
         raise InputError(f"{name} is not symmetric; average it with its transpose.")
-    variances, basis = np.linalg.eigh((matrix + matrix.T) / 2)
+    variances, basis = eigen((matrix + matrix.T) / 2)
     if variances[0] < -tolerance:
         raise InputError(f"{name} has the negative eigenvalue {variances[0]:.3g}; give a positive semidefinite matrix.")
     return real(name, basis), real(name, np.maximum(variances, 0.0))

@@ -41,6 +41,21 @@ class Gaussian:
         basis, variances = spectrum("covariance", covariance, centre.shape)
         freeze(self, mean=centre, basis=basis, variances=variances, name=name)
 
+    @classmethod
+    def along_axes(cls, mean: Any, variances: Any, basis: Any, name: str = "gaussian") -> Gaussian:
+        """The law with variances (d,) along the columns of `basis` (d, d), by which its samples are drawn.
+
+        Where variances are equal a covariance alone does not tell the basis.
+
+        mean    (*shape)
+        name    of the law
+        raises  InputError for another shape, a negative variance and a basis that is not orthonormal to 1e-6
+        """
+        law = cls(mean, 0.0, name)
+        each, columns = _principal(variances, basis, law.mean.size)
+        freeze(law, variances=each, basis=columns)
+        return law
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one x0."""
@@ -88,6 +103,14 @@ class Gaussian:
         if basis is None:
             return mean + gain * (rows - mean)
         return mean + (gain * ((rows - mean) @ basis)) @ basis.T
+
+
+def _principal(variances: Any, basis: Any, d: int) -> tuple[Floats, Floats]:
+    each, columns = real("variances", variances), real("basis", basis)
+    sound = each.shape == (d,) and each.min() >= 0 and columns.shape == (d, d)
+    if not sound or np.abs(columns.T @ columns - np.eye(d)).max() > 1e-6:
+        raise InputError(f"principal axes are variances ({d},) >= 0 and an orthonormal basis ({d}, {d}); give these.")
+    return each, columns
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -139,13 +162,7 @@ class GaussianMixture:
                 that share one variance, if they are more than half, the others stand for (d, d)
         """
         law = cls(None, means, 0.0, name)
-        d = law.variances.shape[1]
-        each, columns = real("variances", variances), real("basis", basis)
-        sound = each.shape == (d,) and each.min() >= 0 and columns.shape == (d, d)
-        if not sound or np.abs(columns.T @ columns - np.eye(d)).max() > 1e-6:
-            raise InputError(
-                f"a shared covariance has variances ({d},) >= 0 and an orthonormal basis ({d}, {d}); give these."
-            )
+        each, columns = _principal(variances, basis, law.variances.shape[1])
         wide = np.broadcast_to(each, law.variances.shape)
         freeze(law, variances=real("variances", wide), bases=real("bases", columns[None]))
         return law

@@ -127,7 +127,7 @@ def natural(
     variances = np.maximum(frequency, 1.0) ** -exponent
     variances *= std**2 / variances.mean()
     spec = _spec("natural", size=size, exponent=exponent, std=std, components=components, share=share, seed=seed)
-    plain = Gaussian(np.zeros((size, size)), (waves * variances) @ waves.T, spec)
+    plain = Gaussian.along_axes(np.zeros((size, size)), variances, waves, spec)
     if components == 1:
         return plain
     centres = np.sqrt(share) * plain.sample(components, seed)

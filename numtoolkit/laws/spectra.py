@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Floats
+from numtoolkit.arrays import Floats, eigen
 from numtoolkit.errors import InputError, flag
 from numtoolkit.laws.checks import real
 from numtoolkit.laws.named import is_law, law_of
@@ -39,7 +39,7 @@ def spectrum_of(data: Any, rank: int | None = None, dct: bool = False) -> Spectr
         law = law_of(data)
         _check_size(math.prod(law.shape))
         mean, covariance, source = law.mean, law.covariance(), law.name
-        found = _banded(mean, covariance, source) if dct else _principal(mean, *np.linalg.eigh(covariance), source)
+        found = _banded(mean, covariance, source) if dct else _principal(mean, *eigen(covariance), source)
     else:
         rows = real("data", data)
         if rows.ndim < 2 or len(rows) < FEWEST:
@@ -52,7 +52,7 @@ def spectrum_of(data: Any, rank: int | None = None, dct: bool = False) -> Spectr
         if dct:
             found = _banded(mean, spread.T @ spread, source)
         elif len(rows) > mean.size:
-            found = _principal(mean, *np.linalg.eigh(spread.T @ spread), source)
+            found = _principal(mean, *eigen(spread.T @ spread), source)
         else:
             _, deviations, axes = np.linalg.svd(spread, full_matrices=False)
             found = _principal(mean, deviations[::-1] ** 2, axes[::-1].T, source)

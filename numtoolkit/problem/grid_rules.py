@@ -29,7 +29,7 @@ from numtoolkit.problem.tabulated import Tabulated
 Fractions = Floats  # i / N for i = 0..N
 POINTS = 1000  # of a process without a table
 CLOSE = 1e-6  # relative: published levels have that many digits
-FINE = 0.002, 80.0  # levels between which a spectral grid keeps some density for what the covariance does not show
+COARSEST = 80.0  # level above which a spectral grid keeps no density for what the covariance does not show
 
 
 def shifted(times: Floats, factor: float, T: float) -> Floats:
@@ -275,23 +275,24 @@ def spectral(
     spectrum  of the data: a file that `numtoolkit spectrum` wrote, or variances, one a direction
     q         twice the order of the local error where errors of steps add up as independent ones, once where not
     power     above 1 puts more of the points near the data; by default 1.2 + 1 / N
-    eps       density between the levels 0.002 and 80, or that at T where it is lower, for what is finer than the
-              covariance, over the largest; by default 0.003 min(N, 20)
+    eps       density between the levels at t_min and at T, at most 80, for what is finer than the covariance and for
+              networks that are told log s, over the largest; by default 0.01 min(N, 15)
     floor     of a deviation, in that of a coordinate
     digest    of the spectrum in an earlier specification, which a file has to have still
     zero      1 for a grid that ends at t = 0, 0 for t_min
     """
     power = 1.2 + 1 / steps if power is None else power
-    eps = 0.003 * min(steps, 20) if eps is None else eps
+    eps = 0.01 * min(steps, 15) if eps is None else eps
     _between("spectral: q", q, 1, 100)
     _between("spectral: power", power, 0.05, 1000)
     _between("spectral: eps", eps, 0, 1000)
     _between("spectral: floor", floor, 0, 1)
-    modes, window = Modes.of(spectrum_at(spectrum, digest), floor), np.log(FINE)
+    modes = Modes.of(spectrum_at(spectrum, digest), floor)
     rho = spectral_density(modes, q)
-    top = min(float(window[1]), float(np.log(_ends(process)[0])))
-    ends = min(modes.ends[0], window[0]), max(modes.ends[1], window[1])
-    clock = LevelClock.of(lambda x: rho(x) + eps * ((window[0] < x) & (x < top)), *ends, (float(window[0]), top))
+    high, low = _ends(process)
+    bottom, top = float(np.log(low)), float(np.log(min(high, COARSEST)))
+    ends = min(modes.ends[0], bottom), max(modes.ends[1], top)
+    clock = LevelClock.of(lambda x: rho(x) + eps * ((bottom < x) & (x < top)), *ends, (bottom, top))
     return _of_clock(process, steps, clock, power, zero)
 
 

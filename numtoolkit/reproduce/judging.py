@@ -49,6 +49,7 @@ from numtoolkit.schemes import catalogue
 DYNAMICS = ("ode", "sde")
 PROBED, PLACES = 16, 6  # answers of the exact network of a law that tell it from another, and their decimals
 WITHOUT = ("CFG++",)  # families of the catalogue that stay out: they follow no flow
+LAWS, NETWORKS = "laws", "networks"  # what rows of a rule are for
 STEPS = 8  # on which every grid is read once
 QUICK, QUICK_PAIRS, QUICK_STARTS = 2, 3, 40  # subjects and pairs of a group, and starts, of a quick run
 QUANTITIES = {"ode": ("path", "median", "law"), "sde": ("law",)}
@@ -123,12 +124,16 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Row:
-    """What the rule says for budgets from `first` to `last`."""
+    """What the rule says for budgets from `first` to `last`.
+
+    on   "networks", which are rough, "laws", closed forms, which are smooth, or "" for both
+    """
 
     first: int
     last: int
     scheme: str
     grid: str
+    on: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,16 +156,17 @@ class Group:
     grids: tuple[str, ...] = ()
     rule: tuple[Row, ...] = ()
 
-    def ruled(self, nfe: int) -> Chosen:
-        """What the rule says for a budget.
+    def ruled(self, nfe: int, subject: Subject) -> Chosen:
+        """What the rule says for a budget on a subject.
 
         raises   InputError where it says nothing, or two things
         """
-        rows = [row for row in self.rule if row.first <= nfe <= row.last]
+        own = NETWORKS if subject.is_network else LAWS
+        rows = [row for row in self.rule if row.first <= nfe <= row.last and row.on in ("", own)]
         if len(rows) != 1:
             raise InputError(
-                f"the rule of group {self.name!r} has {len(rows)} rows for {nfe} evaluations; write one before "
-                "anything is judged."
+                f"the rule of group {self.name!r} has {len(rows)} rows for {nfe} evaluations on {own}; write one "
+                "before anything is judged."
             )
         return Chosen(rows[0].scheme, rows[0].grid)
 
@@ -209,8 +215,8 @@ class Judging(Question):
         self._check_apart()
         for group in self.groups:
             choice("dynamics", group.dynamics, DYNAMICS)
-            for nfe in self.nfe:
-                group.ruled(nfe)
+            for row in group.rule:
+                choice("on", row.on, ("", LAWS, NETWORKS))
             for subject in self.of(group):
                 _check_group(group, subject, self.nfe)
 
@@ -282,7 +288,7 @@ class Judging(Question):
     def _errors(self, group: Group, subject: Subject, quick: bool) -> dict[str, Cell]:
         """The cells of the errors of all pairs, by scheme as told, all its grids in each."""
         wanted: dict[str, list[str]] = {}
-        ruled = dict.fromkeys(group.ruled(n) for n in self._nfe(quick))
+        ruled = dict.fromkeys(group.ruled(n, subject) for n in self._nfe(quick))
         for pair in (*self._rivals(group, subject, quick), *ruled):
             scheme, grid = subject.told(pair)
             wanted.setdefault(scheme, []).append(grid)
@@ -297,7 +303,7 @@ class Judging(Question):
 
     def _measured(self, group: Group, subject: Subject, quick: bool, found: Found) -> dict[Pair, dict[int, Any]]:
         """The records of all pairs, as told, by budget."""
-        cells, ruled = self._errors(group, subject, quick), [group.ruled(n) for n in self._nfe(quick)]
+        cells, ruled = self._errors(group, subject, quick), [group.ruled(n, subject) for n in self._nfe(quick)]
         measured: dict[Pair, dict[int, Any]] = {}
         places: dict[str, list[str]] = {}
         for pair in (*self._rivals(group, subject, quick), *ruled):
@@ -321,7 +327,7 @@ class Judging(Question):
     def _beside(self, group: Group, subject: Subject, quick: bool, found: Found) -> Cell:
         best = self._best(group, subject, quick, found)
         runs = {
-            n: [subject.told(pair) for pair in (group.ruled(n), *(best[n, q] for q in PATHS), group.default)]
+            n: [subject.told(pair) for pair in (group.ruled(n, subject), *(best[n, q] for q in PATHS), group.default)]
             for n in self._nfe(quick)
         }
         return ratios_cell(runs, samples=self._samples(group, quick), first=self.seed, **subject.about)
@@ -332,7 +338,7 @@ class Judging(Question):
         best = self._best(group, subject, quick, found)
         paired = found[self._beside(group, subject, quick, found)] if group.dynamics == "ode" else None
         for i, n in enumerate(self._nfe(quick)):
-            rule = group.ruled(n)
+            rule = group.ruled(n, subject)
             for quantity in QUANTITIES[group.dynamics]:
                 record: dict[str, Any] = {
                     "group": group.name, "subject": subject.name, "network": subject.is_network, "nfe": n,
@@ -373,7 +379,7 @@ def _check_group(group: Group, subject: Subject, nfe: Sequence[int]) -> None:
     """Read all that runs on a subject, once: every pair, and every usual grid under the default."""
     process = process_of(subject.process)
     usual = (Chosen(group.default.scheme, grid) for grid in group.grids)
-    for pair in dict.fromkeys((group.default, *group.pairs, *(group.ruled(n) for n in nfe), *usual)):
+    for pair in dict.fromkeys((group.default, *group.pairs, *(group.ruled(n, subject) for n in nfe), *usual)):
         text, grid = subject.told(pair)
         scheme = scheme_at(text)
         if scheme.kind != group.dynamics:

@@ -35,6 +35,16 @@ def test_natural_images_have_the_power_law_in_their_cosines():
         assert law.variance == pytest.approx(0.16, rel=1e-12)
 
 
+def test_natural_images_are_drawn_along_their_cosines():
+    """Equal variances leave the axes of a covariance to the processor; these are told, so that draws are the same."""
+    law, many = nt.law("natural(size=4)"), nt.law("natural(size=4, components=3, share=0.5, seed=7)")
+    waves = dctn(np.eye(16).reshape(16, 4, 4), axes=(1, 2), norm="ortho").reshape(16, 16)
+    normals = law.sample(3, 7).reshape(3, 16) @ waves / np.sqrt(np.diag(waves.T @ law.covariance() @ waves))
+    plain = Gaussian(np.zeros(16), 1.0).sample(3, 7)
+    np.testing.assert_allclose(normals, plain, atol=1e-12)
+    np.testing.assert_allclose(many.means, np.sqrt(0.5) * law.sample(3, 7), rtol=1e-14)
+
+
 def test_modes_of_natural_images_leave_their_spectrum_as_it_is_on_average():
     """With components the covariance is that of the Gaussian, within what 300 draws of its centres tell."""
     one, many = nt.law("natural(size=4)"), nt.law("natural(size=4, components=300, seed=2)")

@@ -49,19 +49,21 @@ def test_density_for_finer_structure_alone_is_that_of_log_snr():
     assert levels[1] < 80, "above the window there is almost no density, so one step crosses it"
 
 
-def test_a_spectral_grid_has_equal_steps_of_its_clock_by_an_independent_quadrature():
+@pytest.mark.parametrize("process", ["edm", "flow"])
+def test_a_spectral_grid_has_equal_steps_of_its_clock_by_an_independent_quadrature(process):
     """Of the sum in the documentation, by the trapezoidal rule on a fine mesh, with the defaults written out."""
-    steps, q = 10, 4
+    steps, q, on = 10, 4, nt.process(process)
     values = np.maximum(WIDE.values, (0.05 * WIDE.deviation) ** 2)
-    x = np.linspace(np.log(1e-7), np.log(80), 400_001)
+    x = np.linspace(np.log(1e-7), np.log(1000), 800_001)
     s = np.exp(x)
     rho = sum(v * (s * np.sqrt(v) / (s**2 + v)) ** q for v in values) ** (1 / q)
-    density = rho / rho.max() + 0.03 * ((s > 0.002) & (s < 80))
+    first, last = on.level(np.array([on.T, on.t_min]))
+    density = rho / rho.max() + 0.1 * ((s > last) & (s < min(first, 80)))
     total = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(x))])
-    times = nt.grid("spectral", "edm", steps, spectrum=WIDE)
-    clock = np.interp(np.log(times), x, total) ** (1 / (1.2 + 1 / steps))
+    times = nt.grid("spectral", process, steps, spectrum=WIDE)
+    clock = np.interp(np.log(on.level(times)), x, total) ** (1 / (1.2 + 1 / steps))
     np.testing.assert_allclose(np.diff(clock), np.diff(clock).mean(), rtol=1e-4)
-    told = nt.grid("spectral(q=4, power=1.3, eps=0.03, floor=0.05)", "edm", steps, spectrum=WIDE)
+    told = nt.grid("spectral(q=4, power=1.3, eps=0.1, floor=0.05)", process, steps, spectrum=WIDE)
     assert times.tolist() == told.tolist()
 
 

@@ -73,7 +73,7 @@ def test_the_best_in_hindsight_is_the_best_at_each_budget_and_quantity(result: d
         values = {name: max(e[record["quantity"]], e[floor] if floor else 0) for name, e in pairs.items()}
         assert record["errors"]["best"] == pytest.approx(min(values.values()), rel=1e-5)
         assert values[record["best"]] == min(values.values())
-        ruled = PATHS.ruled(record["nfe"])
+        ruled = PATHS.ruled(record["nfe"], subject("ring", LAW))
         own = errors(ruled.scheme, ruled.grid, record["nfe"])
         assert record["errors"]["rule"] == pytest.approx(
             max(own[record["quantity"]], own[floor] if floor else 0), rel=1e-5
@@ -141,7 +141,7 @@ def test_a_rule_is_told_the_spectrum_of_each_subject(tmp_path: Path) -> None:
     group = replace(PATHS, rule=(Row(1, 9, "gframe-abm(1, spectrum={spectrum})", "spectral"),))
     own = subject("ring", LAW, spectrum=str(path), spectrum_sha256=identity(str(path)))
     first, second = (f"gframe-abm(1, spectrum={path})", "spectral")
-    assert own.told(group.ruled(5)) == (first, second)
+    assert own.told(group.ruled(5, own)) == (first, second)
     cells = judging(own, groups=(group,)).cells(False, {})
     assert first in {cell.data["scheme"] for cell in cells}
     with pytest.raises(InputError, match=r"ring\.npz' is .* now, not"):
@@ -174,13 +174,29 @@ def test_what_a_rule_was_developed_on_does_not_judge_it() -> None:
         judging(digits, development=(Known(name, identity(name)),))
 
 
+def test_rows_of_a_rule_may_be_for_networks_or_for_laws_alone(tmp_path: Path) -> None:
+    """A network is rough and takes another order than a closed form; the file of the network says which it is."""
+    rows = Row(1, 9, "ddim", "rho(7)", "laws"), Row(1, 9, "dpmpp-2m", "log-snr", "networks")
+    group = replace(PATHS, rule=rows)
+    path = written(tmp_path / "own.safetensors", Blueprint("mlp", (2,), "edm", "data", 0.5, 16, 1))
+    network = subject("net", str(path), deviation=0.5)
+    assert group.ruled(5, subject("ring", LAW)) == Chosen("ddim", "rho(7)")
+    assert group.ruled(5, network) == Chosen("dpmpp-2m", "log-snr")
+    cells = judging(network, groups=(replace(group, pairs=()),)).cells(False, {})
+    assert {cell.data["scheme"] for cell in cells} == {"dpmpp-2m"}
+
+
 def test_a_rule_that_is_not_written_down_is_not_judged() -> None:
     """Every budget has one row; a scheme of another dynamics stands in no group."""
     own = subject("ring", LAW)
-    with pytest.raises(InputError, match="has 0 rows for 5 evaluations; write one before anything is judged"):
+    with pytest.raises(InputError, match="has 0 rows for 5 evaluations on laws; write one before anything is judged"):
         judging(own, groups=(replace(PATHS, rule=()),))
-    with pytest.raises(InputError, match="has 2 rows for 6 evaluations"):
+    with pytest.raises(InputError, match="has 2 rows for 6 evaluations on laws"):
         judging(own, groups=(replace(PATHS, rule=(*PATHS.rule, Row(6, 6, "ddim", "rho(7)"))),))
+    with pytest.raises(InputError, match="has 0 rows for 5 evaluations on laws"):
+        judging(own, groups=(replace(PATHS, rule=tuple(replace(row, on="networks") for row in PATHS.rule)),))
+    with pytest.raises(InputError, match="unknown on 'nets'; did you mean networks"):
+        judging(own, groups=(replace(PATHS, rule=(replace(PATHS.rule[0], on="nets"), *PATHS.rule[1:])),))
     with pytest.raises(InputError, match="em in group 'paths' is of kind sde; give ode"):
         judging(own, groups=(replace(PATHS, default=Chosen("em", "rho(7)")),))
 
