@@ -73,7 +73,7 @@ def same(one, other):
 # --- a run is cut and continued -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), at_first))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
 def test_a_run_cut_anywhere_equals_the_uncut_run(own, law):
     """Pickled or copied at any evaluation, once or at every one, a run goes on to the same bits and the same noise."""
     walk, network = walk_of(own, law)

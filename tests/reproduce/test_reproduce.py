@@ -30,6 +30,7 @@ from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
 from numtoolkit.schemes import catalogue, scheme
 from tests.support.checkout import ROOT
+from tests.support.shipped import shipped
 
 pytest.importorskip("matplotlib")
 
@@ -399,9 +400,10 @@ def test_an_experiment_that_is_no_text_is_refused(tmp_path: Path) -> None:
         read_experiments(folder)
 
 
+@pytest.mark.check
 def test_the_shipped_experiments_cover_what_the_project_promises() -> None:
     """Every scheme meets a Gaussian; there are curves on data, samples and stability, all with question and caption."""
-    plans = {plan.name: plan.experiment for plan in read_experiments(SHIPPED)}
+    plans = {plan.name: plan.experiment for plan in shipped()}
     tabled = {e.process for e in plans.values() if isinstance(e, Errors) and "anisotropic" in e.law}
     assert not [s.name for s in catalogue() if not tabled & set(s.processes)]  # every scheme meets a Gaussian
     curves = {(e.process, e.law.split("(")[0]) for e in plans.values() if isinstance(e, Curve)}
