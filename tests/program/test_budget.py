@@ -25,7 +25,7 @@ MEMBERS = [
 LAW = Gaussian(np.array([0.3, -0.5]), np.array([0.25, 0.02]))
 
 
-@pytest.mark.parametrize("own", MEMBERS, ids=lambda own: own.spec)
+@pytest.mark.parametrize("own", breadth(MEMBERS), ids=lambda own: own.spec)
 def test_every_budget_is_spent(own):
     """1 to 30 evaluations are spent exactly, by filling steps only where no number of whole steps would do."""
     for to_zero in {False, own.steps.final_to_zero is not None or bool(own.steps.final)}:
