@@ -14,8 +14,11 @@ READY  := $(STAMP)
 else
 export PYTHONPATH := $(CURDIR)
 endif
-# One thread a process: the pytest workers share the cores between them.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q
+# One thread a process: the pytest workers share the cores between them. Bytecode is kept, whatever the shell says:
+# else each of the hundreds of processes that tests start would compile the package anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -q
+# Each worker begins at its own end of the suite, so that what a module of tests prepares is prepared once.
+BOTH   := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := setup
 .PHONY: setup test check check-long gpu bench reproduce reproduce-full clean
@@ -34,13 +37,13 @@ test: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy numtoolkit
-	$(PYTEST) -n 2 -m 'not check and not long and not gpu' --benchmark-disable
+	$(PYTEST) $(BOTH) -m 'not check and not long and not gpu' --benchmark-disable
 
 check: $(READY)
-	$(PYTEST) -n 2 -m 'check and not long'
+	$(PYTEST) $(BOTH) -m 'check and not long'
 
 check-long: $(READY)
-	HYPOTHESIS_PROFILE=long $(PYTEST) -n 2 -m long
+	HYPOTHESIS_PROFILE=long $(PYTEST) $(BOTH) -m long
 
 # PARTS="graph noise" asks for some; those that train go on where they stopped, each for less than ten minutes a time.
 gpu: $(READY)

@@ -9,6 +9,7 @@ import pytest
 from numtoolkit import grid, process
 from numtoolkit.program.program import lower
 from numtoolkit.schemes import scheme
+from tests.support.tiers import breadth
 
 STEPS = 1000
 
@@ -21,7 +22,7 @@ def test_blocks(benchmark):
     benchmark(lambda: (blocks @ blocks).tolist())
 
 
-@pytest.mark.parametrize("rule", ["quadratic", "uniform"])
+@pytest.mark.parametrize("rule", breadth(["quadratic", "uniform"], lambda rule: rule == "quadratic"))
 @pytest.mark.parametrize(
     ("text", "name"),
     [

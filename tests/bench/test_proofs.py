@@ -14,11 +14,15 @@ from tests.support import tableaus
 from tests.support.implicit_methods import bdf
 from tests.support.other_packages import hushed, nodepy_methods, plain
 from tests.support.tableaus import book
+from tests.support.tiers import breadth
 
 TIMES = 3  # each table of ours is read anew and timed so often, the best counts; NodePy, slower, once
 
 
-@pytest.mark.parametrize("name", ["ddim", "heun-edm", "res-2s", "dpmpp-2m", "unipc", "rvv", "robab", "krogstad-4"])
+VERDICTS = ["ddim", "heun-edm", "res-2s", "dpmpp-2m", "unipc", "rvv", "robab", "krogstad-4"]
+
+
+@pytest.mark.parametrize("name", breadth(VERDICTS, lambda name: name in ("ddim", "res-2s", "rvv")))
 def test_proof(benchmark, name):
     """A whole verdict a scheme: orders, residuals and ends, with parameters and ratios as letters."""
     member = scheme(name)
@@ -26,7 +30,7 @@ def test_proof(benchmark, name):
     benchmark.pedantic(verify, (member,), rounds=5)
 
 
-@pytest.mark.parametrize("name", ["RK4", "DP5", "RKF78", "COOPER_VERNER", "TSIT5"])
+@pytest.mark.parametrize("name", breadth(["RK4", "DP5", "RKF78", "COOPER_VERNER", "TSIT5"], lambda name: name == "DP5"))
 def test_proof_of_a_tableau(benchmark, name):
     """Order and every residual of a tableau: in rationals, in Q(sqrt 21), in published decimals."""
     tableau = getattr(tableaus, name)
@@ -58,6 +62,7 @@ def test_angle_of_the_sixth_backward_difference(benchmark):
     assert angle.degrees == pytest.approx(17.8397777922)
 
 
+@pytest.mark.check
 def test_orders_of_every_explicit_method_of_nodepy(benchmark, capsys):
     """How many times faster than NodePy's exact check; `tests/symbolic/test_against_nodepy.py` compares the orders."""
     tables, lines = [], []

@@ -4,12 +4,13 @@ import pytest
 
 from numtoolkit.measure.stability import stability
 from numtoolkit.plots import boundary
+from tests.support.tiers import breadth
 
 TARGET = 0.05  # seconds
 
 
 @pytest.mark.parametrize("linear", [0.0, -1.0])
-@pytest.mark.parametrize("name", ["rk4", "etd4rk", "dpmpp-2m", "res-3m"])
+@pytest.mark.parametrize("name", breadth(["rk4", "etd4rk", "dpmpp-2m", "res-3m"], lambda name: name == "dpmpp-2m"))
 def test_region_with_its_boundary(benchmark, capsys, name, linear):
     """The test equation of one-step schemes and of one and two evaluations of history, and the contour drawn."""
     boundary(stability(name, linear=(linear,), size=8)[0])

@@ -18,9 +18,12 @@ from numtoolkit.sampling import noise
 from numtoolkit.sampling.loop import run
 from numtoolkit.sampling.samples import UPDATES
 from numtoolkit.schemes import scheme
+from tests.support.tiers import breadth
 
 pytestmark = pytest.mark.benchmark(timer=process_time)  # the cores may be shared
-SHAPES = (16, 3, 64, 64), (64, 4, 128, 128)  # of which the larger is one that is compiled
+SMALL, LARGE = (16, 3, 64, 64), (64, 4, 128, 128)  # of which the larger is one that is compiled
+SHAPES = breadth([pytest.param(SMALL), pytest.param(LARGE)], lambda shape: shape is SMALL)
+CHEAP = "dpmpp-2m", "fused", "plain", "eager"  # of `make test`: a compiler takes half a minute to start
 STEPS = 10  # inner steps of a run; the baseline is as many lerps
 
 
@@ -47,8 +50,8 @@ def test_lerp(benchmark, shape):
 
 @pytest.mark.filterwarnings("default")  # of the compiler's own
 @pytest.mark.parametrize("shape", SHAPES, ids=of)
-@pytest.mark.parametrize("update", ["compiled", "fused", "plain"])
-@pytest.mark.parametrize("text", ["dpmpp-2m", "heun-edm", "unipc"])
+@pytest.mark.parametrize("update", breadth(["compiled", "fused", "plain"], CHEAP.__contains__))
+@pytest.mark.parametrize("text", breadth(["dpmpp-2m", "heun-edm", "unipc"], CHEAP.__contains__))
 def test_step(benchmark, text, update, shape):
     """Inner steps after the start-up, on a network that costs nothing and predicts what the scheme freezes."""
     group(benchmark, f"{STEPS} steps", shape)
@@ -69,10 +72,10 @@ def test_randn(benchmark, shape):
 
 
 @pytest.mark.filterwarnings("default")  # of the compiler's own
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("how", breadth(["eager", "compiled"], CHEAP.__contains__))
 @pytest.mark.parametrize("shape", SHAPES, ids=of)
-def test_noise(benchmark, shape, compiled):
+def test_noise(benchmark, shape, how):
     """The noise of a step, of which each sample's is a function of its seed and the step."""
     group(benchmark, "noise", shape)
     like = torch.empty(0)
-    benchmark(noise.normals, noise.keys(range(shape[0]), like), noise.STEP, 0, shape[1:], like, compiled)
+    benchmark(noise.normals, noise.keys(range(shape[0]), like), noise.STEP, 0, shape[1:], like, how == "compiled")

@@ -15,7 +15,7 @@ from numtoolkit.cli import main
 from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
 from tests.support.checkout import ROOT
-from tests.support.command_line import CURVE, SAMPLE, drawn, fresh
+from tests.support.command_line import CURVE, SAMPLE, drawn
 from tests.support.tiers import breadth
 
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
@@ -28,17 +28,19 @@ def contents(path):
 
 
 @needs_fork
-def test_a_run_that_was_killed_at_any_file_operation_is_completed_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("every", breadth([1, 4], lambda every: every > 1))
+def test_a_run_that_was_killed_at_any_file_operation_is_completed_to_the_same_bytes(tmp_path, every):
     """At each in turn: the second run succeeds, nothing differs from an undisturbed one, and nothing else is there."""
-    command = [sys.executable, "-m", "tests.support.kills", str(tmp_path), *TILES, "--out", "OUT"]
+    kills = ["tests.support.kills", str(tmp_path), "--every", str(every)]
+    command = [sys.executable, "-m", *kills, *TILES, "--out", "OUT"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     wanted = contents(tmp_path / "0")
     assert len(wanted) == 4
     operations = int(done.stderr.split()[-1])
-    assert operations > 4 * 5  # of each file: it is opened, synced and renamed, its folder opened and synced
-    for n in range(1, operations + 1):
+    assert operations > 4 * 5 - every  # of each file: it is opened, synced and renamed, its folder opened and synced
+    for n in range(1, operations + 1, every):
         assert contents(tmp_path / str(n)) == wanted, f"after a kill at operation {n}"
 
 
@@ -116,10 +118,11 @@ def redirected(words, streams, **options):
 
 
 @needs_full
-@pytest.mark.parametrize(("streams", "code"), STREAMS.values(), ids=STREAMS)
+@pytest.mark.parametrize("which", breadth(STREAMS, lambda which: which in ("stderr full", "all closed")))
 @pytest.mark.parametrize("command", breadth(["curve", "sample"], lambda command: command == "curve"))
-def test_no_stream_loses_what_goes_to_files(tmp_path, command, streams, code):
+def test_no_stream_loses_what_goes_to_files(tmp_path, command, which):
     """Files are whole and the status is not that of a failed claim, with no traceback."""
+    streams, code = STREAMS[which]
     out = tmp_path / ("x.csv" if command == "curve" else "x")
     words = [*CURVE, "--schemes", "ddim", "--nfe", "5"] if command == "curve" else [*SAMPLE, "--seeds", "0-3"]
     done = redirected([*words, "--out", out], streams)
@@ -161,7 +164,7 @@ def test_a_stream_that_takes_nothing_ends_the_command_with_74(capsys, monkeypatc
 
 
 @needs_full
-@pytest.mark.parametrize("streams", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("streams", breadth([">&-", ">/dev/full"], lambda streams: streams == ">/dev/full"))
 def test_a_process_whose_result_cannot_be_printed_ends_with_74(streams):
     """Python's own flush at its end adds neither words nor a status."""
     done = redirected(["list"], streams)
@@ -171,7 +174,7 @@ def test_a_process_whose_result_cannot_be_printed_ends_with_74(streams):
 
 
 @needs_full
-@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("streams", breadth(["2>&-", "2>/dev/full"], lambda streams: streams == "2>&-"))
 def test_a_status_is_told_where_its_sentence_cannot_be(streams):
     """2 for what cannot be used and 1 for a claim that failed, with nowhere to say so."""
     assert redirected(["show", "nope"], streams).returncode == 2
@@ -250,10 +253,10 @@ def test_what_one_scheme_cannot_do_is_said_before_others_are_measured(run, monke
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
-def test_a_reader_that_leaves_is_no_failed_claim(tmp_path):
+def test_a_reader_that_leaves_is_no_failed_claim(run, tmp_path):
     """Files are there all the same."""
     words = [*CURVE, "--schemes", "ddim", "--nfe", "5", "--json", "--out", tmp_path / "x.json"]
-    assert fresh(*words).returncode == 0
+    assert run(*words)[0] == 0
     first = (tmp_path / "x.json").read_bytes()
     (tmp_path / "x.json").unlink()
     assert redirected(words, "| true").returncode == 0  # the shell's status is that of `true`

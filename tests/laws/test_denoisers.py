@@ -13,7 +13,7 @@ from tests.support.laws import EPS, noisy, random_images, random_mixture
 from tests.support.tiers import breadth
 
 
-@pytest.mark.parametrize("sigma", breadth([1e-3, 0.1, 1.0, 50.0], lambda sigma: 0.1 <= sigma <= 1))
+@pytest.mark.parametrize("sigma", breadth([1e-3, 0.1, 1.0, 50.0], lambda sigma: sigma == 1))
 @pytest.mark.parametrize("name", ["gaussian", "two-modes"])
 def test_denoiser_is_the_quotient_of_two_integrals(name, sigma):
     """E[x0 | y] by 30-digit quadrature of its definition, on one Gaussian and on two modes."""

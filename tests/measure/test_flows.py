@@ -61,7 +61,7 @@ def test_the_general_flow_of_a_gaussian_is_the_linear_map(process):
 @pytest.mark.parametrize("process", breadth(PROCESSES, lambda process: process.spec in ("edm", "psld")), ids=IDS)
 @pytest.mark.parametrize(
     "law",
-    breadth([mixture(dim=2, components=4), digits(count=40)], lambda law: law.name != "digits"),
+    breadth([mixture(dim=2, components=4), digits(count=40)], lambda law: law.shape == (2,)),
     ids=["mixture", "digits"],
 )
 def test_two_tolerances_of_the_flow_agree(process, law):
@@ -134,7 +134,9 @@ def test_the_flow_keeps_its_start_and_refuses_times_out_of_order():
             exact_flow(process, mixture(dim=2), [np.full((1, 2), 1e200)] * process.blocks, 1.0, 0.5)
 
 
-@pytest.mark.parametrize("process", PROCESSES[:4], ids=IDS[:4])
+@pytest.mark.parametrize(
+    "process", breadth(PROCESSES[:4], lambda process: process.name in ("edm", "psld")), ids=IDS[:4]
+)
 @pytest.mark.parametrize("law", [ROTATED, mixture(dim=2)], ids=["gaussian", "mixture"])
 def test_the_flow_rises_to_where_it_falls_from(process, law):
     """From t_min to a third of T and back, to the integrator's 1e-10 times what the way back magnifies."""

@@ -74,7 +74,7 @@ def relative_error(name: str, levels: str, steps: int) -> float:
 
 
 @pytest.mark.parametrize("name", breadth(DEFECTS, stands))
-@pytest.mark.parametrize("steps", [1600, 3200])
+@pytest.mark.parametrize("steps", breadth([1600, 3200], lambda steps: steps == 1600))
 def test_error_constants_on_the_log_snr_grid(name, steps):
     """The relative error over (L / N)^2 tends to half the integral of the scheme's defect, within 1 %."""
     constant = DEFECTS[name][2]
@@ -84,7 +84,7 @@ def test_error_constants_on_the_log_snr_grid(name, steps):
 
 
 @pytest.mark.parametrize("name", breadth(DEFECTS, stands))
-@pytest.mark.parametrize(("rho", "within"), [(3, 0.01), (7, 0.005), (20, 0.005)])
+@pytest.mark.parametrize(("rho", "within"), breadth([(3, 0.01), (7, 0.005), (20, 0.005)], lambda rho, within: rho == 7))
 def test_error_constants_on_rho_grids(name, rho, within):
     """The closed form of the error on rho grids holds at 1600 steps, for rho = 3, 7 and 20."""
     c0, c1, _ = DEFECTS[name]
@@ -98,7 +98,7 @@ def test_error_constants_on_rho_grids(name, rho, within):
 
 def test_the_error_constant_of_ddim_is_a_quarter():
     """ddim errs by L / 4N on N(0, 1/4), equal steps in log-SNR."""
-    for steps in (1600, 3200):
+    for steps in (800, 1600):
         width = np.log(80 / 0.002) / steps
         assert relative_error("ddim", "log-snr", steps) / width == pytest.approx(1 / 4, rel=0.005)
 
@@ -128,7 +128,7 @@ MEASURED = {
 }
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", breadth(MEASURED, ("ddim", "res-2s(c2=1/3)", "deis-tab(1)").__contains__))
 def test_error_constants_agree_with_the_measured_table(name):
     """The constants at 3200 steps have the five printed decimals."""
     width = np.log(80 / 0.002) / 3200

@@ -25,7 +25,6 @@ from numtoolkit.problem.grids import grid
 from numtoolkit.problem.processes import PROCESSES, PSLD, VP
 from numtoolkit.program.program import lower, problem_of
 from numtoolkit.references import Reference
-from numtoolkit.reproduce.reading import read_experiments
 from numtoolkit.sampling.noise import keys
 from numtoolkit.sampling.runner import sample
 from numtoolkit.sampling.state import origin
@@ -47,6 +46,7 @@ from numtoolkit.symbolic.steps_back import StepInClock
 from numtoolkit.symbolic.stiff import StiffConditions, stiff_order
 from numtoolkit.symbolic.verdict import verify
 from numtoolkit.symbolic.weak import weak_order
+from tests.support.shipped import shipped
 
 LONGEST = 300
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,8 +162,14 @@ def test_every_scheme_and_all_its_items_are_shown_in_a_line(member):
     assert [face for face in map(repr, things) if len(face) > LONGEST] == []
 
 
-def test_every_process_and_every_shipped_experiment_is_shown_in_a_line():
+@pytest.mark.parametrize("kind", PROCESSES.values(), ids=PROCESSES)
+def test_every_process_is_shown_in_a_line(kind):
+    """Schedules stay out of the face of a process."""
+    assert len(repr(kind())) <= LONGEST
+
+
+@pytest.mark.check
+def test_every_shipped_experiment_is_shown_in_a_line():
     """Captions and data stay out of the face of an experiment."""
-    plans = read_experiments(ROOT / "experiments")
-    things = [*(kind() for kind in PROCESSES.values()), *plans, *(plan.experiment for plan in plans)]
+    things = [*shipped(), *(plan.experiment for plan in shipped())]
     assert [face for face in map(repr, things) if len(face) > LONGEST] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -20,22 +20,24 @@ MODULES = sorted((ROOT / "tests").rglob("*.py"))
 TESTS = [path for path in MODULES if path.name.startswith("test_")]
 
 
-def promises(source: str) -> Iterator[ast.FunctionDef]:
-    """Test functions of a module, those of classes included."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            yield node
+@cache
+def promises(source: str) -> tuple[tuple[str, str], ...]:
+    """Test functions of a module, those of classes included: name, and first paragraph of the docstring."""
+    return tuple(
+        (node.name, (ast.get_docstring(node) or "").split("\n\n")[0])
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    )
 
 
 def offences(source: str) -> list[str]:
     """Names and docstrings of tests that break a rule."""
     found = []
-    for test in promises(source):
-        promise = (ast.get_docstring(test) or "").split("\n\n")[0]
+    for name, promise in promises(source):
         if not re.search(r"\w.*\.$", promise, re.DOTALL):
-            found.append(f"{test.name} has no sentence for a docstring")
-        if LEANING.match(test.name):
-            found.append(f"{test.name} leans on a neighbour")
+            found.append(f"{name} has no sentence for a docstring")
+        if LEANING.match(name):
+            found.append(f"{name} leans on a neighbour")
     return found
 
 
@@ -52,7 +54,7 @@ def test_every_test_has_a_name_that_stands_alone_and_a_sentence():
 
 def test_every_test_has_a_name_of_its_own():
     """A name that two files use says in neither of what it is the test."""
-    names = Counter(test.name for path in TESTS for test in promises(path.read_text(encoding="utf-8")))
+    names = Counter(name for path in TESTS for name, _ in promises(path.read_text(encoding="utf-8")))
     assert [name for name, count in names.items() if count > 1] == []
 
 

@@ -102,7 +102,7 @@ def error_in_float32(program, law):
     return float(np.sqrt(np.mean((ends[0] - ends[1]) ** 2) / np.mean(ends[1] ** 2)))
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", breadth(LAWS, lambda law: law == "flow"))
 @pytest.mark.parametrize("own", breadth(own for own in catalogue() if "flow" in own.processes))
 def test_float32_keeps_its_digits_near_alpha_0_or_the_run_says_that_it_does_not(own, law):
     """The error is at most 1e-5, whatever the network predicts, unless the run warns: a hundred roundings, half of

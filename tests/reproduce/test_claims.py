@@ -24,7 +24,7 @@ from tests.support.tiers import breadth
 
 NAME = "claims"
 SECONDS = {"stable-steps", "error-constants", "theorem", "slopes"}  # questions that take some
-EVERY = 3  # of the other cells in closed form `make test` computes again; `make check` does all
+EVERY = 6  # of the other cells in closed form `make test` computes again; `make check` does all
 
 
 @pytest.fixture(scope="module")

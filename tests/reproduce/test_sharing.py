@@ -31,6 +31,7 @@ from numtoolkit.reproduce.job import Progress, check, reproduce, strangers
 from numtoolkit.reproduce.reading import read_experiments
 from numtoolkit.schemes import scheme
 from tests.support.checkout import ROOT
+from tests.support.shipped import shipped
 
 pytest.importorskip("matplotlib")
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
@@ -454,7 +455,7 @@ def test_kept_results_are_those_that_the_shipped_experiments_ask_for() -> None:
     assert strangers(ROOT / "experiments", figures) == []
     named = {figures / "cells" / cell for path in figures.glob("*.json") for cell in read_json(path)["cells"]}
     assert named == set((figures / "cells").glob("*/*.json"))
-    plans = {plan.name: plan.table for plan in read_experiments(ROOT / "experiments")}
+    plans = {plan.name: plan.table for plan in shipped()}
     assert {path.stem: read_json(path)["experiment"] for path in figures.glob("*.json")} == plans
 
 

@@ -341,8 +341,9 @@ def unchanged(before: dict[str, tuple[int, bytes]], out: Path) -> bool:
     return all((out / name).stat().st_mtime_ns == written for name, (written, _) in before.items())
 
 
+@pytest.mark.check
 @needs_processes
-@pytest.mark.parametrize("on", ["cores", pytest.param("cluster", marks=pytest.mark.check)])
+@pytest.mark.parametrize("on", ["cores", "cluster"])
 def test_a_job_of_two_workers_one_of_which_is_killed_ends_with_the_same_results(
     on: str,
     started: Callable[..., subprocess.Popen[str]],

@@ -30,6 +30,7 @@ from tests.support.conjugate_runs import (
     norm,
 )
 from tests.support.printed import agrees_to_the_printed_digits
+from tests.support.tiers import breadth
 
 # B best per step
 
@@ -121,8 +122,8 @@ def test_errors_of_the_best_b_on_its_own_law_are_the_printed_ones(name):
         assert agrees_to_the_printed_digits(found, printed), (steps, found, printed)
 
 
-@pytest.mark.parametrize("mean", [0, Fraction(3, 10)])
-@pytest.mark.parametrize("process", PHASE, ids=IDS[2:])
+@pytest.mark.parametrize("mean", breadth([0, Fraction(3, 10)], bool))
+@pytest.mark.parametrize("process", breadth(PHASE, lambda process: process.spec != "psld"), ids=IDS[2:])
 def test_the_best_b_is_of_second_order_on_its_own_law_whatever_the_mean(process, mean):
     """Where nothing of order h^2 is left, the run gains an order."""
     text = f"conjugate-optimal(mean={mean})"

@@ -13,7 +13,7 @@ from tests.support.oracle_runs import FURTHER
 from tests.support.phase_runs import HISTORY, NOT_TO_ZERO, ONE_STEP
 from tests.support.tiers import breadth
 
-FEW = {"heun-edm-churn", "dpmpp-2m", "iia-ddim", "rvv", "roba"}
+FEW = {"heun-edm-churn", "dpmpp-2m", "iia-ddim", "roba"}
 MEMBERS = {member.spec: member for member in map(scheme, (*FURTHER, *ONE_STEP, *HISTORY, *NOT_TO_ZERO))}
 # Its runs to t = 0 too short for their opening are filled by a rule that its formula does not state
 del MEMBERS["gddim(3, opening=runge-kutta, ending=ddim)"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -27,13 +29,14 @@ FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 EPS = np.finfo(float).eps
 
 
+@cache
 def cases(keep=lambda own: True):
     """Every scheme of the catalogue on each of its processes, the conjugate ones also with a shift."""
     specs = [(own, own.spec) for own in catalogue() if keep(own)]
     specs += [(own, f"{own.name}(shift=1/3)") for own, _ in specs if any(p.name == "shift" for p in own.params)]
-    return [
+    return tuple(
         pytest.param(scheme(text), process(name), id=f"{text}-{name}") for own, text in specs for name in own.processes
-    ]
+    )
 
 
 def at_first(own, law):

@@ -27,6 +27,7 @@ from tests.support.declarations import (
     res_3s,
     wrong_gamma,
 )
+from tests.support.tiers import breadth
 
 
 def test_every_claim_of_the_catalogue_is_what_the_engines_derive():
@@ -111,7 +112,7 @@ def test_ipndm_loses_an_order_to_unequal_steps(k):
 DRAWN = {f"r{j}": F(r) for j, r in enumerate(["5/7", "9/4", "2/3", "8/5", "7/6", "3/11", "13/9", "4/5", "17/6", "6/5"])}
 
 
-@pytest.mark.parametrize("p", [3, 4])
+@pytest.mark.parametrize("p", breadth([3, 4], lambda p: p == 3))
 def test_the_order_of_unipc_at_step_ratios_drawn_at_random(p):
     """unipc(p) is of order p + 1 inside a run, for p = 3 and 4."""
     member = scheme(f"unipc({p})")
