@@ -2,7 +2,7 @@
 
     python -m analysis.open_questions            # every module of analysis/questions
     python -m analysis.open_questions p1_1 r_1   # some
-    python -m analysis.open_questions --pages    # the pages alone, from the results that are kept
+    python -m analysis.open_questions --kept     # pictures and pages anew, of the results that are kept
 
 Of each question NAME: figures/questions/NAME.json, .png and .svg, the statements and tables and their picture, and
 docs/questions/NAME.md, the docstring of its module with both; docs/questions/README.md is the index. How a module is
@@ -49,8 +49,8 @@ def command(name: str) -> str:
     return f"python -m analysis.open_questions {name}"
 
 
-def answer(name: str) -> list[Path]:
-    """Derive, measure and draw one question; the files written."""
+def answer(name: str) -> Path:
+    """Derive and measure one question; the file written."""
     module = question(name)
     record = {
         "title": asked(name),
@@ -59,9 +59,13 @@ def answer(name: str) -> list[Path]:
         "statement": module.statement(),
         "tables": module.numbers(),
     }
-    written = [write_json(KEPT / f"{name}.json", record)]
-    figure = module.picture(kept(name)["tables"])
-    return [*written, *(write_figure(KEPT / f"{name}{suffix}", figure) for suffix in PICTURES)]
+    return write_json(KEPT / f"{name}.json", record)
+
+
+def draw(name: str) -> list[Path]:
+    """The pictures of a question, of what is kept."""
+    figure = question(name).picture(kept(name)["tables"])
+    return [write_figure(KEPT / f"{name}{suffix}", figure) for suffix in PICTURES]
 
 
 def kept(name: str) -> dict[str, Any]:
@@ -117,12 +121,12 @@ def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; none for all")
-    parser.add_argument("--pages", action="store_true", help="compute nothing")
+    parser.add_argument("--kept", action="store_true", help="compute nothing")
     told = parser.parse_args(given)
     if unknown := set(told.names) - set(names()):
         parser.error(f"there is no question {', '.join(sorted(unknown))}; ask one of {', '.join(names())}.")
-    for name in () if told.pages else told.names or names():
-        for path in answer(name):
+    for name in told.names or names():
+        for path in [*([] if told.kept else [answer(name)]), *draw(name)]:
             print(path)
     for name, text in pages().items():
         print(write(PAGES / f"{name}.md", text))

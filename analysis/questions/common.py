@@ -11,10 +11,10 @@ others, in Markdown; numbers are left to its tables. It has
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from numtoolkit.plots.sheet import CURVES, MARKERS, PANELS, check_count, literal, look_of, sheet, styled
+from numtoolkit.plots.sheet import CURVES, MARKERS, PANELS, check_count, literal, look_of, nfe_ticks, sheet, styled
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -48,6 +48,7 @@ class Panel:
     logarithmic  which of them, "x", "y", "xy" or ""
     level        where a dotted line marks what is exact
     limits       lowest and highest y shown
+    ticks        where a logarithmic x has its numbers, as of steps or evaluations
     """
 
     title: str
@@ -56,7 +57,8 @@ class Panel:
     y: str
     logarithmic: str = "xy"
     level: float | None = None
-    limits: tuple[float, float] | None = field(default=None)
+    limits: tuple[float, float] | None = None
+    ticks: Sequence[int] = ()
 
 
 def panels_figure(panels: Sequence[Panel], title: str) -> Any:
@@ -88,6 +90,8 @@ def _draw(ax: Any, panel: Panel) -> None:
         ax.plot(curve.x, y, label=curve.label, marker=MARKERS[i] if curve.marked else None, **look_of(i))
     if panel.level is not None:
         ax.axhline(panel.level, color="0.35", linewidth=0.9, linestyle=":")
+    if panel.ticks:
+        nfe_ticks(ax, panel.ticks)
     if panel.limits is not None:
         ax.set_ylim(*panel.limits)
 
