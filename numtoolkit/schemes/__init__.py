@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -104,6 +105,9 @@ SAMPLER = "sample-"  # begins the names of k-diffusion's functions
 # k-diffusion's LMS goes to noise level 0 at full order.
 BY_ORDER = {"lms": ("deis-rhoab", {"ending": "zero"}), "ipndm-v": ("deis-rhoab", {})}
 
+# Names for a family with one argument fixed, which take all its others: conjugate-sde(3, sigma_data=1/4)
+ONE_FIXED = {"conjugate-sde": ("gframe-ab", "tau", Fraction(1))}
+
 
 @cache
 def catalogue() -> tuple[Scheme, ...]:
@@ -124,7 +128,8 @@ def _by_name() -> dict[str, int]:
 
 def names_in_use() -> dict[str, str]:
     """What other names stand for, as `scheme` reads both: {"etd2rk": "res-2s(c2=1)", "lms(k)": "deis-rhoab(k-1)"}."""
-    return SPECIAL | {f"{name}(k)": _in_family(name, "k-1", {}) for name in BY_ORDER}
+    fixed = {name: f"{family}({key}={value})" for name, (family, key, value) in ONE_FIXED.items()}
+    return SPECIAL | fixed | {f"{name}(k)": _in_family(name, "k-1", {}) for name in BY_ORDER}
 
 
 def scheme(text: str | Spec | Scheme) -> Scheme:
@@ -163,13 +168,18 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         return scheme(SPECIAL[name])
     if name in BY_ORDER:
         return _of_order(spec)
+    if name in ONE_FIXED:
+        family, key, value = ONE_FIXED[name]
+        return scheme(replace(spec, name=family, named=(*spec.named, (key, value))))
     if name in EXAMPLES:
         raise InputError(
             f"{name} of numbers is no scheme but what `numtoolkit stability` derives R of, without --out; give a "
             "scheme, such as exp-adams(2)."
         )
     if name not in names:
-        raise unknown("scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER})
+        raise unknown(
+            "scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER, **ONE_FIXED}
+        )
     position = names[name]
     return _told(CATALOGUE[position], replace(spec, name=catalogue()[position].name))
 
