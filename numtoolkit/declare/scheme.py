@@ -103,6 +103,7 @@ class Claims:
     refuted: tuple[str, ...] = ()
 
 
+MATCHED = "lambda_s", "matched"  # the parameter that may be matched, and the word that asks for it
 ORDERS = tuple(f.name for f in fields(Claims) if f.name != "refuted")
 
 
@@ -155,6 +156,8 @@ class Scheme:
                the second, ..., the last of them of all further ones; a run makes none unless it is asked to
     spectrum   of the data, which a scheme with sigma_data was told in its place (`with_spectrum`); "pilot" where a run
                of the network is to find it
+    matched    the deviation of the data at which lambda_s of each run is what makes its variance exact
+               (`with_matched`); None where lambda_s is a parameter like others
     """
 
     name: str
@@ -178,6 +181,7 @@ class Scheme:
     table: FittedCoefficients | None = None
     companions: tuple[Row, ...] = ()
     spectrum: Spectrum | str | None = None
+    matched: Fraction | None = None
 
     def __post_init__(self) -> None:
         checks.check(self)
@@ -219,6 +223,7 @@ class Scheme:
         """The name with its bound parameters, as the command line reads it; a table is named by its digest."""
         given = [value if key == "" else f"{key}={value}" for key, value in self.structure]
         given += [f"{name}={value}" for name, value in self.values]
+        given += [] if self.matched is None else [f"{MATCHED[0]}={MATCHED[1]}", f"sigma_data={self.matched}"]
         given += [] if self.table is None else [f"table={self.table.digest[:12]}"]
         given += [] if self.spectrum is None else [f"spectrum={getattr(self.spectrum, 'digest', self.spectrum)}"]
         return f"{self.name}({', '.join(given)})" if given else self.name
@@ -234,6 +239,8 @@ class Scheme:
             if name not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
                 raise InputError(f"{self.name} has no parameter {name!r}; {has}.")
+        if self.matched is not None and MATCHED[0] in given:
+            raise InputError(f"{self.spec} has a lambda_s for each run, so that it takes no number; drop one of them.")
         checked = {name: known[name].check(self.name, Fraction(value)) for name, value in given.items()}
         return replace(self, values=tuple((dict(self.values) | checked).items()))
 
@@ -279,6 +286,21 @@ class Scheme:
         if said:
             raise InputError(f"{self.spec} is told {' and '.join(said)}, which its spectrum says; drop {said[0]}.")
         return replace(self, spectrum=spectrum)
+
+    def with_matched(self, sigma_data: Fraction = Fraction(1, 2)) -> Scheme:
+        """The scheme with lambda_s chosen for each run, when it is prepared (`numtoolkit.program.matched`).
+
+        Proofs take it to be 1, which it tends to as steps grow many.
+        sigma_data   deviation of the data at which the variance at the end of a run is to be exact
+        raises       InputError for a scheme without lambda_s or with a value of it, and for a deviation not above 0
+        """
+        if MATCHED[0] not in {p.name for p in self.params}:
+            raise InputError(f"{self.name} has no lambda_s to match; take one that has, such as roba.")
+        if MATCHED[0] in dict(self.values):
+            raise InputError(f"{self.spec} has a lambda_s, which nothing then matches; drop one of them.")
+        if sigma_data <= 0:
+            raise InputError(f"{self.name}: sigma_data = {sigma_data} is no deviation of data; give one above 0.")
+        return replace(self, matched=Fraction(sigma_data))
 
     @property
     def deviations(self) -> Floats:

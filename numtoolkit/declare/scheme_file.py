@@ -402,8 +402,13 @@ FIELDS = {
     "steps": Form(_steps_record, _steps),
     "companions": many(ROW),
     "spectrum": maybe(SPECTRUM),
+    "matched": maybe(NUMBER),
 }
-UNSAID = ("companions", "spectrum")  # fields that are left out where they are empty, as files of earlier versions do
+UNSAID = (
+    "companions",
+    "spectrum",
+    "matched",
+)  # fields left out where they are empty, as in earlier files
 
 
 # --- records
@@ -446,9 +451,10 @@ def _scheme(record: Any) -> Scheme:
     own = {key: form.read(given[key], key) for key, form in fields.items()}
     _check_values(own["params"], own["values"], own["name"])
     _check_rules(own["params"], own["quantities"])
-    table, spectrum = own.pop("table"), own.pop("spectrum", None)
+    table, spectrum, matched = own.pop("table"), own.pop("spectrum", None), own.pop("matched", None)
     scheme = Scheme(**own)
     scheme = scheme if spectrum is None else scheme.with_spectrum(spectrum)
+    scheme = scheme if matched is None else scheme.with_matched(matched)
     return scheme if table is None else scheme.with_table(table)
 
 

@@ -21,7 +21,7 @@ from numtoolkit.laws import Gaussian, Law, law_of
 from numtoolkit.measure.distances import kl_factors, wasserstein2_factors
 from numtoolkit.measure.eigen import eigen_on
 from numtoolkit.problem.processes import Floats, Process
-from numtoolkit.program.matrices import gaussian_networks, step_maps
+from numtoolkit.program.matrices import gaussian_networks, laws_along, step_maps
 from numtoolkit.program.modal import Groups, groups_of
 from numtoolkit.program.program import Program
 from numtoolkit.program.runs import program_of
@@ -99,11 +99,8 @@ def _laws(program: Program, law: Law, start: Normal | None) -> Iterator[Normal]:
     if start is None:
         d, k = _gaussian(law).variances.size, program.process.blocks
         start = Normal(np.zeros((d, k)), np.broadcast_to(program.process.prior(), (d, k, k)))
-    mean, covariance = start.mean, start.covariance
     yield start
-    for linear, noise, shift in _step_maps(program, law):
-        mean = _apply(linear, mean) + shift
-        covariance = linear @ covariance @ np.swapaxes(linear, 1, 2) + noise @ np.swapaxes(noise, 1, 2)
+    for mean, covariance in laws_along(_step_maps(program, law), start.mean, start.covariance):
         yield Normal(mean, covariance)
 
 

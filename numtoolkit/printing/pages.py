@@ -26,7 +26,7 @@ from numtoolkit.declare.entries import (
     substitute,
     symbol,
 )
-from numtoolkit.declare.scheme import ORDERS, Claims, Param, Scheme, StepQuantity
+from numtoolkit.declare.scheme import MATCHED, ORDERS, Claims, Param, Scheme, StepQuantity
 from numtoolkit.declare.steps import START, Eval, Item, Noise, Row, Step
 from numtoolkit.errors import counted
 from numtoolkit.printing.normal import Normal, is_weight, monomial, normal, written_out
@@ -139,7 +139,8 @@ def companions(scheme: Scheme) -> Iterator[tuple[str, Step]]:
 
 def _facts(scheme: Scheme) -> list[tuple[str, str]]:
     values, spectrum = dict(scheme.values), scheme.spectrum
-    said = [p for p in scheme.params if spectrum is None or p.name not in OF_LAW]
+    chosen = () if scheme.matched is None else MATCHED[:1]
+    said = [p for p in scheme.params if p.name not in (chosen if spectrum is None else (*OF_LAW, *chosen))]
     clock = scheme.clock
     if clock.told is not None and isinstance(spectrum, Spectrum):
         clock = clock.told(spectrum)
@@ -159,6 +160,7 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
         ("network", projected(scheme) or ""),
         ("clock", f"{clock.name}: {clock.sentence}"),
         *[("parameter", parameter(p, values.get(p.name, p.default))) for p in said],
+        ("matched", matched(scheme)),
         ("spectrum", told(scheme)),
         *[("quantity", quantity(own)) for own in scheme.quantities],
         ("tau", f"0 in steps that start outside {' to '.join(scheme.tau_between)}" if scheme.tau_between else ""),
@@ -168,10 +170,17 @@ def _facts(scheme: Scheme) -> list[tuple[str, str]]:
     ]
 
 
+def matched(scheme: Scheme) -> str:
+    """What its lambda_s is chosen for, where runs choose it."""
+    if scheme.matched is None:
+        return ""
+    return f"lambda_s of each run makes the variance at its end exact for data of deviation {scheme.matched}"
+
+
 def projected(scheme: Scheme) -> str | None:
     """What it makes of a network with an output a state part, on the first process where it keeps too little."""
     for name in scheme.processes:
-        said = projection(problem_of(replace(scheme, spectrum=None), process(name)), SCORE)
+        said = projection(problem_of(replace(scheme, spectrum=None, matched=None), process(name)), SCORE)
         if said is not None:
             return f"on {name} it {said}"
     return None

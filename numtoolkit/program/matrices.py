@@ -114,6 +114,20 @@ def step_maps(
     yield from found
 
 
+def laws_along(
+    maps: Iterable[tuple[Matrix, Matrix, Matrix]], mean: Floats, covariance: Floats
+) -> Iterator[tuple[Floats, Floats]]:
+    """Mean (*batch, handed) and covariance of what each step hands on, for a state of that law at the start.
+
+    maps               of `step_maps`
+    mean, covariance   (*batch, k) and (*batch, k, k)
+    """
+    for linear, noise, shift in maps:
+        mean = (linear @ mean[..., None])[..., 0] + shift
+        covariance = linear @ covariance @ np.swapaxes(linear, -1, -2) + noise @ np.swapaxes(noise, -1, -2)
+        yield mean, covariance
+
+
 def gaussian_networks(
     program: Program, variances: Floats, mean: Floats, groups: Groups = None
 ) -> dict[float, tuple[Floats, Floats]]:

@@ -208,8 +208,12 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
 
     raises   InputError when the scheme is not declared for its kind, the process is not as its kind says, or the scheme
              was told a spectrum: then there is one problem a group of directions, those of `scheme.mode`. So is there
-             one for each mode of a process that has many
+             one for each mode of a process that has many. And where lambda_s is matched to runs, of which none is here
     """
+    if scheme.matched is not None:
+        raise InputError(
+            f"scheme {scheme.spec} has a lambda_s for each run, and there is no run here; give it a number."
+        )
     if scheme.spectrum is not None:
         raise InputError(
             f"scheme {scheme.spec} was told a spectrum and has one problem for each group of its directions; take one "
@@ -226,7 +230,7 @@ def problem_of(scheme: Scheme, process: Process) -> Problem:
 def check_defined(scheme: Scheme, process: Process) -> None:
     """raises   InputError for a scheme that does not run on the process, as `problem_of` says"""
     _check_kind(scheme, process)
-    problem_of(replace(scheme, spectrum=None), process.modes[0])
+    problem_of(replace(scheme, spectrum=None, matched=None), process.modes[0])
 
 
 def _check_kind(scheme: Scheme, process: Process) -> None:
@@ -267,6 +271,10 @@ def lower(
     Each mode of a process that has many is integrated in its own clock if the network is told the times of the grid
     alone; a scheme that asks it within its steps, where modes must agree on the time, has the clock of the first mode.
     """
+    if scheme.matched is not None:
+        from numtoolkit.program.matched import resolved  # which lowers the scheme at values of lambda_s
+
+        return lower(resolved(scheme, process, times, nfe), process, times, network, nfe)
     told, many = scheme.told, process.directions
     if told is None and many is None:
         return _lowered(scheme, process, times, network, nfe)[0]

@@ -8,13 +8,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
 from numtoolkit import references
 from numtoolkit.declare import scheme_file
 from numtoolkit.declare.forms import check_declared
-from numtoolkit.declare.scheme import Scheme
+from numtoolkit.declare.scheme import MATCHED, Scheme
 from numtoolkit.errors import InputError, StorageError, unknown
 from numtoolkit.files import fitted_coefficients
 from numtoolkit.files.storage import read_json
@@ -34,7 +35,7 @@ from numtoolkit.schemes.one_step import ONE_STEP
 from numtoolkit.schemes.phase_space import PHASE_SPACE
 from numtoolkit.schemes.stabilised import STABILISED
 from numtoolkit.schemes.stochastic import STOCHASTIC
-from numtoolkit.spec_text import Spec, hyphened, parse
+from numtoolkit.spec_text import Spec, Value, hyphened, parse
 
 # A scheme, or a family whose structure depends on arguments (its defaults make the catalogue's member).
 CATALOGUE: tuple[Scheme | Callable[..., Scheme], ...] = (
@@ -104,6 +105,9 @@ SAMPLER = "sample-"  # begins the names of k-diffusion's functions
 # k-diffusion's LMS goes to noise level 0 at full order.
 BY_ORDER = {"lms": ("deis-rhoab", {"ending": "zero"}), "ipndm-v": ("deis-rhoab", {})}
 
+# Names for a family with one argument fixed, which take all its others: conjugate-sde(3, sigma_data=1/4)
+ONE_FIXED = {"conjugate-sde": ("gframe-ab", "tau", Fraction(1))}
+
 
 @cache
 def catalogue() -> tuple[Scheme, ...]:
@@ -124,7 +128,8 @@ def _by_name() -> dict[str, int]:
 
 def names_in_use() -> dict[str, str]:
     """What other names stand for, as `scheme` reads both: {"etd2rk": "res-2s(c2=1)", "lms(k)": "deis-rhoab(k-1)"}."""
-    return SPECIAL | {f"{name}(k)": _in_family(name, "k-1", {}) for name in BY_ORDER}
+    fixed = {name: f"{family}({key}={value})" for name, (family, key, value) in ONE_FIXED.items()}
+    return SPECIAL | fixed | {f"{name}(k)": _in_family(name, "k-1", {}) for name in BY_ORDER}
 
 
 def scheme(text: str | Spec | Scheme) -> Scheme:
@@ -136,6 +141,8 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
     "gframe-abm(2, spectrum=FILE.npz)": a scheme with sigma_data may be told the spectrum of the data in its place, by
     the file that `numtoolkit spectrum` wrote, with digest= of the one it has to be still, or by variances; with
     spectrum=pilot `numtoolkit.sample` finds it by a run of the network.
+    "roba(amp, lambda_s=matched, sigma_data=1/4)": each run takes the lambda_s that makes the variance at its end exact
+    for data of that deviation, 1/2 unless given.
     The path of a .json file is the scheme it holds, or, if `numtoolkit fit` wrote it, the scheme it was fitted for with
     its coefficients. "FILE.py:NAME" or "MODULE:NAME" is that scheme or family of one's own, where
     `numtoolkit.references.allow_imports` lets it be run; values in parentheses are read as those of the catalogue are.
@@ -161,19 +168,28 @@ def scheme(text: str | Spec | Scheme) -> Scheme:
         return scheme(SPECIAL[name])
     if name in BY_ORDER:
         return _of_order(spec)
+    if name in ONE_FIXED:
+        family, key, value = ONE_FIXED[name]
+        return scheme(replace(spec, name=family, named=(*spec.named, (key, value))))
     if name in EXAMPLES:
         raise InputError(
             f"{name} of numbers is no scheme but what `numtoolkit stability` derives R of, without --out; give a "
             "scheme, such as exp-adams(2)."
         )
     if name not in names:
-        raise unknown("scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER})
+        raise unknown(
+            "scheme", name, {member.name for member in catalogue()}, {**names, **SPECIAL, **BY_ORDER, **ONE_FIXED}
+        )
     position = names[name]
     return _told(CATALOGUE[position], replace(spec, name=catalogue()[position].name))
 
 
 def _told(entry: Scheme | Callable[..., Scheme], spec: Spec) -> Scheme:
     """A member, told the spectrum that its specification names by a file, or by variances, one a direction."""
+    if MATCHED in spec.named:
+        rest = tuple(pair for pair in spec.named if pair not in (MATCHED, *_scale(spec)))
+        scale = Spec(spec.name, (), _scale(spec)).exact((), spec.name)
+        return _told(entry, replace(spec, named=rest)).with_matched(**scale)
     told = tuple(pair for pair in spec.named if pair[0] in SPECTRUM.parameters)
     member = _member(entry, replace(spec, named=tuple(pair for pair in spec.named if pair not in told)))
     if not told:
@@ -182,6 +198,10 @@ def _told(entry: Scheme | Callable[..., Scheme], spec: Spec) -> Scheme:
     if "spectrum" not in given:
         raise InputError(f"{spec.name}: digest is that of a spectrum; give spectrum=FILE.npz, or drop it.")
     return member.with_spectrum(_spectrum(**given))
+
+
+def _scale(spec: Spec) -> tuple[tuple[str, Value], ...]:
+    return tuple(pair for pair in spec.named if pair[0] == "sigma_data")
 
 
 def _spectrum(*, spectrum: str | tuple[float, ...], digest: str = "") -> Spectrum | str:

@@ -45,7 +45,8 @@ def gframe_ab(
     """Adams-Bashforth of order k in theta, started with the orders below.
 
     With tau > 0 it is an SDE with the exact noise of its linear part: of weak order 2, and for k >= 3 with no other
-    error of third order than one proportional to tau^2.
+    error of third order than one proportional to tau^2. tau = 1 is the stochastic conjugate integrator, and called
+    conjugate-sde(k).
     sigma_data, mean   of the Gaussian law whose flow is exact; opening and ending as in `numtoolkit.declare.runs`
     """
     check_declared("gframe-ab", k, HIGHEST)

@@ -110,7 +110,7 @@ def test_the_noise_that_gives_a_mode_its_variance_grows_from_1_as_the_defect_say
     ],
 )
 def test_two_transfers_give_the_noise_that_gives_a_mode_its_variance(scale, expected):
-    """lambda_s at 20, 50, 100, 200 steps from the affine variance, and the run with it is exact in law; or none is."""
+    """lambda_s at 20, 50, 100, 200 steps from the affine variance; a run that is to match finds it, or is refused."""
     for steps, value in zip((20, 50, 100, 200), expected, strict=True):
 
         def deviation(lambda_s, steps=steps):
@@ -119,11 +119,16 @@ def test_two_transfers_give_the_noise_that_gives_a_mode_its_variance(scale, expe
 
         none, one = ((1 + deviation(x)) ** 2 for x in (0, 1))
         square = (1 - none) / (one - none)
+        matched = f"roba(amp, lambda_s=matched, sigma_data={scale})", "psld", "quadratic"
         if value is None:
             assert square < 0
+            with pytest.raises(nt.InputError, match="no real lambda_s"):
+                nt.program_of(*matched, steps=steps)
         else:
             assert square**0.5 == pytest.approx(value, abs=0.0051)
             assert abs(deviation(square**0.5)) < 1e-9
+            found = nt.scheme(nt.program_of(*matched, steps=steps).scheme)
+            assert float(dict(found.values)["lambda_s"]) == pytest.approx(square**0.5, rel=1e-10)
 
 
 @pytest.mark.parametrize(

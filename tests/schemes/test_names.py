@@ -85,6 +85,8 @@ def test_names_and_aliases_are_read_in_either_case(name):
         ("UniPCMultistepScheduler", "unipc"),
         ("LMSDiscreteScheduler", "lms"),
         ("STORKScheduler", "stork-2(1, substeps=50)"),
+        ("conjugate_sde", "gframe-ab(2, tau=1)"),
+        ("conjugate-sde(3, mean=1/3, sigma_data=1/4)", "gframe-ab(3, mean=1/3, sigma_data=1/4, tau=1)"),
     ],
 )
 def test_names_in_use_stand_for_other_schemes(name, other):
@@ -109,6 +111,9 @@ def test_listed_names_in_use_are_the_schemes_they_are_said_to_be(name, other):
         ("lms(2.5)", r"lms: k = 5/2 is not an integer; give a whole number."),
         ("lms(3, 4)", r"lms takes 1 parameter, got 2."),
         ("etd2rk(c2=1/2)", r"etd2rk is res-2s\(c2=1\) and takes no parameters; write that with your own."),
+        ("conjugate-sde(2, tau=1/2)", r"gframe-ab: tau is given twice; give it once."),
+        ("conjugate-sde(6)", r"gframe-ab\(6\) is not declared; use k = 1 to 5."),
+        ("conjugate_sdes", r"did you mean conjugate-sde"),
         ("lsm", r"unknown scheme 'lsm'; did you mean lms"),
         ("sample_dpmpp_2m_sd", r"unknown scheme 'dpmpp-2m-sd'; did you mean dpmpp-2m-sde"),
         ("DPMSolverMultistepSchedulr", r"did you mean dpmsolvermultistepscheduler"),

@@ -1,0 +1,103 @@
+"""What the scripts of the open questions share: how a statement counts as derived, and the form of their pictures.
+
+A script is a module of this folder. Its docstring asks the question in its first paragraph and answers it in the
+others, in Markdown; numbers are left to its tables. It has
+
+    statement()               sentences, each from `derived`: what an engine of the package finds when it is asked
+    numbers(quick=False)      {caption: rows}, rows flat records; quick: fewer rows, each of them one of the whole
+    picture(tables)           a figure of nothing but what the tables hold
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numtoolkit.plots.sheet import CURVES, MARKERS, PANELS, check_count, literal, look_of, nfe_ticks, sheet, styled
+
+Record = dict[str, Any]
+Tables = dict[str, list[Record]]
+
+
+def derived(holds: bool, sentence: str) -> str:
+    """The sentence, where an engine found that it holds.
+
+    raises   RuntimeError where it does not: the page would claim what nothing derives
+    """
+    if not holds:
+        raise RuntimeError(f"this is not derived: {sentence}")
+    return sentence
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of one line; y is None where there is nothing to draw. `marked` draws the points themselves."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+    marked: bool = True
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves over common axes.
+
+    x, y         what lies along them
+    logarithmic  which of them, "x", "y", "xy" or ""
+    level        where a dotted line marks what is exact
+    limits       lowest and highest y shown
+    ticks        where a logarithmic x has its numbers, as of steps or evaluations
+    """
+
+    title: str
+    curves: Sequence[Curve]
+    x: str
+    y: str
+    logarithmic: str = "xy"
+    level: float | None = None
+    limits: tuple[float, float] | None = None
+    ticks: Sequence[int] = ()
+
+
+def panels_figure(panels: Sequence[Panel], title: str) -> Any:
+    """Panels side by side in the style of the package, each with its legend below it, or one for all alike."""
+    check_count(len(panels), PANELS)
+    labels = [tuple(curve.label for curve in panel.curves) for panel in panels]
+    shared = len(set(labels)) == 1
+    with styled():
+        rows = max(map(len, labels))
+        figure = sheet(title, width=max(1.0 + 3.5 * len(panels), 5.5), height=3.6 + 0.2 * (2 if shared else rows))
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for ax, panel in zip(axes, panels, strict=True):
+            check_count(len(panel.curves), CURVES)
+            _draw(ax, panel)
+            if not shared:
+                literal(ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17)))
+        if shared:
+            literal(figure.legend(handles=axes[0].get_lines()[:rows], loc="outside lower center", ncols=min(rows, 4)))
+    return figure
+
+
+def _draw(ax: Any, panel: Panel) -> None:
+    ax.set_title(panel.title, parse_math=False)
+    ax.set(xlabel=panel.x, ylabel=panel.y)
+    for name in panel.logarithmic:
+        ax.set(**{f"{name}scale": "log"})
+    for i, curve in enumerate(panel.curves):
+        y = [float("nan") if value is None else value for value in curve.y]
+        ax.plot(curve.x, y, label=curve.label, marker=MARKERS[i] if curve.marked else None, **look_of(i))
+    if panel.level is not None:
+        ax.axhline(panel.level, color="0.35", linewidth=0.9, linestyle=":")
+    if panel.ticks:
+        nfe_ticks(ax, panel.ticks)
+    if panel.limits is not None:
+        ax.set_ylim(*panel.limits)
+
+
+def series(rows: Sequence[Mapping[str, Any]], label: str, x: str, y: str, marked: bool = True) -> list[Curve]:
+    """Rows as curves of y over x, one for each value of the column `label`, in the order of the table."""
+    names = dict.fromkeys(row[label] for row in rows)
+    own = {name: [row for row in rows if row[label] == name] for name in names}
+    return [Curve(str(name), [r[x] for r in some], [r[y] for r in some], marked) for name, some in own.items()]
