@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import schemes
-from numtoolkit.arrays import Floats, host, library, quiet
+from numtoolkit.arrays import Array, Floats, host, library, quiet
 from numtoolkit.declare.entries import substitute, symbols
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.declare.steps import START, Row, Step
@@ -49,6 +49,7 @@ def fit(
     *,
     steps: int | None = None,
     seeds: Iterable[int] | None = CALIBRATION,
+    start: Array | None = None,
     substeps: int | None = 10,
     ridge: float = 0.0,
     cut: float = CUT,
@@ -67,6 +68,7 @@ def fit(
     scheme, process, grid, nfe, steps, conditions, shape, dtype, device   as for `numtoolkit.sample`; a numpy dtype runs
                  in numpy
     seeds        one a sample of the batch; None fits the infinite batch, exactly, for the network of a Gaussian law
+    start        the states of the batch at the first time, (batch, *shape), in place of those that seeds draw
     substeps     None: the target is the exact probability flow of a law
     ridge, cut   for quantities scaled to length 1: added to squared singular values; those below `cut` times the
                  largest count as 0, so that collinear quantities share the shortest solution
@@ -83,8 +85,10 @@ def fit(
         raise InputError(f"scheme {declared.spec} has no coefficients to fit; take one of {able}.")
     _check(substeps, tile, ridge, cut)
     times = times_of(declared, on, grid, steps, nfe)
-    drawn = None if seeds is None else several("seeds", seeds)
-    if drawn is None:
+    drawn = None if seeds is None or start is not None else several("seeds", seeds)
+    if start is not None:
+        begin = origin(on, float(times[0]), None, start, None, None, None, network_of(network).shape)
+    elif drawn is None:
         network, start = _infinite_batch(network, on, float(times[0]))
         begin = origin(on, float(times[0]), None, start, None, None, None, network.shape)
     called = network_of(network)
@@ -117,7 +121,7 @@ def fit(
         walk = Stepper(program, begin.blocks(range(len(begin))), hand=corrected)
         follow(walk, lambda row, t: _by_tiles(lambda call, blocks: call(blocks, t), row, tiles))
     about: dict[str, Fact] = {
-        "batch": "infinite" if drawn is None else len(drawn),
+        "batch": "infinite" if seeds is None else len(begin),
         "seeds": "none" if drawn is None else f"{drawn[0]} to {drawn[-1]}",
         "target": "exact flow" if substeps is None else f"{declared.base}, {substeps} substeps",
         "ridge": ridge,

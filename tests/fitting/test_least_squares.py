@@ -244,6 +244,7 @@ def test_a_fit_refuses_what_it_cannot_use():
     refused("give seeds, or a Gaussian law", seeds=None)
     refused("a law, but a network was given", network=Network.of(ring()), substeps=None)
     refused("substeps = 0", substeps=0)
+    refused("samples have shape", start=np.ones((3, 5)))
     refused("substeps = 2.5", substeps=2.5)
     refused("tile = 0", tile=0)
     refused("ridge = -1", ridge=-1.0)

@@ -191,6 +191,9 @@ ENTRIES = {
     "fit": Entry(
         nt.fit, RUN | {"scheme": "iia-ddim", "seeds": [5, 6, 7], "substeps": 2, "ridge": 0.0, "cut": 1e-4, "tile": 2}
     ),
+    "fit from states": Entry(
+        lambda start: nt.fit(**RUN | {"scheme": "iia-ddim", "substeps": 2}, start=start), {"start": np.ones((4, 2))}
+    ),
     "grid": Entry(nt.grid, {"text": "rho(7)", "process": "edm", "steps": 3}),
     "grid of a spectrum": Entry(lambda **own: nt.grid("spectral", "edm", 3, **own), {"spectrum": ([1.0, 0.1], [1, 3])}),
     "grid of sigmas": Entry(nt.grid, {"sigmas": [9.0, 3.0, 0.0], "process": "edm"}),
