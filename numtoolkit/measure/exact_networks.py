@@ -77,8 +77,12 @@ class ExactNetwork:
             return [self.law.denoise(*self.process.observe(z, t))] * (1 + program.both)
 
         noise = _origin(self.process, self.law, first, seeds).noise(range(len(seeds)))
-        final: Floats = run(program, network, _start(self.process, self.law, first, seeds), noise)[0]
+        final: Floats = run(program, network, self.start(first, seeds), noise)[0]
         return final
+
+    def start(self, t: float, seeds: Seeds) -> Blocks:
+        """Where runs begin: noise at T, samples of the marginal below it."""
+        return _start(self.process, self.law, t, seeds)
 
     def ends(self, t0: float, t1: float, seeds: Seeds) -> Ends:
         """Where the flow takes the starts of the seeds from time t0 by time t1."""

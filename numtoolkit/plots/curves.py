@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.errors import choice, real, several
+from numtoolkit.plots.looks import looks_of
 from numtoolkit.plots.sheet import (
     CURVES,
     MARKERS,
@@ -24,6 +25,7 @@ from numtoolkit.plots.sheet import (
     styled,
 )
 
+ACROSS = 4  # panels of a contest
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 QUANTITIES = ("error", "median", "path", "law", "frechet")  # of records, which curves can be of
 LABELS = {  # of metrics, and of quantities that are of no metric
@@ -115,12 +117,11 @@ def _curves(
     ax: Any, records: Sequence[tuple[Record, str]], measure: str, names: Mapping[str, str] = MappingProxyType({})
 ) -> None:
     """Curves of a panel, one a scheme, and its legend, in which `names` stand for some."""
-    ends = []
-    for i, scheme in enumerate(dict.fromkeys(r["scheme"] for r, _ in records)):
-        look = look_of(i)
+    ends, schemes = [], list(dict.fromkeys(r["scheme"] for r, _ in records))
+    for scheme, look in zip(schemes, looks_of(schemes), strict=True):
         members = sorted(((r, q) for r, q in records if r["scheme"] == scheme), key=lambda own: own[0]["nfe"])
         nfe, error = [r["nfe"] for r, _ in members], [r[quantity] for r, quantity in members]
-        (line,) = ax.plot(nfe, error, marker=MARKERS[i], label=names.get(scheme, scheme), **look)
+        (line,) = ax.plot(nfe, error, label=names.get(scheme, scheme), **look)
         known = [(n, *own) for n, own in zip(nfe, (ends_of(*member) for member in members), strict=True) if own]
         if known:
             ax.vlines(*zip(*known, strict=True), color=look["color"], linewidth=0.8)
@@ -213,17 +214,19 @@ def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], 
     floor    errors below are drawn there
     """
     cases = list(dict.fromkeys(r["case"] for r in records))
-    rows = -(-len(cases) // 4)
+    columns = min(len(cases), ACROSS)
+    rows = -(-len(cases) // columns)
     with styled():
-        figure = sheet(title, width=11.0, height=0.9 + 2.2 * rows)
-        axes = figure.subplots(rows, 4, squeeze=False).ravel()
+        figure = sheet(title, width=max(2.75 * columns, 7.0), height=0.9 + 2.2 * rows)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, case in zip(axes, cases, strict=False):
             for i, side in enumerate(sides):
                 own = [r for r in records if (r["case"], r["side"]) == (case, side)]
                 for key, line in (("error", "-"), ("median", "--")):
                     error = [np.nan if r.get(key) is None else max(r[key], floor) for r in own]
                     label = side if key == "error" else None
-                    ax.plot([r["nfe"] for r in own], error, line, color=look_of(i)["color"], label=label)
+                    marker = MARKERS[i] if key == "error" else ""
+                    ax.plot([r["nfe"] for r in own], error, line, marker=marker, color=look_of(i)["color"], label=label)
             ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")
             ax.set_title(case, fontsize=9, parse_math=False)
             nfe_ticks(ax, sorted({r["nfe"] for r in records}))

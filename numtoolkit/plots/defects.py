@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.measure.step_defects import StepDefects
-from numtoolkit.plots.sheet import CURVES, PANELS, all_of, check_count, literal, look_of, sheet, styled
+from numtoolkit.plots.looks import lines_of
+from numtoolkit.plots.sheet import CURVES, PANELS, all_of, check_count, literal, sheet, styled
 
 LEAST = 1e-9  # of what is missed: below it is what exact flows are good to, and off the axes
 
@@ -38,8 +39,8 @@ def defects_figure(defects: Sequence[StepDefects], title: str) -> Any:
             name = members[0].program.process.rows[i]
             ax.set_title("\n".join([law, f"{process}, {name}" if members[0].state.shape[1] > 1 else process]),
                          parse_math=False)  # fmt: skip
-            for place, each in enumerate(members):
-                _run(ax, each, i, look_of(place))
+            for each, look in zip(members, lines_of([own.program.scheme for own in members]), strict=True):
+                _run(ax, each, i, look)
             ax.set(xscale="log", yscale="log", xlabel="noise level over which a step goes")
             ax.invert_xaxis()
         for ax in axes[len(panels) :]:

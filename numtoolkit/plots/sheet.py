@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from numtoolkit.errors import InputError, brief, several, text
+from numtoolkit.plots.looks import LINES
 
 Record = Mapping[str, Any]
 STYLE = Path(__file__).with_name("numtoolkit.mplstyle")
 MOST_CURVES = 8  # in one panel, and panels; more cannot be told apart
 CURVES, PANELS = "curves of one panel", "panels side by side"
 ROOM = 0.105  # of the axis of evaluations, between two numbers
-MARKERS = "os^Dv*PX"  # with the line styles, what tells curves apart in grey
-LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
+MARKERS = "os^Dv*PX"
 
 
 def check_figure(panels: Iterable[str] = ("",)) -> None:
@@ -90,7 +90,7 @@ def literal(legend: Any) -> None:
 
 
 def look_of(i: int) -> dict[str, Any]:
-    """Colour, dashes and width of the i-th curve; later ones are thinner, so that equal curves show each other."""
+    """Colour, dashes and width of the i-th curve of a figure that is not of schemes; later ones are thinner."""
     from matplotlib import rcParams
 
     color = rcParams["axes.prop_cycle"].by_key()["color"][i]

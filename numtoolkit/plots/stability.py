@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from numtoolkit.errors import InputError
 from numtoolkit.measure.planes import ALONG, DIFFUSION, MEAN_SQUARE, RUN, Plane
 from numtoolkit.measure.stability import WINDOW, Region, StepLimit
+from numtoolkit.plots.looks import lines_of
 from numtoolkit.plots.sheet import (
     CURVES,
     PANELS,
@@ -20,7 +21,6 @@ from numtoolkit.plots.sheet import (
     check_count,
     literal,
     loaded,
-    look_of,
     nfe_ticks,
     sheet,
     styled,
@@ -88,13 +88,13 @@ def stability_figure(regions: Sequence[Region | Boundary | StepLimit | Plane], t
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (name, members) in zip(axes, panels.items(), strict=True):
             ax.set_title("\n".join(name.rsplit(", ", 1)), parse_math=False)
-            for i, member in enumerate(members):
+            for member, look in zip(members, lines_of([own.scheme for own in members]), strict=True):
                 if isinstance(member, StepLimit):
-                    _limit(ax, member, look_of(i))
+                    _limit(ax, member, look)
                 elif isinstance(member, Region) and member.star:
-                    _star(ax, member, look_of(i), alone=len(members) == 1)
+                    _star(ax, member, look, alone=len(members) == 1)
                 else:
-                    _contour(ax, boundary(member) if isinstance(member, Region) else member, look_of(i))
+                    _contour(ax, boundary(member) if isinstance(member, Region) else member, look)
             schemes = tuple(member.scheme for member in members)
             if not shared and schemes not in explained:
                 literal(ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.17)))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from numtoolkit.errors import InputError
 from numtoolkit.measure.transfer import Transfer
 from numtoolkit.plots.curves import LARGEST
-from numtoolkit.plots.sheet import CURVES, MARKERS, all_of, check_count, literal, look_of, sheet, styled
+from numtoolkit.plots.looks import looks_of
+from numtoolkit.plots.sheet import CURVES, all_of, check_count, literal, sheet, styled
 from numtoolkit.problem.spectrum import Spectrum, spectrum_from
 
 LINEAR = 0.01  # of transfer functions: smaller values are drawn on a linear scale
@@ -48,10 +49,11 @@ def transfer_figure(
             own.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         ax.set(ylabel="\u2190 blur   deviation over the exact one, less 1   noise \u2192")
         ax.axhline(0, color="0.35", linewidth=0.9, linestyle=":")
-        for i, (label, each) in enumerate(zip(_labels(transfers), transfers, strict=True)):
+        labels = _labels(transfers)
+        for label, look, each in zip(labels, looks_of(labels), transfers, strict=True):
             order = np.argsort(each.scales)
             drawn = np.where(np.isfinite(each.deviation), each.deviation, np.nan)
-            ax.plot(each.scales[order], drawn[order], marker=MARKERS[i], markersize=3, label=label, **look_of(i))
+            ax.plot(each.scales[order], drawn[order], markersize=3, label=label, **look)
         _signed_axis(ax)
         ax.invert_xaxis()
         literal(ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0)))

@@ -27,7 +27,7 @@ from numtoolkit.files.storage import folder, locked, plain, read_json, write, wr
 from numtoolkit.files.versions import versions
 from numtoolkit.reproduce.reading import KINDS, Plan, rank, read_experiments
 from numtoolkit.reproduce.subjects import is_network
-from numtoolkit.reproduce.work import compute, difference
+from numtoolkit.reproduce.work import WORK, compute, difference
 from numtoolkit.reproduce.workers import MOST_WORKERS, POLL_SECONDS, Executor, executor
 
 PACKAGES = ("numpy", "scipy", "sympy", "scikit-learn")  # that decide the results
@@ -124,7 +124,7 @@ def check(
     """Compute some results again and compare them, to the digits that `numtoolkit.reproduce.work.CHECKED` states.
 
     experiments, out, chosen, quick, workers, cluster, progress   as for `reproduce`
-    count    how many results, all if there are fewer
+    count    how many results, all if there are fewer; those of libraries that are not installed are not among them
     seed     of the choice
     returns  what was computed again, and how each result that is another one now differs
     cost     that of `count` cells: seconds each
@@ -132,7 +132,7 @@ def check(
     plans = read_experiments(experiments, chosen)
     job = _Job(_store(out, progress), plans, quick)
     job.missing()
-    kept = sorted(job.found, key=lambda cell: cell.digest)
+    kept = sorted((cell for cell in job.found if WORK[cell.kind].able(cell.data)), key=lambda cell: cell.digest)
     sample = random.Random(whole("seed", seed, 0)).sample(kept, min(whole("count", count), len(kept)))
     differ = {}
     with executor(workers, cluster) as execute:
@@ -176,7 +176,7 @@ def _store(out: Path, progress: Progress) -> Store:
 def _versions(cell: Cell) -> dict[str, str]:
     """Those of what decides the result of a cell."""
     law = cell.data.get("law")
-    return versions((*PACKAGES, *(OF_NETWORKS if law is not None and is_network(law) else ())))
+    return versions((*PACKAGES, *(OF_NETWORKS if law is not None and is_network(law) else WORK[cell.kind].packages)))
 
 
 class _Job:

@@ -65,7 +65,7 @@ def tables(records: Records, summary: Records) -> str:
         own = [r for r in records if (r["group"], r["quantity"]) == (group, quantity)]
         nfe = sorted({r["nfe"] for r in own})
         found = {(r["subject"], r["nfe"]): r[f"over {rival}"] for r in own}
-        rows = [[name, *(_said(found[name, n]) for n in nfe)] for name in dict.fromkeys(r["subject"] for r in own)]
+        rows = [[name, *(ratio_text(found[name, n]) for n in nfe)] for name in dict.fromkeys(r["subject"] for r in own)]
         for name in CLASSES:
             means = {
                 s["nfe"]: s
@@ -73,7 +73,9 @@ def tables(records: Records, summary: Records) -> str:
                 if (s["group"], s["quantity"], s["over"], s["class"]) == (group, quantity, rival, name)
             }
             if means:
-                cells = (_said([means[n][key] for key in ("mean", "low", "high")]) if n in means else "-" for n in nfe)
+                cells = (
+                    ratio_text([means[n][key] for key in ("mean", "low", "high")]) if n in means else "-" for n in nfe
+                )
                 rows.append([f"**geometric mean, {name}**", *cells])
                 ahead = (f"{means[n]['ahead']} of {means[n]['of']}" if n in means else "-" for n in nfe)
                 rows.append([f"at or below, {name}", *ahead])
@@ -103,7 +105,8 @@ def _chosen(records: Records) -> Iterable[str]:
         yield str(tabulate(cells, heads, tablefmt="github", disable_numparse=True))
 
 
-def _said(ratio: Sequence[float | None]) -> str:
+def ratio_text(ratio: Sequence[float | None]) -> str:
+    """A ratio with its interval, where it has one: "0.52 (0.44-0.61)"; `ratio` is (value, low, high)."""
     value, low, high = ratio
     if value is None:
         return "-"

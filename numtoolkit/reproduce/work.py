@@ -36,6 +36,7 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.budget import planned
 from numtoolkit.program.runs import program_of
 from numtoolkit.reproduce.asked import answer
+from numtoolkit.reproduce.peer_cells import able, against
 from numtoolkit.reproduce.pictures import draw, draw_exactly
 from numtoolkit.reproduce.ratios import compared
 from numtoolkit.reproduce.subjects import (
@@ -80,10 +81,14 @@ class Work:
 
     run       data of a cell -> plain data
     absolute  key -> how much a number under it may differ when it is computed again, whatever its size
+    packages  that decide it, beside those of every result
+    able      of the data of a cell, whether this machine has what it takes beside this package and those
     """
 
     run: Callable[..., Any]
     absolute: Mapping[str, float] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+    able: Callable[[Data], bool] = lambda data: True
 
 
 def compute(cell: Cell) -> Any:
@@ -435,6 +440,8 @@ def _finite(value: float) -> float | None:
 
 
 ERROR = 1e-11  # absolute, of an error: what the exact flow it is measured against is good to
+BY_PEERS = ("error", "low", "high", "median", "law", "law_low", "law_high")
+SINGLE = 1e-6  # the same of a run in float32, as other libraries run
 FLOW = 1e-8  # the same of states, which are a hundred times as large at the start of a run
 RATIO = 0.05  # the same of one error over another, where either is near what its flow is good to
 # The same of what a network computes in: twice what a factor 1 + eps n, n ~ N(0, 1), on each number that `patches-psld`
@@ -445,6 +452,7 @@ WORK = {
     "orders": Work(_orders),
     "curve": Work(_curve, dict.fromkeys((*ERRORS, *BESIDE), ERROR)),
     "ratios": Work(compared, dict.fromkeys(Ratio._fields, RATIO)),
+    "peers": Work(against, dict.fromkeys(BY_PEERS, SINGLE) | dict.fromkeys(Ratio._fields, RATIO), ("torch",), able),
     "found-steps": Work(_found_steps, dict.fromkeys(ERRORS, ERROR)),
     "stability": Work(_stability, {"x": 1e-3, "y": 1e-3}),
     "defects": Work(_defects, dict.fromkeys(("state", "noise"), FLOW)),
