@@ -146,6 +146,7 @@ class Group:
     pairs     that lead on the development set: the rivals on networks, and on laws with the rest
     grids     usual ones, on which every scheme of the catalogue runs on laws
     rule      its rows, one for each budget
+    most      budget above which networks, whose runs are dear, are not judged; 0 for none
     """
 
     name: str
@@ -155,6 +156,7 @@ class Group:
     pairs: tuple[Chosen, ...]
     grids: tuple[str, ...] = ()
     rule: tuple[Row, ...] = ()
+    most: int = 0
 
     def ruled(self, nfe: int, subject: Subject) -> Chosen:
         """What the rule says for a budget on a subject.
@@ -186,7 +188,8 @@ class Judging(Question):
     """Is the rule better than what people run, where nobody could look? See the head of this file.
 
     nfe         budgets
-    starts      of a path; law_starts of an error in law alone, of schemes with noise
+    starts      of a path, and of every error on a network
+    law_starts  of an error in law alone, of schemes with noise, on laws
     seed        the first of them
     variants    of the rule that were tried on the development set, which the tables say
     """
@@ -206,6 +209,8 @@ class Judging(Question):
         check_budgets(self.nfe)
         for name, low in (("seed", 0), ("variants", 1), ("starts", 2 * GROUPS), ("law_starts", 2 * GROUPS)):
             whole(name, getattr(self, name), low, MOST)
+        for group in self.groups:
+            whole("most", group.most, 0, MOST)
         distinct("subjects", [subject.name for subject in self.subjects])
         distinct("groups", [group.name for group in self.groups])
         for known in self.development:
@@ -275,11 +280,12 @@ class Judging(Question):
     def _runs(self, quick: bool) -> list[tuple[Group, Subject]]:
         return [(group, own) for group in self.groups for own in self.of(group)[: QUICK if quick else None]]
 
-    def _nfe(self, quick: bool) -> list[int]:
-        return [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else list(self.nfe)
+    def _nfe(self, group: Group, subject: Subject, quick: bool) -> list[int]:
+        most = QUICK_NFE if quick else group.most if group.most and subject.is_network else max(self.nfe)
+        return [n for n in self.nfe if n <= most or n == min(self.nfe)]
 
-    def _samples(self, group: Group, quick: bool) -> int:
-        own = self.starts if group.dynamics == "ode" else self.law_starts
+    def _samples(self, group: Group, subject: Subject, quick: bool) -> int:
+        own = self.starts if group.dynamics == "ode" or subject.is_network else self.law_starts
         return min(own, QUICK_STARTS) if quick else own
 
     def _rivals(self, group: Group, subject: Subject, quick: bool) -> list[Chosen]:
@@ -288,22 +294,23 @@ class Judging(Question):
     def _errors(self, group: Group, subject: Subject, quick: bool) -> dict[str, Cell]:
         """The cells of the errors of all pairs, by scheme as told, all its grids in each."""
         wanted: dict[str, list[str]] = {}
-        ruled = dict.fromkeys(group.ruled(n, subject) for n in self._nfe(quick))
+        ruled = dict.fromkeys(group.ruled(n, subject) for n in self._nfe(group, subject, quick))
         for pair in (*self._rivals(group, subject, quick), *ruled):
             scheme, grid = subject.told(pair)
             wanted.setdefault(scheme, []).append(grid)
-        count = self._samples(group, quick)
+        count = self._samples(group, subject, quick)
         how: dict[str, Any] = {"samples": count, "first": self.seed, "reference": count if subject.is_network else 0}
         return {
             scheme: work.curve_cell(
-                scheme, grids=list(dict.fromkeys(grids)), nfe=self._nfe(quick), **subject.about, **how
+                scheme, grids=list(dict.fromkeys(grids)), nfe=self._nfe(group, subject, quick), **subject.about, **how
             )
             for scheme, grids in wanted.items()
         }
 
     def _measured(self, group: Group, subject: Subject, quick: bool, found: Found) -> dict[Pair, dict[int, Any]]:
         """The records of all pairs, as told, by budget."""
-        cells, ruled = self._errors(group, subject, quick), [group.ruled(n, subject) for n in self._nfe(quick)]
+        cells = self._errors(group, subject, quick)
+        ruled = [group.ruled(n, subject) for n in self._nfe(group, subject, quick)]
         measured: dict[Pair, dict[int, Any]] = {}
         places: dict[str, list[str]] = {}
         for pair in (*self._rivals(group, subject, quick), *ruled):
@@ -321,23 +328,23 @@ class Judging(Question):
         rivals = self._rivals(group, subject, quick)
         return {
             (n, quantity): min(rivals, key=lambda pair: _error(measured[subject.told(pair)][n], quantity))
-            for n, quantity in product(self._nfe(quick), QUANTITIES[group.dynamics])
+            for n, quantity in product(self._nfe(group, subject, quick), QUANTITIES[group.dynamics])
         }
 
     def _beside(self, group: Group, subject: Subject, quick: bool, found: Found) -> Cell:
         best = self._best(group, subject, quick, found)
         runs = {
             n: [subject.told(pair) for pair in (group.ruled(n, subject), *(best[n, q] for q in PATHS), group.default)]
-            for n in self._nfe(quick)
+            for n in self._nfe(group, subject, quick)
         }
-        return ratios_cell(runs, samples=self._samples(group, quick), first=self.seed, **subject.about)
+        return ratios_cell(runs, samples=self._samples(group, subject, quick), first=self.seed, **subject.about)
 
     def _records(self, group: Group, subject: Subject, quick: bool, found: Found) -> Iterator[dict[str, Any]]:
         """A record a budget and quantity: errors of the rule and of both rivals, and its own over theirs."""
         measured = self._measured(group, subject, quick, found)
         best = self._best(group, subject, quick, found)
         paired = found[self._beside(group, subject, quick, found)] if group.dynamics == "ode" else None
-        for i, n in enumerate(self._nfe(quick)):
+        for i, n in enumerate(self._nfe(group, subject, quick)):
             rule = group.ruled(n, subject)
             for quantity in QUANTITIES[group.dynamics]:
                 record: dict[str, Any] = {

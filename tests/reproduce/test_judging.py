@@ -184,6 +184,13 @@ def test_rows_of_a_rule_may_be_for_networks_or_for_laws_alone(tmp_path: Path) ->
     assert group.ruled(5, network) == Chosen("dpmpp-2m", "log-snr")
     cells = judging(network, groups=(replace(group, pairs=()),)).cells(False, {})
     assert {cell.data["scheme"] for cell in cells} == {"dpmpp-2m"}
+    assert {tuple(cell.data["nfe"]) for cell in cells} == {(5, 6)}
+    dear = judging(network, subject("ring", LAW), groups=(replace(group, pairs=(), most=5),)).cells(False, {})
+    assert {(cell.data["scheme"], *cell.data["nfe"]) for cell in dear} == {
+        ("dpmpp-2m", 5),
+        ("dpmpp-2m", 5, 6),
+        ("ddim", 5, 6),
+    }
 
 
 def test_a_rule_that_is_not_written_down_is_not_judged() -> None:
