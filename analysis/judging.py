@@ -4,6 +4,7 @@
     python analysis/judging.py lead         # the rows `pairs` of each group of experiments/judging/judging.toml
     python analysis/judging.py spectra      # the spectrum of each law, and of a pilot run of each network, to judge on
     python analysis/judging.py digests NAME # the digest of each law, network or spectrum
+    python analysis/judging.py keep         # once it was run: rule and figures, into numtoolkit/measure/judged.json
 
 Nothing here runs a scheme on a law or network to be judged on, but for the pilot runs, which all that is known of a
 network comes from.
@@ -28,11 +29,12 @@ from numtoolkit.files.versions import versions
 from numtoolkit.laws import law_of
 from numtoolkit.laws.spectra import spectrum_of
 from numtoolkit.measure.candidates import informed, scale_of
+from numtoolkit.measure.judged import KEPT as JUDGED
 from numtoolkit.models.by_reference import checkpoint_of, network_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
 from numtoolkit.reproduce.job import PACKAGES
-from numtoolkit.reproduce.judging import WITHOUT, identity
+from numtoolkit.reproduce.judging import NETWORKS, WITHOUT, identity
 from numtoolkit.reproduce.subjects import conditions_of, guided
 from numtoolkit.sampling.pilot import pilot
 from numtoolkit.schemes import catalogue
@@ -40,6 +42,7 @@ from numtoolkit.schemes import catalogue
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "experiments" / "judging" / "judging.toml"
 KEPT = ROOT / "experiments" / "judging" / "leading.json"
+RESULT = ROOT / "figures" / "judging.json"
 SIDE = "sigma_data={s}, mean={m}"
 
 
@@ -217,10 +220,28 @@ def spectra() -> None:
         print(found.save(ROOT / own["spectrum"]))
 
 
+def keep() -> None:
+    """The rows of the rule for networks, the default, and the error of the first over that of the second on each."""
+    table, found = tomllib.loads(FILE.read_text(encoding="utf-8")), read_json(RESULT)["data"]
+    groups = []
+    for own in table["groups"]:
+        rows = [row for row in own["rule"] if row.get("on", NETWORKS) == NETWORKS]
+        over: dict[str, dict[int, list[float]]] = {}
+        for record in found["records"]:
+            if record["group"] == own["name"] and record["network"]:
+                at = over.setdefault(record["quantity"], {}).setdefault(record["nfe"], [])
+                at.append(record["over default"][0])
+        groups.append({
+            "kind": process_of(own["process"]).kind.name, "dynamics": own["dynamics"], "default": own["default"],
+            "rule": [{key: row[key] for key in ("first", "scheme", "grid")} for row in rows], "over": over,
+        })  # fmt: skip
+    write(JUDGED, json.dumps({"groups": groups}, indent=1) + "\n")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("measure", "lead", "spectra", "digests"))
+    parser.add_argument("what", choices=("measure", "lead", "spectra", "digests", "keep"))
     parser.add_argument("names", nargs="*", help="of digests")
     parser.add_argument("--cells", type=Path, default=ROOT / "analysis" / "cells", help="folder of results of measure")
     given = parser.parse_args()
@@ -230,6 +251,8 @@ def main() -> None:
         lead()
     elif given.what == "spectra":
         spectra()
+    elif given.what == "keep":
+        keep()
     else:
         for name in given.names:
             print(f"{identity(name)}  {name}")

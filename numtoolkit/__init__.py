@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numtoolkit.measure.curves import error_curve
     from numtoolkit.measure.frechet import frechet_distance
     from numtoolkit.measure.gaussian_moments import moments
+    from numtoolkit.measure.judged import judged
     from numtoolkit.measure.recommendation import recommend
     from numtoolkit.measure.spectra import power_ratio
     from numtoolkit.measure.stability import order_star, stability
@@ -117,6 +118,7 @@ __all__ = [
     "grid",
     "image_grid",
     "judge",
+    "judged",
     "law",
     "law_of",
     "local_error",
@@ -202,6 +204,7 @@ _HOMES = {
     "grid": "numtoolkit.problem.grids",
     "image_grid": "numtoolkit.plots",
     "judge": "numtoolkit.training.judge",
+    "judged": "numtoolkit.measure.judged",
     "law": "numtoolkit.laws.named",
     "law_of": "numtoolkit.laws.named",
     "local_error": "numtoolkit.symbolic.local_error",

@@ -1,4 +1,7 @@
-"""`recommend`: the scheme and grid for a network or for data, of all of them judged on a law like the data."""
+"""`recommend`: the scheme and grid for a network or for data, of all of them judged on a law like the data.
+
+Of nothing at all it says what was judged before.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +45,22 @@ DRAWN = 6  # pairs of a picture
 KEEP = "--keep is of the outputs of a pilot run; give --model, or drop it."
 TOLD_SHORT = 8  # characters of a digest in the name of a file
 WORDS = {"relative-rms": "along paths", "wasserstein2": "in law", "sliced-wasserstein": "in law, by samples"}
+SUBJECTS = "model", "data", "outputs", "law"
+OF_SUBJECT = (  # options of what is measured, for which there has to be something
+    "schemes", "grids", "metric", "seeds", "save", "keep", "regret", "shape", "dtype", "device", "conditions", *FOREIGN,
+)  # fmt: skip
+BEFORE = """\
+Nothing was measured: these are a rule and a published default, as a blind judging left them, `numtoolkit reproduce \
+experiments/judging/judging.toml`. `a pilot run` is 24 evaluations of 64 outputs, whose spectrum scheme and grid are \
+told; `over the default` is its error over that of the default, the geometric mean of the networks that were judged with \
+the least and the most, and `ahead` in how many it was less. --model, --data or --outputs judge on a law like yours."""
 FOOT = """\
 `over the best` is the error of the median sample, or of all with --by error and in law, over that of the best, with a \
 95 % interval over starts. The order is that on the law named above; of a network it is a forecast."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    given = parser.add_mutually_exclusive_group(required=True)
+    given = parser.add_mutually_exclusive_group()
     given.add_argument("--model", metavar="M", help=f"{MODEL}; one pilot run of it is made, and no further call")
     given.add_argument("--data", metavar="D", help="data to train on: digits, 'patches(size=8)', FILE.npz, a folder")
     given.add_argument("--outputs", metavar="O", help="samples of a network: FILE.npz, or a folder that sample filled")
@@ -76,6 +88,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from numtoolkit.measure.candidates import SPECTRUM
     from numtoolkit.measure.recommendation import recommend
 
+    if all(getattr(arguments, key) is None for key in SUBJECTS):
+        return _judged_before(arguments)
     path = destination(arguments.out, (".json", ".csv", *PICTURES)) if arguments.out is not None else None
     save = destination(arguments.save, (".npz",), option="--save") if arguments.save is not None else None
     if path is not None and path.suffix.lower() in PICTURES:
@@ -117,6 +131,36 @@ def _run(arguments: argparse.Namespace) -> int:
     for reason in reasons:
         note(f"not judged {reason}")
     return 0
+
+
+def _judged_before(arguments: argparse.Namespace) -> int:
+    """Print what was judged before."""
+    from numtoolkit.measure.judged import judged
+
+    for option in OF_SUBJECT:
+        if getattr(arguments, option, None) not in (None, False):
+            raise InputError(f"--{option} is of what is judged; give --model, --data, --outputs or --law, or drop it.")
+    path = None if arguments.out is None else destination(arguments.out, (".json", ".csv"))
+    records = judged(arguments.process or "edm", numbers(arguments.nfe, "--nfe", 1, MOST_NFE), arguments.dynamics)
+    if path is not None:
+        keep(path, records, "Which scheme, of nothing known?", arguments.command, lambda: None, {})
+    report(arguments, {"records": records}, lambda: _before(records))
+    return 0
+
+
+def _before(records: list[Record]) -> str:
+    rows = [
+        {key: r[key] for key in ("nfe", "known", "scheme", "grid")}
+        | {"over the default": _over(r), "ahead": "" if r["of"] is None else f"{r['ahead']} of {r['of']}"}
+        for r in records
+    ]
+    return "\n".join([grid(rows), "", *wrapped(BEFORE)])
+
+
+def _over(record: Record) -> str:
+    if record["mean"] is None:
+        return ""
+    return f"{record['mean']:.2g}" + (f" ({record['least']:.2g} to {record['most']:.2g})" if record["of"] > 1 else "")
 
 
 def _source(arguments: argparse.Namespace, own: dict[str, Any]) -> tuple[Any, Any]:

@@ -15,6 +15,7 @@ PATHS = ("path", "median")  # quantities along paths, whose ratios have paired i
 RIVALS = {"best": "best in hindsight", "default": "published default"}
 TITLES = {"path": "RMS error along paths", "median": "median error along paths", "law": "error in law"}
 CLASSES: dict[str, tuple[bool, ...]] = {"laws": (False,), "networks": (True,), "all": (False, True)}
+NOTHING = (None, None, None)  # of a budget that a subject is not judged at
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -22,8 +23,9 @@ def summarised(records: Records) -> list[dict[str, Any]]:
     """The geometric mean of the ratios over subjects, for each group, quantity, rival, class of subjects and budget.
 
     records   of a judging, with `group, subject, network, nfe, quantity` and `over best`, `over default`
-    returns   {group, quantity, over, class, nfe, mean, low, high, ahead, of}: the interval takes subjects as a draw of
-              all, and is null for one; the rule is at or below its rival in `ahead` of `of` that can spend it
+    returns   {group, quantity, over, class, nfe, mean, low, high, median, ahead, of}: the interval takes subjects as a
+              draw of all, and is null for one; the rule is at or below its rival in `ahead` of `of` that can spend it.
+              The median stays where one subject, such as points that a rival ends in exactly, decides the mean
     """
     lines = []
     keys = dict.fromkeys((r["group"], r["quantity"], rival) for r in records for rival in RIVALS)
@@ -46,7 +48,7 @@ def _mean(logs: Any) -> dict[str, Any]:
     from scipy.special import stdtrit
 
     n, mean = len(logs), float(logs.mean())
-    ahead = {"ahead": int((logs <= 0).sum()), "of": n}
+    ahead = {"median": math.exp(np.median(logs)), "ahead": int((logs <= 0).sum()), "of": n}
     if n < 2:
         return {"mean": math.exp(mean), "low": None, "high": None} | ahead
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * logs.std(ddof=1) / math.sqrt(n))
@@ -65,7 +67,10 @@ def tables(records: Records, summary: Records) -> str:
         own = [r for r in records if (r["group"], r["quantity"]) == (group, quantity)]
         nfe = sorted({r["nfe"] for r in own})
         found = {(r["subject"], r["nfe"]): r[f"over {rival}"] for r in own}
-        rows = [[name, *(ratio_text(found[name, n]) for n in nfe)] for name in dict.fromkeys(r["subject"] for r in own)]
+        rows = [
+            [name, *(ratio_text(found.get((name, n), NOTHING)) for n in nfe)]
+            for name in dict.fromkeys(r["subject"] for r in own)
+        ]
         for name in CLASSES:
             means = {
                 s["nfe"]: s
@@ -77,6 +82,8 @@ def tables(records: Records, summary: Records) -> str:
                     ratio_text([means[n][key] for key in ("mean", "low", "high")]) if n in means else "-" for n in nfe
                 )
                 rows.append([f"**geometric mean, {name}**", *cells])
+                middle = (ratio_text([means[n]["median"], None, None]) if n in means else "-" for n in nfe)
+                rows.append([f"median, {name}", *middle])
                 ahead = (f"{means[n]['ahead']} of {means[n]['of']}" if n in means else "-" for n in nfe)
                 rows.append([f"at or below, {name}", *ahead])
         heads = ["subject", *(f"NFE {n}" for n in nfe)]

@@ -15,6 +15,18 @@ from numtoolkit.files.storage import write_npz
 FEW = ["--schemes", "ddim,unipc(2)", "--grids", "rho(7),spectral({spectrum})", "--seeds", "0-19"]
 
 
+def test_of_nothing_known_recommend_says_what_was_judged(run, result, tmp_path):
+    """The records of `judged`; what is of a subject is refused without one."""
+    assert result("recommend", "--nfe", "5,20", "--process", "flow")["records"] == nt.judged("flow", [5, 20])
+    code, out, _ = run("recommend", "--nfe", "8", "--dynamics", "sde", "--out", str(tmp_path / "a.csv"))
+    assert code == 0
+    assert "gframe-ab(2, tau=1, spectrum=pilot)" in out
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 3
+    for words in (["--seeds", "0-3"], ["--regret"], ["--keep", "a.npz"], ["--shape", "3"]):
+        code, _, err = run("recommend", "--nfe", "8", *words)
+        assert (code, f"{words[0]} is of what is judged; give --model, --data, --outputs or --law" in err) == (2, True)
+
+
 def test_recommend_prints_the_command_that_runs_what_it_names(run, result, tmp_path, monkeypatch):
     """The pilot run is counted, the records are those of Python, and the command fills a folder with samples."""
     monkeypatch.chdir(tmp_path)

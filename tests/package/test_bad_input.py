@@ -285,6 +285,7 @@ ENTRIES = {
         {"of": "gaussian(dim=2)", "process": "edm", "nfe": [3], "dynamics": "ode", "schemes": ["ddim"]}
         | {"grids": ["rho(7)"], "metric": "path", "seeds": [0, 1, 2], "by": "error"},
     ),
+    "judged": Entry(nt.judged, {"process": "edm", "nfe": [3], "dynamics": "ode"}),
     "recommend for samples": Entry(
         nt.recommend, {"of": IMAGES, "nfe": 3, "schemes": ["ddim"], "grids": ["spectral({spectrum})"], "share": 0.8}
     ),

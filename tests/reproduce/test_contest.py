@@ -285,9 +285,9 @@ def test_the_shipped_contest_is_blind_and_complete() -> None:
         assert {scheme(m.told("ring")[0]).name for m in contest.members(field, frame)} == {"gframe-ab", "gframe-abm"}
 
 
-def test_readme_says_of_the_shipped_contest_what_was_found() -> None:
+def test_the_page_says_of_the_shipped_contest_what_was_found() -> None:
     """Its table and the members it names are those of the kept data, to the digits that it prints."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/judgements.md").read_text(encoding="utf-8")
     data = read_json(ROOT / "figures/gframe.json")["data"]
     found = {(line["quantity"], line["side"]): line for line in data["summary"]}
 
@@ -297,18 +297,18 @@ def test_readme_says_of_the_shipped_contest_what_was_found() -> None:
 
     rows = [shown("error"), shown("median"), shown("error", key="worse"),
             shown("error of one"), shown("median of one"), shown("error of one", "k = 2")]  # fmt: skip
-    lines = readme.partition("\n| evaluations | ")[2].splitlines()
+    lines = page.partition("\n| evaluations | ")[2].splitlines()
     assert [cell.strip() for cell in lines[0].split("|")[:-1]] == list(map(str, found["error", "frame"]["nfe"]))
     assert [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:8]] == rows
     for process in ("edm", "psld"):
         for side in ("frame", "rest"):
             own, grid = data["chosen"][process][side]["all"].split(" on ")
-            assert f"`{own}` on `{grid}`" in re.sub(r"\s+", " ", readme)
+            assert f"`{own}` on `{grid}`" in re.sub(r"\s+", " ", page)
 
 
-def test_readme_says_of_phase_space_what_was_found_in_law() -> None:
+def test_the_page_says_of_phase_space_what_was_found_in_law() -> None:
     """Who is ahead above the floors of the kept contest, and how far the splittings are with twice the evaluations."""
-    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
+    page = re.sub(r"\s+", " ", (ROOT / "docs/judgements.md").read_text(encoding="utf-8"))
     contest = read_json(ROOT / "figures/gframe-phase-space.json")["data"]
     error = {(r["case"], r["side"], r["nfe"]): max(r["error"], r.get("floor") or 0.0) for r in contest["records"]}
     pairs = [(error[case, "frame", n], e) for (case, side, n), e in error.items() if side == "rest"]
@@ -316,13 +316,13 @@ def test_readme_says_of_phase_space_what_was_found_in_law() -> None:
     told = (
         f"of {len(pairs)} comparisons it is ahead in {ahead} and behind in {behind}, and {len(pairs) - ahead - behind}"
     )
-    assert told in readme
+    assert told in page
     law = {
         (r["scheme"], r["nfe"]): r["law"] for r in read_json(ROOT / "figures/errors-gaussian-phase-space.json")["data"]
     }
     splittings = ("nse", "rse", "nvv", "rvv", "rvv-unshifted", "cse", "cvv")
     off = [min(law[name, 2 * n] for name in splittings) / law["gframe-abm(2)", n] for n in (12, 24, 48, 96)]
-    assert f"still {min(off):.1f} to {max(off):.0f} times as far off in law" in readme
+    assert f"still {min(off):.1f} to {max(off):.0f} times as far off in law" in page
 
 
 def test_a_contest_in_law_is_chosen_and_judged_by_it_with_its_floors() -> None:
