@@ -294,8 +294,8 @@ width = 16
 depth = 1
 steps = 2
 """
-CASES = [
-    (name, option)
+CASES = [  # `reproduce` computes all anew for each word that names a new folder
+    pytest.param(name, option, marks=[pytest.mark.long] * (name.startswith("reproduce") and option == "--out"))
     for name, (words, options) in LINES.items()
     for option in [*(["SCHEME"] if words else []), *(option for option, value in options.items() if value is not None)]
 ]

@@ -14,6 +14,7 @@ from tests.support.checkout import ROOT
 from tests.support.edits import Edit, Server, edits
 
 EDITS = tuple(edits())
+EVERY = 3  # of the edits `make check` tries; `make check-long` tries the others
 FAILED = 1  # pytest's exit status where a test failed; 2 to 5 are for what could not be run
 
 
@@ -24,8 +25,13 @@ def server() -> Iterator[Server]:
     running.close()
 
 
-@pytest.mark.check
-@pytest.mark.parametrize("edit", EDITS, ids=[f"{n}-{edit.file}" for n, edit in enumerate(EDITS)])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(edit, id=f"{n}-{edit.file}", marks=pytest.mark.long if n % EVERY else pytest.mark.check)
+        for n, edit in enumerate(EDITS)
+    ],
+)
 def test_each_edit_of_the_machinery_is_seen_by_the_tests_it_names(edit: Edit, server: Server, record_property: Any):
     """With the edit in place one of the named tests fails: none of them looks away."""
     code, said = server.ask(edit.order())

@@ -73,7 +73,7 @@ def same(one, other):
 # --- a run is cut and continued -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_a_run_cut_anywhere_equals_the_uncut_run(own, law):
     """Pickled or copied at any evaluation, once or at every one, a run goes on to the same bits and the same noise."""
     walk, network = walk_of(own, law)
@@ -115,7 +115,7 @@ def test_a_stepper_from_a_given_start_leaves_it_alone():
 # --- where it stands ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_a_walk_stops_at_the_evaluations_of_its_program(own, law):
     """Number, step, told time and grid point of every stop are those that `evaluations` lists; between the last and
     the end there is none."""
@@ -347,7 +347,7 @@ class Value:
 SERIALS = itertools.count()
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_at_an_evaluation_live_those_values_that_are_read_after_it(own, law):
     """Beside the row and the state at the start of the step, at every evaluation of the run of every scheme."""
     live, reads, program = weakref.WeakValueDictionary(), [], program_of(own, law)

@@ -16,6 +16,7 @@ from tests.support.sampling_cases import (
     BATCH,
     GRIDS,
     answering,
+    at_first,
     cases,
     program_of,
     stands_for_its_structure,
@@ -69,7 +70,7 @@ def test_nothing_is_read_from_the_device_before_the_last_call(text, update):
     assert len(reads.names) == 1  # whether all samples are finite
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_the_loop_runs_where_there_is_nothing_to_read(own, law):
     """Tensors without data: any value the host asked for would raise."""
     like = torch.empty(0, device="meta")

@@ -13,7 +13,16 @@ from numtoolkit.errors import NonFiniteError
 from numtoolkit.program.walk import evaluations, plain
 from numtoolkit.sampling.locate import first_nonfinite
 from numtoolkit.schemes import scheme
-from tests.support.sampling_cases import BATCH, answering, cases, cubic, normal, program_of, stands_for_its_structure
+from tests.support.sampling_cases import (
+    BATCH,
+    answering,
+    at_first,
+    cases,
+    cubic,
+    normal,
+    program_of,
+    stands_for_its_structure,
+)
 from tests.support.tiers import breadth
 
 POISONED = Network(lambda z, t: torch.where((t[:, None] < 10) & (z == 0), float("nan"), z * 0.5), "data")
@@ -95,7 +104,7 @@ def test_the_replay_draws_the_noise_of_the_run(batch):
         sample("roba", network=Network(function, "data"), **keywords)
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_a_replay_finds_the_evaluation_at_which_a_network_failed(own, law):
     """Step and told time of the one evaluation that returned NaN are in the message, on every scheme and process."""
     program, calls = program_of(own, law), itertools.count()

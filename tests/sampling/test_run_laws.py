@@ -36,7 +36,7 @@ def rounding(law, sizes, trips=1):
     return 1000 * EPS * max(sizes) * gain**trips
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
     """Rotated data, rotated noise: rotated samples; on EDM, where the mean does not move, shifted ones too.
 
@@ -68,7 +68,7 @@ def test_affine_maps_of_the_data_are_affine_maps_of_the_samples(own, law):
         np.testing.assert_allclose(ours @ Q.T + d, theirs, rtol=0, atol=within)
 
 
-@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure))
+@pytest.mark.parametrize(("own", "law"), breadth(cases(), stands_for_its_structure, at_first))
 def test_a_linear_network_makes_a_linear_run(own, law):
     """S(x + a y) = S(x) + a S(y) with the noises combined alike."""
     network = Network(lambda z, t: (z if z.ndim == 2 else z[:, 0] + z[:, 1] * 0.25) * 0.3, "data", time="float")

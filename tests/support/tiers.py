@@ -1,4 +1,4 @@
-"""The tiers of the suite: what `make test` runs of a breadth of cases, and what is left to `make check`."""
+"""The tiers of the suite: what `make test` runs of a breadth of cases, what `make check`, what `make check-long`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,10 +20,16 @@ def in_sample(scheme: Any, *rest: object) -> bool:
     return scheme.name in SAMPLE
 
 
-def breadth(cases: Iterable[Any], some: Callable[..., bool] = in_sample) -> list[Any]:
-    """The cases as parameters; those that are not `some(*values)` are marked `check`."""
+def breadth(
+    cases: Iterable[Any], some: Callable[..., bool] = in_sample, more: Callable[..., bool] = lambda *values: True
+) -> list[Any]:
+    """The cases as parameters: those that are not `some(*values)` are marked `check`, or `long` if not even `more`."""
     params = [case if isinstance(case, Case) else pytest.param(*_values(case)) for case in cases]
-    return [p if some(*p.values) else p._replace(marks=(*p.marks, pytest.mark.check)) for p in params]
+    return [p if some(*p.values) else p._replace(marks=(*p.marks, _mark(more(*p.values)))) for p in params]
+
+
+def _mark(soon: bool) -> pytest.MarkDecorator:
+    return pytest.mark.check if soon else pytest.mark.long
 
 
 def _values(case: object) -> tuple[object, ...]:
