@@ -74,6 +74,19 @@ class StationaryBias:
         qq, qp, pp = map(self.expression, PLACES)
         return sympy.Matrix([[qq, qp], [qp, pp]])
 
+    @property
+    def characteristic(self) -> tuple[Any, Any]:
+        """Trace and determinant of R as sympy expressions in x and e: all that a run of n steps knows of n.
+
+        R^n = s_n R - det s_(n-1) I with s_0 = 0, s_1 = 1 and s_(n+1) = trace s_n - det s_(n-1). The determinant is
+        exp(-gamma h) for every word, so areas of phase space shrink as they should.
+        """
+        import sympy
+
+        (a, b), (c, d) = self.map[0]
+        found = (sympy.factor(self.field.expression(value)) for value in (a + d, a * d - b * c))
+        return next(found), next(found)
+
     def exact(self, name: str) -> bool:
         """Whether an entry qq, qp or pp is that of the exact law for every h and gamma."""
         return bool(self.entries[_place(name)] == (0 if name == "qp" else 1))

@@ -83,6 +83,21 @@ def test_a_step_of_baoab_is_the_product_of_its_flows():
     np.testing.assert_allclose(Q, spread, rtol=1e-13, atol=1e-16)
 
 
+@pytest.mark.parametrize("word", ["BAOAB", "ABOBA", "OBABO", "BAO", "A/3 B O/2 2/3*A O/2"])
+def test_a_run_of_steps_is_known_by_trace_and_determinant(word):
+    """The determinant is exp(-gamma h) for every word; by both, seven steps are a recursion of numbers."""
+    found, x, rate = stationary_bias(word), 0.7, 1.3
+    damped = np.exp(-rate * x / found.root)
+    trace, det = (float(own.subs({"x": x, "e": damped})) for own in found.characteristic)
+    assert found.characteristic[1] == sympy.Symbol("e") ** found.root
+    s = [0.0, 1.0]
+    while len(s) < 8:
+        s.append(trace * s[-1] - det * s[-2])
+    R, start = s[7] * found._numbers(x, rate)[0] - det * s[6] * np.eye(2), np.diag([2.0, 0.5])
+    P = found.at(x, rate)
+    np.testing.assert_allclose(found.after(7, x, rate, start), P + R @ (start - P) @ R.T, rtol=0, atol=1e-14)
+
+
 def test_a_word_in_short_is_that_with_its_lengths():
     """Letters that stand n times are of length 1/n; a splitting is read as its word is."""
     for long in ("B/2 A/2 O A/2 B/2", splitting("B/2 A/2 O A/2 B/2")):
