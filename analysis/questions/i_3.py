@@ -66,7 +66,8 @@ def statement() -> list[str]:
         ),
         derived(
             orders == [1, 2],
-            "The bases of iia-ddim and iia-edm are of orders 1 and 2: targets miss 1/M and 1/M^2 of what a step does.",
+            "The bases of iia-ddim and iia-edm are of orders 1 and 2: targets miss 1/M and 1/M^2 of what a "
+            "short step does.",
         ),
     ]
 

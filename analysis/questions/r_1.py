@@ -77,7 +77,8 @@ def statement() -> list[str]:
         ),
         derived(
             slope == (1, 1) and path_derivative("slope").as_base_exp()[1] == sympy.Rational(3, 2),
-            "In the noise level: |de / ds| = J^(3/2) |x_0 - m| / v, greatest at s = 0: |x_0 - m| / v, which is finite.",
+            "In the noise level: |de / ds| = J^(3/2) |x_0 - m| / v, greatest at s = 0: |x_0 - m| / v, finite for "
+            "v > 0.",
         ),
         derived(
             set(step.values()) == {"-1/2"} and set(step) == {"N e_t", "N e'[N e]"},

@@ -7,9 +7,20 @@ import pytest
 
 from numtoolkit import Network
 from numtoolkit.laws import Gaussian, law_of
-from numtoolkit.measure.slopes import data_slope, path_slopes
+from numtoolkit.measure.slopes import data_slope, path_slopes, steepest
 
 BOUND = 2 / (3 * np.sqrt(3))
+
+
+@pytest.mark.parametrize("variance", [1e-4, 0.25, 9.0])
+def test_the_steepest_slopes_of_a_gaussian_are_those_of_its_closed_form(variance: float) -> None:
+    """2 / (3 sqrt 3) in log-SNR, 1 over the variance in the noise level; exponential-iia.md 6.2.
+
+    Differences over steps of 0.5 % in the noise level are good to the square of that.
+    """
+    in_log, in_level = steepest(variance)
+    assert in_log == pytest.approx(2 / (3 * np.sqrt(3)), rel=1e-4)
+    assert in_level == pytest.approx(1 / variance, rel=1e-4)
 
 
 def test_slopes_along_gaussian_paths_are_those_of_the_closed_form() -> None:
