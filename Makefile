@@ -57,10 +57,12 @@ bench: $(READY)
 reproduce: $(READY)
 	$(PY) -m numtoolkit reproduce --check 16
 	$(PY) analysis/paper_repro.py
+	$(PY) analysis/gallery.py
 
 reproduce-full: $(READY)
 	$(PY) -m numtoolkit reproduce --from-nothing
 	$(PY) analysis/paper_repro.py
+	$(PY) analysis/gallery.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

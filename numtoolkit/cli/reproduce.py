@@ -33,6 +33,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--from-nothing", action="store_true", help="remove kept results first; go on with a killed job without this"
     )
     parser.add_argument("--prune", action="store_true", help="remove results that no experiment of DIR asks for")
+    parser.add_argument("--pdf", action="store_true", help="draw each figure as .pdf too")
     add_json(parser)
 
 
@@ -56,7 +57,7 @@ def _run(arguments: argparse.Namespace) -> int:
         same = len(found.cells) - len(found.differ)
         note(f"{same} of {counted(len(found.cells), 'result')} are the same to {CHECKED} digits (--seed {seed})")
     with _bar("computing") as progress:
-        more = {"shard": shard, "from_nothing": arguments.from_nothing, "progress": progress}
+        more = {"shard": shard, "from_nothing": arguments.from_nothing, "pdf": arguments.pdf, "progress": progress}
         written = job.reproduce(experiments, out, **asked, **who, **more)
     removed = job.strangers(experiments, out, remove=True) if arguments.prune else []
     record = {"files": written, "checked": [c.address for c in found.cells], "differ": found.differ, "removed": removed}

@@ -193,7 +193,9 @@ def steps_within(own: Peer, process: Process, nfe: int, levels_of: Callable[[int
             return steps
         return found.evaluations
 
-    return bisect_right(range(1, nfe + 1), nfe, key=evaluations)
+    if evaluations(nfe) <= nfe:  # as most do, one a step
+        return nfe
+    return bisect_right(range(1, nfe), nfe, key=evaluations)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Figures are written by `numtoolkit.files.storage.write_figure`, the same bytes f
 `plots`.
 """
 
-from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure, families_figure
+from numtoolkit.plots.curves import LABELS, QUANTITIES, contest_figure, curve_figure, families_figure, panels_figure
 from numtoolkit.plots.defects import defects_figure
 from numtoolkit.plots.images import image_grid
 from numtoolkit.plots.sheet import check_figure
@@ -28,6 +28,7 @@ __all__ = [
     "found_steps_table",
     "image_grid",
     "order_table",
+    "panels_figure",
     "spectrum_figure",
     "stability_figure",
     "transfer_figure",

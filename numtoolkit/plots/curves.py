@@ -26,6 +26,8 @@ from numtoolkit.plots.sheet import (
 )
 
 ACROSS = 4  # panels of a contest
+MOST_PANELS = 16  # of schemes that are the same in each
+FOUND: dict[str, Any] = {"color": "black", "marker": ".", "linestyle": "-", "linewidth": 1.0}  # a run's own steps
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 QUANTITIES = ("error", "median", "path", "law", "frechet")  # of records, which curves can be of
 LABELS = {  # of metrics, and of quantities that are of no metric
@@ -34,6 +36,11 @@ LABELS = {  # of metrics, and of quantities that are of no metric
     "sliced-wasserstein": "sliced Wasserstein distance to the exact law",
     "median": "median error relative to the exact flow",
     "frechet": "Frechet distance to the exact law",
+}
+SHORT = {  # of metrics, beside a small panel
+    "relative-rms": "error along paths",
+    "wasserstein2": "Wasserstein-2 distance",
+    "sliced-wasserstein": "sliced Wasserstein distance",
 }
 FLOORS = {"sliced-wasserstein": "floor", "frechet": "frechet_floor"}  # of measures by samples, what two exact sets have
 
@@ -131,6 +138,48 @@ def _curves(
     if floors:
         handles.append(ax.axhline(floors[0], color="0.35", linewidth=0.9, linestyle=":", label="two exact sets"))
     literal(ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0)))
+
+
+def panels_figure(records: Sequence[Record], title: str, slopes: Sequence[int] = (1, 2, 3)) -> Any:
+    """Error against evaluations of the same schemes in several panels, with one legend below them.
+
+    records  with `panel`, its title, beside what `numtoolkit.measure.error_curve` returns; `own` where a run found its
+             steps by itself, which is drawn as a thin black line
+    title    the question that the figure answers
+    slopes   drawn as guides where errors do not level off at a floor
+    """
+    records, guides = records_of(records), [real("slopes", slope, 0, 20) for slope in several("slopes", slopes)]
+    panels = list(dict.fromkeys(str(r["panel"]) for r in records))
+    schemes = list(dict.fromkeys(r["scheme"] for r in records if not r.get("own")))
+    check_count(len(panels), PANELS, MOST_PANELS)
+    check_count(len(schemes), CURVES)
+    columns = min(len(panels), ACROSS)
+    rows = -(-len(panels) // columns)
+    with styled():
+        figure = sheet(title, width=max(3.0 * columns, 6.0), height=1.1 + 2.6 * rows)
+        looks = dict(zip(schemes, looks_of(schemes), strict=True))
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        shown: dict[str, Any] = {}
+        for ax, panel in zip(axes, panels, strict=False):
+            members = [r for r in records if r["panel"] == panel and r.get("error") is not None]
+            for scheme in dict.fromkeys(r["scheme"] for r in members):
+                own = sorted((r for r in members if r["scheme"] == scheme), key=lambda r: r["nfe"])
+                look = looks.get(scheme, FOUND) | {"markersize": 3.5}
+                look["linewidth"] = min(look["linewidth"], 1.8)
+                (shown[scheme],) = ax.plot([r["nfe"] for r in own], [r["error"] for r in own], label=scheme, **look)
+            _log_axes(ax, sorted({r["nfe"] for r in members if not r.get("own")}))
+            ax.set_title(panel, fontsize=9, parse_math=False)
+            measure = measure_of(members[0], "error") if members else ""
+            ax.set(xlabel="network evaluations (NFE)", ylabel=SHORT.get(measure, measure))
+            floors = [r["floor"] for r in members if r.get("floor") is not None]
+            if floors:
+                shown["two exact sets"] = ax.axhline(floors[0], color="0.35", linewidth=0.9, linestyle=":")
+            else:
+                _guides(ax, guides)
+        for ax in axes[len(panels) :]:
+            ax.set_visible(False)
+        literal(figure.legend(list(shown.values()), list(shown), loc="outside lower center", ncols=min(columns * 2, 6)))
+    return figure
 
 
 def _log_axes(ax: Any, ticks: Sequence[int]) -> None:

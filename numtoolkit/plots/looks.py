@@ -19,7 +19,7 @@ LINES: tuple[Any, ...] = (
     (0, (5, 1.5)),
     (0, (1.5, 1)),
     (0, (6, 1.5, 1.5, 1.5)),
-)  # of the rows, in turn, where they are free
+)  # of the rows in turn, where free
 LOOKS = (  # rows in the order of the colours of numtoolkit.mplstyle
     ("gddim-pc", "er-sde", "rbf-solver", "", "sscs-midpoint", "seeds-3", "rk4", "deis-rhoab", "ddim", "etd3rk"),
     ("lambda-ddim-2", "dpm2-churn", "gradient-est-cfgpp", "noba", "rse",

@@ -97,10 +97,10 @@ def look_of(i: int) -> dict[str, Any]:
     return {"color": color, "linestyle": LINES[i % len(LINES)], "linewidth": 2.8 - 0.22 * i}
 
 
-def check_count(count: int, what: str) -> None:
-    """InputError unless `count` of `what` can be told apart."""
-    if not 1 <= count <= MOST_CURVES:
-        raise InputError(f"{count} {what} cannot be read; give 1 to {MOST_CURVES}.")
+def check_count(count: int, what: str, most: int = MOST_CURVES) -> None:
+    """InputError unless `count` of `what` can be told apart, at `most`."""
+    if not 1 <= count <= most:
+        raise InputError(f"{count} {what} cannot be read; give 1 to {most}.")
 
 
 def nfe_ticks(ax: Any, ticks: Sequence[int]) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from numtoolkit import references
 from numtoolkit.errors import InputError, StorageError, whole
 from numtoolkit.files.result_store import Cell, Kept, Store
-from numtoolkit.files.storage import folder, locked, plain, read_json, write, write_figure, write_json
+from numtoolkit.files.storage import csv_text, folder, locked, plain, read_json, write, write_figure, write_json
 from numtoolkit.files.versions import versions
 from numtoolkit.reproduce.reading import KINDS, Plan, rank, read_experiments
 from numtoolkit.reproduce.subjects import is_network
@@ -71,20 +71,23 @@ def reproduce(
     cluster: str | None = None,
     shard: tuple[int, int] = (1, 1),
     from_nothing: bool = False,
+    pdf: bool = False,
     progress: Progress = SILENT,
 ) -> list[Path]:
     """Compute what is missing of the results of experiments, and draw them; the files written.
 
     experiments  folder of TOML files (see `numtoolkit.reproduce.reading`), all read and checked before the first runs
     out          folder of the results, made if absent: NAME.json with the data, the experiment, the command and the
-                 versions; NAME.png and NAME.svg, NAME.md, or both; README.md, the index of all experiments there. Each
-                 is replaced whole, as soon as its results are complete. Results lie in `cells/`
+                 versions; NAME.png, NAME.svg and, where the data are records, NAME.csv; NAME.md, or both; README.md,
+                 the index of all experiments there. Each is replaced whole, as soon as its results are complete.
+                 Results lie in `cells/`
     chosen       names of experiments in the folder, or paths of others; none for all of the folder
     quick        fewer evaluations and samples: the same files, marked as quick
     workers      processes of this machine that compute; 1 for this one
     cluster      address of a Dask cluster whose workers compute in place of them
     shard        (i, n): compute the i-th of n parts of the cells alone, and draw what is complete
     from_nothing remove the results there are first
+    pdf          draw NAME.pdf too
     progress     told what happens
     raises       InputError for an experiment that cannot be used, StorageError for a folder that cannot be written to
     cost         of the experiments of the repository, from nothing on one core, about ten minutes for those on laws and
@@ -105,7 +108,7 @@ def reproduce(
         progress.count(*job.tally())
         for plan, complete in job.run(execute, progress.count):
             progress.say(f"{complete}/{len(plans)} {plan.name}")
-            written += _write(out, plan, quick, job.found)
+            written += _write(out, plan, quick, job.found, pdf)
     return [*written, out / INDEX] if written else []
 
 
@@ -277,13 +280,18 @@ def _again(cell: Cell) -> Any:
 # --- what is written
 
 
-def _write(out: Path, plan: Plan, quick: bool, found: dict[Cell, Kept]) -> list[Path]:
+def _write(out: Path, plan: Plan, quick: bool, found: dict[Cell, Kept], pdf: bool) -> list[Path]:
     """The files of an experiment, and the index."""
     name, data = plan.name, {cell: kept.data for cell, kept in found.items()}
     cells = plan.experiment.cells(quick, data)
     result = plan.experiment.result(quick, data)
     command = shlex.join(["numtoolkit", "reproduce", *plan.words, *(["--quick"] if quick else [])])
-    suffixes = [*(PICTURES if result.figure else ()), *([".md"] if result.table else ())]
+    records = result.data if result.figure and _are_records(result.data) else []
+    suffixes = [
+        *(PICTURES if result.figure else ()),
+        *([".csv"] if records else ()),
+        *([".md"] if result.table else ()),
+    ]
     facts = {
         "title": plan.experiment.title,
         "command": command,
@@ -298,11 +306,21 @@ def _write(out: Path, plan: Plan, quick: bool, found: dict[Cell, Kept]) -> list[
     figure = result.figure() if result.figure else None
     with locked(out, wait=True):
         written = [write_json(out / f"{name}.json", facts)]
-        written += [write_figure(out / f"{name}{suffix}", figure) for suffix in PICTURES if figure is not None]
+        drawn = (*PICTURES, *([".pdf"] if pdf else ()))
+        written += [write_figure(out / f"{name}{suffix}", figure) for suffix in drawn if figure is not None]
+        if records:
+            written.append(write(out / f"{name}.csv", csv_text(records)))
         if result.table:
             written.append(write(out / f"{name}.md", _page(name, facts, result.table)))
         write(out / INDEX, _index(out))
     return written
+
+
+def _are_records(data: Any) -> bool:
+    """Whether plain data are a table: dictionaries of texts, numbers and truths."""
+    return isinstance(data, list) and all(
+        isinstance(row, dict) and not any(isinstance(value, dict | list) for value in row.values()) for row in data
+    )
 
 
 def _merged(results: Sequence[Kept]) -> dict[str, str]:
@@ -347,7 +365,8 @@ def _page(name: str, record: dict[str, Any], table: str = "") -> str:
     file, words = quote(name), title.replace("[", r"\[").replace("]", r"\]")
     picture = f"![{words}]({file}.png)" if f"{name}.png" in record["files"] else ""
     tables = f"Tables: [{name}.md]({file}.md). " if f"{name}.md" in record["files"] and not table else ""
-    data = f"{tables}Data: [{name}.json]({file}.json), by `{_untagged(record['command'])}`."
+    csv = f", [{name}.csv]({file}.csv)" if f"{name}.csv" in record["files"] else ""
+    data = f"{tables}Data: [{name}.json]({file}.json){csv}, by `{_untagged(record['command'])}`."
     parts = [f"## {title}", picture or table, caption, table if picture else "", data]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from numtoolkit import plots
-from numtoolkit.errors import InputError, whole
+from numtoolkit.errors import InputError, choice, whole
 from numtoolkit.files.result_store import Cell
 from numtoolkit.limits import MOST
 from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, scale_of
@@ -26,7 +26,7 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import check_defined
 from numtoolkit.program.runs import times_of
 from numtoolkit.reproduce.contest import FLOOR
-from numtoolkit.reproduce.judging import Row
+from numtoolkit.reproduce.judging import LAWS, NETWORKS, Row
 from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check_budgets, distinct
 from numtoolkit.reproduce.peer_cells import OURS, peers_cell
 from numtoolkit.reproduce.ratios import Pair
@@ -105,24 +105,27 @@ class Peers(Question):
         for text in (*distinct("peers", self.peers), *dict.fromkeys(self.alone)):
             if (own := peer(text)).library not in self.versions:
                 raise InputError(f"peer {text} is of {own.library}, whose version is not given; add it to versions.")
+        for row in self.ours:
+            choice("on", row.on, ("", LAWS, NETWORKS))
         for place in self.subjects:
             process = process_of(place.process)
             if not isinstance(process, ScalarProcess) or not place.peers(self.peers):
                 raise InputError(f"subject {place.name!r} is on {place.process}, where no peer runs; leave it out.")
             for nfe in self.nfe:
-                scheme, grid = place.told(self.ruled(nfe))
+                scheme, grid = place.told(self.ruled(nfe, place))
                 check_defined(scheme_at(scheme), process)
                 times_of(scheme_at(scheme), process, grid, steps=STEPS)
         plots.check_figure(own.name for own in self.subjects)
 
-    def ruled(self, nfe: int) -> Row:
-        """The row of ours for a budget.
+    def ruled(self, nfe: int, place: Place) -> Row:
+        """The row of ours for a budget on a subject.
 
         raises   InputError where there is none, or two
         """
-        rows = [row for row in self.ours if row.first <= nfe <= row.last]
+        own = NETWORKS if is_network(place.law) else LAWS
+        rows = [row for row in self.ours if row.first <= nfe <= row.last and row.on in ("", own)]
         if len(rows) != 1:
-            raise InputError(f"ours has {len(rows)} rows for {nfe} evaluations; give one.")
+            raise InputError(f"ours has {len(rows)} rows for {nfe} evaluations on {own}; give one.")
         return rows[0]
 
     def cells(self, quick: bool, found: Found) -> list[Cell]:
@@ -145,7 +148,7 @@ class Peers(Question):
         """(side, peer, cell): of ours first."""
         most = QUICK_PEERS if quick else None
         nfe = [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else list(self.nfe)
-        ours = {n: place.told(self.ruled(n)) for n in nfe}
+        ours = {n: place.told(self.ruled(n, place)) for n in nfe}
         starts = min(self.starts, QUICK_STARTS) if quick else self.starts
         cell = partial(peers_cell, ours, place.process, place.law, starts, self.seed, place.dtype)
         yield OURS, OURS, cell(OURS, "", False)
@@ -156,7 +159,7 @@ class Peers(Question):
     def _records(self, place: Place, quick: bool, found: Found) -> Iterator[dict[str, Any]]:
         for side, text, cell in self._runs(place, quick):
             for own in found[cell]:
-                ours = " on ".join(place.told(self.ruled(own["nfe"]))) if side == OURS else text
+                ours = " on ".join(place.told(self.ruled(own["nfe"], place))) if side == OURS else text
                 yield {"subject": place.name, "side": side, "sampler": ours} | own
 
 

@@ -1,8 +1,8 @@
 """Experiments as files: a table of a few strict keys that says what to compute and which question the picture answers.
 
 A file NAME.toml holds `kind` and the fields of the class of that kind, nothing else (`numtoolkit.reproduce.kinds`,
-`contest`, `found_steps`, `judging`, `peers`, `claims`). All specifications in it are read when it is, so that a slip is
-found before anything runs.
+`panels`, `contest`, `found_steps`, `judging`, `peers`, `claims`). All specifications in it are read when it is, so that
+a slip is found before anything runs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from numtoolkit.reproduce.contest import Contest
 from numtoolkit.reproduce.found_steps import FoundSteps
 from numtoolkit.reproduce.judging import Judging
 from numtoolkit.reproduce.kinds import Curve, Defects, Errors, Orders, Samples, Stability
+from numtoolkit.reproduce.panels import Panels
 from numtoolkit.reproduce.peers import Peers
 
 FOLDER = "experiments"  # where they lie unless another folder is named
 LONGEST_TITLE = 200  # characters
 
-Experiment = Orders | Stability | Errors | Curve | Defects | Samples | Contest | FoundSteps | Judging | Peers | Claims
+Experiment = (
+    Orders | Stability | Errors | Curve | Panels | Defects | Samples | Contest | FoundSteps | Judging | Peers | Claims
+)
 KINDS: dict[str, type[Experiment]] = {
-    "orders": Orders, "stability": Stability, "errors": Errors, "curve": Curve, "defects": Defects,
+    "orders": Orders, "stability": Stability, "errors": Errors, "curve": Curve, "panels": Panels, "defects": Defects,
     "samples": Samples, "contest": Contest, "found-steps": FoundSteps, "judging": Judging,
     "peers": Peers, "claims": Claims,
 }  # fmt: skip

@@ -134,8 +134,10 @@ def test_a_comparison_that_cannot_be_made_is_refused_as_it_is_read():
         ({"versions": {"diffusers": "0.1"}}, "is of k-diffusion, whose version is not given"),
         ({"subjects": (replace(PLACES[0], process="flow"),)}, "is on flow, where no peer runs"),
         ({"subjects": (replace(PLACES[0], process="psld"),)}, "is on psld, where no peer runs"),
-        ({"ours": (replace(OURS, last=5),)}, "ours has 0 rows for 9 evaluations"),
+        ({"ours": (replace(OURS, last=5),)}, "ours has 0 rows for 9 evaluations on laws"),
         ({"ours": (OURS, replace(OURS, first=9))}, "ours has 2 rows for 9 evaluations"),
+        ({"ours": (replace(OURS, on="networks"),)}, "ours has 0 rows for 4 evaluations on laws"),
+        ({"ours": (replace(OURS, on="mars"),)}, "unknown on 'mars'"),
         ({"ours": (replace(OURS, scheme="rvv"),)}, "rvv"),
     ]:
         with pytest.raises(InputError, match=sentence):

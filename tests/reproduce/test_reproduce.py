@@ -116,7 +116,7 @@ def test_two_runs_in_two_processes_write_the_same_bytes(small: Path, tmp_path: P
     subprocess.run(words, check=True, env=os.environ | environment)
     reproduce(small, tmp_path / "one")
     one, two = (contents(tmp_path / out) for out in ("one", "two"))
-    names = {f"{name}.{suffix}" for name in "abc" for suffix in ("png", "svg", "json")} | {"README.md"}
+    names = {f"{name}.{suffix}" for name in "abc" for suffix in ("png", "svg", "csv", "json")} | {"README.md"}
     assert {name for name in one if not name.startswith("cells")} == names
     assert len(one) == len(names) + 2 + 1 + 3  # a result a curve, a stable scheme, a panel
     assert one == two
@@ -127,7 +127,7 @@ def test_sidecars_say_what_was_done_and_found(small: Path, tmp_path: Path) -> No
     lines: list[str] = []
     written = reproduce(small, tmp_path / "out", progress=Progress(lines.append))
     assert lines == ["1/3 b", "2/3 a", "3/3 c"]  # by kind, then by name
-    assert [path.name for path in written][-4:] == ["c.json", "c.png", "c.svg", "README.md"]
+    assert [path.name for path in written][-5:] == ["c.json", "c.png", "c.svg", "c.csv", "README.md"]
     curve = read_json(tmp_path / "out/a.json")
     assert curve["command"] == f"numtoolkit reproduce a --experiments {small}"
     assert curve["experiment"]["schemes"] == ["euler", "res-2s"]
@@ -249,7 +249,7 @@ def test_a_failing_experiment_leaves_what_was_done_and_what_was_there(
     with pytest.raises(KeyboardInterrupt):
         reproduce(small, out)
     assert (out / "c.json").read_text() == "of an earlier run"
-    names = {f"{n}.{s}" for n in "ab" for s in ("png", "svg", "json")} | {"c.json", "README.md", "cells"}
+    names = {f"{n}.{s}" for n in "ab" for s in ("png", "svg", "csv", "json")} | {"c.json", "README.md", "cells"}
     assert {p.name for p in out.iterdir()} == names
     json.loads((out / "a.json").read_text())
     assert re.findall(r"\((.)\.png\)", (out / "README.md").read_text()) == ["b", "a"]  # what there is so far
@@ -459,3 +459,16 @@ def test_rounding_keeps_structure_and_six_digits() -> None:
     """Numbers are rounded wherever they stand, so that files repeat across machines; nothing else changes."""
     value = {"a": [1 / 3, 2, None, True, "x"], "b": {"c": 123456.789}}
     assert rounded(value) == {"a": [0.333333, 2, None, True, "x"], "b": {"c": 123457.0}}
+
+
+def test_records_stand_beside_a_figure_as_csv_and_a_pdf_where_it_is_asked_for(small: Path, tmp_path: Path) -> None:
+    """A line a record with the numbers of the JSON; figures of the index are what they are without a PDF."""
+    out = tmp_path / "out"
+    assert out / "a.pdf" in reproduce(small, out, ["a"], quick=True, pdf=True)
+    assert (out / "a.pdf").read_bytes().startswith(b"%PDF")
+    data = read_json(out / "a.json")["data"]
+    lines = (out / "a.csv").read_text(encoding="utf-8").splitlines()
+    place = lines[0].split(",").index("error")
+    assert [float(line.split(",")[place]) for line in lines[1:]] == [record["error"] for record in data]
+    assert read_json(out / "a.json")["files"] == ["a.png", "a.svg", "a.csv"]
+    assert "[a.csv](a.csv)" in (out / "README.md").read_text(encoding="utf-8")

@@ -99,7 +99,7 @@ def killed(plans: Path, tmp_path: Path, every: int) -> Iterator[tuple[int, dict[
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     operations = int(done.stderr.split()[-1])
-    assert operations > 2 * 6 + 4 * 5 - every  # two results with their claims, and four files
+    assert operations > 2 * 6 + 5 * 5 - every  # two results with their claims, and five files
     for n in (0, *range(1, operations + 1, every)):
         yield n, contents(tmp_path / "out" / str(n))
 
@@ -112,7 +112,7 @@ def test_a_job_that_was_killed_at_any_file_operation_ends_with_the_same_bytes(
     """The second run succeeds, nothing differs from an undisturbed one, and nothing else is there."""
     cases = dict(killed(plans, tmp_path, every))
     assert len(cases) > 2
-    assert len(cases[0]) == 2 + 4
+    assert len(cases[0]) == 2 + 5
     for n, found in cases.items():
         assert found == cases[0], f"after a kill at operation {n}"
 
