@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from numtoolkit import plots
 from numtoolkit.errors import InputError, choice, whole
@@ -112,8 +111,8 @@ class Panels(Question):
         nfe = [n for n in view.nfe or self.nfe if not quick or n <= QUICK_NFE or n == min(view.nfe or self.nfe)]
         count = max(view.samples // 4, QUICK_SEEDS) if quick and view.metric == "path" else view.samples
         for scheme in self.schemes:
-            about: tuple[Any, ...] = (scheme, view.process, view.law, [view.grid], nfe, count)
-            yield scheme, False, work.curve_cell(*about, metric=view.metric)
+            cell = work.curve_cell(scheme, view.process, view.law, [view.grid], nfe, count, metric=view.metric)
+            yield scheme, False, cell
         if view.adaptive:
             tolerances = sorted(self.tolerances, reverse=True)[: 2 if quick else None]
             how = (view.process, view.law, view.grid, count or QUICK_SEEDS)

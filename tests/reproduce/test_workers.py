@@ -30,6 +30,7 @@ from tests.support.checkout import ROOT
 pytest.importorskip("matplotlib")
 needs_processes = pytest.mark.skipif(sys.platform != "linux", reason="needs SIGKILL and /proc")
 CELLS = [Cell.of("square", x=x) for x in range(8)]
+work.WORK["square"] = work.Work(deadly.square)  # of whose kind a job asks for versions
 MINE = "from numtoolkit.schemes import scheme\nSCHEME = scheme('ddim')\n"
 CURVE = """
 kind = "curve"
@@ -66,7 +67,7 @@ def plans(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("numtoolkit.reproduce.job._write", lambda out, plan, quick, found: [out / plan.name])
+    monkeypatch.setattr("numtoolkit.reproduce.job._write", lambda out, plan, *_: [out / plan.name])
 
 
 # --- a cluster
