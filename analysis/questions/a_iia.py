@@ -99,7 +99,7 @@ def picture(tables: Tables) -> Any:
     return panels_figure(
         [
             Panel(subject, series([row for row in rows if row["subject"] == subject], "fitted", "steps", "error"),
-                  "steps", "relative RMS error")
+                  "steps", "relative RMS error", ticks=STEPS)
             for subject in SUBJECTS
         ],
         "Which part of the fit of IIA-EDM is it that helps?",

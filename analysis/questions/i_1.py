@@ -111,7 +111,7 @@ def picture(tables: Tables) -> Any:
     return panels_figure(
         [
             Panel(law, series([row for row in rows if row["law"] == law], "process", "M", "difference"), "substeps M",
-                  "largest distance from the exact flow's")
+                  "largest distance from the exact flow's", ticks=SUBSTEPS)
             for law in dict.fromkeys(row["law"] for row in rows)
         ],
         "Do fitted coefficients depend on alpha and sigma, or on the substeps of their target?",

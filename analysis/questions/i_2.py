@@ -123,9 +123,12 @@ def picture(tables: Tables) -> Any:
            for row in tables[SIZES] if row["scheme"] == "iia-ddim(two)"]  # fmt: skip
     return panels_figure(
         [
-            Panel("Heun: coefficients, as h^2 and h", series(named, "what", "steps", "y"), "steps", "median size"),
-            Panel("Heun: error along paths", series(errors, "what", "steps", "y"), "steps", "relative RMS error"),
-            Panel("iia-ddim(two): one of two, and the sum", series(two, "what", "steps", "y"), "steps", "median size"),
+            Panel("Heun: coefficients, as h^2 and h", series(named, "what", "steps", "y"), "steps", "median size",
+                  ticks=STEPS),
+            Panel("Heun: error along paths", series(errors, "what", "steps", "y"), "steps", "relative RMS error",
+                  ticks=STEPS),
+            Panel("iia-ddim(two): one of two, and the sum", series(two, "what", "steps", "y"), "steps",
+                  "median size", ticks=STEPS),
         ],
         "Do fitted coefficients leave a solver its order?",
-    )
+    )  # fmt: skip

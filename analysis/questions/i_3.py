@@ -133,10 +133,12 @@ def picture(tables: Tables) -> Any:
     targets = [row | {"what": f"{row['scheme']}, {row['law']}"} for row in tables[TARGETS]]
     return panels_figure(
         [
-            Panel("error by batch", series(batches, "what", "B", "error"), "samples B", "relative RMS error"),
-            Panel("error by target", series(targets, "what", "M", "error"), "substeps M", "relative RMS error"),
+            Panel("error by batch", series(batches, "what", "B", "error"), "samples B", "relative RMS error",
+                  ticks=SIZES),
+            Panel("error by target", series(targets, "what", "M", "error"), "substeps M", "relative RMS error",
+                  ticks=SUBSTEPS),
             Panel("coefficients by target", series(targets, "what", "M", "coefficients"), "substeps M",
-                  "largest distance from the exact flow's"),
+                  "largest distance from the exact flow's", ticks=SUBSTEPS),
         ],
         "How many samples, and how many substeps, do fitted coefficients take?",
     )  # fmt: skip

@@ -139,7 +139,7 @@ def picture(tables: Tables) -> Any:
     return panels_figure(
         [
             Panel(f"{one} over {two}", series([row for row in rows if row["without"] == one], "what", "NFE", "ratio"),
-                  "network evaluations (NFE)", "ratio of errors", "x", 1.0)
+                  "network evaluations (NFE)", "ratio of errors", "x", 1.0, ticks=NFE)
             for one, two in PAIRS
         ],
         "What are strong order conditions worth where every frequency has its own step?",
