@@ -1,7 +1,7 @@
 """What the file of the blind judging is filled from: the pairs that lead on the development set, and digests.
 
     python analysis/judging.py measure      # errors of all pairs on the development set, into leading.json
-    python analysis/judging.py lead         # the rows `pairs` of each group of experiments/judging/judging.toml
+    python analysis/judging.py lead         # the rows `pairs` of each group of experiments/judging.toml
     python analysis/judging.py spectra      # the spectrum of each law, and of a pilot run of each network, to judge on
     python analysis/judging.py digests NAME # the digest of each law, network or spectrum
     python analysis/judging.py keep         # once it was run: rule and figures, into numtoolkit/measure/judged.json
@@ -40,7 +40,7 @@ from numtoolkit.sampling.pilot import pilot
 from numtoolkit.schemes import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
-FILE = ROOT / "experiments" / "judging" / "judging.toml"
+FILE = ROOT / "experiments" / "judging.toml"
 KEPT = ROOT / "experiments" / "judging" / "leading.json"
 RESULT = ROOT / "figures" / "judging.json"
 SIDE = "sigma_data={s}, mean={m}"

@@ -51,9 +51,9 @@ OF_SUBJECT = (  # options of what is measured, for which there has to be somethi
 )  # fmt: skip
 BEFORE = """\
 Nothing was measured: these are a rule and a published default, as a blind judging left them, `numtoolkit reproduce \
-experiments/judging/judging.toml`. `a pilot run` is 24 evaluations of 64 outputs, whose spectrum scheme and grid are \
-told; `over the default` is its error over that of the default, the geometric mean of the judged networks with the \
-least and the most, and `ahead` in how many it was less. --model, --data or --outputs judge on a law like yours."""
+judging`. `a pilot run` is 24 evaluations of 64 outputs, whose spectrum scheme and grid are told; `over the default` \
+is its error over that of the default, the geometric mean of the judged networks with the least and the most, and \
+`ahead` in how many it was less. --model, --data or --outputs judge on a law like yours."""
 FOOT = """\
 `over the best` is the error of the median sample, or of all with --by error and in law, over that of the best, with a \
 95 % interval over starts. The order is that on the law named above; of a network it is a forecast."""

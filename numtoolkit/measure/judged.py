@@ -1,6 +1,6 @@
 """What to take before anything is measured: a rule and a published default, as they were judged blind.
 
-The rule and its figures are those of `experiments/judging/judging.toml`, which `python analysis/judging.py keep` writes
+The rule and its figures are those of `experiments/judging.toml`, which `python analysis/judging.py keep` writes
 into `judged.json` once it has been run: of every group its rows, its default and how the two compare on networks.
 """
 

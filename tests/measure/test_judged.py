@@ -12,7 +12,7 @@ from numtoolkit.errors import InputError
 from numtoolkit.files.storage import read_json
 from tests.support.checkout import ROOT
 
-FILE = tomllib.loads((ROOT / "experiments/judging/judging.toml").read_text(encoding="utf-8"))
+FILE = tomllib.loads((ROOT / "experiments/judging.toml").read_text(encoding="utf-8"))
 DATA = read_json(ROOT / "figures/judging.json")["data"]
 
 
