@@ -3,10 +3,10 @@
 Of IIA-EDM on Heun's step: the weights of this step's two slopes alone (r = 0), those of one, two and three steps
 before in addition, the mean slope alone (BIIA), and one set of weights for all steps, the mean of those of r = 0.
 Most of the gain is that of the two weights of the step itself. One step of history adds some, most on the network;
-two and three add nothing. One set of weights for all steps does as well on the network, and on the laws it is worse
-than Heun's step: there the weights are not the same at all noise levels. With a wide spectrum the gain is small, and
-gone at twelve steps, where Heun's step and the mean slope alone are ahead: two numbers a step cannot serve many
-scales.
+two and three add nothing. One set of weights for all steps does as well on the network; on the
+mixture, and on the images from eight steps on, it is worse than Heun's step: there the weights are not the same at all
+noise levels. With a wide spectrum the gain is less, a quarter at most at twelve steps: two numbers a step cannot serve
+many scales.
 
 Tables that were fitted on one subject and used on another keep most of the gain over Heun: what they mend is the
 length of the steps more than the data.
