@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numtoolkit import InputError, scheme
+from numtoolkit.plots.looks import PLACES, looks_of
 from numtoolkit.plots.sheet import CURVES, MARKERS, PANELS, check_count, literal, look_of, nfe_ticks, sheet, styled
 
 Record = dict[str, Any]
@@ -85,15 +87,31 @@ def _draw(ax: Any, panel: Panel) -> None:
     ax.set(xlabel=panel.x, ylabel=panel.y)
     for name in panel.logarithmic:
         ax.set(**{f"{name}scale": "log"})
-    for i, curve in enumerate(panel.curves):
+    for curve, look in zip(panel.curves, looks([curve.label for curve in panel.curves]), strict=True):
         y = [float("nan") if value is None else value for value in curve.y]
-        ax.plot(curve.x, y, label=curve.label, marker=MARKERS[i] if curve.marked else None, **look_of(i))
+        ax.plot(curve.x, y, label=curve.label, **(look if curve.marked else look | {"marker": None}))
     if panel.level is not None:
         ax.axhline(panel.level, color="0.35", linewidth=0.9, linestyle=":")
     if panel.ticks:
         nfe_ticks(ax, panel.ticks)
     if panel.limits is not None:
         ax.set_ylim(*panel.limits)
+
+
+def looks(labels: Sequence[str]) -> list[dict[str, Any]]:
+    """How curves are drawn: schemes as in every figure, where any of the labels is one."""
+    names = [name_of(label) for label in labels]
+    if any(name in PLACES for name in names):
+        return looks_of(names)
+    return [look_of(i) | {"marker": MARKERS[i]} for i in range(len(labels))]
+
+
+def name_of(label: str) -> str:
+    """The name of the scheme that a label begins with, or the label itself."""
+    try:
+        return scheme(label.partition("(")[0]).name
+    except InputError:
+        return label
 
 
 def series(rows: Sequence[Mapping[str, Any]], label: str, x: str, y: str, marked: bool = True) -> list[Curve]:
