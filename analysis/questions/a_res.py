@@ -6,7 +6,7 @@ stage and psi_2 = 0 at z = 0 cost the second order, and show where steps are sho
 at 0, which is what DPM-Solver++(2S) violates, leaves the order and costs a factor. Of three stages the misprint of
 gamma, with an exponent 3 for 2, costs the third order. At a few evaluations the order of the harm is another one: the
 stage costs most, and a sum of weights that is off by two in a hundred is not yet seen. On the mixture with a wide
-spectrum one start in sixty-four ends in another mode than the exact flow takes it to, and that start is what the mean
+spectrum a few starts in sixty-four end in another mode than the exact flow takes them to, and these are what the mean
 then shows.
 """
 
