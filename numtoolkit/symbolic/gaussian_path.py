@@ -33,7 +33,7 @@ def path_derivative(quantity: str, order: int = 1) -> Any:
     J = sympy.Symbol("J", positive=True)
     if quantity == "slope":  # ds / dlambda = -s, and s^2 = v (1 - J) / J
         return sympy.powsimp(-path_derivative("noise") / sympy.sqrt((1 - J) / J))
-    found = sympy.sqrt(J if quantity == "data" else 1 - J)
+    found = sympy.sqrt({"data": J, "noise": 1 - J}[quantity])
     for _ in range(order):
         found = sympy.factor(2 * J * (1 - J) * sympy.diff(found, J))
     return found

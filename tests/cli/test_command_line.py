@@ -41,7 +41,7 @@ def test_reproduce_passes_on_what_is_asked_for(run, result, tmp_path, monkeypatc
     found = result("reproduce", "a", "b.toml", *words)
     assert found == {"files": ["o/x.png"], "checked": [], "differ": [], "removed": []}
     result("reproduce", "--cluster", "tcp://one:8786")
-    plain = {"quick": False, "workers": cores(), "cluster": None, "shard": (1, 1), "from_nothing": False}
+    plain = {"quick": False, "workers": cores(), "cluster": None, "shard": (1, 1), "from_nothing": False, "pdf": False}
     assert asked == [
         ("experiments", "figures", [], plain),
         ("e", "o", ["a", "b.toml"], plain | {"quick": True, "workers": 3, "shard": (2, 5), "from_nothing": True}),
