@@ -30,7 +30,18 @@ from numtoolkit.laws.proxies import SHARE, proxy_of
 from numtoolkit.laws.spectra import spectrum_of
 from numtoolkit.limits import MOST_NFE
 from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, Pair, candidates, scale_of
-from numtoolkit.measure.curves import OVERFLOW, PATH, Error, Record, Subject, check_samples, error_by, metric_of, run_of
+from numtoolkit.measure.curves import (
+    KIND_OF,
+    OVERFLOW,
+    PATH,
+    Error,
+    Record,
+    Subject,
+    check_samples,
+    error_by,
+    metric_of,
+    run_of,
+)
 from numtoolkit.measure.curves import SAMPLES as STARTS
 from numtoolkit.measure.distances import Interval, paired_medians
 from numtoolkit.measure.exact_networks import ExactNetwork, Seeds
@@ -223,10 +234,12 @@ class Recommendation:
         subject: Subject = (
             ExactNetwork(other, self.process) if is_law(other) else own_network(other, self.process, **numbers)
         )
-        pairs = list(dict.fromkeys(each.pair for each in self.found))
+        pairs, starts = list(dict.fromkeys(each.pair for each in self.found)), seeds_of(seeds)
         with spectrum_file(self.spectrum) as path:
             facts = {**self.facts, SPECTRUM: path}
-            there = judged(subject, pairs, facts, self.budgets, self.metric, seeds_of(seeds))
+            first = scheme_of(pairs[0].told(facts).scheme)
+            check_samples(first, self.process, other, len(starts), KIND_OF[self.metric])
+            there = judged(subject, pairs, facts, self.budgets, self.metric, starts)
         return [self._regret(nfe, [each for each in there if each.nfe == nfe]) for nfe in self.budgets]
 
     def _regret(self, nfe: int, there: Sequence[Judged]) -> Record:
