@@ -34,11 +34,14 @@ def test_scores_of_one_step_come_together_as_steps_get_short() -> None:
 
 
 def test_a_denoising_step_takes_a_share_of_the_noise_that_an_exact_run_leaves() -> None:
-    """Of data as wide as the noise at t_min: W2 over their deviation is sqrt(2) - 1 without, 1 - 1 / sqrt(2) with."""
+    """Of data as wide as the noise at t_min: W2 over their deviation is sqrt(2) - 1 without, 1 - 1 / sqrt(2) with;
+    the variance is twice that of the data, and half of it."""
     about = {"schemes": ["res-2m"], "process": "edm", "law": "gaussian(std=0.002)", "nfe": 100}
     found = answer("to-data", about | {"grids": ["log-snr", "log-snr(zero=1)"]})
     assert found["res-2m, log-snr"] == pytest.approx(2**0.5 - 1, rel=0.01)
     assert found["res-2m, log-snr(zero=1)"] == pytest.approx(1 - 0.5**0.5, rel=0.01)
+    assert found["variance of res-2m, log-snr"] == pytest.approx(2, rel=0.01)
+    assert found["variance of res-2m, log-snr(zero=1)"] == pytest.approx(0.5, rel=0.01)
 
 
 def test_a_gain_is_a_ratio_of_errors() -> None:
