@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from math import floor, isfinite, log, log10
+from math import isfinite, log
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ from numtoolkit.problem.phase_space import PSLD
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import lower
 from numtoolkit.program.runs import program_of
+from numtoolkit.reproduce import along_runs
+from numtoolkit.reproduce.along_runs import DIGITS, Answer, digits
 from numtoolkit.reproduce.subjects import law_at, process_name, resolved_law, scheme_facts, unchanged
 from numtoolkit.schemes import scheme as scheme_of
 from numtoolkit.symbolic.conditions import conditions
@@ -39,7 +41,6 @@ from numtoolkit.symbolic.derivation import Branch, derive
 from numtoolkit.symbolic.local_error import local_error
 from numtoolkit.symbolic.verdict import verify
 
-DIGITS = 12  # of agreement, more than which rounding takes
 OFF_CENTRE = Gaussian(0.3, 0.25)  # data that runs are compared on
 
 LAWS = ("law", "on")  # what of a question names a law or network
@@ -48,8 +49,6 @@ RESOLVED: dict[str, Callable[[str], Any]] = {  # name of what is given -> its sp
     "grid": resolved,
     **dict.fromkeys(LAWS, lambda law: resolved_law(law)["law"]),
 }
-
-Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Question:
 
     ask: Callable[..., Answer]
     command: Callable[..., Sequence[str]] = lambda **given: ()
-    schemes: tuple[str, ...] = ("schemes", "scheme", "one", "other", "member")
+    schemes: tuple[str, ...] = ("schemes", "scheme", "bases", "one", "other", "member")
 
 
 def asked_cell(question: str, given: Mapping[str, Any]) -> Cell:
@@ -115,12 +114,6 @@ def command_of(question: str, given: Mapping[str, Any]) -> str:
     return shlex.join(["numtoolkit", *words]) if words else ""
 
 
-def _digits(ours: Any, theirs: Any) -> int:
-    """How many digits arrays share, relative to the largest number of the second, or to 1 where that is 0."""
-    gap = float(np.abs(ours - theirs).max() / (np.abs(theirs).max() or 1.0))
-    return min(DIGITS, floor(-log10(gap))) if gap else DIGITS
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if isfinite(value) else None
@@ -151,10 +144,19 @@ def declared_rows(scheme: str) -> Answer:
     return {row["name"]: row["is"] for row in rows} | told
 
 
-def open_conditions(scheme: str, order: int, kind: str) -> Answer:
-    """The order to which all conditions of a kind hold of a scheme, and what is left of each that does not."""
+def open_conditions(scheme: str, order: int, kind: str, values: Mapping[str, str] | None = None) -> Answer:
+    """The order to which all conditions of a kind hold of a scheme, and what is left of each that does not.
+
+    values   of its symbols, which may hold others: "1/(2*r0)"
+    """
     found = conditions(scheme, order, kind)
-    return {"met": found.met} | {own.tree: found.text(own) for own in found.failing}
+    if not values:
+        return {"met": found.met} | {own.tree: found.text(own) for own in found.failing}
+    import sympy
+
+    put = [(own, sympy.simplify(found.expression(own).subs(values))) for own in found.failing]
+    left = [(own, value) for own, value in put if value != 0]
+    return {"met": min((own.order for own, _ in left), default=order + 1) - 1} | {o.tree: str(v) for o, v in left}
 
 
 def local_errors(scheme: str, form: str) -> Answer:
@@ -197,7 +199,7 @@ def same_run(one: str, other: str, process: str, grid: str, steps: int) -> Answe
     if not any(own.draws for own in programs):
         found = [[*own, *affine_map(program, OFF_CENTRE)] for own, program in zip(found, programs, strict=True)]
     ours, theirs = (np.concatenate([np.ravel(part) for part in own]) for own in found)
-    return {"digits": _digits(ours, theirs)}
+    return {"digits": digits(ours, theirs)}
 
 
 def error_constants(schemes: Sequence[str], steps: int, order: int, variance: float = 0.25) -> Answer:
@@ -257,7 +259,7 @@ def same_process(one: str, other: str, t: Sequence[float]) -> Answer:
     """To how many digits two processes, `one` and `other`, have the same drift, noise and kernel at times t."""
     at = np.array(t)
     parts = [[own.drift(at), own.diffusion(at), *own.kernel(at)] for own in map(process_of, (one, other))]
-    return {"digits": min(_digits(mine, theirs) for mine, theirs in zip(*parts, strict=True))}
+    return {"digits": min(digits(mine, theirs) for mine, theirs in zip(*parts, strict=True))}
 
 
 def phase_space(process: str) -> Answer:
@@ -271,7 +273,7 @@ def phase_space(process: str) -> Answer:
     return {
         "1/M": own.inverse_mass,
         "critical": bool(damping),
-        "digits": _digits(left, 0 * left),
+        "digits": digits(left, 0 * left),
     }
 
 
@@ -349,7 +351,7 @@ def _verify(schemes: Sequence[str], kind: str = "") -> Sequence[str]:
     return ["verify", *schemes]
 
 
-def _conditions(scheme: str, order: int, kind: str) -> Sequence[str]:
+def _conditions(scheme: str, order: int, kind: str, values: Mapping[str, str] | None = None) -> Sequence[str]:
     return ["conditions", scheme, "--order", str(order), "--kind", kind]
 
 
@@ -382,6 +384,16 @@ QUESTIONS = {
     "phase-space": Question(phase_space),
     "slopes": Question(slopes),
     "fits": Question(fits),
+    "semilinear": Question(along_runs.semilinear, schemes=()),
+    "recursion": Question(along_runs.recursion),
+    "scores-apart": Question(along_runs.scores_apart),
+    "to-data": Question(along_runs.to_data),
+    "gains": Question(along_runs.gains),
+    "runs": Question(along_runs.runs),
+    "modes": Question(along_runs.modes),
+    "same-levels": Question(along_runs.same_levels),
+    "normal-equations": Question(along_runs.normal_equations),
+    "targets": Question(along_runs.targets),
     "reduction": Question(reduction),
     "line": Question(line),
     "printed": Question(printed),

@@ -23,7 +23,7 @@ from tests.support.checkout import ROOT
 from tests.support.tiers import breadth
 
 NAME = "claims"
-SECONDS = {"stable-steps", "error-constants", "theorem", "slopes"}  # questions that take some
+SECONDS = {"stable-steps", "error-constants", "theorem", "slopes", "same-levels", "normal-equations"}  # take some
 EVERY = 6  # of the other cells in closed form `make test` computes again; `make check` does all
 
 
