@@ -21,16 +21,18 @@ OUTSIDE = ("CFG++",)  # families that are judged nowhere here: without guidance 
 FURTHER: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("scalar", "ode"): (
         "ipndm(2)", "ipndm(3)", "unipc(3)", "exp-adams(2)", "exp-adams(3)", "deis-tab(2)",
-        "gframe-abm(3, sigma_data={s}, mean={m})", "gframe-abm(2, spectrum={spectrum})",
-        "gframe-abm(3, spectrum={spectrum})",
+        "gframe-abm(3, sigma_data={s}, mean={m})", "gframe-abm(1, spectrum={spectrum})",
+        "gframe-abm(2, spectrum={spectrum})", "gframe-abm(3, spectrum={spectrum})",
+        "gframe-abm(4, spectrum={spectrum})",
     ),
     ("scalar", "sde"): (
         "er-sde(2)", "sa-solver(2)", "sa-solver(3)", "gframe-ab(2, tau=1, spectrum={spectrum})",
     ),
     ("phase space", "ode"): ("gddim(1)", "gddim(3)", "gddim-pc(1)", "gframe-abm(3, sigma_data={s}, mean={m})",
-        "gframe-abm(2, spectrum={spectrum})",
+        "gframe-abm(1, spectrum={spectrum})", "gframe-abm(2, spectrum={spectrum})",
+        "gframe-abm(3, spectrum={spectrum})",
     ),
-    ("phase space", "sde"): ("roba(lambda_s=2)",),
+    ("phase space", "sde"): ("roba(lambda_s=2)", "gframe-ab(2, tau=1, spectrum={spectrum})"),
 }  # fmt: skip
 GRIDS: Mapping[str, tuple[str, ...]] = {
     "scalar": (
