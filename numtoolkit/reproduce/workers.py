@@ -64,7 +64,9 @@ def executor(workers: int = 1, cluster: str | None = None) -> Iterator[Executor]
     raises   InputError for an address where no scheduler answers
     """
     if cluster is None:
-        yield partial(_on_cores, workers)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", RENEWED, UserWarning)
+            yield partial(_on_cores, workers)
         return
     with _connected(cluster) as client:
         yield partial(_on_cluster, client)
@@ -109,6 +111,10 @@ _ONE_AT_A_TIME = Lock()
 
 
 # --- this machine
+
+# What joblib warns of when a worker whose memory has grown, as the first network makes it, leaves and another one comes.
+# Where warnings are errors, its thread that deals the cells would end by it, and the job would wait for ever.
+RENEWED = "A worker stopped while some jobs were given to the executor"
 
 
 def _on_cores(workers: int, work: Callable[[Cell], T], cells: Collection[Cell]) -> Iterator[tuple[Cell, T]]:

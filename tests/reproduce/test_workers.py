@@ -124,6 +124,20 @@ def test_every_cell_comes_once_with_what_is_made_of_it(execute: Executor) -> Non
 
 
 @pytest.mark.check
+@pytest.mark.check
+@needs_processes
+def test_a_worker_that_is_renewed_stops_no_job_where_warnings_are_errors() -> None:
+    """As they are in these tests: the thread that deals the cells would end by joblib's, and the job would never."""
+    code = (
+        "from tests.support import deadly; from numtoolkit.files.result_store import Cell\n"
+        "from numtoolkit.reproduce.workers import executor\n"
+        "with executor(2) as execute:\n"
+        "    found = execute(deadly.leaves, [Cell.of('square', x=x) for x in range(8)])\n"
+        "    assert sorted(square for _, square in found) == [x * x for x in range(8)]\n"
+    )
+    subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], cwd=ROOT, timeout=90, check=True)
+
+
 @needs_processes
 def test_the_cells_of_a_worker_that_dies_are_computed_by_others(execute: Executor, tmp_path: Path) -> None:
     """Each comes once, that which it was at among them."""
