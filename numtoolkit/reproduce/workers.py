@@ -112,7 +112,7 @@ _ONE_AT_A_TIME = Lock()
 
 # --- this machine
 
-# What joblib warns of when a worker whose memory has grown, as the first network makes it, leaves and another one comes.
+# What joblib warns of when a worker whose memory has grown, as a first network makes it, leaves and another one comes.
 # Where warnings are errors, its thread that deals the cells would end by it, and the job would wait for ever.
 RENEWED = "A worker stopped while some jobs were given to the executor"
 
