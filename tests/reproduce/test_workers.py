@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -306,7 +307,7 @@ from numtoolkit.cli import main
 from numtoolkit.reproduce import job
 from tests.support import deadly
 job._filled = deadly.slowly
-job._write = lambda out, plan, quick, found: []
+job._write = lambda out, plan, *_: []
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -324,7 +325,8 @@ def started(plans: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Po
 
     yield start
     for process in own:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers hold its stderr open
         process.communicate()
 
 
