@@ -251,7 +251,14 @@ LINES: dict[str, tuple[tuple[str, ...], dict[str, str | None]]] = {
     ),
     "reproduce": (
         (),
-        {"--quick": None, "--experiments": "own", "--out": "results", "--workers": "1", "--shard": "1/1"},
+        {
+            "--quick": None,
+            "--pdf": None,
+            "--experiments": "own",
+            "--out": "results",
+            "--workers": "1",
+            "--shard": "1/1",
+        },
     ),
     "reproduce --check": (
         (),
