@@ -183,13 +183,15 @@ def _connected(address: str) -> Iterator[Any]:
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Without what Dask logs of connections that end: what it comes to is said in a sentence."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _on_cluster(client: Any, work: Callable[[Cell], T], cells: Collection[Cell]) -> Iterator[tuple[Cell, T]]:
@@ -201,7 +203,10 @@ def _on_cluster(client: Any, work: Callable[[Cell], T], cells: Collection[Cell])
         while not coming.is_empty():
             ready = coming.next_batch(block=False)
             for future in ready:
-                yield _answer(future, asked[future])
+                if future.status in ("pending", "lost"):  # the worker that held its result died; it is computed again
+                    coming.add(future)
+                else:
+                    yield _answer(future, asked[future])
             if not ready:
                 seen = time.monotonic() if _has_workers(client) else seen
                 if time.monotonic() - seen > PATIENCE_SECONDS:
@@ -222,7 +227,7 @@ def _answer(future: Any, cell: Cell) -> Any:
     """What a task has returned; where it has raised, that."""
     from distributed import KilledWorker
 
-    if future.status not in ("finished", "error"):
+    if future.status == "cancelled":
         raise WorkerError("the scheduler of the cluster is gone; start it again, and go on.")
     try:
         return future.result()
