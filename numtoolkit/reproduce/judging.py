@@ -23,7 +23,8 @@ from numtoolkit import plots
 from numtoolkit.errors import InputError, choice, real, whole
 from numtoolkit.files.result_store import Cell
 from numtoolkit.limits import MOST
-from numtoolkit.measure.candidates import informed, scale_of
+from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, informed, scale_of
+from numtoolkit.measure.candidates import Pair as Candidate
 from numtoolkit.measure.distances import GROUPS
 from numtoolkit.models.by_reference import checkpoint_of
 from numtoolkit.models.checkpoints import read_checkpoint
@@ -93,14 +94,8 @@ class Subject:
 
     def told(self, pair: Chosen) -> Pair:
         """The scheme and the grid of a pair, told of the data."""
-        mean, deviation = (
-            (self.mean, self.deviation) if self.is_network else scale_of(law_at(*resolved_law(self.law).values()))
-        )
-        facts = {"{s}": f"{deviation:.4f}", "{m}": f"{mean:.4f}", "{spectrum}": self.spectrum}
-        texts = [pair.scheme, pair.grid]
-        for key, value in facts.items():
-            texts = [text.replace(key, value) for text in texts]
-        return texts[0], texts[1]
+        own = (self.mean, self.deviation) if self.is_network else None
+        return told(pair, self.law, own, self.spectrum)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -136,6 +131,36 @@ class Row:
     on: str = ""
 
 
+def told(pair: Chosen | Row, law: str, own: tuple[float, float] | None, spectrum: str) -> Pair:
+    """The scheme and the grid of a pair, told of the data.
+
+    pair       in which {s}, {m} and {spectrum} stand for what is known
+    law        whose deviation and mean they are, where it is no network
+    own        mean and deviation of the data of a network
+    spectrum   the file of it
+    """
+    mean, deviation = scale_of(law_at(*resolved_law(law).values())) if own is None else own
+    found = Candidate(pair.scheme, pair.grid).told({SCALE: f"{deviation:.4f}", MEAN: f"{mean:.4f}", SPECTRUM: spectrum})
+    return found.scheme, found.grid
+
+
+def row_of(rows: Sequence[Row], nfe: int, network: bool, whose: str, remedy: str) -> Row:
+    """The one row for a budget on a network, or on a law.
+
+    rows      of a rule
+    nfe       the budget
+    network   whether it is one
+    whose     rows they are, and the remedy, as a refusal says them
+    remedy    beside it
+    raises    InputError where there is none, or two
+    """
+    own = NETWORKS if network else LAWS
+    found = [row for row in rows if row.first <= nfe <= row.last and row.on in ("", own)]
+    if len(found) != 1:
+        raise InputError(f"{whose} has {len(found)} rows for {nfe} evaluations on {own}; {remedy}.")
+    return found[0]
+
+
 @dataclass(frozen=True)
 class Group:
     """What is judged together: processes of one kind under one dynamics.
@@ -163,14 +188,9 @@ class Group:
 
         raises   InputError where it says nothing, or two things
         """
-        own = NETWORKS if subject.is_network else LAWS
-        rows = [row for row in self.rule if row.first <= nfe <= row.last and row.on in ("", own)]
-        if len(rows) != 1:
-            raise InputError(
-                f"the rule of group {self.name!r} has {len(rows)} rows for {nfe} evaluations on {own}; write one "
-                "before anything is judged."
-            )
-        return Chosen(rows[0].scheme, rows[0].grid)
+        whose, remedy = f"the rule of group {self.name!r}", "write one before anything is judged"
+        row = row_of(self.rule, nfe, subject.is_network, whose, remedy)
+        return Chosen(row.scheme, row.grid)
 
     def rivals(self, subject: Subject) -> list[Chosen]:
         """The pairs that the rule meets on a subject, the default among them."""

@@ -17,8 +17,6 @@ from numtoolkit import plots
 from numtoolkit.errors import InputError, choice, whole
 from numtoolkit.files.result_store import Cell
 from numtoolkit.limits import MOST
-from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, scale_of
-from numtoolkit.measure.candidates import Pair as Candidate
 from numtoolkit.measure.distances import GROUPS
 from numtoolkit.measure.peers import ANGLE, peer
 from numtoolkit.problem.processes import ScalarProcess
@@ -26,11 +24,11 @@ from numtoolkit.problem.processes import process as process_of
 from numtoolkit.program.program import check_defined
 from numtoolkit.program.runs import times_of
 from numtoolkit.reproduce.contest import FLOOR
-from numtoolkit.reproduce.judging import LAWS, NETWORKS, Row
+from numtoolkit.reproduce.judging import LAWS, NETWORKS, Row, row_of, told
 from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check_budgets, distinct
 from numtoolkit.reproduce.peer_cells import OURS, peers_cell
 from numtoolkit.reproduce.ratios import Pair
-from numtoolkit.reproduce.subjects import DTYPE, is_network, law_at, resolved_law, scheme_at
+from numtoolkit.reproduce.subjects import DTYPE, is_network, scheme_at
 from numtoolkit.reproduce.verdicts import ratio_text
 
 USUAL, ALONE = "usual", "alone"
@@ -61,11 +59,8 @@ class Place:
 
     def told(self, row: Row) -> Pair:
         """The scheme and the grid of a row, told of the data."""
-        network = is_network(self.law)
-        mean, deviation = (self.mean, self.deviation) if network else scale_of(law_at(*resolved_law(self.law).values()))
-        facts = {SCALE: f"{deviation:.4f}", MEAN: f"{mean:.4f}", SPECTRUM: self.spectrum}
-        own = Candidate(row.scheme, row.grid).told(facts)
-        return own.scheme, own.grid
+        own = (self.mean, self.deviation) if is_network(self.law) else None
+        return told(row, self.law, own, self.spectrum)
 
     def peers(self, texts: Sequence[str]) -> list[str]:
         """Those of some peers that run on the process, on a network none that starts above all its noise levels."""
@@ -122,11 +117,7 @@ class Peers(Question):
 
         raises   InputError where there is none, or two
         """
-        own = NETWORKS if is_network(place.law) else LAWS
-        rows = [row for row in self.ours if row.first <= nfe <= row.last and row.on in ("", own)]
-        if len(rows) != 1:
-            raise InputError(f"ours has {len(rows)} rows for {nfe} evaluations on {own}; give one.")
-        return rows[0]
+        return row_of(self.ours, nfe, is_network(place.law), "ours", "give one")
 
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """For each subject ours, each peer, and each integrator alone."""
