@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.questions.common import Panel, Record, Tables, derived, panels_figure, series
+from analysis.questions.common import Record, Tables, derived, panel_each, panels_figure, subject_of
 from numtoolkit import error_curve, fit, network_of, program_of, scheme
 from numtoolkit.files.fitted_coefficients import FittedCoefficients
 
@@ -82,8 +82,7 @@ def error(subject: str, table: FittedCoefficients | None, steps: int) -> float |
     """Of a run of so many steps."""
     own = scheme("heun-edm") if table is None else scheme(table.scheme).with_table(table)
     nfe = program_of(own, "edm", GRID, steps=steps).nfe
-    on = network_of(subject) if subject.startswith("network") else subject
-    (row,) = error_curve(own, "edm", on, GRID, [nfe], SEEDS, metric="path")
+    (row,) = error_curve(own, "edm", subject_of(subject), GRID, [nfe], SEEDS, metric="path")
     return row["error"]
 
 
@@ -96,11 +95,7 @@ def carried(subject: str) -> Record:
 def picture(tables: Tables) -> Any:
     """Errors by steps, a panel a subject."""
     rows = tables[PARTS]
-    return panels_figure(
-        [
-            Panel(subject, series([row for row in rows if row["subject"] == subject], "fitted", "steps", "error"),
-                  "steps", "relative RMS error", ticks=STEPS)
-            for subject in SUBJECTS
-        ],
-        "Which part of the fit of IIA-EDM is it that helps?",
-    )  # fmt: skip
+    panels = panel_each(
+        rows, "subject", SUBJECTS, ("fitted", "steps", "error"), "steps", "relative RMS error", ticks=STEPS
+    )
+    return panels_figure(panels, "Which part of the fit of IIA-EDM is it that helps?")

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from analysis.questions.common import Panel, Record, Tables, derived, panels_figure, series
-from numtoolkit import Claims, Scheme, conditions, error_curve, network_of, phi, scheme
+from analysis.questions.common import Record, Tables, derived, panel_each, panels_figure, subject_of
+from numtoolkit import Claims, Scheme, conditions, error_curve, phi, scheme
 from numtoolkit.declare.forms import tableau
 from numtoolkit.declare.runs import filled
 from numtoolkit.schemes.exponential import exponential
@@ -79,19 +79,20 @@ def numbers(quick: bool = False) -> Tables:
 
 def errors(subject: str, name: str, nfe: Sequence[int]) -> list[Record]:
     """One variant on one subject."""
-    on = network_of(subject) if subject.startswith("network") else subject
-    found = error_curve(variants()[name], "edm", on, "log-snr", nfe, SEEDS, metric="path")
+    found = error_curve(variants()[name], "edm", subject_of(subject), "log-snr", nfe, SEEDS, metric="path")
     return [{"subject": subject, "violates": name, "NFE": row["nfe"], "error": row["error"]} for row in found]
 
 
 def picture(tables: Tables) -> Any:
     """Errors, a panel a subject."""
     rows = tables[ERRORS]
-    return panels_figure(
-        [
-            Panel(subject, series([row for row in rows if row["subject"] == subject], "violates", "NFE", "error"),
-                  "network evaluations (NFE)", "relative RMS error", ticks=NFE)
-            for subject in SUBJECTS
-        ],
-        "What does it cost RES to violate one condition?",
-    )  # fmt: skip
+    panels = panel_each(
+        rows,
+        "subject",
+        SUBJECTS,
+        ("violates", "NFE", "error"),
+        "network evaluations (NFE)",
+        "relative RMS error",
+        ticks=NFE,
+    )
+    return panels_figure(panels, "What does it cost RES to violate one condition?")

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numtoolkit import InputError, scheme
+from numtoolkit import InputError, network_of, scheme
 from numtoolkit.plots.looks import PLACES, looks_of
 from numtoolkit.plots.sheet import CURVES, MARKERS, PANELS, check_count, literal, look_of, nfe_ticks, sheet, styled
 
@@ -112,6 +112,18 @@ def name_of(label: str) -> str:
         return scheme(label.partition("(")[0]).name
     except InputError:
         return label
+
+
+def panel_each(
+    rows: Sequence[Mapping[str, Any]], key: str, values: Sequence[str], of: tuple[str, str, str], *axes: str, **how: Any
+) -> list[Panel]:
+    """A panel for each value of the column `key`: `of` is as for `series`, `axes` and `how` as for `Panel`."""
+    return [Panel(value, series([row for row in rows if row[key] == value], *of), *axes, **how) for value in values]
+
+
+def subject_of(name: str) -> Any:
+    """A law by name, or the network that a name beginning so means."""
+    return network_of(name) if name.startswith("network") else name
 
 
 def series(rows: Sequence[Mapping[str, Any]], label: str, x: str, y: str, marked: bool = True) -> list[Curve]:

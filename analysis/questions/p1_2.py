@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.questions.common import Panel, Record, Tables, derived, panels_figure, series
+from analysis.questions.common import Record, Tables, derived, panel_each, panels_figure
 from numtoolkit import error_curve, law_of, local_error, process, scheme
 from numtoolkit.arrays import Floats
 from numtoolkit.problem.conjugation import riccati, terms
@@ -162,15 +162,8 @@ def numbers(quick: bool = False) -> Tables:
 
 def picture(tables: Tables) -> Any:
     """Errors against evaluations, a panel a law."""
-    panels = [
-        Panel(
-            name,
-            series([row for row in tables[BLIND] if row["data"] == name], "scheme", "NFE", "error"),
-            "network evaluations (NFE)",
-            "RMS error relative to the exact flow",
-            limits=(1e-3, 20.0),
-            ticks=BUDGETS,
-        )
-        for name in LAWS
-    ]
+    panels = panel_each(
+        tables[BLIND], "data", LAWS, ("scheme", "NFE", "error"),
+        "network evaluations (NFE)", "RMS error relative to the exact flow", limits=(1e-3, 20.0), ticks=BUDGETS,
+    )  # fmt: skip
     return panels_figure(panels, "Is the best B better, and than what?")

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.questions.common import Panel, Tables, derived, panels_figure, series
+from analysis.questions.common import Tables, derived, panel_each, panels_figure
 from numtoolkit import Claims, Scheme, error_curve, law_of, local_error, number, transfer, verify
 from numtoolkit.declare.entries import N, at, flow, integral
 from numtoolkit.declare.forms import combine, evaluate, written
@@ -113,14 +113,8 @@ def numbers(quick: bool = False) -> Tables:
 
 def picture(tables: Tables) -> Any:
     """Errors against evaluations, a panel a law."""
-    panels = [
-        Panel(
-            name,
-            series([row for row in tables[BLIND] if row["data"] == name], "scheme", "NFE", "error"),
-            "network evaluations (NFE)",
-            "RMS error relative to the exact flow",
-            ticks=BUDGETS,
-        )
-        for name in LAWS
-    ]
+    panels = panel_each(
+        tables[BLIND], "data", LAWS, ("scheme", "NFE", "error"),
+        "network evaluations (NFE)", "RMS error relative to the exact flow", ticks=BUDGETS,
+    )  # fmt: skip
     return panels_figure(panels, "Which splittings are there without a momentum, and what do they give?")
