@@ -116,6 +116,15 @@ def test_guides_have_the_slopes_they_name() -> None:
     assert [note.get_text() for note in ax.texts] == ["order 1", "order 3"]
 
 
+def test_guides_end_within_the_axes_where_errors_hardly_fall() -> None:
+    """The steepest is above the lower edge, its name too, and all are below the curve that begins beside them."""
+    flat = [record("a", n, 1.0 - n / 100) for n in (5, 10, 20)]
+    (ax,) = curve_figure(flat, "t", slopes=(1, 3)).axes
+    assert min(note.xy[1] for note in ax.texts) > ax.get_ylim()[0]
+    curve, *guides = (line.get_ydata() for line in ax.get_lines())
+    assert max(map(max, guides)) < min(curve)
+
+
 def test_metrics_and_quantities_get_a_panel_each_and_missing_errors_none() -> None:
     """Errors of two measures never share an axis; the floor is drawn where there is one, and each interval."""
     records = [

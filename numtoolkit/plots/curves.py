@@ -15,6 +15,8 @@ from numtoolkit.plots.sheet import (
     MARKERS,
     MOST_CURVES,
     PANELS,
+    ROOM,
+    SMALL,
     Record,
     check_count,
     literal,
@@ -28,6 +30,7 @@ from numtoolkit.plots.sheet import (
 ACROSS = 4  # panels of a contest
 MOST_PANELS = 16  # of schemes that are the same in each
 FOUND: dict[str, Any] = {"color": "black", "marker": ".", "linestyle": "-", "linewidth": 1.0}  # a run's own steps
+TOP, BESIDE, CLEAR = 0.33, 0.4, 0.8  # of the axes, where guides of orders begin and end; below which curves they stay
 LARGEST = 10.0  # errors beyond are off the axes: the run is lost, by how much says nothing
 QUANTITIES = ("error", "median", "path", "law", "frechet")  # of records, which curves can be of
 LABELS = {  # of metrics, and of quantities that are of no metric
@@ -39,6 +42,7 @@ LABELS = {  # of metrics, and of quantities that are of no metric
 }
 SHORT = {  # of metrics, beside a small panel
     "relative-rms": "error along paths",
+    "median": "median error along paths",
     "wasserstein2": "Wasserstein-2 distance",
     "sliced-wasserstein": "sliced Wasserstein distance",
 }
@@ -167,7 +171,7 @@ def panels_figure(records: Sequence[Record], title: str, slopes: Sequence[int] =
                 look = looks.get(scheme, FOUND) | {"markersize": 3.5}
                 look["linewidth"] = min(look["linewidth"], 1.8)
                 (shown[scheme],) = ax.plot([r["nfe"] for r in own], [r["error"] for r in own], label=scheme, **look)
-            _log_axes(ax, sorted({r["nfe"] for r in members if not r.get("own")}))
+            _log_axes(ax, sorted({r["nfe"] for r in members if not r.get("own")}), SMALL)
             ax.set_title(panel, fontsize=9, parse_math=False)
             measure = measure_of(members[0], "error") if members else ""
             ax.set(xlabel="network evaluations (NFE)", ylabel=SHORT.get(measure, measure))
@@ -182,17 +186,22 @@ def panels_figure(records: Sequence[Record], title: str, slopes: Sequence[int] =
     return figure
 
 
-def _log_axes(ax: Any, ticks: Sequence[int]) -> None:
+def _log_axes(ax: Any, ticks: Sequence[int], room: float = ROOM) -> None:
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(top=min(ax.get_ylim()[1], LARGEST))
-    nfe_ticks(ax, ticks)
+    nfe_ticks(ax, ticks, room)
 
 
 def _guides(ax: Any, slopes: Sequence[float]) -> None:
-    """Short lines of slope -p in the lower left corner, where falling curves leave room."""
+    """Short lines of slope -p in the lower left corner, below all curves there, the steepest within the axes."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    x = left * (right / left) ** np.array([0.03, 0.25])
-    y = low * (high / low) ** 0.33
+    curves = np.concatenate([line.get_xydata() for line in ax.get_lines()])
+    there = curves[(curves[:, 0] < left * (right / left) ** BESIDE) & (curves[:, 1] > 0), 1]
+    if there.size:  # lower the edge until a part TOP of the axis lies below them
+        low = min(low, (CLEAR * there.min() / high**TOP) ** (1 / (1 - TOP)))
+    longest = (TOP - 0.04) * np.log(high / low) / max((1, *slopes)) / np.log(right / left)
+    x = left * (right / left) ** np.array([0.03, 0.03 + min(0.22, longest)])
+    y = low * (high / low) ** TOP
     for p in slopes:
         fall = y * (x / x[0]) ** -p
         ax.plot(x, fall, color="0.45", linewidth=0.9, zorder=1)

@@ -27,7 +27,7 @@ LOOKS = (  # rows in the order of the colours of numtoolkit.mplstyle
     ("dpmpp-2sa-cfgpp", "lawson-4", "sa-solver", "dpm-solver-3", "", "iia-ddim", "nvv", "dpmpp-2m", "", "em"),
     ("res-2m-ancestral", "spndm", "coba", "res-3m", "lawson-2",
      "euler-ancestral", "stork-2", "", "gauss-fit-2m", "cse"),
-    ("iia-ipndm", "strehmel-weiner-4", "", "dpm2-ancestral", "heun-edm",
+    ("iia-ipndm", "strehmel-weiner-4", "rvv-unshifted", "dpm2-ancestral", "heun-edm",
      "rbao", "dpmpp-3m", "cvv", "dopri5", "res-2m-cfgpp"),
     ("robab", "gddim", "dpmpp-2s", "biia-edm", "bs32",
      "ipndm", "euler-ancestral-cfgpp", "seeds-1", "dpmpp-3m-corrected", ""),
@@ -35,7 +35,7 @@ LOOKS = (  # rows in the order of the colours of numtoolkit.mplstyle
     ("exp-adams", "nbao", "rvv", "hochbruck-ostermann-4", "",
      "lambda-ddim-1", "sde-dpmpp-2m", "iia-edm", "pndm", "dpm-solver-2"),
     ("krogstad-4", "gframe-ab", "heun-edm-churn", "euler", "dpmpp-2m-cfgpp",
-     "", "dpmpp-3s", "rvv-unshifted", "nobab", "sde-dpmpp-3m"),
+     "", "dpmpp-3s", "", "nobab", "sde-dpmpp-3m"),
     ("res-2s", "gradient-estimation", "deis-tab", "heun", "sde-dpmpp-1",
      "", "conjugate-optimal", "roba", "euler-churn", "dpmpp-2s-ancestral"),
 )  # fmt: skip

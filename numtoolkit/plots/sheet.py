@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 STYLE = Path(__file__).with_name("numtoolkit.mplstyle")
 MOST_CURVES = 8  # in one panel, and panels; more cannot be told apart
 CURVES, PANELS = "curves of one panel", "panels side by side"
-ROOM = 0.105  # of the axis of evaluations, between two numbers
+ROOM, SMALL = 0.105, 0.15  # of the axis of evaluations, between two numbers; of that of a small panel
 MARKERS = "os^Dv*PX"
 
 
@@ -103,13 +103,13 @@ def check_count(count: int, what: str, most: int = MOST_CURVES) -> None:
         raise InputError(f"{count} {what} cannot be read; give 1 to {most}.")
 
 
-def nfe_ticks(ax: Any, ticks: Sequence[int]) -> None:
-    """A logarithmic axis of evaluations with a line at each of `ticks`, and a number where there is room for one."""
+def nfe_ticks(ax: Any, ticks: Sequence[int], room: float = ROOM) -> None:
+    """A logarithmic axis of evaluations with a line at each of `ticks`, and a number where there is `room` for one."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     numbers, last, width = [""] * len(ticks), np.inf, max(ticks) / min(ticks)
     for i in sorted(range(len(ticks)), key=lambda i: -ticks[i]):  # the largest stays, and what is far enough from it
-        if np.log(last / ticks[i]) >= ROOM * np.log(width):
+        if np.log(last / ticks[i]) >= room * np.log(width):
             numbers[i], last = str(ticks[i]), ticks[i]
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -24,7 +24,7 @@ from numtoolkit.laws import law_of
 from numtoolkit.measure.candidates import informed, scale_of
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
-from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check, check_budgets, distinct
+from numtoolkit.reproduce.kinds import Found, Question, Result, budgets_of, check, check_budgets, distinct
 from numtoolkit.reproduce.subjects import law_at, resolved_law
 from numtoolkit.schemes import catalogue
 
@@ -225,7 +225,7 @@ class Contest(Question):
         return [(field.process, side.name) for field, side in sides if len(self.members(field, side, quick)) > 1]
 
     def _nfe(self, quick: bool) -> list[int]:
-        return [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else list(self.nfe)
+        return budgets_of(self.nfe, quick)
 
     def _cases(self, quick: bool) -> Sequence[Case]:
         return self.cases[:QUICK] if quick else self.cases

@@ -14,7 +14,16 @@ from numtoolkit.limits import MOST
 from numtoolkit.measure.curves import PATH, check_samples
 from numtoolkit.problem.processes import process as process_of
 from numtoolkit.reproduce import work
-from numtoolkit.reproduce.kinds import QUICK_NFE, QUICK_SEEDS, Found, Question, Result, check, check_budgets, distinct
+from numtoolkit.reproduce.kinds import (
+    QUICK_SEEDS,
+    Found,
+    Question,
+    Result,
+    budgets_of,
+    check,
+    check_budgets,
+    distinct,
+)
 from numtoolkit.reproduce.subjects import law_at, resolved_law, scheme_at
 from numtoolkit.sampling.adaptive import Adaptive
 
@@ -83,7 +92,7 @@ class FoundSteps(Question):
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each way."""
         samples = max(self.samples // 4, min(QUICK_SEEDS, self.samples)) if quick else self.samples
-        budgets = [n for n in self.nfe if not quick or n <= QUICK_NFE or n == min(self.nfe)]
+        budgets = budgets_of(self.nfe, quick)
         tolerances = sorted(self.tolerances, reverse=True)[: 2 if quick else None]
         asked: Mapping[str, Any] = {
             work.GRID: {"nfe": budgets},

@@ -134,7 +134,7 @@ class Stability(Question):
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each scheme."""
         size = QUICK_SIZE if quick else self._size()
-        budgets = _budgets(self.nfe, quick)
+        budgets = budgets_of(self.nfe, quick)
         least = sorted(self.nfe)[:2] if len(budgets) < 2 else budgets
         runs = {"grid": self.grid, "nfe": least} if self.of == planes.RUN else {}
         of = {"of": self.of} if self.of else {}
@@ -188,7 +188,7 @@ class Curve(Question):
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each scheme."""
         count = max(self.samples // 4, QUICK_SEEDS) if quick else self.samples
-        nfe = _budgets(self.nfe, quick)
+        nfe = budgets_of(self.nfe, quick)
         return [work.curve_cell(name, self.process, self.law, [self.grid], nfe, count) for name in self.schemes]
 
     def result(self, quick: bool, found: Found) -> Result:
@@ -261,8 +261,8 @@ class Errors(Question):
 
     def cells(self, quick: bool, found: Found) -> list[Cell]:
         """One for each list of budgets and scheme; of a quick run those of `nfe` alone."""
-        lists = [_budgets(self.nfe, True)[:QUICK_BUDGETS]] if quick else [self.nfe, *self.further]
-        samples, reference = (_fewer(n) if quick else n for n in (self.samples, self.reference))
+        lists = [budgets_of(self.nfe, True)[:QUICK_BUDGETS]] if quick else [self.nfe, *self.further]
+        samples, reference = (fewer(n) if quick else n for n in (self.samples, self.reference))
         told: dict[str, Any] = {name: getattr(self, name) for name in ("classes", "guidance", "dtype")}
         return [
             work.curve_cell(scheme, self.process, self.law, [self.grid], nfe, samples, reference=reference, **told)
@@ -421,12 +421,19 @@ def check_told(law: Any, process: Process, classes: int, guidance: float) -> Non
         guided(law, guidance).on(process, conditions_of(classes, 1))
 
 
-def _fewer(samples: int) -> int:
-    """Of samples in law, a quarter in a quick run, and still enough to tell a floor by halves."""
+def fewer(samples: int) -> int:
+    """Of so many samples in law, a quarter in a quick run, and still enough to tell a floor by halves.
+
+    samples   that number
+    """
     return min(samples, max(samples // 4, QUICK_SEEDS, OWN_FEWEST[SAMPLED_LAW]))
 
 
-def _budgets(nfe: Sequence[int], quick: bool) -> list[int]:
+def budgets_of(nfe: Sequence[int], quick: bool) -> list[int]:
+    """The budgets of a run, or of a quick one.
+
+    nfe   all
+    """
     return [n for n in nfe if n <= QUICK_NFE or n == min(nfe)] if quick else list(nfe)
 
 

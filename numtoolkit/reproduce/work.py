@@ -21,6 +21,7 @@ from numtoolkit.arrays import split
 from numtoolkit.declare.scheme import Scheme
 from numtoolkit.errors import InputError
 from numtoolkit.files.result_store import Cell
+from numtoolkit.fitting import fit
 from numtoolkit.laws import Gaussian, Law
 from numtoolkit.laws.named import is_law
 from numtoolkit.measure import error_curve
@@ -181,6 +182,7 @@ def curve_cell(
     guidance: float = 1.0,
     dtype: str = DTYPE,
     first: int = 0,
+    substeps: int = 0,
 ) -> Cell:
     """The error curves of a scheme on some grids.
 
@@ -191,6 +193,7 @@ def curve_cell(
     metric   "path" or "law" for that alone, without what else stands in records; None for both
     reference, classes, guidance, dtype   as of `numtoolkit.reproduce.kinds.Errors`
     first    seed; those of the reference follow on the last
+    substeps of the target of a fitted scheme, whose coefficients are fitted for each budget; 0 for none
     """
     about = law_and_process(process, law) | sources_of(scheme, process, law)
     metrics = metrics_of(scheme_at(scheme), process_of(process), law_at(*resolved_law(law).values()), metric)
@@ -210,6 +213,7 @@ def curve_cell(
         guidance=None if guidance == 1 else guidance,
         dtype=None if dtype == DTYPE else dtype,
         first=first or None,
+        substeps=substeps or None,
     )
 
 
@@ -327,6 +331,7 @@ def _curve(
     guidance: float = 1.0,
     dtype: str = DTYPE,
     first: int = 0,
+    substeps: int = 0,
 ) -> dict[str, Any]:
     found, on = unchanged(scheme, scheme_sha256), guided(law_at(law, law_sha256, network_error, dtype), guidance)
     count = max(seeds.values())
@@ -334,11 +339,31 @@ def _curve(
     how |= {"reference": range(first + count, first + count + reference)} if reference else {}
     how |= {"conditions": conditions_of(classes, count + reference)} if classes else {}
     drawn = range(first, first + count) if given else None
-    curves = [error_curve(found, process_of(process), on, grid, nfe, drawn, **how) for grid in grids]
+    curves = [
+        _fitted_curve(found, process_of(process), on, grid, nfe, substeps, drawn, **how)
+        if substeps
+        else error_curve(found, process_of(process), on, grid, nfe, drawn, **how)
+        for grid in grids
+    ]
     wanted = COLUMNS if metric is None else ALONE
     columns = [{key: [record.get(key) for record in curve] for key in wanted} for curve in curves]
     used = [{key: column for key, column in own.items() if any(x is not None for x in column)} for own in columns]
     return {"metric": metric_of(found, process_of(process), on, metric), "nfe": nfe, "curves": used}
+
+
+def _fitted_curve(
+    scheme: Scheme, process: Process, on: Any, grid: str, nfe: Sequence[int], substeps: int, seeds: Any, **how: Any
+) -> list[dict[str, Any]]:
+    """The error curve of a scheme whose coefficients are fitted anew for each budget, on other samples."""
+    records = []
+    for n in nfe:
+        try:
+            own = scheme.with_table(fit(scheme, process, on, grid, n, substeps=substeps))
+        except InputError as refusal:  # of a budget that leaves no coefficient to fit
+            records.append({"nfe": n, "why": str(refusal)})
+            continue
+        records += error_curve(own, process, on, grid, [n], seeds, **how)
+    return records
 
 
 def _found_steps(
