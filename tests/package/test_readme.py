@@ -107,13 +107,15 @@ def test_the_recipe_of_the_page_on_training_is_one(tmp_path):
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
 def test_a_page_names_commands_files_and_targets_that_are_there(page):
-    """Each `numtoolkit COMMAND`, path in back quotes and `make TARGET` of a page exists."""
+    """Each `numtoolkit COMMAND`, path in back quotes, link and `make TARGET` of a page exists."""
     text = (ROOT / page).read_text(encoding="utf-8")
     commands = set(re.findall(r"^numtoolkit (\w+)", text, re.MULTILINE))
     assert commands <= set(COMMANDS)
     paths = set(re.findall(r"`((?:\w+/)+\w*(?:\.\w+)?)`|`(\w+\.(?:md|cff))`", text))
     named = {a or b for a, b in paths if not (a or b).startswith("figures")}
     assert [path for path in named if not ((ROOT / path).exists() or (PACKAGE / path).exists())] == []
+    links = re.findall(r"\]\((?!https?:)([^)#]+)|(?:href|src)=\"(?!https?:)([^\"#]+)", text)
+    assert [a or b for a, b in links if not ((ROOT / page).parent / (a or b)).exists()] == []
     targets = re.search(r"\.PHONY: (.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))[1].split()
     assert set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE)) <= set(targets)
 
