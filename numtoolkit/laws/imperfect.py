@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from numtoolkit.arrays import Floats
+from numtoolkit.arrays import Array, Floats, host
 from numtoolkit.errors import InputError
 from numtoolkit.laws.checks import real
-from numtoolkit.laws.law import Law
+from numtoolkit.laws.law import Law, alike
 from numtoolkit.problem.directions import Levels
 
 WAVES = 32  # of the field
@@ -43,15 +43,17 @@ class _Wrong:
         """That of the law."""
         return self.law.sample(n, seed)
 
-    def denoise(self, y: Any, sigma: Any) -> Floats:
-        """The wrong denoiser at y (batch, *shape), float64 of numpy; sigma a number > 0, or (batch,).
+    def denoise(self, y: Array, sigma: Any) -> Array:
+        """The wrong denoiser at y (batch, *shape), as `laws.law.denoised`; sigma a number > 0, or (batch,).
 
         raises   InputError for noise that differs by direction
+        cost     the field in float64 on the host, which autograd does not see
         """
         if isinstance(sigma, Levels):
             raise InputError(f"law {self.name} is wrong by one noise level, and here it differs by direction.")
-        exact: Floats = self.law.denoise(y, sigma)
-        return exact + self._error(y, np.asarray(sigma, dtype=np.float64).reshape(-1, 1)).reshape(y.shape)
+        exact = self.law.denoise(y, sigma)
+        rows, levels = (host(name, value).astype(np.float64) for name, value in (("y", y), ("sigma", sigma)))
+        return exact + alike(self._error(rows, levels.reshape(-1, 1)).reshape(rows.shape), exact)
 
     def _error(self, y: Floats, s: Floats) -> Floats:
         """What is added, (batch, d), at levels s (batch or 1, 1)."""

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from numtoolkit.arrays import Array, Floats, is_floating, library
+from numtoolkit.arrays import Array, Floats, cast, is_floating, library
 from numtoolkit.errors import InputError, typed, whole
 from numtoolkit.problem.directions import Directions, Levels
 
@@ -83,15 +83,15 @@ def denoised(
         expected = ", ".join(["batch", *map(str, shape)])
         raise InputError(f"y has shape {tuple(y.shape)}, but the law needs ({expected}).")
     batch = y.shape[0]
-    rows = _cast(y.reshape(batch, math.prod(shape)), xp.promote_types(y.dtype, xp.float32))
+    rows = cast(y.reshape(batch, math.prod(shape)), xp.promote_types(y.dtype, xp.float32))
     if isinstance(sigma, Levels):
         directions, own = along(law, sigma.directions)
         (basis,) = placed(own, rows, lambda move: (move(directions.basis),), "basis")
-        level = _host(sigma.values[directions.groups], rows)[None, :]
+        level = alike(sigma.values[directions.groups], rows)[None, :]
         means = _worked(own.posterior_mean, rows @ basis, level, tile) @ basis.T
     else:
         means = _worked(kernel, rows, _column(sigma, rows), tile)
-    return _cast(means, y.dtype).reshape(y.shape)
+    return cast(means, y.dtype).reshape(y.shape)
 
 
 def _worked(kernel: Callable[[Array, Array], Array], rows: Array, level: Array, tile: int | None) -> Array:
@@ -172,11 +172,8 @@ def freeze(law: object, **fields: Any) -> None:
         object.__setattr__(law, name, value)
 
 
-def _cast(x: Array, dtype: Any) -> Array:
-    return x.astype(dtype, copy=False) if library(x) is np else x.to(dtype)
-
-
-def _host(values: Floats, like: Array) -> Array:
+def alike(values: Floats, like: Array) -> Array:
+    """An array of the host in the library and dtype, and on the device, of another."""
     xp = library(like)
     return values.astype(like.dtype) if xp is np else xp.tensor(values, dtype=like.dtype, device=like.device)
 
@@ -192,7 +189,7 @@ def _column(sigma: Array | float, rows: Array) -> Array:
         sound = sigma.device.type != "cpu" or bool(((sigma >= 0) & (sigma < math.inf)).all())
     else:
         host = np.asarray(sigma)
-        column = _host(host, rows)
+        column = alike(host, rows)
         sound = bool(((host >= 0) & (host < math.inf)).all())
     if column.shape not in ((), (len(rows),)):
         raise InputError(

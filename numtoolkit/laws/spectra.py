@@ -10,6 +10,8 @@ import numpy as np
 from numtoolkit.arrays import Floats, eigen
 from numtoolkit.errors import InputError, flag
 from numtoolkit.laws.checks import real
+from numtoolkit.laws.gaussian import Gaussian
+from numtoolkit.laws.law import Law
 from numtoolkit.laws.named import is_law, law_of
 from numtoolkit.limits import MOST_COORDINATES
 from numtoolkit.problem.cosines import cosine_basis
@@ -38,8 +40,8 @@ def spectrum_of(data: Any, rank: int | None = None, dct: bool = False) -> Spectr
     if isinstance(data, str) or is_law(data):
         law = law_of(data)
         _check_size(math.prod(law.shape))
-        mean, covariance, source = law.mean, law.covariance(), law.name
-        found = _banded(mean, covariance, source) if dct else _principal(mean, *eigen(covariance), source)
+        mean, source = law.mean, law.name
+        found = _banded(mean, law.covariance(), source) if dct else _principal(mean, *_eigen_of(law), source)
     else:
         rows = real("data", data)
         if rows.ndim < 2 or len(rows) < FEWEST:
@@ -57,6 +59,14 @@ def spectrum_of(data: Any, rank: int | None = None, dct: bool = False) -> Spectr
             _, deviations, axes = np.linalg.svd(spread, full_matrices=False)
             found = _principal(mean, deviations[::-1] ** 2, axes[::-1].T, source)
     return found if rank is None else found.reduced(rank)
+
+
+def _eigen_of(law: Law) -> tuple[Floats, Floats]:
+    """As `eigen` of its covariance; of a Gaussian law along its own axes, a choice where variances are equal."""
+    if not isinstance(law, Gaussian):
+        return eigen(law.covariance())
+    order = np.argsort(law.variances, kind="stable")
+    return law.variances[order], (np.eye(law.mean.size) if law.basis is None else law.basis)[:, order]
 
 
 def _principal(mean: Floats, rising: Floats, axes: Floats, source: str) -> Spectrum:

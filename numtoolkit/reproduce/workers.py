@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator
@@ -18,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import chdir, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import resource_tracker
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
@@ -151,7 +154,25 @@ def _in_processes(
     with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE_SECONDS):
         parallel = Parallel(workers, batch_size=1, return_as="generator_unordered")
     task = _Task(work, os.getpid())
-    return parallel(delayed(task)(cell) for cell in cells)
+    with _no_interrupts():
+        return parallel(delayed(task)(cell) for cell in cells)
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Threads and processes begun here hear of no interrupt for good; one meanwhile comes to this thread afterwards.
+
+    A terminal interrupts every process that it runs. This one ends its workers, which would say where they were.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # it would let them through again as it begins, up to Python 3.12
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # --- a cluster

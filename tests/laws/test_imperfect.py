@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from numtoolkit import sample
 from numtoolkit.errors import InputError
 from numtoolkit.laws import Imperfect, Rough, law_of
 from numtoolkit.measure import error_curve
@@ -72,3 +73,17 @@ def test_a_rough_network_is_wrong_by_its_size_at_each_level():
     for levels, own in (([1.0, 0.5], [1.0, 1.0]), ([0.0, 0.5], [1.0, 1.0]), ([0.1, 0.5], [1.0]), ([0.1], [-1.0])):
         with pytest.raises(InputError, match="levels \\(n,\\) that rise"):
             Rough(LAW, levels, own)
+
+
+@pytest.mark.parametrize("make", [lambda law: Imperfect(law, 0.1), lambda law: Rough(law, [0.1, 1.0], [0.2, 0.1])])
+def test_a_wrong_denoiser_takes_tensors_of_any_dtype_as_laws_do(make):
+    """And gives them back in theirs; a run draws the same of both libraries."""
+    torch = pytest.importorskip("torch")
+    wrong = make(LAW)
+    y = LAW.sample(3, 0).astype(np.float32)
+    told = wrong.denoise(torch.from_numpy(y), torch.tensor(0.5))
+    assert told.dtype == torch.float32
+    np.testing.assert_allclose(told.numpy(), wrong.denoise(y, 0.5), rtol=0, atol=1e-6)
+    assert wrong.denoise(y, 0.5).dtype == np.float32
+    np.testing.assert_allclose(told.numpy(), wrong.denoise(y.astype(np.float64), 0.5), rtol=0, atol=1e-6)
+    assert sample("ddim", "edm", wrong, "rho(7)", 3, seeds=range(2)).samples.dtype == torch.float32

@@ -45,6 +45,17 @@ def test_natural_images_are_drawn_along_their_cosines():
     np.testing.assert_allclose(many.means, np.sqrt(0.5) * law.sample(3, 7), rtol=1e-14)
 
 
+def test_the_spectrum_of_a_gaussian_law_has_the_axes_that_the_law_is_drawn_along():
+    """Two cosines of an image share a variance: a rank that parts them leaves one of them out, not a mixture."""
+    law = nt.law("natural(size=4)")
+    told = nt.spectrum_of(law, rank=1)
+    assert told.values[0] == pytest.approx(np.sort(law.variances)[-2], rel=1e-12)
+    overlap = np.abs(told.basis.T @ law.basis)
+    assert np.sort(overlap, axis=None)[-2:] == pytest.approx([0, 1], abs=1e-12)
+    (record,) = nt.error_curve(nt.scheme("gframe-ab(2, tau=1)").with_spectrum(told), "edm", law, "spectral", [4])
+    assert record["metric"] == "wasserstein2"  # each direction by itself
+
+
 def test_modes_of_natural_images_leave_their_spectrum_as_it_is_on_average():
     """With components the covariance is that of the Gaussian, within what 300 draws of its centres tell."""
     one, many = nt.law("natural(size=4)"), nt.law("natural(size=4, components=300, seed=2)")

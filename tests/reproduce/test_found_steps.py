@@ -91,11 +91,11 @@ def test_an_experiment_on_found_steps_that_cannot_be_run_is_refused(changed, sai
         FoundSteps(**(vars(ASKED) | changed))
 
 
-def test_the_readme_shows_the_tables_that_were_made():
+def test_the_page_shows_the_tables_that_were_made():
     """Every row of the tables of the mixture and of the digits, as `reproduce` wrote them."""
-    readme = (ROOT / "README.md").read_text("utf-8").splitlines()
+    page = (ROOT / "docs/adaptive.md").read_text("utf-8").splitlines()
     for name in ("mixture", "digits"):
         made = (ROOT / f"figures/found-steps-{name}.md").read_text("utf-8").splitlines()
         rows = [line for line in made if line.startswith("|")]
         assert len(rows) == 12
-        assert [row for row in rows if row not in readme] == []
+        assert [row for row in rows if row not in page] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -414,10 +415,16 @@ def test_workers_whose_job_is_killed_finish_what_they_are_at_and_no_more(
 def test_an_interrupt_ends_job_and_workers_in_one_sentence(
     started: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    """As Ctrl-C does it, which all processes of a terminal get; results are whole, and no process is left."""
+    """As Ctrl-C does it, which all processes of a terminal get; results are whole, and no process is left.
+
+    Workers do not hear of it, whatever they are at: they would say that they were interrupted, each where it was.
+    """
     process = started("--workers", "2")
     after(2, tmp_path / "out", process)
     children = processes_of(process.pid)
+    for child in children:
+        (blocked,) = re.findall(r"SigBlk:\s*([0-9a-f]+)", Path(f"/proc/{child}/status").read_text())
+        assert int(blocked, 16) & 1 << signal.SIGINT - 1
     os.killpg(process.pid, signal.SIGINT)
     error = process.communicate(timeout=300)[1]
     assert (process.returncode, error) == (130, "numtoolkit: interrupted; what was written before is complete.\n")
