@@ -20,14 +20,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 import numtoolkit as nt
 from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.loop import run
 
 pytestmark = pytest.mark.check  # some seconds, the fits most of them; those of a spectrum more
-STEPS, SHAPE, TIMES = 20, (128, 16, 16), 3
-EULER = "euler"
+STEPS, SHAPE, TIMES, FEW = 20, (128, 16, 16), 15, 2
+EULER, NETWORK = "euler", "network:digits-image"
 SPECTRUM = "frame, spectrum"
 CASES: dict[str, tuple[str, str]] = {  # what it is: process, scheme
     "Euler, PSLD": ("psld", EULER),
@@ -56,11 +57,13 @@ class Cost(NamedTuple):
     """Of one case.
 
     before   milliseconds before a run, once
+    asked    evaluations before a run, of a batch
     each     milliseconds of a run for each evaluation
     memory   of a run at most, in arrays of the size of a block of the state, beside the start
     """
 
     before: float
+    asked: int
     each: float
     memory: float
 
@@ -70,22 +73,30 @@ def table(request: pytest.FixtureRequest) -> Iterator[dict[str, Cost]]:
     """The costs by case, printed when all are there."""
     rows: dict[str, Cost] = {}
     yield rows
-    heads = "before, ms", "over Euler", "a call, ms", "over Euler", "arrays"
+    heads = "before, ms", "over Euler", "asked", "a call, ms", "over Euler", "arrays"
     lines = [f"{'transformation':34}" + "".join(f"{head:>12}" for head in heads)]
     for name, own in rows.items():
         base = costs(f"Euler, {CASES[name][0].upper()}")
         lines.append(
-            f"{name:34}{own.before:12.2f}{own.before / base.before:12.1f}{own.each:12.3f}{own.each / base.each:12.2f}"
-            f"{own.memory:12.1f}"
+            f"{name:34}{own.before:12.2f}{own.before / base.before:12.1f}{own.asked:12}"
+            f"{own.each:12.3f}{own.each / base.each:12.2f}{own.memory:12.1f}"
         )
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("", "", *lines, sep="\n")
+        print("", "", *lines, "", f"a call of {NETWORK} on {SHAPE[0]} samples: {scale():.1f} ms", sep="\n")
 
 
-def least(task: Callable[[], Any]) -> float:
+def scale() -> float:
+    """Milliseconds of an evaluation of a small network."""
+    own = nt.network_of(NETWORK)
+    call, z = own.on(nt.process("edm")), torch.zeros(SHAPE[0], *own.shape)
+    with torch.no_grad():
+        return least(lambda: call([z], 1.0))
+
+
+def least(task: Callable[[], Any], times: int = TIMES) -> float:
     """Milliseconds of processor time, the least of some."""
     found = []
-    for _ in range(TIMES):
+    for _ in range(times):
         start = process_time()
         task()
         found.append(1e3 * (process_time() - start))
@@ -100,7 +111,7 @@ def network(blocks: list[Any], t: float) -> list[Any]:
 @cache
 def costs(name: str) -> Cost:
     """What a case costs."""
-    make, program, go = prepared(name)
+    make, program, asked, go = prepared(name)
     go()
     tracemalloc.start()
     try:
@@ -109,32 +120,40 @@ def costs(name: str) -> Cost:
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
-    return Cost(least(make), least(go) / program.nfe, peak / np.zeros(SHAPE, np.float32).nbytes)
+    times = FEW if name.startswith(SPECTRUM) else TIMES
+    return Cost(least(make, times), asked, least(go) / program.nfe, peak / np.zeros(SHAPE, np.float32).nbytes)
 
 
-def prepared(name: str) -> tuple[Callable[[], Program], Program, Callable[[], Any]]:
-    """What makes the program of a case, all that is done once; the program; and a run of it."""
+def prepared(name: str) -> tuple[Callable[[], Program], Program, int, Callable[[], Any]]:
+    """What makes the program of a case, all that is done once; the program; evaluations that it took; a run of it."""
     on, text = CASES[name]
     process = nt.process(on)
     rule = "quadratic" if on == "psld" else "rho(7)"
-    law = nt.law_of("natural(size=8)")
+    calls: list[int] = []
+
+    def batch(z: Any, t: Any) -> Any:
+        calls.append(1)
+        return 0.5 * z
+
+    fitted = nt.Network(batch, predicts="data", shape=(8, 8))
     spectrum = nt.spectrum_of(f"natural(size={SHAPE[-1]})")
 
     def make() -> Program:
         own = nt.scheme(text)
         if own.fitted:
-            own = own.with_table(nt.fit(text, on, law, rule, steps=STEPS, seeds=range(16)))
+            own = own.with_table(nt.fit(text, on, fitted, rule, steps=STEPS, seeds=range(16)))
         elif name.startswith(SPECTRUM):
             own = own.with_spectrum(spectrum)
         return lower(own, process, nt.grid(rule, process, STEPS))
 
     program = make()
+    asked = len(calls)
     start = [np.ones(SHAPE, np.float32) for _ in range(process.blocks)]
 
     def noise(step: int, slot: int) -> list[Any]:
         return [np.full(SHAPE, 0.1, np.float32) for _ in range(process.blocks)]
 
-    return make, program, lambda: run(program, network, start, noise)
+    return make, program, asked, lambda: run(program, network, start, noise)
 
 
 @pytest.mark.parametrize(
