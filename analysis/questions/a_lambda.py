@@ -12,8 +12,7 @@ the wide law, and with a lambda of about 2 that does not fall; in law I is, at e
 
 The best lambda of CVV is below 0 in law at every budget, and along paths near -6, where it has at most a twentieth of
 the error of lambda = 0 from 50 evaluations on, on the narrow law, and a tenth to a seventh on the wide one. Near there,
-at -b nu/3, steps at t = T neither grow nor decay to second order (`a_stable`). That is the one place where conjugation
-and splitting do more together than each does.
+at -b nu/3, steps at t = T neither grow nor decay to second order (`a_stable`).
 
 **lambda_s.** As a rate the best one of ROBA is 18 at 20 evaluations, 7.4 at 50, 4.2 at 100 and 1.4 at 800, and nearly
 the same on one scale and on a wide spectrum. In the reading with the mean time tbar, with no factor h in the noise, it
