@@ -5,10 +5,11 @@ value is consistent and the best one tends to a number that need not be 0; lambd
 one tends to 1 (below).
 
 **lambda.** In law the best one of lambda-DDIM is 0.6 to 1.4 at 20 evaluations and 0.2 to 0.3 at 50, above 0 as the
-papers say, on laws, and 0.5 on the mixture and both networks: what it does there is to keep steps from growing. On the
-wide law it falls below 0 from 100 evaluations on, and gains 4 % at 100 and 35 % at 800; on the narrow one it stays at
-0.2 to 0.4. That II is the better one of the two is so along paths, by a factor of 1.4 to 3.4 but for 20 evaluations on
-the wide law, and with a lambda of about 2 that does not fall; in law I is, at every budget of both laws.
+papers say; of the values tried on the mixture and both networks it is 0.5 at 20. What it does there is to keep steps
+from growing. On the wide law it falls below 0 from 100 evaluations on, and gains 4 % at 100 and 35 % at 800; on the
+narrow one it stays at 0.2 to 0.4. That II is the better one of the two is so along paths, by a factor of 1.4 to 3.4
+but for 20 evaluations on the wide law, and with a lambda of about 2 that does not fall; in law I is, at every budget
+of both laws.
 
 The best lambda of CVV is below 0 in law at every budget, and along paths near -6, where it has at most a twentieth of
 the error of lambda = 0 from 50 evaluations on, on the narrow law, and a tenth to a seventh on the wide one. Near there,
@@ -22,7 +23,7 @@ best this reading leaves as much as the rate does on one scale, and on the wide 
 and 3.8 times at 800.
 
 **Is a search worth it?** It divides the error of ROBA by 4 to 10 from 20 to 100 evaluations, after which ROBA is ahead
-of `sscs`, which has nothing to search, by a factor of two and more on one scale and by 11 to 17 % on the wide law.
+of `sscs`, which has nothing to search, by a factor of two or three on one scale and by 11 to 17 % on the wide law.
 `conjugate-sde(2)`, which is told the deviation of the data and nothing else, has half of what is then left at 50
 evaluations on the wide law and a quarter at 100, and is behind at 20. On networks 40 and 256 samples do not tell one
 lambda_s of ROBA from another.

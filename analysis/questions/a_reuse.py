@@ -16,9 +16,9 @@ the two outputs, with numbers that grow near the data. By the kick an exact netw
 other, a trained one does not (the last table). At 24 evaluations it is 0.04 to 0.06 of the slope with `roba`, and reuse
 is no longer free.
 
-What a Verlet step does ask anew, after the position has moved, changes by half as much again as what it reuses to twice
-as much. There the momentum takes the score, with b M nu, and nothing makes the change small. The time of the end, which
-`rvv` and `robab` tell the network in place of that of the start, is worth somewhat less than a kick.
+What a Verlet step does ask anew, after the position has moved, changes by a fifth more than what it reuses to twice as
+much. There the momentum takes the score, with b M nu, and nothing makes the change small. The time of the end, which
+`rvv` and `robab` tell the network in place of that of the start, is worth half to nine tenths of a kick.
 
 **Open:** whether samples tell what reuse costs on networks. Processes with a Gamma near 1 are in P2.3.
 """
