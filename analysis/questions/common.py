@@ -10,13 +10,17 @@ others, in Markdown; numbers are left to its tables. It has
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from numtoolkit import InputError, network_of, scheme
+import numpy as np
+
+from numtoolkit import InputError, Scheme, error_curve, law_of, network_of, scheme
 from numtoolkit.plots.looks import PLACES, looks_of
 from numtoolkit.plots.sheet import CURVES, MARKERS, PANELS, check_count, literal, look_of, nfe_ticks, sheet, styled
+from numtoolkit.training.data import data_of
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -121,9 +125,33 @@ def panel_each(
     return [Panel(value, series([row for row in rows if row[key] == value], *of), *axes, **how) for value in values]
 
 
+@cache
 def subject_of(name: str) -> Any:
-    """A law by name, or the network that a name beginning so means."""
-    return network_of(name) if name.startswith("network") else name
+    """A law by name, or the network that a name beginning so means: one object, whose exact flow is followed once."""
+    return network_of(name) if name.startswith("network") else law_of(name)
+
+
+@cache
+def deviation_of(name: str) -> float:
+    """Of a coordinate of the data of a law, or of the data that a network was trained on, on average."""
+    if name.startswith("network"):
+        return data_of(name.removeprefix("network:").partition("-")[0]).deviation
+    return float(np.sqrt(subject_of(name).variance))
+
+
+def law_errors(
+    own: str | Scheme, process: str, name: str, grid: Any, nfe: Iterable[int], seeds: Iterable[int] | None = None
+) -> list[float | None]:
+    """Errors in law over the deviation of the data, one a budget; None where a run is lost.
+
+    own, process, grid, nfe, seeds   as of `error_curve`
+    name     of the law or network, as of `subject_of`
+    returns  of a Gaussian law the W2 distance of a coordinate on average, exactly; else the sliced W2 distance
+    """
+    found = error_curve(own, process, subject_of(name), grid, nfe, seeds, metric="law")
+    size, deviation = int(np.prod(subject_of(name).shape)), deviation_of(name)
+    units = [deviation * (size**0.5 if row["metric"] == "wasserstein2" else 1.0) for row in found]
+    return [None if row["error"] is None else row["error"] / unit for row, unit in zip(found, units, strict=True)]
 
 
 def series(rows: Sequence[Mapping[str, Any]], label: str, x: str, y: str, marked: bool = True) -> list[Curve]:
