@@ -263,12 +263,12 @@ class Squares:
     def beyond(self, exact: Squares) -> Interval:
         """By how much this square exceeds that of an exact set: about that of the laws, below 0 by chance.
 
-        exact    of samples of the law of the second set, from that set too: the bias of finite sets is in both and
-                 goes, as does the chance that they share where the exact ones are from the same starts
+        exact    of samples of the law of the second set, from that set too: the chance that they share, where the exact
+                 ones are from the same starts, goes; so does what bias of finite sets both have, and the rest of it,
+                 in proportion to 1/N, by the jackknife
         returns  Interval(value, low, high, 0.95), by the same groups
         """
-        error, value = jackknife_error(self.left_out - exact.left_out), self.value - exact.value
-        return Interval(value, value - error, value + error, LEVEL)
+        return jackknifed(self.value - exact.value, self.left_out - exact.left_out)
 
     def over(self, other: Squares) -> Interval:
         """The distance over another, both of samples from the same starts to one set, by the same groups."""
@@ -276,6 +276,15 @@ class Squares:
             value = float(np.sqrt(np.float64(self.value) / other.value))
             half = jackknife_error(np.log(self.left_out) - np.log(other.left_out)) / 2
         return Interval(value, value * math.exp(-half), value * math.exp(half), LEVEL)
+
+
+def jackknifed(value: float, left_out: Floats) -> Interval:
+    """A value without its bias of order 1/N, and its 95 % interval, from those without one group each (GROUPS,).
+
+    The mean of the lines through both; Shao & Tu 1995, "The Jackknife and Bootstrap", sections 1.3 and 2.1.
+    """
+    limit, error = GROUPS * value - (GROUPS - 1) * float(left_out.mean()), jackknife_error(left_out)
+    return Interval(limit, limit - error, limit + error, LEVEL)
 
 
 def jackknife_error(left_out: Floats) -> float:

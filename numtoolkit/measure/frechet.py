@@ -18,7 +18,7 @@ import numpy as np
 from numtoolkit.arrays import Floats
 from numtoolkit.errors import InputError, brief, warn
 from numtoolkit.files.storage import read_npz
-from numtoolkit.measure.distances import GROUPS, LEVEL, Moments, frechet, jackknife_error
+from numtoolkit.measure.distances import GROUPS, LEVEL, Moments, frechet, jackknifed
 from numtoolkit.measure.features import Features, features_of
 from numtoolkit.measure.sample_sets import pieces
 
@@ -106,10 +106,9 @@ def frechet_distance(x: Any, y: Any, features: Any = "pixels") -> FrechetDistanc
             f"{min(counts)} samples hardly fill the {dimension} dimensions of {space.name}, so that the limit keeps "
             "some of the bias; give twice as many samples as dimensions, or a projection."
         )
-    limit = GROUPS * value - (GROUPS - 1) * float(left_out.mean())
-    error = jackknife_error(left_out)
+    limit, low, high, _ = jackknifed(value, left_out)
     known = tuple(None if own.given else own.all.count for own in (first, second))
-    return FrechetDistance(value, limit, limit - error, limit + error, known, dimension, space.name)  # type: ignore[arg-type]
+    return FrechetDistance(value, limit, low, high, known, dimension, space.name)  # type: ignore[arg-type]
 
 
 def gathered(samples: Any, features: Features, seed: int = 0) -> Gathered:
