@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import plots
-from numtoolkit.errors import InputError, choice, real, whole
+from numtoolkit.errors import InputError, choice, real, unknown, whole
 from numtoolkit.files.result_store import Cell
+from numtoolkit.files.tables import filled, read_table
 from numtoolkit.limits import MOST
 from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, informed, scale_of
 from numtoolkit.measure.candidates import Pair as Candidate
@@ -130,6 +131,10 @@ class Row:
     grid: str
     on: str = ""
 
+    def suits(self, nfe: int, network: bool) -> bool:
+        """Whether it is for a budget on a network, or on a law."""
+        return self.first <= nfe <= self.last and self.on in ("", NETWORKS if network else LAWS)
+
 
 def told(pair: Chosen | Row, law: str, own: tuple[float, float] | None, spectrum: str) -> Pair:
     """The scheme and the grid of a pair, told of the data.
@@ -154,11 +159,24 @@ def row_of(rows: Sequence[Row], nfe: int, network: bool, whose: str, remedy: str
     remedy    beside it
     raises    InputError where there is none, or two
     """
-    own = NETWORKS if network else LAWS
-    found = [row for row in rows if row.first <= nfe <= row.last and row.on in ("", own)]
+    found = [row for row in rows if row.suits(nfe, network)]
     if len(found) != 1:
+        own = NETWORKS if network else LAWS
         raise InputError(f"{whose} has {len(found)} rows for {nfe} evaluations on {own}; {remedy}.")
     return found[0]
+
+
+def rule_of(file: str, group: str) -> tuple[Row, ...]:
+    """The rows of the rule of a group, as the file of a judging has them; nothing else in it is read.
+
+    file     of an experiment of kind judging
+    group    its name there
+    raises   InputError where there is no such group, StorageError for a file that is no TOML
+    """
+    groups = {str(own.get("name")): own for own in read_table(file).get("groups", ())}
+    if group not in groups:
+        raise unknown("group", group, groups)
+    return tuple(filled(Row, row, f"a row of group {group!r}") for row in groups[group].get("rule", ()))
 
 
 @dataclass(frozen=True)
