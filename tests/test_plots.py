@@ -31,7 +31,6 @@ from numtoolkit.plots import (
 )
 from numtoolkit.problem.processes import PSLD
 from numtoolkit.program.runs import program_of
-from tests.support.tiers import breadth
 
 pytest.importorskip("matplotlib")
 
@@ -59,7 +58,8 @@ def figures() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("suffix", breadth([".png", ".svg"], lambda suffix: suffix == ".svg"))
+@pytest.mark.check
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     """Curves, images and stability drawn twice, as PNG and SVG."""
     for i, pair in enumerate(zip(figures(), figures(), strict=True)):

@@ -50,7 +50,7 @@ LEVELS = ("exponential", "karras", "polyexponential", "table")  # of k-diffusion
 KNOWN = {name.lower(): name for name in (*SCHEDULERS, *FUNCTIONS)}
 TRUTHS = {"true": True, "false": False}
 # k-diffusion asks for dctorch, and that for a numpy below 2, which it runs without; the extra holds what both import.
-REMEDY = "pip install 'numtoolkit[peers]' and then pip install --no-deps k-diffusion dctorch"
+REMEDY = "pip install 'numtoolkit[peers]' and then pip install --no-deps k-diffusion dctorch 'setuptools<81'"
 
 
 @dataclass(frozen=True)
