@@ -31,7 +31,6 @@ from numtoolkit.plots import (
 )
 from numtoolkit.problem.processes import PSLD
 from numtoolkit.program.runs import program_of
-from tests.support.tiers import breadth
 
 pytest.importorskip("matplotlib")
 
@@ -59,7 +58,8 @@ def figures() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("suffix", breadth([".png", ".svg"], lambda suffix: suffix == ".svg"))
+@pytest.mark.check
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     """Curves, images and stability drawn twice, as PNG and SVG."""
     for i, pair in enumerate(zip(figures(), figures(), strict=True)):
@@ -520,3 +520,13 @@ def test_errors_of_a_contest_below_its_floor_are_drawn_there() -> None:
     ]
     for line in contest_figure(rows, "Who?", ["x"], 1e-12).axes[0].get_lines():
         np.testing.assert_array_equal(line.get_ydata(), [1.0, 1e-12, np.nan])
+
+
+def test_a_side_of_a_contest_without_errors_is_a_dashed_line_with_a_name() -> None:
+    """Such as the distance of two exact sets, which no run has; the others are named once, by their solid lines."""
+    rows = [{"case": "a", "side": side, "nfe": n, "error": None if side == "floor" else 1.0, "median": 0.1}
+            for side in ("x", "floor") for n in (5, 9)]  # fmt: skip
+    figure = contest_figure(rows, "Who?", ["x", "floor"], 1e-12, "distance")
+    lines = [line for line in figure.axes[0].get_lines() if not line.get_label().startswith("_")]
+    assert [(line.get_label(), line.get_linestyle()) for line in lines] == [("x", "-"), ("floor", "--")]
+    assert figure.axes[0].get_ylabel() == "distance"

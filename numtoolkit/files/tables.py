@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from numtoolkit.errors import InputError, brief, unknown
+from numtoolkit.errors import InputError, StorageError, brief, unknown
+from numtoolkit.files.storage import Where
 
 Made = TypeVar("Made")
+
+
+def read_table(path: Where) -> dict[str, Any]:
+    """The table of a TOML file.
+
+    raises   StorageError for a file that cannot be read or is no TOML
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise StorageError(f"cannot read {str(path)!r}: {error}; mend or remove it.") from None
 
 
 def filled(kind: type[Made], table: Any, what: str) -> Made:

@@ -27,7 +27,7 @@ from numtoolkit.plots.sheet import (
     styled,
 )
 
-ACROSS = 4  # panels of a contest
+ACROSS, IN_LINE = 4, 3  # panels of a contest, and sides in a line of its legend
 MOST_PANELS = 16  # of schemes that are the same in each
 FOUND: dict[str, Any] = {"color": "black", "marker": ".", "linestyle": "-", "linewidth": 1.0}  # a run's own steps
 TOP, BESIDE, CLEAR = 0.33, 0.4, 0.8  # of the axes, where guides of orders begin and end; below which curves they stay
@@ -263,13 +263,16 @@ def _best_of_families(records: Sequence[Record], families: Mapping[str, str], ki
     return list(best.values())[:MOST_CURVES]
 
 
-def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], floor: float) -> Any:
+def contest_figure(
+    records: Sequence[Record], title: str, sides: Sequence[str], floor: float, error: str = "relative error"
+) -> Any:
     """Error against evaluations of the sides of a contest, a panel a case: mean solid, a median dashed.
 
-    records  with `case, side, nfe, error, median`; one without an error is left out
+    records  with `case, side, nfe, error, median`; one without an error is left out, and a side without any is dashed
     title    the question that the figure answers
     sides    their names
     floor    errors below are drawn there
+    error    what an error is, as the axis says it
     """
     cases = list(dict.fromkeys(r["case"] for r in records))
     columns = min(len(cases), ACROSS)
@@ -280,16 +283,17 @@ def contest_figure(records: Sequence[Record], title: str, sides: Sequence[str], 
         for ax, case in zip(axes, cases, strict=False):
             for i, side in enumerate(sides):
                 own = [r for r in records if (r["case"], r["side"]) == (case, side)]
+                named = "error" if any(r.get("error") is not None for r in own) else "median"
                 for key, line in (("error", "-"), ("median", "--")):
-                    error = [np.nan if r.get(key) is None else max(r[key], floor) for r in own]
-                    label = side if key == "error" else None
+                    value = [np.nan if r.get(key) is None else max(r[key], floor) for r in own]
+                    label = side if key == named else None
                     marker = MARKERS[i] if key == "error" else ""
-                    ax.plot([r["nfe"] for r in own], error, line, marker=marker, color=look_of(i)["color"], label=label)
-            ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel="relative error")
+                    ax.plot([r["nfe"] for r in own], value, line, marker=marker, color=look_of(i)["color"], label=label)
+            ax.set(xscale="log", yscale="log", xlabel="network evaluations (NFE)", ylabel=error)
             ax.set_title(case, fontsize=9, parse_math=False)
             nfe_ticks(ax, sorted({r["nfe"] for r in records}))
         for ax in axes[len(cases) :]:
             ax.set_visible(False)
         handles, labels = axes[0].get_legend_handles_labels()
-        literal(figure.legend(handles, labels, loc="outside lower center", ncols=len(sides)))
+        literal(figure.legend(handles, labels, loc="outside lower center", ncols=min(len(sides), IN_LINE)))
     return figure

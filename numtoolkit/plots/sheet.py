@@ -104,7 +104,7 @@ def check_count(count: int, what: str, most: int = MOST_CURVES) -> None:
 
 
 def nfe_ticks(ax: Any, ticks: Sequence[int], room: float = ROOM) -> None:
-    """A logarithmic axis of evaluations with a line at each of `ticks`, and a number where there is `room` for one."""
+    """The logarithmic x-axis of `ax`, of evaluations: a line at each of `ticks`, and a number where there is `room`."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     numbers, last, width = [""] * len(ticks), np.inf, max(ticks) / min(ticks)

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from numtoolkit import plots
-from numtoolkit.errors import InputError, choice, real, whole
+from numtoolkit.errors import InputError, choice, real, unknown, whole
 from numtoolkit.files.result_store import Cell
+from numtoolkit.files.tables import filled, read_table
 from numtoolkit.limits import MOST
 from numtoolkit.measure.candidates import MEAN, SCALE, SPECTRUM, informed, scale_of
 from numtoolkit.measure.candidates import Pair as Candidate
@@ -92,7 +93,7 @@ class Subject:
         """Whether it is a trained network."""
         return checkpoint_of(self.law) is not None
 
-    def told(self, pair: Chosen) -> Pair:
+    def told(self, pair: Candidate) -> Pair:
         """The scheme and the grid of a pair, told of the data."""
         own = (self.mean, self.deviation) if self.is_network else None
         return told(pair, self.law, own, self.spectrum)
@@ -104,17 +105,6 @@ class Subject:
             "process": self.process, "law": self.law, "classes": self.classes, "guidance": self.guidance,
             "dtype": self.dtype,
         }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A scheme on a grid, in which {s}, {m} and {spectrum} stand for what is known of the data."""
-
-    scheme: str
-    grid: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme} on {self.grid}"
 
 
 @dataclass(frozen=True)
@@ -130,8 +120,12 @@ class Row:
     grid: str
     on: str = ""
 
+    def suits(self, nfe: int, network: bool) -> bool:
+        """Whether it is for a budget on a network, or on a law."""
+        return self.first <= nfe <= self.last and self.on in ("", NETWORKS if network else LAWS)
 
-def told(pair: Chosen | Row, law: str, own: tuple[float, float] | None, spectrum: str) -> Pair:
+
+def told(pair: Candidate | Row, law: str, own: tuple[float, float] | None, spectrum: str) -> Pair:
     """The scheme and the grid of a pair, told of the data.
 
     pair       in which {s}, {m} and {spectrum} stand for what is known
@@ -154,11 +148,24 @@ def row_of(rows: Sequence[Row], nfe: int, network: bool, whose: str, remedy: str
     remedy    beside it
     raises    InputError where there is none, or two
     """
-    own = NETWORKS if network else LAWS
-    found = [row for row in rows if row.first <= nfe <= row.last and row.on in ("", own)]
+    found = [row for row in rows if row.suits(nfe, network)]
     if len(found) != 1:
+        own = NETWORKS if network else LAWS
         raise InputError(f"{whose} has {len(found)} rows for {nfe} evaluations on {own}; {remedy}.")
     return found[0]
+
+
+def rule_of(file: str, group: str) -> tuple[Row, ...]:
+    """The rows of the rule of a group, as the file of a judging has them; nothing else in it is read.
+
+    file     of an experiment of kind judging
+    group    its name there
+    raises   InputError where there is no such group, StorageError for a file that is no TOML
+    """
+    groups = {str(own.get("name")): own for own in read_table(file).get("groups", ())}
+    if group not in groups:
+        raise unknown("group", group, groups)
+    return tuple(filled(Row, row, f"a row of group {group!r}") for row in groups[group].get("rule", ()))
 
 
 @dataclass(frozen=True)
@@ -177,29 +184,29 @@ class Group:
     name: str
     process: str
     dynamics: str
-    default: Chosen
-    pairs: tuple[Chosen, ...]
+    default: Candidate
+    pairs: tuple[Candidate, ...]
     grids: tuple[str, ...] = ()
     rule: tuple[Row, ...] = ()
     most: int = 0
 
-    def ruled(self, nfe: int, subject: Subject) -> Chosen:
+    def ruled(self, nfe: int, subject: Subject) -> Candidate:
         """What the rule says for a budget on a subject.
 
         raises   InputError where it says nothing, or two things
         """
         whose, remedy = f"the rule of group {self.name!r}", "write one before anything is judged"
         row = row_of(self.rule, nfe, subject.is_network, whose, remedy)
-        return Chosen(row.scheme, row.grid)
+        return Candidate(row.scheme, row.grid)
 
-    def rivals(self, subject: Subject) -> list[Chosen]:
+    def rivals(self, subject: Subject) -> list[Candidate]:
         """The pairs that the rule meets on a subject, the default among them."""
-        rest: list[Chosen] = []
+        rest: list[Candidate] = []
         if not subject.is_network:
             kind = process_of(self.process).kind
             own = [s for s in catalogue() if kind in s.kinds and s.kind == self.dynamics and not s.fitted]
             schemes = [informed(s) for s in own if s.family not in WITHOUT]
-            rest = [Chosen(scheme, grid) for scheme, grid in product(schemes, self.grids)]
+            rest = [Candidate(scheme, grid) for scheme, grid in product(schemes, self.grids)]
         return list(dict.fromkeys((self.default, *self.pairs, *rest)))
 
 
@@ -308,7 +315,7 @@ class Judging(Question):
         own = self.starts if group.dynamics == "ode" or subject.is_network else self.law_starts
         return min(own, QUICK_STARTS) if quick else own
 
-    def _rivals(self, group: Group, subject: Subject, quick: bool) -> list[Chosen]:
+    def _rivals(self, group: Group, subject: Subject, quick: bool) -> list[Candidate]:
         return group.rivals(subject)[: QUICK_PAIRS if quick else None]
 
     def _errors(self, group: Group, subject: Subject, quick: bool) -> dict[str, Cell]:
@@ -342,7 +349,7 @@ class Judging(Question):
                 measured[scheme, grid] = {record["nfe"]: record for record in curve}
         return measured
 
-    def _best(self, group: Group, subject: Subject, quick: bool, found: Found) -> dict[tuple[int, str], Chosen]:
+    def _best(self, group: Group, subject: Subject, quick: bool, found: Found) -> dict[tuple[int, str], Candidate]:
         """The best of the rivals in hindsight, by budget and quantity; where none has an error, the default."""
         measured = self._measured(group, subject, quick, found)
         rivals = self._rivals(group, subject, quick)
@@ -405,7 +412,7 @@ def _check_digest(law: str, sha256: str) -> None:
 def _check_group(group: Group, subject: Subject, nfe: Sequence[int]) -> None:
     """Read all that runs on a subject, once: every pair, and every usual grid under the default."""
     process = process_of(subject.process)
-    usual = (Chosen(group.default.scheme, grid) for grid in group.grids)
+    usual = (Candidate(group.default.scheme, grid) for grid in group.grids)
     for pair in dict.fromkeys((group.default, *group.pairs, *(group.ruled(n, subject) for n in nfe), *usual)):
         text, grid = subject.told(pair)
         scheme = scheme_at(text)

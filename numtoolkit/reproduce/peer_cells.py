@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +17,8 @@ from numtoolkit.measure.curves import Subject
 from numtoolkit.measure.distances import ratio
 from numtoolkit.measure.exact_networks import ExactNetwork, Seeds
 from numtoolkit.measure.own_networks import own_network
-from numtoolkit.measure.peers import Beside, Peer, lacking, own_run, peer, peer_run
+from numtoolkit.measure.peer_runs import Beside, own_run, peer_run
+from numtoolkit.measure.peers import Peer, lacking, peer
 from numtoolkit.measure.ratios import LEAST
 from numtoolkit.problem.grids import resolved
 from numtoolkit.problem.predictions import DATA
@@ -37,6 +37,7 @@ from numtoolkit.reproduce.subjects import (
 )
 
 OURS = ""  # in place of the name of a peer
+LAW = ("law", "law_low", "law_high")  # an error in law, or one over another, and its interval
 
 
 def peers_cell(
@@ -49,6 +50,7 @@ def peers_cell(
     sampler: str,
     version: str,
     alone: bool,
+    draws: bool = False,
 ) -> Cell:
     """The errors of a peer, and those of ours over them; or of ours.
 
@@ -58,6 +60,7 @@ def peers_cell(
     sampler   a peer, "" for ours
     version   of its library
     alone     whether it is given the levels of our grids
+    draws     whether runs draw noise, and are held to the law alone
     """
     pairs = list(dict.fromkeys(ours.values()))
     sources: dict[str, str] = {}
@@ -68,6 +71,7 @@ def peers_cell(
         sampler=sampler or None,
         version=version or None,
         alone=alone or None,
+        draws=draws or None,
         pairs=[scheme_facts(scheme) | {"grid": resolved(grid)} for scheme, grid in pairs],
         nfe=list(ours),
         ours=[pairs.index(pair) for pair in ours.values()],
@@ -92,12 +96,13 @@ def against(
     sampler: str = OURS,
     version: str = "",
     alone: bool = False,
+    draws: bool = False,
 ) -> list[dict[str, Any]]:
     """The result of a `peers_cell`, a record a budget; a run that was not to be had says `why`.
 
     pairs    scheme, its digest and grid of each; ours are the places in it of those of each budget `nfe`
     process, law, law_sha256   as `numtoolkit.reproduce.subjects.law_and_process` names them
-    samples, first, dtype, sampler, version, alone   as of `peers_cell`
+    samples, first, dtype, sampler, version, alone, draws   as of `peers_cell`
     raises   InputError where the library is not installed in that version
     """
     other = peer(sampler) if sampler else None
@@ -105,7 +110,8 @@ def against(
         raise InputError(said)
     subject, seeds = _subject(process, law, law_sha256, dtype, samples, first), tuple(range(first, first + samples))
     return [
-        _record(subject, pairs[place], budget, seeds, other, alone) for budget, place in zip(nfe, ours, strict=True)
+        _record(subject, pairs[place], budget, seeds, other, alone, draws)
+        for budget, place in zip(nfe, ours, strict=True)
     ]
 
 
@@ -115,25 +121,31 @@ def able(data: Mapping[str, Any]) -> bool:
 
 
 def _record(
-    subject: Subject, pair: Mapping[str, str], nfe: int, seeds: Seeds, other: Peer | None, alone: bool
+    subject: Subject, pair: Mapping[str, str], nfe: int, seeds: Seeds, other: Peer | None, alone: bool, draws: bool
 ) -> dict[str, Any]:
     own = _ours(subject, pair["scheme"], pair["scheme_sha256"], pair["grid"], nfe, seeds, not alone)
     if other is None:
-        return {"nfe": nfe} | (_plain(own) if isinstance(own, Beside) else {"why": own})
+        return {"nfe": nfe} | (_told(own) if isinstance(own, Beside) else {"why": own})
 
     def times(steps: int) -> Floats:
         return times_of(scheme_at(pair["scheme"]), subject.process, pair["grid"], steps=steps)
 
     try:
-        found = peer_run(other, subject, nfe, seeds, times if alone else None)
+        found = peer_run(other, subject, nfe, seeds, times if alone else None, draws)
     except NonFiniteError as lost:
         return {"nfe": nfe, "why": str(lost)}
     except InputError:
         raise
     except Exception as refusal:  # what a library raises of a budget is a result of it
         return {"nfe": nfe, "why": f"{type(refusal).__name__}: {brief(str(refusal), 160)}"}
-    both = isinstance(own, Beside) and ratio(np.maximum(own.squares, LEAST), np.maximum(found.squares, LEAST))
-    return {"nfe": nfe} | _plain(found) | {"over": _finite(both._asdict()) if both else None}
+    return {"nfe": nfe} | _told(found) | {"over": _over(own, found) if isinstance(own, Beside) else None}
+
+
+def _over(own: Beside, found: Beside) -> dict[str, float | None]:
+    """The error of ours over that of a peer from the same starts: along paths, or in law of runs that have none."""
+    if own.squares is None or found.squares is None:
+        return _finite(dict(zip(LAW, own.law.over(found.law), strict=False)))
+    return _finite(ratio(np.maximum(own.squares, LEAST), np.maximum(found.squares, LEAST))._asdict())
 
 
 @lru_cache(maxsize=64)  # of all peers on a subject
@@ -153,10 +165,14 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
     return {key: float(value) if math.isfinite(value) else None for key, value in values.items()}
 
 
-def _plain(own: Beside) -> dict[str, Any]:
-    return _finite({key: value for key, value in asdict(own).items() if key not in ("squares", "evaluations")}) | {
-        "evaluations": own.evaluations
-    }
+def _told(own: Beside) -> dict[str, Any]:
+    """The errors of a run as they stand in a record."""
+    along = {} if own.path is None else {key: getattr(own.path, key) for key in ("rms", "low", "high", "median")}
+    return (
+        _finite({"error" if key == "rms" else key: value for key, value in along.items()})
+        | _finite(dict(zip(LAW, own.law.root, strict=False)) | {"floor": own.floor})
+        | {"evaluations": own.evaluations}
+    )
 
 
 @lru_cache(maxsize=4)

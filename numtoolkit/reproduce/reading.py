@@ -7,14 +7,13 @@ a slip is found before anything runs.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from numtoolkit.errors import InputError, StorageError, brief, unknown
-from numtoolkit.files.tables import filled
+from numtoolkit.errors import InputError, brief, unknown
+from numtoolkit.files.tables import filled, read_table
 from numtoolkit.reproduce.claims import Claims
 from numtoolkit.reproduce.contest import Contest
 from numtoolkit.reproduce.found_steps import FoundSteps
@@ -89,10 +88,7 @@ def _is_path(word: str) -> bool:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StorageError(f"cannot read {str(path)!r}: {error}; mend or remove it.") from None
+    raw = read_table(path)
     try:
         kind = str(raw.get("kind", ""))
         if kind not in KINDS:

@@ -16,11 +16,12 @@ from numtoolkit.files.storage import read_json
 from numtoolkit.laws import law_of
 from numtoolkit.laws.spectra import spectrum_of
 from numtoolkit.measure import error_curve
+from numtoolkit.measure.candidates import Pair as Candidate
 from numtoolkit.models.blueprint import Blueprint
 from numtoolkit.models.network import Network
 from numtoolkit.reproduce import judging as judging_module
 from numtoolkit.reproduce.job import reproduce
-from numtoolkit.reproduce.judging import Chosen, Group, Judging, Known, Row, Subject, identity
+from numtoolkit.reproduce.judging import Group, Judging, Known, Row, Subject, identity
 from numtoolkit.reproduce.reading import read_experiments
 from numtoolkit.reproduce.verdicts import summarised, tables
 from numtoolkit.schemes import catalogue
@@ -30,11 +31,11 @@ pytest.importorskip("matplotlib")
 
 LAW = "ring"
 SEED, STARTS = 1000, 40
-FRAME = Chosen("gframe-ab(1, sigma_data={s}, mean={m})", "angle({s}, zero=1)")
-PAIRS = (FRAME, Chosen("ddim", "log-snr"))
+FRAME = Candidate("gframe-ab(1, sigma_data={s}, mean={m})", "angle({s}, zero=1)")
+PAIRS = (FRAME, Candidate("ddim", "log-snr"))
 RULE = Row(1, 5, "ddim", "rho(7)"), Row(6, 9, "unipc(2)", "angle({s})")
-PATHS = Group("paths", "edm", "ode", Chosen("dpmpp-2m", "rho(7)"), PAIRS, (), RULE)
-NOISE = Group("noise", "edm", "sde", Chosen("em", "rho(7)"), (), (), (Row(1, 9, "sde-dpmpp-2m", "log-snr"),))
+PATHS = Group("paths", "edm", "ode", Candidate("dpmpp-2m", "rho(7)"), PAIRS, (), RULE)
+NOISE = Group("noise", "edm", "sde", Candidate("em", "rho(7)"), (), (), (Row(1, 9, "sde-dpmpp-2m", "log-snr"),))
 
 
 def subject(name: str, law: str, process: str = "edm", **own: Any) -> Subject:
@@ -180,8 +181,8 @@ def test_rows_of_a_rule_may_be_for_networks_or_for_laws_alone(tmp_path: Path) ->
     group = replace(PATHS, rule=rows)
     path = written(tmp_path / "own.safetensors", Blueprint("mlp", (2,), "edm", "data", 0.5, 16, 1))
     network = subject("net", str(path), deviation=0.5)
-    assert group.ruled(5, subject("ring", LAW)) == Chosen("ddim", "rho(7)")
-    assert group.ruled(5, network) == Chosen("dpmpp-2m", "log-snr")
+    assert group.ruled(5, subject("ring", LAW)) == Candidate("ddim", "rho(7)")
+    assert group.ruled(5, network) == Candidate("dpmpp-2m", "log-snr")
     cells = judging(network, groups=(replace(group, pairs=()),)).cells(False, {})
     assert {cell.data["scheme"] for cell in cells} == {"dpmpp-2m"}
     assert {tuple(cell.data["nfe"]) for cell in cells} == {(5, 6)}
@@ -205,7 +206,7 @@ def test_a_rule_that_is_not_written_down_is_not_judged() -> None:
     with pytest.raises(InputError, match="unknown on 'nets'; did you mean networks"):
         judging(own, groups=(replace(PATHS, rule=(replace(PATHS.rule[0], on="nets"), *PATHS.rule[1:])),))
     with pytest.raises(InputError, match="em in group 'paths' is of kind sde; give ode"):
-        judging(own, groups=(replace(PATHS, default=Chosen("em", "rho(7)")),))
+        judging(own, groups=(replace(PATHS, default=Candidate("em", "rho(7)")),))
 
 
 def test_means_are_geometric_with_intervals_over_subjects() -> None:

@@ -25,6 +25,16 @@ def sample_euler(model: Any, x: Any, sigmas: Any, extra_args: Any = None, callba
     return x
 
 
+def sample_euler_ancestral(model: Any, x: Any, sigmas: Any, disable: Any = None, noise_sampler: Any = None) -> Any:
+    """Euler's step to a lower level, and noise to the level itself: torch's, unless it is given some."""
+    for s, following in itertools.pairwise(sigmas):
+        up = following * (1 - following**2 / s**2).sqrt()
+        down = (following**2 - up**2).sqrt()
+        x = sample_euler(model, x, [s, down])
+        x = x + up * (torch.randn_like(x) if noise_sampler is None else noise_sampler(s, following))
+    return x
+
+
 def sample_heun(model: Any, x: Any, sigmas: Any, disable: Any = None) -> Any:
     """Two, but for a step to 0."""
     ones = x.new_ones(len(x))
@@ -69,7 +79,7 @@ class Scheduler:
 class DDIMScheduler(Scheduler):
     """Of a table: the state is x."""
 
-    def __init__(self, trained_betas: Any = None, num_train_timesteps: int = 1000, eta: float = 0.0) -> None:
+    def __init__(self, trained_betas: Any = None, num_train_timesteps: int = 1000) -> None:
         super().__init__()
         a = np.cumprod(1 - np.array(trained_betas))
         self.table = np.sqrt((1 - a) / a)
@@ -80,10 +90,10 @@ class DDIMScheduler(Scheduler):
         self.timesteps = torch.tensor(told)
         self.sigmas = torch.tensor([*np.interp(told, np.arange(len(self.table)), self.table), 0.0])
 
-    def step(self, answer: Any, t: Any, x: Any) -> Any:
-        """Of the noise."""
+    def step(self, answer: Any, t: Any, x: Any, eta: float = 0.0) -> Any:
+        """Of the noise; with `eta` it draws some, which is of no method."""
         alpha, following = (1 / math.hypot(1, s) for s in self.sigmas[self.i : self.i + 2])
-        return SimpleNamespace(prev_sample=following * self.ended(x / alpha, answer))
+        return SimpleNamespace(prev_sample=following * self.ended(x / alpha, answer) + eta * torch.randn_like(x))
 
 
 class EDMEulerScheduler(Scheduler):
@@ -124,6 +134,20 @@ class IPNDMScheduler(Scheduler):
         return SimpleNamespace(prev_sample=math.cos(angle) * x - math.sin(angle) * answer)
 
 
+class FlowMatchEulerDiscreteScheduler:
+    """Of straight paths: the state is x, which nothing scales."""
+
+    def set_timesteps(self, n: int) -> None:
+        """Equal times, from pure noise."""
+        self.sigmas, self.i = torch.linspace(1, 0, n + 1), 0
+        self.timesteps = 1000 * self.sigmas[:-1]
+
+    def step(self, answer: Any, t: Any, x: Any) -> Any:
+        """Along the velocity."""
+        self.i += 1
+        return SimpleNamespace(prev_sample=x + answer * (self.sigmas[self.i] - self.sigmas[self.i - 1]))
+
+
 class PNDMScheduler(DDIMScheduler):
     """That raises."""
 
@@ -135,10 +159,11 @@ class PNDMScheduler(DDIMScheduler):
 def installed(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str] = VERSIONS) -> None:
     """Let the stand-ins be found where the libraries would be, in some versions."""
     sampling = ModuleType("k_diffusion.sampling")
-    for function in (sample_euler, sample_heun, sample_dpm_fast, get_sigmas_karras):
+    for function in (sample_euler, sample_euler_ancestral, sample_heun, sample_dpm_fast, get_sigmas_karras):
         setattr(sampling, function.__name__, function)
     library = ModuleType("diffusers")
-    for scheduler in (DDIMScheduler, EDMEulerScheduler, IPNDMScheduler, PNDMScheduler):
+    schedulers = (DDIMScheduler, EDMEulerScheduler, FlowMatchEulerDiscreteScheduler, IPNDMScheduler, PNDMScheduler)
+    for scheduler in schedulers:
         setattr(library, scheduler.__name__, scheduler)
     own = {"k_diffusion": ModuleType("k_diffusion"), "k_diffusion.sampling": sampling, "diffusers": library}
     for name, module in own.items():
