@@ -189,12 +189,11 @@ def known(name: str) -> Known:
     on, own = process("edm"), subject_of(name)
     seeds, others = tuple(range(COUNT)), tuple(range(COUNT, 2 * COUNT))
     law = law_of(DATA.get(name, name))
-    subject = ExactNetwork(law, on) if isinstance(own, str) else own_network(own, on, reference=others)
+    subject = ExactNetwork(own, on) if is_law(own) else own_network(own, on, reference=others)
     ends = subject.ends(on.T, on.t_min, seeds).data
     target = subject.target(on.T, on.t_min, seeds).samples
     features = features_of(SUBJECTS[name])
-    given = law if isinstance(own, str) else own
-    return Known(given, ends, target, gathered(law, features, 1).all, float(np.sqrt(np.mean(law.variance))), features)
+    return Known(own, ends, target, gathered(law, features, 1).all, float(np.sqrt(np.mean(law.variance))), features)
 
 
 def row(name: str, own: str, grid: str, nfe: int) -> Record:
