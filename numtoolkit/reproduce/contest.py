@@ -224,9 +224,6 @@ class Contest(Question):
         sides = ((field, side) for field in self.fields for side in field.sides)
         return [(field.process, side.name) for field, side in sides if len(self.members(field, side, quick)) > 1]
 
-    def _nfe(self, quick: bool) -> list[int]:
-        return budgets_of(self.nfe, quick)
-
     def _cases(self, quick: bool) -> Sequence[Case]:
         return self.cases[:QUICK] if quick else self.cases
 
@@ -240,7 +237,12 @@ class Contest(Question):
         def cell(scheme: str, law: str) -> Cell:
             told = [Member(scheme, grid, side.misled).told(law) for grid in grids]
             return work.curve_cell(
-                told[0][0], field.process, law, [grid for _, grid in told], self._nfe(quick), metric=self.metric
+                told[0][0],
+                field.process,
+                law,
+                [grid for _, grid in told],
+                budgets_of(self.nfe, quick),
+                metric=self.metric,
             )
 
         return [[cell(scheme, law) for law in self.tuning] for scheme in dict.fromkeys(m.scheme for m in members)]
@@ -255,7 +257,7 @@ class Contest(Question):
                 for field in self.fields}  # fmt: skip
 
     def _choose(self, field: Field, side: Side, quick: bool, found: Found) -> Choice:
-        members, nfe = self.members(field, side, quick), self._nfe(quick)
+        members, nfe = self.members(field, side, quick), budgets_of(self.nfe, quick)
         if len(members) == 1:
             return Choice(dict.fromkeys(nfe, members[0]), members[0])
         own = [[_log_errors(found[cell]) for cell in row] for row in self._tuning(field, side, quick)]

@@ -141,7 +141,7 @@ class Panels(Question):
                     curve = [named | record for record in found[cell]]
                 else:
                     curve = work.curve_records(scheme, found[cell])
-                records += [{"panel": view.name} | _judged(record, view.metric) for record in curve]
+                records += [{"panel": view.name} | _judged(record, view) for record in curve]
         return Result(records, partial(plots.panels_figure, records, self.title, self.slopes))
 
     def _views(self, quick: bool) -> tuple[View, ...]:
@@ -168,16 +168,17 @@ class Panels(Question):
             )
 
 
-def _judged(record: Mapping[str, Any], metric: str) -> dict[str, Any]:
+def _judged(record: Mapping[str, Any], view: View) -> dict[str, Any]:
     """The record with what a view shows of it for its error, and nothing of what it does not show.
 
     record   of an error curve, or of a run that found its steps
-    metric   of METRICS
     """
-    kind = "law" if metric == "law" else "path"
-    error = record.get("median") if metric == "median" else error_of(record, kind)
-    low, high = (None, None) if metric == "median" else ends_of(record, kind) or (None, None)
-    measure = "median" if metric == "median" else measure_of(record, kind)
+    kind = view.kind
+    if view.metric == "median":
+        error, measure, (low, high) = record.get("median"), "median", (None, None)
+    else:
+        error, measure = error_of(record, kind), measure_of(record, kind)
+        low, high = ends_of(record, kind) or (None, None)
     shown = {key: record[key] for key in BESIDE if record.get(key) is not None}
     shown |= {"floor": record["floor"]} if kind == "law" and record.get("floor") is not None else {}
     return {"scheme": record["scheme"], "nfe": record["nfe"], "metric": measure, "error": error, "low": low,

@@ -26,7 +26,7 @@ from numtoolkit.program.program import check_defined
 from numtoolkit.program.runs import times_of
 from numtoolkit.reproduce.contest import FLOOR
 from numtoolkit.reproduce.judging import DYNAMICS, LAWS, NETWORKS, Row, row_of, rule_of, told
-from numtoolkit.reproduce.kinds import QUICK_NFE, Found, Question, Result, check_budgets, distinct
+from numtoolkit.reproduce.kinds import Found, Question, Result, budgets_of, check_budgets, distinct
 from numtoolkit.reproduce.peer_cells import OURS, peers_cell
 from numtoolkit.reproduce.peer_tables import ALONE, TO_ZERO, USUAL, best_of, drawn, sides_of, tables
 from numtoolkit.reproduce.ratios import Pair
@@ -178,7 +178,7 @@ class Peers(Question):
     def _runs(self, place: Place, quick: bool) -> Iterator[tuple[str, str, Cell]]:
         """(side, peer, cell): of ours first."""
         most = QUICK_PEERS if quick else None
-        nfe = [n for n in self.nfe if n <= QUICK_NFE or n == min(self.nfe)] if quick else list(self.nfe)
+        nfe = budgets_of(self.nfe, quick)
         starts = place.starts or self.starts
         starts = min(starts, QUICK_STARTS) if quick else starts
 

@@ -15,10 +15,9 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
-from time import process_time
 from typing import Any
 
 import pytest
@@ -34,11 +33,11 @@ from numtoolkit.symbolic.runge_kutta import Tableau
 from tests.support import tableaus
 from tests.support.other_packages import for_kauri, hushed, nodepy_methods, residuals, tableau
 from tests.support.tableaus import book
+from tests.support.timing import Task, least
 
 pytestmark = pytest.mark.check  # the other packages alone take ten seconds
 
 TIMES = 5  # ours is the least of so many; another package, slower, is timed once
-Task = Callable[[], Any]
 Row = tuple[str, str, float, float, str, float]  # task, mode, ours, target, whose other, its; milliseconds
 
 
@@ -56,18 +55,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[list[Row]]:
         print("", "", *lines, sep="\n")
 
 
-def least(task: Task, times: int = TIMES) -> float:
-    """Milliseconds of processor time that a task takes, the least of some times."""
-    found = []
-    for _ in range(times):
-        start = process_time()
-        task()
-        found.append(1e3 * (process_time() - start))
-    return min(found)
-
-
 def imported(*statements: str) -> float:
-    """The same of statements in a fresh interpreter that keeps its byte code."""
+    """Milliseconds of processor time of statements in a fresh interpreter that keeps its byte code."""
     lines = ["import time", "start = time.process_time()", *statements, "print(1e3 * (time.process_time() - start))"]
     folder = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-W", "ignore", "-c", "\n".join(lines)]
@@ -77,7 +66,7 @@ def imported(*statements: str) -> float:
 
 def beside(task: Task, other: Task | None = None) -> tuple[float, float]:
     """Milliseconds of ours and of the other's."""
-    ours = least(task)
+    ours = least(task, TIMES)
     with hushed():
         return ours, least(other, 1) if other else math.nan
 

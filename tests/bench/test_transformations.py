@@ -15,7 +15,6 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import cache
-from time import process_time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ import torch
 import numtoolkit as nt
 from numtoolkit.program.program import Program, lower
 from numtoolkit.sampling.loop import run
+from tests.support.timing import least
 
 pytestmark = pytest.mark.check  # some seconds, the fits most of them; those of a spectrum more
 STEPS, SHAPE, TIMES, FEW = 20, (128, 16, 16), 15, 2
@@ -90,17 +90,7 @@ def scale() -> float:
     own = nt.network_of(NETWORK)
     call, z = own.on(nt.process("edm")), torch.zeros(SHAPE[0], *own.shape)
     with torch.no_grad():
-        return least(lambda: call([z], 1.0))
-
-
-def least(task: Callable[[], Any], times: int = TIMES) -> float:
-    """Milliseconds of processor time, the least of some."""
-    found = []
-    for _ in range(times):
-        start = process_time()
-        task()
-        found.append(1e3 * (process_time() - start))
-    return min(found)
+        return least(lambda: call([z], 1.0), TIMES)
 
 
 def network(blocks: list[Any], t: float) -> list[Any]:
@@ -121,7 +111,7 @@ def costs(name: str) -> Cost:
     finally:
         tracemalloc.stop()
     times = FEW if name.startswith(SPECTRUM) else TIMES
-    return Cost(least(make, times), asked, least(go) / program.nfe, peak / np.zeros(SHAPE, np.float32).nbytes)
+    return Cost(least(make, times), asked, least(go, TIMES) / program.nfe, peak / np.zeros(SHAPE, np.float32).nbytes)
 
 
 def prepared(name: str) -> tuple[Callable[[], Program], Program, int, Callable[[], Any]]:

@@ -126,7 +126,6 @@ def test_every_cell_comes_once_with_what_is_made_of_it(execute: Executor) -> Non
 
 
 @pytest.mark.check
-@pytest.mark.check
 @needs_processes
 def test_a_worker_that_is_renewed_stops_no_job_where_warnings_are_errors() -> None:
     """As they are in these tests: the thread that deals the cells would end by joblib's, and the job would never."""
